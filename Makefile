@@ -1,0 +1,46 @@
+.DEFAULT_GOAL := help
+PYTHON = .venv/bin/python
+PORT ?= 3000
+DATA ?= .local
+COMPILE = $(PYTHON) -m uv pip compile --quiet --no-header --no-emit-index-url --generate-hashes --python-version 3.13
+# what sam finds first is the Python that it builds for
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY = 0
+
+.PHONY: help run test check build bench deploy lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/ready ## Serve everything on http://127.0.0.1:3000 with real sample data, until Ctrl-C
+	@exec $(PYTHON) -m dev serve --port $(PORT) --data $(DATA)
+
+test: .venv/ready ## Run the tests
+	@$(PYTHON) -m pytest $(TESTS)
+
+check: .venv/ready ## Format, lint, types, migrations, template
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@.venv/bin/basedpyright --warnings
+	@.venv/bin/squawk --config dev/squawk.toml schema/*.sql
+	@.venv/bin/cfn-lint template.yaml
+	@.venv/bin/sam validate --lint
+
+# compiled here, since Lambda's code is read-only: a cold start would compile every module again (2 to 3 times slower)
+build: .venv/ready ## Build what is deployed, without Docker
+	@.venv/bin/sam build
+	@$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build/*Layer/python
+
+bench: .venv/ready ## Measure cold starts, latencies and ingest; write benchmarks.json
+	@$(PYTHON) -m pytest tests/benchmarks -p no:xdist -s --benchmarks
+
+deploy: build ## Deploy to AWS: make deploy STAGE=staging
+	@.venv/bin/sam deploy --config-env $(or $(STAGE),default)
+
+lock: .venv/ready ## Pin every package anew, with hashes
+	@cd dev && ../$(COMPILE) requirements.in -o requirements.txt
+	@cd dev && ../$(COMPILE) runtime.in -o runtime.txt
+	@cd layers/dependencies && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
+
+.venv/ready: dev/requirements.txt dev/setup
+	@dev/setup

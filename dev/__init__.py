@@ -1,0 +1,1 @@
+"""The local platform: what `make run` starts."""

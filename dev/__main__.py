@@ -1,0 +1,83 @@
+"""`python -m dev`: the commands of the local platform."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from dev.problems import Problem
+
+
+def main() -> int:
+    _unwind_on_signals()
+    arguments = _parser().parse_args()
+    try:
+        _run(arguments)
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _unwind_on_signals() -> None:
+    """A polite kill and a closed terminal end us as Ctrl-C does: what we started is stopped."""
+    # Said once more, as a shell makes what it starts with & ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    # Each command imports what it needs and no more: a token should not wait for a server.
+    data = arguments.data.resolve()
+    match arguments.command:
+        case "serve":
+            from dev.serve import serve
+
+            serve(arguments.port, data)
+        case "token":
+            from dev.token import print_token
+
+            print_token(arguments.user, arguments.email, arguments.super_admin, data)
+        case "openapi":
+            from dev.openapi import write
+
+            write()
+        case _:
+            from dev.invoke import invoke
+
+            invoke(arguments.name, arguments.event, data)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dev", description="The local platform.")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data", type=Path, default=Path(".local"), help="where all is kept")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", parents=[shared], help="serve until Ctrl-C")
+    serve.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
+
+    token = commands.add_parser("token", parents=[shared], help="print a token for a person")
+    token.add_argument("--user", required=True, help="the person's id")
+    token.add_argument("--email", required=True)
+    token.add_argument("--super-admin", action="store_true", help="also grant that role")
+
+    commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
+
+    invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
+    invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")
+    invoke.add_argument("--event", type=Path, help="a file with the event as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The database under the platform: the one of DATABASE_URL, else one in a Postgres of our own."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from dev.postgres import Cluster, create_database
+from dev.problems import Problem
+from dev.secret import secret
+
+NAME = "flomastr"
+
+
+@dataclass(frozen=True)
+class Database:
+    """Its two doors: the administrator's for migrations, flo_app's for the functions."""
+
+    admin_url: str
+    app_url: str
+
+    def open_for_functions(self) -> None:
+        """Give flo_app, which the migrations made, the password that `app_url` says."""
+        password = sql.Literal(urlsplit(self.app_url).password)
+        with psycopg.connect(self.admin_url) as connection:
+            connection.execute(sql.SQL("ALTER ROLE flo_app PASSWORD {}").format(password))
+
+    def provide_tenant(self, slug: str, name: str, owner: str) -> None:
+        """Make the tenant with this user as its owner, unless it is there."""
+        tenant = str(uuid4())
+        with psycopg.connect(self.app_url) as connection:
+            connection.execute("SELECT set_config('app.tenant_id', %s, true)", (tenant,))
+            made = connection.execute(
+                "INSERT INTO app.tenants (id, slug, name) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                (tenant, slug, name),
+            )
+            if made.rowcount:
+                connection.execute(
+                    "INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)"
+                    " VALUES (%s, %s, 'owner', 'active')",
+                    (tenant, owner),
+                )
+
+    def make_super_admin(self, email: str) -> None:
+        with psycopg.connect(self.admin_url) as connection:
+            connection.execute("SET ROLE flo_owner")
+            connection.execute(
+                "INSERT INTO app.user_roles (email, role, assigned_by)"
+                " VALUES (lower(%s), 'super_admin', 'python -m dev token')"
+                " ON CONFLICT (email) DO UPDATE SET role = excluded.role",
+                (email,),
+            )
+
+
+@contextmanager
+def database(data: Path, server: Callable[[Path], AbstractContextManager[Cluster]]) -> Generator[Database]:
+    """The database for the length of the block; `server` gives a Postgres where one is due."""
+    password = secret(data / "app.password")
+    if url := os.environ.get("DATABASE_URL"):
+        _check(url)
+        yield Database(url, _as_app(url, password))
+        return
+    with server(data) as running:
+        url = create_database(running, NAME)
+        yield Database(url, _as_app(url, password))
+
+
+def _check(url: str) -> None:
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise Problem(f"DATABASE_URL leads nowhere, so correct or unset it: {reason}") from error
+
+
+def _as_app(admin_url: str, password: str) -> str:
+    parts = urlsplit(admin_url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"flo_app:{password}@{host}").geturl()

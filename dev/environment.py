@@ -1,0 +1,77 @@
+"""What a function's process finds around it: the folders of its code and its variables."""
+
+import os
+from pathlib import Path
+
+from dev.database import Database
+from dev.identity import ISSUER, JWKS_PATH
+from dev.packages import installed
+from dev.secret import secret
+from dev.template import Function
+
+APP_SECRET, MIGRATION_SECRET = "local-app", "local-migration"
+
+
+def parameters(url: str) -> dict[str, str]:
+    """The template's parameters for a platform that is reached at `url`."""
+    return {
+        "DatabaseSecretArn": APP_SECRET,
+        "MigrationSecretArn": MIGRATION_SECRET,
+        "OidcIssuer": ISSUER,
+        "OidcJwksUrl": f"{url}{JWKS_PATH}",
+    }
+
+
+def own_code(function: Function) -> list[Path]:
+    """The folders whose change means a new process: packages do not change under us."""
+    return [function.folder, *(layer for layer in function.layers if not _requirements(layer))]
+
+
+def search_path(function: Function, data: Path) -> list[Path]:
+    """Where the process imports from, as in Lambda; packages are installed when they are not."""
+    layers = [
+        installed(listed, data, layer.name) if (listed := _requirements(layer)) else layer
+        for layer in reversed(function.layers)  # a later layer hides an earlier one
+    ]
+    runtime = installed(Path(__file__).with_name("runtime.txt"), data, "runtime")
+    return [function.folder, *layers, runtime]
+
+
+def variables(function: Function, runtime_api: str, data: Path, database: Database) -> dict[str, str]:
+    """Lambda's own variables and the template's; what would come from AWS is overridden here."""
+    lambdas = {
+        "PATH": os.defpath,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONPATH": os.pathsep.join(map(str, search_path(function, data))),
+        "PYTHONDONTWRITEBYTECODE": "1",  # as in Lambda, where code is read-only
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "LAMBDA_TASK_ROOT": str(function.folder),
+        "_HANDLER": function.handler,
+    }
+    overrides = {
+        "DATABASE_URL": _database_url(function, database),
+        "SIGNING_KEY": secret(data / "signing.key"),
+    }
+    declared = {name: overrides.get(name, value) for name, value in function.environment.items()}
+    return lambdas | declared
+
+
+def _database_url(function: Function, database: Database) -> str:
+    """The door that the function's secret would open."""
+    migrates = function.environment.get("DATABASE_SECRET") == MIGRATION_SECRET
+    return database.admin_url if migrates else database.app_url
+
+
+def _requirements(layer: Path) -> Path | None:
+    listed = layer / "requirements.txt"
+    return listed if listed.exists() else None

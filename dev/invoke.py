@@ -1,0 +1,47 @@
+"""`python -m dev invoke`: one function, run once, as its trigger would."""
+
+import asyncio
+import json
+from pathlib import Path
+from socket import socket
+
+from dev.database import Database, database
+from dev.environment import parameters
+from dev.events import Event, HttpRequest, http_event, scheduled_event
+from dev.platform import address, listen, platform
+from dev.postgres import reach
+from dev.problems import Problem
+from dev.sandbox import EventTooLarge, FunctionFailed
+from dev.template import Template, read_template
+
+
+def invoke(name: str, event: Path | None, data: Path) -> None:
+    """Print the function's answer to the event in the file, else to one like its trigger's."""
+    with listen() as listener, database(data, reach) as found:
+        template = read_template(parameters=parameters(f"http://{address(listener)}"))
+        function = template.function(name).name
+        body = event.read_bytes() if event else json.dumps(_usual(function, template)).encode()
+        print(asyncio.run(_answer(listener, template, data, found, function, body)).decode())
+
+
+async def _answer(
+    listener: socket, template: Template, data: Path, found: Database, function: str, event: bytes
+) -> bytes:
+    async with platform(listener, template, data, found) as running:
+        try:
+            return await running.invoke(function, event)
+        except FunctionFailed as failure:
+            raise Problem(str(failure)) from failure
+        except EventTooLarge as too_large:
+            raise Problem("The event is larger than the 6 MB that Lambda takes.") from too_large
+
+
+def _usual(function: str, template: Template) -> Event:
+    """A tick of its schedule, a GET of its shortest route, or nothing where it has neither."""
+    if template.functions[function].schedules:
+        return scheduled_event()
+    routes = [route for route in template.routes if route.function == function]
+    if not routes:
+        return {}
+    shortest = min(routes, key=lambda route: len(route.path))
+    return http_event(HttpRequest("GET", shortest.path), shortest, {})

@@ -1,0 +1,96 @@
+"""`python -m dev serve`: the whole platform on one machine, until Ctrl-C."""
+
+import asyncio
+import errno
+import fcntl
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from socket import socket
+
+from dev.database import Database, database
+from dev.demo import EMAIL, OWNER, TENANT, Api, load_demo
+from dev.environment import parameters, search_path
+from dev.identity import Identity
+from dev.platform import Platform, address, listen, platform
+from dev.postgres import cluster
+from dev.problems import Problem
+from dev.sandbox import FunctionFailed
+from dev.scheduler import keep_time
+from dev.screen import console, paste, step
+from dev.template import Template, read_template
+
+
+def serve(port: int, data: Path) -> None:
+    """Start everything, load the demo, say how to use it, and stay."""
+    console.print("FloMastr data platform, on this machine")
+    with ExitStack() as opened:
+        listener = opened.enter_context(_listen(port))
+        opened.enter_context(_alone(data))
+        with step("Template"):
+            template = read_template(parameters=parameters(f"http://{address(listener)}"))
+        with step("Packages (the first time takes a minute)"):
+            for function in template.functions.values():
+                search_path(function, data)
+        with step("Database"):
+            ready = opened.enter_context(database(data, cluster))
+        asyncio.run(_run(listener, template, data, ready))
+
+
+async def _run(listener: socket, template: Template, data: Path, database: Database) -> None:
+    async with platform(listener, template, data, database) as running:
+        with step("Migrations"):
+            await _migrate(running)
+            database.open_for_functions()
+            database.provide_tenant(TENANT, "Demo", OWNER)
+        api = Api(address(listener), Identity(data).token(OWNER, EMAIL))
+        outcomes = await asyncio.to_thread(load_demo, api)
+        _welcome(api, data, dict(outcomes))
+        await keep_time(template.functions.values(), running.invoke)
+        await asyncio.Event().wait()
+
+
+async def _migrate(running: Platform) -> None:
+    try:
+        await running.invoke("MigrateFunction", b"{}")
+    except FunctionFailed as failure:
+        raise Problem(f"The database could not be migrated: {failure}") from failure
+
+
+def _welcome(api: Api, data: Path, outcomes: dict[str, int]) -> None:
+    url = f"http://{api.address}"
+    curl = f"curl -sH 'Authorization: Bearer {api.token}' '{url}/routes/workflow-executions"
+    told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    console.print(f"  Demo of tenant {TENANT}: 9 workflows; executions: {told}\n")
+    console.print("The newest failures:\n")
+    paste(f"{curl}?status=error&limit=5'\n")
+    console.print("How many by status:\n")
+    paste(f"{curl}/stats/summary'\n")
+    paste(f"Documentation  {url}/routes/docs")
+    paste(f"Logs           {data / 'logs'}")
+    paste(f"Serving        {url} until Ctrl-C")
+
+
+def _listen(port: int) -> socket:
+    try:
+        return listen(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            told = f"Port {port} is taken: stop what uses it, or choose another with PORT={port + 1}."
+        else:
+            told = f"Port {port} may not be used: choose another, such as PORT=3000."
+        raise Problem(told) from error
+    except OverflowError as error:
+        raise Problem(f"There is no port {port}: choose one below 65536.") from error
+
+
+@contextmanager
+def _alone(data: Path) -> Generator[None]:
+    """No two platforms on the same files; the lock goes with the process, however it ends."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Problem(f"Another platform runs on {data}: stop it, or choose another folder with --data.") from error
+        yield

@@ -1,0 +1,140 @@
+"""The collection as template.yaml describes it, read by SAM's own parser."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dev.problems import Problem
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = ROOT / "template.yaml"
+ANY = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+
+
+@dataclass(frozen=True)
+class Function:
+    name: str
+    folder: Path
+    handler: str
+    layers: tuple[Path, ...]
+    environment: dict[str, str]
+    timeout: int
+    memory: int
+    schedules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """Who is asked before a function, by which headers, and for how long the answer holds."""
+
+    function: str
+    headers: tuple[str, ...]
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Route:
+    path: str
+    methods: frozenset[str]
+    function: str
+    authorizer: Authorizer | None
+
+    @cached_property
+    def key(self) -> str:
+        """As API Gateway names it in `routeKey`."""
+        methods = "ANY" if self.methods >= ANY else "|".join(sorted(self.methods))
+        return f"{methods} {self.path}"
+
+
+@dataclass(frozen=True)
+class Template:
+    functions: dict[str, Function]
+    routes: tuple[Route, ...]
+
+    def function(self, name: str) -> Function:
+        """By the name in the template, or its short form: `workflows` is WorkflowsFunction."""
+        for function in self.functions.values():
+            if name.lower() in (function.name.lower(), function.name.lower()[: -len("Function")]):
+                return function
+        known = ", ".join(self.functions)
+        raise Problem(f"There is no function {name}: template.yaml has {known}.")
+
+
+def read_template(path: Path = TEMPLATE, parameters: dict[str, str] | None = None) -> Template:
+    """Read the template as a deployment with these parameters would have it."""
+    stacks, functions, routes = _parse(path, parameters or {})
+    authorizers = _authorizers(stacks)
+    return Template(
+        functions={found.name: _function(found, path.parent) for found in functions},
+        routes=tuple(_route(found, authorizers) for found in routes),
+    )
+
+
+def _parse(path: Path, parameters: dict[str, str]) -> tuple[Any, Any, Any]:
+    """What SAM finds: stacks, functions and routes, which have no types worth the name."""
+    # SAM takes two seconds to import, which a command that needs no template should not wait for.
+    from samcli.commands.exceptions import UserException
+    from samcli.lib.providers.api_provider import ApiProvider
+    from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+    from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+    logging.getLogger("samcli").setLevel(logging.ERROR)
+    provider: Any = SamLocalStackProvider
+    with warnings.catch_warnings(action="ignore"):  # SAM warns of parts of its own
+        try:
+            stacks, _ = provider.get_stacks(str(path), parameter_overrides=parameters)
+            return stacks, SamFunctionProvider(stacks).get_all(), ApiProvider(stacks).api.routes
+        except UserException as error:
+            raise Problem(f"{path} cannot be read: {error}") from error
+
+
+def _function(found: Any, root: Path) -> Function:
+    variables: dict[str, Any] = found.environment["Variables"] if found.environment else {}
+    return Function(
+        name=found.name,
+        folder=root / found.codeuri,
+        handler=found.handler,
+        layers=tuple(root / layer.codeuri for layer in found.layers),
+        environment={name: str(value) for name, value in variables.items()},
+        timeout=found.timeout or 3,
+        memory=found.memory or 128,
+        schedules=tuple(_schedules(found.events or {})),
+    )
+
+
+def _schedules(events: dict[str, Any]) -> Iterator[str]:
+    for event in events.values():
+        if event["Type"] == "ScheduleV2":
+            yield event["Properties"]["ScheduleExpression"]
+
+
+def _route(found: Any, authorizers: dict[str, Authorizer]) -> Route:
+    return Route(
+        path=found.path,
+        methods=frozenset(found.methods),
+        function=found.function_name,
+        authorizer=authorizers[found.authorizer_name] if found.authorizer_name else None,
+    )
+
+
+def _authorizers(stacks: Any) -> dict[str, Authorizer]:
+    return {
+        name: _authorizer(described)
+        for stack in stacks
+        for resource in stack.resources.values()
+        if resource["Type"] == "AWS::Serverless::HttpApi"
+        for name, described in resource["Properties"].get("Auth", {}).get("Authorizers", {}).items()
+    }
+
+
+def _authorizer(described: Any) -> Authorizer:
+    identity = described["Identity"]
+    return Authorizer(
+        function=described["FunctionArn"].rpartition(":")[2],
+        headers=tuple(header.lower() for header in identity["Headers"]),
+        seconds=identity.get("ReauthorizeEvery", 0),
+    )

@@ -1,0 +1,40 @@
+"""The Lambda authorizer: turns a bearer token or an API key into a verified caller, or refuses it."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from flomastr import api_keys, tokens
+from flomastr.database import ask
+from flomastr.errors import ServiceError, Unavailable
+from flomastr.identity import Caller
+from flomastr.observability import instrumented, logger
+from flomastr.settings import settings
+from flomastr.tokens import InvalidToken, KeySet
+
+DATABASE_SECONDS = 2.0
+keys = KeySet(settings().oidc_jwks_url)
+
+
+@instrumented
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    scheme, _, token = event["identitySource"][0].partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise InvalidToken("no bearer token")
+        caller = machine(token) if token.startswith("flo_") else tokens.verify(token, keys, settings())
+    except (InvalidToken, ServiceError) as error:
+        logger.info("Refused", reason=str(error))
+        return {"isAuthorized": False}
+    return {"isAuthorized": True, "context": caller.model_dump(exclude_none=True)}
+
+
+def machine(token: str) -> Caller:
+    key = api_keys.parse(token)
+    if key is None:
+        raise InvalidToken("no API key has this form")
+    try:
+        ask(api_keys.verify(key), DATABASE_SECONDS)
+    except Unavailable:
+        logger.warning("API key not verified here: app.enter verifies it with the request")
+    return Caller(key_id=key.id, key_hash=key.secret_hash.hex())

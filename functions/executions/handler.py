@@ -1,0 +1,76 @@
+"""Executions of workflows over HTTP."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from flomastr import analytics, deliveries, executions
+from flomastr.analytics import Summary
+from flomastr.auth import OnceKey, enters
+from flomastr.database import Database
+from flomastr.deliveries import Batch, BatchResults, NewExecution
+from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.executions import Execution, ExecutionChanges, Filter
+from flomastr.fields import Message
+from flomastr.http import create_app, http_handler
+from flomastr.paging import Page
+
+app = create_app("/routes/workflow-executions", "executions")
+Reading = Annotated[Database, enters("executions:read")]
+Writing = Annotated[Database, enters("executions:write")]
+KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
+
+
+@app.post("", status_code=201, responses={200: KNOWN, 409: {"description": "It belongs to another workflow."}})
+async def record_execution(new: NewExecution, db: Writing, key: OnceKey, response: Response) -> Execution:
+    (recorded,) = db.within(new.tenant_id).once(deliveries.record(new), key)
+    execution = recorded.accepted()
+    if recorded.outcome != "created":
+        response.status_code = 200
+    return created(execution, response, f"/routes/workflow-executions/{execution.id}")
+
+
+@app.post("/batch")
+async def record_executions(batch: Batch, db: Writing, key: OnceKey) -> BatchResults:
+    return BatchResults(results=db.within(batch.tenant_id).once(deliveries.record_batch(batch), key))
+
+
+@app.get("")
+async def list_executions(
+    db: Reading,
+    matching: Annotated[Filter, Query()],
+    page: Page,
+    response: Response,
+    include_data: Annotated[bool, Query(description="With execution_data; the page ends before 4 MB.")] = False,
+) -> list[Execution]:
+    newest = executions.newest_with_data if include_data else executions.newest
+    return page.of(newest(matching, page), executions.count(matching), db, response)
+
+
+@app.get("/stats/summary")
+async def summarize_executions(
+    db: Reading, workflow_id: UUID | None = None, days: Annotated[int, Query(ge=1, le=365)] = 30
+) -> Summary:
+    return db.one(analytics.summary(workflow_id, days))
+
+
+@app.get("/{execution_id}")
+async def get_execution(execution_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> Execution:
+    return tagged(db.one(executions.get(execution_id)), response, known)
+
+
+@app.put("/{execution_id}", responses={409: {"description": "It has ended, and is not reopened."}})
+async def update_execution(
+    execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
+) -> Execution:
+    return tagged(db.one(executions.update(execution_id, changes, if_match)), response)
+
+
+@app.delete("/{execution_id}")
+async def delete_execution(execution_id: UUID, db: Writing, if_match: IfMatch) -> Message:
+    db.one(executions.delete(execution_id, if_match))
+    return Message(message="The execution is deleted.")
+
+
+lambda_handler = http_handler(app)

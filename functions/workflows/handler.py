@@ -1,0 +1,65 @@
+"""Workflows over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from flomastr import executions, workflows
+from flomastr.auth import OnceKey, enters
+from flomastr.database import Database
+from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.executions import Execution
+from flomastr.fields import Message
+from flomastr.http import create_app, http_handler
+from flomastr.paging import Page
+from flomastr.workflows import Filter, NewWorkflow, Workflow, WorkflowChanges
+
+app = create_app("/routes/workflows", "workflows")
+Reading = Annotated[Database, enters("workflows:read")]
+Writing = Annotated[Database, enters("workflows:write")]
+
+
+@app.post("", status_code=201, responses={409: {"description": "The tenant has this n8n_workflow_id already."}})
+async def create_workflow(new: NewWorkflow, db: Writing, key: OnceKey, response: Response) -> Workflow:
+    (workflow,) = db.within(new.tenant_id).once(workflows.create(new), key)
+    return created(workflow, response, f"/routes/workflows/{workflow.id}")
+
+
+@app.get("")
+async def list_workflows(
+    db: Reading, matching: Annotated[Filter, Query()], page: Page, response: Response
+) -> list[Workflow]:
+    return page.of(workflows.newest(matching, page), workflows.count(matching), db, response)
+
+
+@app.get("/{workflow_id}")
+async def get_workflow(workflow_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> Workflow:
+    return tagged(db.one(workflows.get(workflow_id)), response, known)
+
+
+@app.put("/{workflow_id}")
+async def update_workflow(
+    workflow_id: UUID, changes: WorkflowChanges, db: Writing, if_match: IfMatch, response: Response
+) -> Workflow:
+    return tagged(db.one(workflows.update(workflow_id, changes, if_match)), response)
+
+
+@app.delete("/{workflow_id}")
+async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> Message:
+    db.one(workflows.delete(workflow_id, if_match))
+    return Message(message="The workflow and its executions are deleted.")
+
+
+@app.get("/{workflow_id}/executions")
+async def list_executions_of_workflow(
+    workflow_id: UUID, db: Reading, page: Page, response: Response
+) -> list[Execution]:
+    matching = executions.Filter(workflow_id=workflow_id)
+    listed = page.of(executions.newest(matching, page), executions.count(matching), db, response)
+    if not listed:
+        db.one(workflows.get(workflow_id))  # or it is not found
+    return listed
+
+
+lambda_handler = http_handler(app)

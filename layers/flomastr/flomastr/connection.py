@@ -1,0 +1,129 @@
+"""The sandbox's one database connection: opened when it is first needed, checked, and given up when in doubt."""
+
+import select
+import time
+from contextlib import suppress
+from typing import Any, override
+
+import psycopg
+from psycopg import generators, waiting
+from psycopg.abc import PQGen
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import tuple_row
+
+from flomastr.errors import Unavailable
+from flomastr.observability import logger
+from flomastr.settings import database_url
+
+CONNECT_SECONDS = 2.0
+IDLE_SECONDS = 30.0  # after this, the network may have dropped the connection without a word
+CHECK_SECONDS = 1.0  # what finding that out may take of the request's time
+
+UNSAFE_ROLE = """
+SELECT rolsuper OR rolbypassrls OR EXISTS (
+  SELECT FROM pg_class WHERE relnamespace = to_regnamespace('app') AND pg_has_role(pg_roles.oid, relowner, 'MEMBER')
+)
+FROM pg_roles
+WHERE rolname = current_user
+"""
+
+
+class DeadlineExceeded(psycopg.OperationalError):
+    """The database did not answer in time."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """Gives up at its deadline, whatever keeps the server or the pooler from answering."""
+
+    deadline: float = float("inf")  # of time.monotonic()
+    used_at: float = 0.0
+
+    @override
+    def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        left = self.deadline - time.monotonic()
+        try:
+            return super().wait(gen, interval, timeout=max(0.0, left) if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None or time.monotonic() < self.deadline:
+                raise
+            self.pgconn.finish()  # an answer may still come: nobody may take it for the next one
+            raise DeadlineExceeded from error
+
+    def is_usable(self) -> bool:
+        """Whether the next request may use it. Costs a round trip only after idling."""
+        if self.closed or self.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            return False
+        if select.select([self.fileno()], [], [], 0)[0]:
+            return False  # nothing was asked, so what came is the end
+        if time.monotonic() - self.used_at < IDLE_SECONDS:
+            return True
+        self.deadline = min(self.deadline, time.monotonic() + CHECK_SECONDS)
+        with suppress(psycopg.Error):
+            self.execute("")
+            return True
+        return False
+
+
+current: Connection | None = None
+
+
+def connection(deadline: float) -> Connection:
+    """The connection, opened anew if need be, which gives up at the deadline."""
+    global current
+    if current is not None:
+        current.deadline = deadline
+        if not current.is_usable():
+            discard()
+    if current is None:
+        current = connect(deadline)
+    current.deadline = deadline
+    current.used_at = time.monotonic()
+    return current
+
+
+def discard() -> None:
+    global current
+    if current is not None:
+        current.close()
+        current = None
+
+
+def connect(deadline: float) -> Connection:
+    url = database_url()
+    try:
+        conn = open_connection(url, deadline)
+    except psycopg.OperationalError as error:  # a refused password has no SQLSTATE here
+        rotated = database_url(fresh=True) if error.pgconn and error.pgconn.used_password else url
+        if rotated == url:
+            raise
+        conn = open_connection(rotated, deadline)
+    try:
+        refuse_unsafe_role(conn)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def open_connection(url: str, deadline: float) -> Connection:
+    """Step by step, since psycopg's own connect does not give up before two seconds and would overrun the deadline."""
+    conninfo = make_conninfo(
+        url, keepalives_idle=30, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=10_000
+    )
+    seconds = min(CONNECT_SECONDS, deadline - time.monotonic())
+    pgconn = waiting.wait_conn(generators.connect(conninfo), 0.1, max(0.0, seconds))
+    conn = Connection(pgconn, tuple_row)
+    conn.autocommit = True
+    conn.prepare_threshold = None  # a transaction pool gives each transaction another backend
+    conn.deadline = deadline
+    return conn
+
+
+def refuse_unsafe_role(conn: Connection) -> None:
+    """Row-level security is off without a word for such roles, so such a connection must not serve."""
+    row = conn.execute(UNSAFE_ROLE).fetchone()
+    if row is None or row[0]:
+        logger.critical("The database role is a superuser, bypasses row-level security or owns tables: use flo_app")
+        raise Unavailable(
+            "The service is set up unsafely and does not serve. Its operators can read why.", "unsafe_role"
+        )

@@ -1,0 +1,117 @@
+"""Deliveries: executions as n8n tells them, in any order and any number of times. app.record_executions merges them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from flomastr.errors import Conflict, NotFound, ServiceError
+from flomastr.executions import Execution, Status
+from flomastr.fields import Body, JsonObject, Moment, Name, TenantName, Text
+from flomastr.flight import Query
+
+MAX_BATCH = 1000
+
+REJECTIONS: dict[str, tuple[type[ServiceError], str]] = {
+    "workflow_not_found": (NotFound, "workflow_id: there is no such workflow."),
+    "other_workflows_execution": (Conflict, "n8n_execution_id: this n8n execution belongs to another workflow."),
+}
+
+type Outcome = Literal["created", "updated", "unchanged", "rejected"]
+
+
+def not_ahead(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError("lies more than a day ahead")
+    return moment
+
+
+type Start = Annotated[Moment, AfterValidator(not_ahead)]
+
+
+class Delivery(Body):
+    """An execution as it is told: its workflow by either id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("workflow_id", "n8n_workflow_id")
+            ]
+        }
+    )
+
+    workflow_id: UUID | None = None
+    n8n_workflow_id: Name | None = None
+    started_at: Start | None = None
+    finished_at: Moment | None = None
+    execution_data: JsonObject | None = None
+    error_message: Text | None = None
+
+    @model_validator(mode="after")
+    def names_its_workflow(self) -> Self:
+        if self.workflow_id is None and self.n8n_workflow_id is None:
+            raise ValueError("workflow_id or n8n_workflow_id is required")
+        return self
+
+
+class NewExecution(Delivery):
+    tenant_id: TenantName | None = None
+    n8n_execution_id: Name | None = None
+    status: Status = "running"
+
+
+class BatchDelivery(Delivery):
+    n8n_execution_id: Name
+    status: Status
+
+
+class Batch(Body):
+    tenant_id: TenantName | None = None
+    executions: Annotated[list[BatchDelivery], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class BatchResult(BaseModel):
+    n8n_execution_id: str
+    id: UUID | None
+    outcome: Outcome
+    error: Annotated[str | None, AfterValidator(lambda rejection: rejection and REJECTIONS[rejection][1])]
+
+
+class BatchResults(BaseModel):
+    """In the order of the batch."""
+
+    results: list[BatchResult]
+
+
+class Recorded(BaseModel):
+    outcome: Outcome
+    rejection: str | None
+    execution: Execution | None
+
+    def accepted(self) -> Execution:
+        if self.execution is None:
+            error, sentence = REJECTIONS[self.rejection or ""]
+            raise error(sentence, self.rejection)
+        return self.execution
+
+
+def record(new: NewExecution) -> Query[Recorded]:
+    return Query(
+        """
+        SELECT r.outcome, r.error AS rejection, CASE WHEN r.id IS NOT NULL THEN to_jsonb(r) END AS execution
+        FROM app.record_executions(jsonb_build_array(%(delivery)s::jsonb)) AS r
+        """,
+        {"delivery": new.model_dump_json(exclude={"tenant_id"})},
+        Recorded,
+    )
+
+
+def record_batch(batch: Batch) -> Query[BatchResult]:
+    return Query(
+        "SELECT r.n8n_execution_id, r.id, r.outcome, r.error"
+        " FROM app.record_executions((%(batch)s::jsonb) -> 'executions') AS r",
+        {"batch": batch.model_dump_json(include={"executions"})},
+        BatchResult,
+    )

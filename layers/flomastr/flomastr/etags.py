@@ -1,0 +1,55 @@
+"""ETags on single resources: If-None-Match answers 304, If-Match lets a write happen to no other state."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Response
+from pydantic import BaseModel, Field
+
+from flomastr.errors import NotModified
+from flomastr.fields import NO_NUL
+
+
+class Tagged(BaseModel):
+    """A resource whose row comes with `app.etag`. The tag is a header, not a field."""
+
+    id: UUID
+    etag: str = Field(default="", exclude=True)
+
+
+def tags_in(header: str | None) -> list[str] | None:
+    if header is None:
+        return None
+    return [tag.strip().strip('"') for tag in header.split(",")]
+
+
+async def if_match(
+    if_match: Annotated[
+        str | None, Header(pattern=NO_NUL, description="Write only if the ETag is still this one.")
+    ] = None,
+) -> list[str] | None:
+    return tags_in(if_match)
+
+
+async def if_none_match(
+    if_none_match: Annotated[str | None, Header(description="Answer 304 if the ETag is still this one.")] = None,
+) -> list[str]:
+    return [tag.removeprefix('W/"') for tag in tags_in(if_none_match) or []]
+
+
+IfMatch = Annotated[list[str] | None, Depends(if_match)]
+IfNoneMatch = Annotated[list[str], Depends(if_none_match)]
+
+
+def tagged[Resource: Tagged](resource: Resource, response: Response, known: list[str] | None = None) -> Resource:
+    """The resource with its ETag header. Raises NotModified when the caller knows it."""
+    header = {"ETag": f'"{resource.etag}"'}
+    if known and (resource.etag in known or "*" in known):
+        raise NotModified(headers=header)
+    response.headers.update(header)
+    return resource
+
+
+def created[Resource: Tagged](resource: Resource, response: Response, location: str) -> Resource:
+    response.headers["Location"] = location
+    return tagged(resource, response)

@@ -1,0 +1,121 @@
+"""Executions of workflows: the models and their SQL. How they are recorded is in deliveries.py."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from flomastr.etags import Tagged
+from flomastr.fields import UNSET, Changes, JsonObject, Moment, Text
+from flomastr.flight import Query
+from flomastr.paging import MAX_PAGE_BYTES, PageRequest
+from flomastr.rows import Count, Deleted
+
+type Status = Literal["new", "running", "waiting", "unknown", "crashed", "canceled", "error", "success"]
+
+
+class Execution(Tagged):
+    workflow_id: UUID
+    tenant_id: UUID
+    n8n_execution_id: str | None
+    status: Status
+    mode: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    execution_data: dict[str, Any] | None
+    error_message: str | None
+    created_at: datetime
+
+
+class ExecutionChanges(Changes):
+    status: Status = UNSET
+    finished_at: Moment | None = None
+    execution_data: JsonObject | None = None
+    error_message: Text | None = None
+
+
+class Filter(BaseModel):
+    workflow_id: UUID | None = None
+    status: Status | None = None
+
+
+COLUMNS = """
+  e.id, e.workflow_id, e.tenant_id, e.n8n_execution_id, e.status, e.mode, e.started_at, e.finished_at,
+  e.error_message, e.created_at
+"""
+MATCHES = """
+  (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
+  AND (%(status)s::text IS NULL OR e.status = %(status)s)
+"""
+PAGE = """
+  AND (%(after)s::uuid IS NULL OR e.id < %(after)s)
+  ORDER BY e.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+"""
+
+
+def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
+    return Query(
+        "SELECT " + COLUMNS + ", NULL AS execution_data FROM app.workflow_executions AS e WHERE " + MATCHES + PAGE,
+        matching.model_dump() | page.params(),
+        Execution,
+    )
+
+
+def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
+    """Like newest, as far as an answer can carry the data, and at least one row beyond it if there is one."""
+    return Query(
+        "SELECT " + COLUMNS + ", e.execution_data FROM ("
+        "  SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before"
+        "  FROM (SELECT * FROM app.workflow_executions AS e WHERE " + MATCHES + PAGE + ") AS e"
+        "  WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
+        ") AS e WHERE e.bytes_before <= %(max_bytes)s ORDER BY e.id DESC",
+        matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
+        Execution,
+    )
+
+
+def count(matching: Filter) -> Query[Count]:
+    return Query("SELECT count(*) FROM app.workflow_executions AS e WHERE " + MATCHES, matching.model_dump(), Count)
+
+
+def get(id: UUID) -> Query[Execution]:
+    return Query(
+        "SELECT "
+        + COLUMNS
+        + ", e.execution_data, app.etag(e) AS etag FROM app.workflow_executions AS e WHERE e.id = %(id)s",
+        {"id": id},
+        Execution,
+    )
+
+
+def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Query[Execution]:
+    """A final execution gets a finished_at if it has none, and is never reopened."""
+    return Query(
+        """
+        UPDATE app.workflow_executions AS e
+        SET (status, finished_at, execution_data, error_message) = (
+          SELECT
+            c.status, CASE WHEN app.is_final(c.status) THEN coalesce(c.finished_at, now()) ELSE c.finished_at END,
+            c.execution_data, c.error_message
+          FROM jsonb_populate_record(e, %(changes)s) AS c
+        )
+        WHERE e.id = %(id)s
+          AND app.require_match(app.etag(e), %(if_match)s)
+          AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
+        RETURNING """
+        + COLUMNS
+        + ", e.execution_data, app.etag(e) AS etag",
+        {"id": id, "changes": Jsonb(changes.model_dump(mode="json", exclude_unset=True)), "if_match": if_match},
+        Execution,
+    )
+
+
+def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
+    return Query(
+        "DELETE FROM app.workflow_executions AS e"
+        " WHERE e.id = %(id)s AND app.require_match(app.etag(e), %(if_match)s) RETURNING e.id",
+        {"id": id, "if_match": if_match},
+        Deleted,
+    )

@@ -1,0 +1,44 @@
+"""Readiness: the database answers, its schema is the one that this code needs, and pgvector has its fixes."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from flomastr.database import ask
+from flomastr.errors import Unavailable
+from flomastr.flight import Query
+
+NEEDED_MIGRATION = "0007_record_executions"
+NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    status: Literal["ready"] = "ready"
+    postgres: str
+    pgvector: str
+    migration: str
+
+
+STATE = Query(
+    """
+    SELECT
+      current_setting('server_version') AS postgres,
+      coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '0') AS pgvector,
+      coalesce((SELECT max(name) FROM app.schema_migrations), '') AS migration
+    """,
+    {},
+    Readiness,
+)
+
+
+def readiness() -> Readiness:
+    (state,) = ask(STATE)
+    if state.migration < NEEDED_MIGRATION:
+        raise Unavailable(f"The schema stands at {state.migration or 'nothing'}: run the migrations.", "schema_behind")
+    if tuple(int(part) for part in state.pgvector.split(".")) < NEEDED_PGVECTOR:
+        raise Unavailable(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", "pgvector_too_old")
+    return state

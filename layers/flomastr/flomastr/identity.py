@@ -1,0 +1,14 @@
+"""Who is calling, as the authorizer has verified it."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Caller(BaseModel):
+    """A person (user_id) or a machine (key_id). Whether it may do a thing is app.enter's to say, in the database."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    user_id: str | None = None
+    email: str | None = None  # only when the issuer has verified it
+    key_id: str | None = None
+    key_hash: str | None = None  # hexadecimal SHA-256 of the key's secret

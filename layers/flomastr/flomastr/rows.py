@@ -1,0 +1,13 @@
+"""What rows of any noun may be."""
+
+from uuid import UUID
+
+from pydantic import BaseModel
+
+
+class Count(BaseModel):
+    count: int
+
+
+class Deleted(BaseModel):
+    id: UUID

@@ -1,0 +1,57 @@
+"""The environment, as one frozen model. No other module reads it."""
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper)
+
+    database_secret: str = ""  # a Secrets Manager id: see Credentials
+    database_url: str = ""  # local runs only, in place of the secret
+    signing_key: str = ""  # local runs only, in place of the secret
+    oidc_issuer: str = ""
+    oidc_jwks_url: str = ""
+    oidc_authorized_parties: str = ""  # comma separated; empty admits any
+
+
+class Credentials(BaseModel):
+    """The secret: where the database is, whom to believe that it is the database, and what signs cursors."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    ca_certificate: str
+    signing_key: str
+
+
+@cache
+def settings() -> Settings:
+    return Settings.model_validate(dict(os.environ))
+
+
+def database_url(*, fresh: bool = False) -> str:
+    """A libpq URL. From the secret it always verifies the server's certificate and name."""
+    if settings().database_url:
+        return settings().database_url
+    secret = credentials(fresh=fresh)
+    root = Path(tempfile.gettempdir()) / "database-ca.crt"
+    root.write_text(secret.ca_certificate)
+    separator = "&" if "?" in secret.url else "?"
+    return f"{secret.url}{separator}sslmode=verify-full&sslrootcert={root}"
+
+
+def signing_key() -> bytes:
+    return (settings().signing_key or credentials().signing_key).encode()
+
+
+def credentials(*, fresh: bool = False) -> Credentials:
+    """The secret, kept for five minutes. `fresh` asks again: the password may have been rotated."""
+    from aws_lambda_powertools.utilities import parameters  # loads boto3: only where there is a secret to read
+
+    secret: str = parameters.get_secret(settings().database_secret, force_fetch=fresh)  # pyright: ignore[reportUnknownMemberType]
+    return Credentials.model_validate_json(secret)

@@ -1,0 +1,47 @@
+"""Benchmarks run by `make bench` alone: without --benchmarks this folder is not even collected."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.template import ROOT
+from tests.benchmarks.report import Report
+from tests.benchmarks.scene import Scene, set_scene
+from tests.benchmarks.serving import Served, served
+from tests.conftest import Cluster
+from tests.factories import Factory
+
+DATA = ROOT / ".local" / "bench"  # kept, so that packages are installed once
+
+os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"  # they would be printed between the tables
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    return None if config.getoption("--benchmarks") else True
+
+
+@pytest.fixture(scope="session")
+def report() -> Iterator[Report]:
+    report = Report()
+    yield report
+    report.show()
+    report.store(ROOT / "benchmarks.json")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def scene(make: Factory, server: Cluster, database: str) -> Scene:
+    return set_scene(make, server.url("postgres", database))
+
+
+@pytest.fixture(scope="session")
+def api(server: Cluster, database: str, data: Path, scene: Scene) -> Iterator[Served]:
+    """The platform as `make run` serves it, on the database of the scene."""
+    with served(data, server.url("flomastr_admin", database), scene.tenant.owner) as api:
+        yield api

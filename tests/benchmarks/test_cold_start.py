@@ -1,0 +1,117 @@
+"""How long the first request of a new process takes, beside the bare imports of the packages under it."""
+
+import asyncio
+import json
+import os
+import time
+from compileall import compile_dir
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from socket import create_server, socket
+from typing import Any
+
+import pytest
+
+from dev.database import Database
+from dev.environment import parameters
+from dev.identity import Identity
+from dev.platform import HOST, Platform, address, platform
+from dev.template import ROOT, Template, read_template
+from tests.benchmarks.measure import Times
+from tests.benchmarks.report import Goal, Report
+from tests.benchmarks.scene import Scene
+from tests.conftest import Cluster
+from tests.events import http_event
+
+pytestmark = pytest.mark.timeout(600)
+
+FOLDER = Path(__file__).parent
+BARE, BARE_AUTHORIZER = "bare imports", "bare imports and PyJWT"
+GOAL = Goal("x bare imports", at_most=1.25)
+ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class First:
+    """A function and the first event that it gets."""
+
+    function: str
+    event: dict[str, Any]
+    floor: str = BARE
+
+
+def test_cold_start(scene: Scene, server: Cluster, database: str, data: Path, report: Report) -> None:
+    for code in (ROOT / "functions", ROOT / "layers", ROOT / "schema", FOLDER):
+        compile_dir(code, quiet=1)  # functions write no bytecode, and that of the packages came with them
+    found = Database(server.url("flomastr_admin", database), os.environ["DATABASE_URL"])
+    firsts = [First(BARE, {}), First(BARE_AUTHORIZER, {}), *first_requests(scene, data)]
+    # In a thread, since asyncio.run leaves the thread without the event loop that handlers in this process use.
+    with create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as thread:
+        times = thread.submit(asyncio.run, measure(firsts, listener, data, found)).result()
+    for first in firsts:
+        is_floor = first.function in (BARE, BARE_AUTHORIZER)
+        figures = compared(times[first.function], times[first.floor])
+        report.add("Cold start: a new process under awslambdaric", first.function, figures, None if is_floor else GOAL)
+
+
+def compared(times: Times, floor: Times) -> dict[str, float]:
+    """The CPU's time beside the clock's: on a machine with other work to do, it is the steadier one."""
+    return {
+        "ms": times.p50,
+        "x bare imports": times.p50 / floor.p50,
+        "CPU ms": times.cpu_p50,
+        "x bare CPU": times.cpu_p50 / floor.cpu_p50,
+    }
+
+
+def first_requests(scene: Scene, data: Path) -> list[First]:
+    caller = scene.tenant.owner
+    token = Identity(data).token(caller.user_id or "", caller.email or "")
+    return [
+        First("AuthorizerFunction", {"identitySource": [f"Bearer {token}"]}, BARE_AUTHORIZER),
+        First("WorkflowsFunction", http_event("GET", f"/routes/workflows/{scene.workflow}", caller=caller)),
+        First("ExecutionsFunction", http_event("GET", f"/routes/workflow-executions/{scene.execution}", caller=caller)),
+        First("HealthFunction", http_event("GET", "/routes/health")),
+        First("OpenApiFunction", http_event("GET", "/routes/openapi.json")),
+        First("PartitionsFunction", {}),
+        First("MigrateFunction", {}),
+    ]
+
+
+async def measure(firsts: list[First], listener: socket, data: Path, database: Database) -> dict[str, Times]:
+    """In turn, there and back, after a round that does not count."""
+    times = {first.function: Times() for first in firsts}
+    async with platform(listener, with_bare(address(listener)), data, database) as running:
+        for number in range(ROUNDS + 1):
+            for first in firsts if number % 2 else reversed(firsts):
+                await start(running, first, times[first.function] if number else Times())
+    return times
+
+
+async def start(running: Platform, first: First, times: Times) -> None:
+    event = json.dumps(first.event).encode()
+    cpu, wall = cpu_of_children(), time.perf_counter()
+    answer: dict[str, Any] = json.loads(await running.invoke(first.function, event))
+    times.wall.append((time.perf_counter() - wall) * 1000)
+    await running.sandboxes[first.function].stop()
+    times.cpu.append((cpu_of_children() - cpu) * 1000)
+    assert answer.get("statusCode", 200) == 200, answer
+
+
+def cpu_of_children() -> float:
+    """Seconds, of those that have ended."""
+    used = getrusage(RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def with_bare(where: str) -> Template:
+    """The collection, and beside it functions that import packages and do nothing."""
+    template = read_template(parameters=parameters(f"http://{where}"))
+    like = template.functions["WorkflowsFunction"]
+    bare = {
+        BARE: replace(like, name=BARE, folder=FOLDER / "bare"),
+        BARE_AUTHORIZER: replace(like, name=BARE_AUTHORIZER, folder=FOLDER / "bare_authorizer"),
+    }
+    return Template(template.functions | bare, template.routes)

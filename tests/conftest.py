@@ -1,0 +1,99 @@
+"""One embedded Postgres a run, a migrated template, and a database a worker copied from it."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dev.postgres import Cluster, cluster, create_database
+from flomastr import connection
+from flomastr.settings import settings
+from schema.migrate import migrate
+from tests import pooler
+from tests.factories import Factory
+
+RUN = ExitStack()
+CLUSTER = "FLOMASTR_TEST_CLUSTER"  # "port pid password": what the workers need to know
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--benchmarks", action="store_true", help="measure, and write benchmarks.json")
+    parser.addoption("--no-skips", action="store_true", help="fail where a test would be skipped")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped: {report.longrepr}"
+    return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or CLUSTER in os.environ:
+        return
+    data = Path(RUN.enter_context(tempfile.TemporaryDirectory(prefix="flomastr-tests-")))
+    data.chmod(0o755)  # PgBouncer runs as nobody and reads its configuration here
+    server = RUN.enter_context(cluster(data))
+    migrate(create_database(server, "template"))
+    os.environ[CLUSTER] = f"{server.port} {server.pid} {server.password}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ.pop(CLUSTER, None)
+        RUN.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Cluster:
+    port, pid, password = os.environ[CLUSTER].split()
+    return Cluster(int(port), int(pid), password)
+
+
+@pytest.fixture(scope="session")
+def database(server: Cluster) -> str:
+    """The name of this worker's database."""
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE template OWNER flomastr_admin")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return name
+
+
+@pytest.fixture(scope="session")
+def direct_url(server: Cluster, database: str) -> str:
+    return server.url("flo_app", database)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_url(direct_url: str) -> Iterator[str]:
+    """What the functions connect to: PgBouncer 1.18 in transaction mode where it is installed, else Postgres itself."""
+    with ExitStack() as stack:
+        url = direct_url
+        if pooler.BINARY:
+            url = stack.enter_context(pooler.pgbouncer(url))
+        os.environ["DATABASE_URL"] = url
+        settings.cache_clear()  # a handler may have read them while the tests were collected
+        yield url
+        connection.discard()
+
+
+@pytest.fixture(scope="session")
+def make(direct_url: str) -> Iterator[Factory]:
+    """Makes rows as flo_app, each tenant new, so that tests share a database and nothing else."""
+    with psycopg.connect(direct_url, autocommit=True) as conn:
+        yield Factory(conn)
+
+
+@pytest.fixture(scope="session")
+def superuser(server: Cluster, database: str) -> Iterator[psycopg.Connection[Any]]:
+    """Sees every tenant's rows, and may do what the platform never does."""
+    with psycopg.connect(server.url("postgres", database), autocommit=True) as conn:
+        yield conn

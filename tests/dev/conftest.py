@@ -1,0 +1,50 @@
+import fcntl
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from dev.packages import installed
+from dev.template import ROOT
+from tests.dev.local import FILES, Running, served
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    """The folder with the collection's template and code."""
+    for name, text in FILES.items():
+        path = tmp_path / "collection" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "collection"
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What functions import, installed by whichever test process comes first, for it takes seconds."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        dependencies = ROOT / "layers" / "dependencies" / "requirements.txt"
+        return [
+            installed(dependencies, shared, "dependencies"),
+            installed(ROOT / "dev" / "runtime.txt", shared, "runtime"),
+        ]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, packages: list[Path]) -> Path:
+    """Where a platform keeps all, with its packages there already."""
+    folder = tmp_path_factory.mktemp("data")
+    for package in packages:
+        (folder / package.name).symlink_to(package)
+    return folder
+
+
+@pytest.fixture
+def running(collection: Path, data: Path) -> Generator[Running]:
+    with served(collection, data) as running:
+        yield running

@@ -1,0 +1,65 @@
+import pytest
+
+from tests.dev.local import Running
+
+ME = {"Authorization": "me"}
+JSON = {"Content-Type": "application/json"}
+TEXT = {"Content-Type": "text/plain"}
+
+
+def test_a_request_reaches_its_function_and_its_answer_comes_back(running: Running) -> None:
+    answer = running.ask("POST", "/echo/a/b?x=1", b'{"k": 1}', ME | JSON)
+    assert answer.status == 200
+    headers, event = dict(answer.headers), answer.json["event"]
+    assert headers["x-kind"] == "echo"
+    assert headers["apigw-requestid"] == event["requestContext"]["requestId"]
+    assert [value for name, value in answer.headers if name == "set-cookie"] == ["a=1", "b=2"]
+    assert event["routeKey"] == "ANY /echo/{proxy+}"
+    assert event["pathParameters"] == {"proxy": "a/b"}
+    assert event["body"] == '{"k": 1}'
+
+
+def test_the_narrowest_route_serves(running: Running) -> None:
+    def route(method: str, path: str) -> str:
+        return running.ask(method, path, headers=ME).json["event"]["routeKey"]
+
+    assert route("GET", "/echo") == "ANY /echo"
+    assert route("GET", "/echo/7/part") == "GET /echo/{id}/part"
+    assert route("PUT", "/echo/7/part") == "ANY /echo/{proxy+}"
+
+
+@pytest.mark.parametrize("path", ["/", "/echoes", "/echo/", "/nowhere"])
+def test_what_the_template_does_not_know_is_not_found(running: Running, path: str) -> None:
+    answer = running.ask("GET", path, headers=ME)
+    assert (answer.status, answer.body) == (404, b'{"message":"Not Found"}')
+
+
+def test_the_authorizer_is_asked_once_for_a_caller_and_its_context_is_passed_on(running: Running) -> None:
+    for _ in range(2):
+        context = running.ask("GET", "/echo", headers=ME).json["event"]["requestContext"]
+        assert context["authorizer"] == {"lambda": {"caller": "me", "asked": 1}}
+
+
+def test_strangers_are_turned_away_before_the_function(running: Running) -> None:
+    nobody = running.ask("GET", "/echo")
+    stranger = running.ask("GET", "/echo", headers={"Authorization": "stranger"})
+    assert (nobody.status, nobody.body) == (401, b'{"message":"Unauthorized"}')
+    assert (stranger.status, stranger.body) == (403, b'{"message":"Forbidden"}')
+
+
+@pytest.mark.parametrize("size", [6_300_000, 10_500_000])
+def test_a_body_that_is_too_large_is_refused(running: Running, size: int) -> None:
+    answer = running.ask("POST", "/open", b"x" * size, TEXT)
+    assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
+
+
+@pytest.mark.parametrize("body", [b"raise", b"exit", b"large"])
+def test_a_function_that_fails_is_an_internal_error(running: Running, body: bytes) -> None:
+    answer = running.ask("POST", "/open", body, TEXT)
+    assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
+
+
+def test_the_keys_of_the_local_issuer_are_published(running: Running) -> None:
+    (key,) = running.ask("GET", "/.well-known/jwks.json").json["keys"]
+    assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
+    assert "d" not in key

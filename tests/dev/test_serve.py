@@ -1,0 +1,190 @@
+"""`python -m dev` as a developer starts and ends it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from socket import create_server
+from typing import Any
+
+import psycopg
+import pytest
+
+from dev.postgres import cluster, create_database, free_port
+from dev.template import ROOT
+
+READY_SECONDS = 120
+
+
+@pytest.fixture(autouse=True)
+def environment_of_a_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A platform as a process of its own."""
+
+    process: subprocess.Popen[str]
+    port: int
+    data: Path
+
+    def get(self, path: str, token: str) -> Any:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        return answer
+
+    def end(self, signal: signal.Signals) -> int:
+        self.process.send_signal(signal)
+        return self.process.wait(20)
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "dev", *map(str, arguments)]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=READY_SECONDS)
+
+
+def start(data: Path) -> tuple[Served, str]:
+    """Start the platform and wait until it says that it serves; with what it said."""
+    port = free_port()
+    process = subprocess.Popen(
+        command("serve", "--port", str(port), "--data", data), cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    said = ""
+    assert process.stdout
+    for line in process.stdout:
+        said += line
+        if "until Ctrl-C" in line:
+            return Served(process, port, data), said
+    raise AssertionError(f"It ended with {process.wait()}: {said}")
+
+
+@pytest.fixture
+def served(data: Path) -> Generator[Served]:
+    platform, _ = start(data)
+    with platform.process:
+        yield platform
+        platform.process.kill()
+
+
+def left_behind(data: Path) -> list[str]:
+    """The processes that name the folder in their command or their variables."""
+    found: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if str(data).encode() in words:
+            found.append(words.decode(errors="replace"))
+    return found
+
+
+def wait_until_nothing_is_left(data: Path) -> None:
+    deadline = time.monotonic() + 10
+    while left := left_behind(data):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def token(data: Path, *more: str) -> str:
+    return run("token", "--user", "demo-owner", "--email", "owner@demo.example", *more, "--data", data).stdout.strip()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_end_leaves_no_process_behind(served: Served, how: signal.Signals) -> None:
+    assert left_behind(served.data)
+    assert served.end(how) == 0
+    assert left_behind(served.data) == []
+
+
+def test_even_a_kill_leaves_no_process_behind(served: Served) -> None:
+    served.end(signal.SIGKILL)
+    wait_until_nothing_is_left(served.data)
+
+
+def test_the_demo_is_what_n8n_ran_and_a_second_start_keeps_it(data: Path) -> None:
+    for _ in range(2):
+        platform, said = start(data)
+        with platform.process:
+            listed = platform.get("/routes/workflows?limit=250", token(data))
+            runs = platform.get("/routes/workflow-executions?limit=250&offset=0", token(data))
+            more = platform.get("/routes/workflow-executions?limit=250&offset=250", token(data))
+            platform.end(signal.SIGINT)
+        assert len(listed) == 9
+        assert Counter(run["status"] for run in [*runs, *more]) == {"success": 260, "error": 46}
+        assert "curl" in said and "/routes/docs" in said
+
+
+def test_a_token_is_printed_alone_and_a_super_admin_sees_every_tenant(served: Served) -> None:
+    stranger = run("token", "--user", "u1", "--email", "u1@demo.example", "--data", served.data).stdout.strip()
+    assert stranger.count(".") == 2 and " " not in stranger and "\n" not in stranger
+    admin = run("token", "--user", "u2", "--email", "u2@demo.example", "--super-admin", "--data", served.data)
+    listed = served.get("/routes/workflows?tenant_id=demo", admin.stdout.strip())
+    assert len(listed) == 9
+
+
+def test_a_function_is_invoked_by_itself(served: Served) -> None:
+    invoked = run("invoke", "partitions", "--data", served.data)
+    assert (invoked.returncode, set(json.loads(invoked.stdout))) == (0, {"made"})
+
+
+def test_a_taken_port_is_one_sentence(data: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run("serve", "--port", str(port), "--data", data)
+    assert ended.returncode == 1
+    assert ended.stderr == f"Port {port} is taken: stop what uses it, or choose another with PORT={port + 1}.\n"
+
+
+@pytest.mark.parametrize("port", ["70000", "many"])
+def test_a_port_that_is_none_is_refused_without_a_trace(data: Path, port: str) -> None:
+    ended = run("serve", "--port", port, "--data", data)
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    ended = run("serve", "--port", str(free_port()), "--data", data)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("DATABASE_URL leads nowhere, so correct or unset it: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_two_platforms_do_not_share_a_folder(served: Served) -> None:
+    ended = run("serve", "--port", str(free_port()), "--data", served.data)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Another platform runs on ")
+
+
+def test_the_port_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("PORT", str(other.getsockname()[1]))
+        ended = run("serve", "--data", data)
+    assert ended.stderr.startswith(f"Port {os.environ['PORT']} is taken")
+
+
+def test_another_database_may_be_named(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster(tmp_path) as server:
+        url = create_database(server, "elsewhere")
+        monkeypatch.setenv("DATABASE_URL", url)
+        platform, said = start(data)
+        with platform.process:
+            platform.end(signal.SIGINT)
+        assert "306 created" in said
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT FROM app.tenants WHERE slug = 'demo'").rowcount == 1

@@ -1,0 +1,187 @@
+"""The secret: how the database is reached and believed, and how a rotated password is followed."""
+
+import ipaddress
+import json
+import os
+import signal
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+from aws_lambda_powertools.utilities.parameters import clear_caches
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from moto import mock_aws
+
+from flomastr import connection, settings
+from flomastr.database import deadline_in
+from functions.workflows.handler import lambda_handler
+from tests.events import Answer, call
+from tests.factories import Factory, Tenant
+from tests.flomastr.connected import connected, port_of
+from tests.pooler import Pooler, needs_pgbouncer, running
+
+SECRET = "flomastr/database"
+
+TLS = """
+auth_type = plain
+client_tls_sslmode = require
+client_tls_key_file = {folder}/server.key
+client_tls_cert_file = {folder}/server.crt
+"""
+
+
+@dataclass
+class Authority:
+    """Signs the certificates of servers on this machine."""
+
+    name: str = "Test authority"
+    key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
+
+    def certificate(self, key: EllipticCurvePrivateKey, name: str, extension: x509.ExtensionType) -> str:
+        subject, issuer = ([x509.NameAttribute(NameOID.COMMON_NAME, of)] for of in (name, self.name))
+        builder = x509.CertificateBuilder(x509.Name(issuer), x509.Name(subject), key.public_key())
+        built = (
+            builder.serial_number(x509.random_serial_number())
+            .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+            .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+            .add_extension(extension, critical=True)
+        )
+        return built.sign(self.key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    def root(self) -> str:
+        return self.certificate(self.key, self.name, x509.BasicConstraints(ca=True, path_length=None))
+
+    def issue(self, folder: Path) -> None:
+        key = generate_private_key(SECP256R1())
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        (folder / "server.crt").write_text(self.certificate(key, "A pooler", names))
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / "server.key").write_bytes(pem)
+
+
+def secrets_manager() -> Any:
+    return boto3.client("secretsmanager")  # pyright: ignore[reportUnknownMemberType]
+
+
+@dataclass
+class Managed:
+    """A pooler as a provider runs it: TLS, and a password that its customer can rotate."""
+
+    pooler: Pooler
+    database: str
+    authority: Authority = field(default_factory=Authority)
+    secrets: Any = field(default_factory=secrets_manager)
+
+    def require(self, password: str) -> None:
+        """The pooler starts anew, so every connection ends."""
+        (self.pooler.folder / "users.txt").write_text(f'"flo_app" "{password}"\n')
+        self.pooler.stop(signal.SIGKILL)
+        self.pooler.start()
+        time.sleep(0.3)
+
+    def tell(self, password: str, authority: Authority | None = None, host: str = "127.0.0.1") -> None:
+        secret = {
+            "url": f"postgresql://flo_app:{password}@{host}:{self.pooler.port}/{self.database}",
+            "ca_certificate": (authority or self.authority).root(),
+            "signing_key": "key of the secret",
+        }
+        self.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
+
+
+@pytest.fixture
+def managed(direct_url: str, database: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Managed]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with ExitStack() as life:
+        life.enter_context(mock_aws())
+        managed = Managed(life.enter_context(running(direct_url)), database)
+        managed.secrets.create_secret(Name=SECRET, SecretString="{}")
+        folder = managed.pooler.folder
+        managed.authority.issue(folder)
+        with (folder / "pgbouncer.ini").open("a") as configuration:
+            configuration.write(TLS.format(folder=folder))
+        clear_caches()
+        life.enter_context(connected(DATABASE_URL="", SIGNING_KEY="", DATABASE_SECRET=SECRET))
+        yield managed
+        clear_caches()
+
+
+@pytest.fixture
+def fetched(managed: Managed, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """How the secret was asked for, each time: fresh or not."""
+    asked: list[bool] = []
+    credentials = settings.credentials
+
+    def noted(*, fresh: bool = False) -> settings.Credentials:
+        asked.append(fresh)
+        return credentials(fresh=fresh)
+
+    monkeypatch.setattr(settings, "credentials", noted)
+    return asked
+
+
+def read(tenant: Tenant) -> Answer:
+    return call(lambda_handler, "GET", "/routes/workflows", caller=tenant.owner)
+
+
+@needs_pgbouncer
+def test_the_secret_says_where_the_database_is_and_what_signs(make: Factory, managed: Managed) -> None:
+    managed.require("first")
+    managed.tell("first")
+    assert read(make.tenant()).status == 200
+    assert connection.current
+    assert connection.current.pgconn.ssl_in_use
+    assert settings.signing_key() == b"key of the secret"
+
+
+@needs_pgbouncer
+def test_a_rotated_password_is_followed_within_the_request(
+    make: Factory, managed: Managed, fetched: list[bool]
+) -> None:
+    tenant = make.tenant()
+    managed.require("first")
+    managed.tell("first")
+    assert read(tenant).status == 200
+    managed.tell("second")
+    managed.require("second")
+    assert read(tenant).status == 200
+    assert fetched == [False, False, True]
+
+
+def refused(why: str) -> None:
+    clear_caches()
+    with pytest.raises(psycopg.OperationalError, match=why):
+        connection.connection(deadline_in(1))
+
+
+@needs_pgbouncer
+def test_a_server_of_another_authority_or_name_is_not_believed(make: Factory, managed: Managed) -> None:
+    tenant = make.tenant()
+    managed.require("first")
+    managed.tell("first", Authority("Another authority"))
+    refused("certificate verify failed")
+    managed.tell("first", host="localhost")
+    refused('certificate for "127.0.0.1".* does not match host name "localhost"')
+    managed.tell("first")
+    clear_caches()
+    assert read(tenant).status == 200
+
+
+def test_in_local_runs_the_environment_takes_precedence(database_url: str) -> None:
+    with connected(DATABASE_SECRET="never read", SIGNING_KEY="local"):
+        assert settings.database_url() == database_url == os.environ["DATABASE_URL"]
+        assert settings.signing_key() == b"local"
+        assert port_of(settings.database_url(fresh=True)) == port_of(database_url)
+        assert psycopg.connect(settings.database_url()).close() is None

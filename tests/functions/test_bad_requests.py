@@ -1,0 +1,123 @@
+"""What is wrong with a query, an id, a header or a method is told like what is wrong with a body."""
+
+import pytest
+
+from functions.workflows.handler import lambda_handler as workflows
+from tests.events import call
+from tests.factories import Factory, Tenant
+from tests.problems import EXECUTIONS, WORKFLOWS, ask, refused
+
+NOBODYS = "018f0000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def tenant(make: Factory) -> Tenant:
+    return make.tenant()
+
+
+@pytest.fixture(scope="module")
+def workflow(make: Factory, tenant: Tenant) -> str:
+    return str(make.workflow(tenant))
+
+
+@pytest.mark.parametrize("path", [WORKFLOWS, EXECUTIONS, f"{WORKFLOWS}/{{workflow}}/executions"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(f"limit={limit}" for limit in ("0", "-1", "251", "1e9", "1000000000", "9" * 30, "abc", "", "1.5", "%00")),
+        *(f"offset={offset}" for offset in ("-1", "10001", "abc", "")),
+        *(f"tenant_id={tenant}" for tenant in ("", "no_slug", "%00", "%F0%9F%98%80", "-", "x" * 64)),
+        f"cursor={'A' * 201}",
+    ],
+)
+def test_a_list_is_asked_for_in_words_that_it_knows(tenant: Tenant, workflow: str, path: str, query: str) -> None:
+    refused(ask(tenant, "GET", f"{path.format(workflow=workflow)}?{query}"), 422, f"query.{query.partition('=')[0]}")
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (WORKFLOWS, "is_active=perhaps"),
+        (WORKFLOWS, "is_public="),
+        (WORKFLOWS, "category=%00"),
+        (WORKFLOWS, f"category={'x' * 101}"),
+        (EXECUTIONS, "status=done"),
+        (EXECUTIONS, "status="),
+        (EXECUTIONS, "workflow_id=7"),
+        (EXECUTIONS, "include_data=perhaps"),
+        (f"{EXECUTIONS}/stats/summary", "days=0"),
+        (f"{EXECUTIONS}/stats/summary", "days=366"),
+        (f"{EXECUTIONS}/stats/summary", "days=abc"),
+        (f"{EXECUTIONS}/stats/summary", "workflow_id=7"),
+    ],
+)
+def test_a_filter_is_a_value_that_can_be(tenant: Tenant, path: str, query: str) -> None:
+    refused(ask(tenant, "GET", f"{path}?{query}"), 422, f"query.{query.partition('=')[0]}")
+
+
+@pytest.mark.parametrize("id", ["7", "abc", "%00", "%ff", "%F0%9F%98%80", "x" * 500, "null", "-1", "stats"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_id_that_is_none_is_told(tenant: Tenant, method: str, id: str) -> None:
+    for path, field, change in (
+        (WORKFLOWS, "path.workflow_id", {"name": "x"}),
+        (EXECUTIONS, "path.execution_id", {"status": "success"}),
+    ):
+        refused(ask(tenant, method, f"{path}/{id}", body=change if method == "PUT" else None), 422, field)
+
+
+@pytest.mark.parametrize("path", [WORKFLOWS, EXECUTIONS])
+@pytest.mark.parametrize("id", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"])
+def test_an_id_of_nothing_is_not_found(tenant: Tenant, path: str, id: str) -> None:
+    refused(ask(tenant, "GET", f"{path}/{id}"), 404)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-tenant", ""),
+        ("x-tenant", "no_slug"),
+        ("x-tenant", "a,b"),
+        ("x-tenant", "\xc4"),
+        ("idempotency-key", ""),
+        ("idempotency-key", "a b"),
+        ("idempotency-key", "x" * 256),
+        ("idempotency-key", "\xc4"),
+    ],
+)
+def test_a_header_is_a_value_that_can_be(tenant: Tenant, name: str, value: str) -> None:
+    refused(ask(tenant, "POST", WORKFLOWS, body={"name": "a"}, headers={name: value}), 422, f"header.{name}")
+
+
+def test_a_nul_in_a_tag_is_refused(tenant: Tenant, workflow: str) -> None:
+    for method, body in (("PUT", {"name": "a"}), ("DELETE", None)):
+        answer = ask(tenant, method, f"{WORKFLOWS}/{workflow}", body=body, headers={"if-match": '"\0"'})
+        refused(answer, 422, "header.if-match")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", WORKFLOWS, "GET, POST"),
+        ("HEAD", EXECUTIONS, "GET, POST"),
+        ("PATCH", f"{WORKFLOWS}/{NOBODYS}", "DELETE, GET, PUT"),
+        ("OPTIONS", f"{EXECUTIONS}/{NOBODYS}", "DELETE, GET, PUT"),
+        ("PUT", f"{EXECUTIONS}/stats/summary", "GET"),
+    ],
+)
+def test_a_method_that_is_not_allowed_is_told_with_those_that_are(
+    tenant: Tenant, method: str, path: str, allowed: str
+) -> None:
+    answer = ask(tenant, method, path)
+    refused(answer, 405)
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", [f"{WORKFLOWS}/", f"{WORKFLOWS}/a/b", f"{WORKFLOWS}x", f"{WORKFLOWS}/..%2f.."])
+def test_a_path_that_leads_nowhere_is_not_found(tenant: Tenant, path: str) -> None:
+    refused(ask(tenant, "GET", path), 404)
+
+
+def test_a_caller_whom_nobody_verified_is_not_signed_in() -> None:
+    answer = call(workflows, "GET", WORKFLOWS)
+    refused(answer, 401)
+    assert answer.json["code"] == "not_signed_in"

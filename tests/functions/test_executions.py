@@ -1,0 +1,122 @@
+"""Executions over HTTP, through what Lambda calls."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from functions.executions.handler import lambda_handler
+from tests.events import Answer, call
+from tests.factories import Factory, Tenant
+
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+END = START + timedelta(seconds=7)
+
+
+def ask(tenant: Tenant, method: str, path: str = "", **request: Any) -> Answer:
+    return call(lambda_handler, method, f"/routes/workflow-executions{path}", caller=tenant.owner, **request)
+
+
+def deliver(tenant: Tenant, *deliveries: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = ask(tenant, "POST", "/batch", body={"executions": list(deliveries)})
+    assert answer.status == 200, answer.body
+    return answer.json["results"]
+
+
+def told(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+def test_an_execution_is_recorded_read_finished_and_deleted(make: Factory) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant)
+    created = ask(tenant, "POST", body={"workflow_id": str(workflow), "tenant_id": str(tenant.id)})
+    assert created.status == 201
+    assert created.json["status"] == "running"
+    path = f"/{created.json['id']}"
+    assert created.headers["location"] == f"/routes/workflow-executions{path}"
+    assert ask(tenant, "GET", path).json == created.json
+    finished = ask(tenant, "PUT", path, body={"status": "success", "execution_data": {"mode": "webhook", "items": [1]}})
+    assert finished.json["finished_at"] is not None
+    assert finished.json["mode"] == "webhook"
+    assert ask(tenant, "DELETE", path).status == 200
+    assert ask(tenant, "GET", path).status == 404
+
+
+def test_an_execution_that_has_ended_is_not_reopened(make: Factory) -> None:
+    tenant = make.tenant()
+    execution = make.execution(tenant, make.workflow(tenant), status="error")
+    refused = ask(tenant, "PUT", f"/{execution}", body={"status": "running"})
+    assert refused.status == 409
+    assert refused.json["code"] == "execution_is_final"
+    assert ask(tenant, "PUT", f"/{execution}", body={"status": "crashed"}).status == 200
+
+
+def test_a_batch_answers_in_order_what_became_of_each_row(make: Factory) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant, n8n_workflow_id="wf-1")
+    running = {"n8n_workflow_id": "wf-1", "n8n_execution_id": "1", "status": "running", "started_at": told(START)}
+    results = deliver(
+        tenant,
+        running,
+        running | {"n8n_execution_id": "2", "n8n_workflow_id": "unknown"},
+        running | {"n8n_execution_id": "3", "n8n_workflow_id": None, "workflow_id": str(workflow)},
+        running | {"status": "success", "finished_at": told(END)},
+    )
+    assert [r["outcome"] for r in results] == ["created", "rejected", "created", "updated"]
+    assert [r["n8n_execution_id"] for r in results] == ["1", "2", "3", "1"]
+    assert results[0]["id"] == results[3]["id"]
+    assert results[1] == {
+        "n8n_execution_id": "2",
+        "id": None,
+        "outcome": "rejected",
+        "error": "workflow_id: there is no such workflow.",
+    }
+    assert [r["outcome"] for r in deliver(tenant, running, running)] == ["unchanged", "unchanged"]
+
+
+DELIVERIES: list[dict[str, Any]] = [
+    {"status": "new", "started_at": None},
+    {"status": "running", "started_at": told(START), "execution_data": {"step": 1}},
+    {"status": "waiting", "started_at": told(START), "finished_at": told(START + timedelta(seconds=3))},
+    {"status": "crashed", "started_at": told(START), "finished_at": told(END), "error_message": "lost"},
+    {"status": "error", "started_at": told(START), "error_message": "declined"},
+    {
+        "status": "error",
+        "started_at": told(START),
+        "finished_at": told(END),
+        "execution_data": {"step": 1, "more": "x"},
+    },
+]
+
+
+def test_deliveries_in_any_order_and_any_grouping_end_in_the_same_row(make: Factory) -> None:
+    chosen = random.Random(7)
+    orders = chosen.sample(list(permutations(DELIVERIES)), 40)
+    tenant = make.tenant()
+    make.workflow(tenant, n8n_workflow_id="wf")
+    rows: set[str] = set()
+    for number, order in enumerate(orders):
+        rest = [d | {"n8n_workflow_id": "wf", "n8n_execution_id": str(number)} for d in [*order, order[0]]]
+        while rest:
+            size = chosen.randint(1, len(rest))
+            results = deliver(tenant, *rest[:size])
+            rest = rest[size:]
+        row = ask(tenant, "GET", f"/{results[0]['id']}").json  # pyright: ignore[reportPossiblyUnboundVariable]
+        rows.add(str({k: v for k, v in row.items() if k not in ("id", "n8n_execution_id", "created_at")}))
+    assert len(rows) == 1
+    assert "'status': 'error'" in (final := rows.pop())
+    assert "'declined'" in final and "'more': 'x'" in final
+    assert f"'started_at': '{START:%Y-%m-%dT%H:%M:%SZ}'" in final
+    assert f"'finished_at': '{END:%Y-%m-%dT%H:%M:%SZ}'" in final
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_execution_of_an_unknown_or_foreign_workflow_is_refused_alike(make: Factory, known: bool) -> None:
+    tenant, other = make.tenant(), make.tenant()
+    workflow = make.workflow(other) if known else "018f0000-0000-7000-8000-000000000000"
+    answer = ask(tenant, "POST", body={"workflow_id": str(workflow)})
+    assert answer.status == 404
+    assert answer.json["detail"] == "workflow_id: there is no such workflow."

@@ -1,0 +1,51 @@
+"""Liveness answers without a database, readiness tells what is missing."""
+
+import pytest
+
+from flomastr import connection, health
+from functions.health.handler import lambda_handler
+from tests.events import Answer, call
+
+
+def ask(path: str) -> Answer:
+    return call(lambda_handler, "GET", path)
+
+
+def test_liveness_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(deadline: float) -> None:
+        raise AssertionError("the database was asked")
+
+    monkeypatch.setattr(connection, "connection", unreachable)
+    answer = ask("/routes/health")
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+def test_readiness_tells_the_versions() -> None:
+    answer = ask("/routes/health/ready")
+    assert answer.status == 200
+    assert answer.json.keys() == {"status", "postgres", "pgvector", "migration"}
+    assert answer.json["status"] == "ready"
+    assert answer.json["migration"] >= health.NEEDED_MIGRATION
+
+
+@pytest.mark.parametrize(
+    ("needed", "value", "code"),
+    [("NEEDED_MIGRATION", "9999_of_tomorrow", "schema_behind"), ("NEEDED_PGVECTOR", (99, 0, 0), "pgvector_too_old")],
+)
+def test_a_database_that_is_behind_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, needed: str, value: object, code: str
+) -> None:
+    monkeypatch.setattr(health, needed, value)
+    answer = ask("/routes/health/ready")
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, code, "1")
+
+
+def test_a_database_that_is_away_is_a_503_and_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*, fresh: bool = False) -> str:
+        return "postgresql://secret_user@127.0.0.1:1/nowhere"
+
+    connection.discard()
+    monkeypatch.setattr(connection, "database_url", nowhere)
+    answer = ask("/routes/health/ready")
+    assert (answer.status, answer.json["code"]) == (503, "unavailable")
+    assert "secret_user" not in answer.body

@@ -1,0 +1,31 @@
+"""Workflows over HTTP, through what Lambda calls."""
+
+from typing import Any
+
+from functions.workflows.handler import lambda_handler
+from tests.events import Answer, call
+from tests.factories import Factory, Tenant
+
+
+def ask(tenant: Tenant, method: str, path: str = "", **request: Any) -> Answer:
+    return call(lambda_handler, method, f"/routes/workflows{path}", caller=tenant.owner, **request)
+
+
+def test_a_workflow_is_created_read_changed_and_deleted(make: Factory) -> None:
+    tenant = make.tenant()
+    created = ask(tenant, "POST", body={"tenant_id": tenant.slug, "name": "Order intake", "tags": ["orders"]})
+    assert created.status == 201
+    location = created.headers["location"]
+    assert location == f"/routes/workflows/{created.json['id']}"
+    assert created.json["tenant_id"] == str(tenant.id)
+    path = f"/{created.json['id']}"
+    assert ask(tenant, "GET", path).json == created.json
+    changed = ask(tenant, "PUT", path, body={"name": "Orders", "description": "Takes orders"})
+    assert changed.json == created.json | {
+        "name": "Orders",
+        "description": "Takes orders",
+        "updated_at": changed.json["updated_at"],
+    }
+    assert ask(tenant, "PUT", path, body={"description": None}).json["description"] is None
+    assert ask(tenant, "DELETE", path).status == 200
+    assert ask(tenant, "GET", path).status == 404

@@ -1,0 +1,232 @@
+"""Where executions lie: leaves by class and time, kept ready by app.keep_leaves_ready, and ids that tell the time."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import CheckViolation
+from psycopg.rows import scalar_row
+
+from dev.postgres import Cluster
+from functions.partitions.handler import lambda_handler
+from tests.events import Context
+from tests.factories import Factory
+
+type Connection = psycopg.Connection[Any]
+
+CLASSES = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7, 365: 30}  # days kept: days in a leaf
+MILLISECOND = timedelta(milliseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PREFIX = "workflow_executions_c"
+
+
+@pytest.fixture
+def app(server: Cluster, database: str) -> Iterator[Connection]:
+    """flo_app in another time zone, in a transaction that leaves nothing behind."""
+    with psycopg.connect(server.url("flo_app", database), options="-c timezone=Pacific/Auckland") as conn:
+        yield conn
+        conn.rollback()
+
+
+def leaves(conn: Connection) -> set[str]:
+    return set(
+        conn.cursor(row_factory=scalar_row)
+        .execute("SELECT relid::text FROM pg_partition_tree('app.workflow_executions') WHERE isleaf")
+        .fetchall()
+    )
+
+
+def keep_ready(conn: Connection, moment: datetime) -> int:
+    row = conn.execute("SELECT app.keep_leaves_ready(%s)", (moment,)).fetchone()
+    assert row
+    return row[0]
+
+
+def first_day(today: int, days: int) -> int:
+    return (today - days) // CLASSES[days] * CLASSES[days]
+
+
+def expected(first: int, last: int) -> set[str]:
+    """The leaves that these days have needed: each class from the first's window to a fortnight after the last."""
+    return {f"app.{PREFIX}{days}_backlog" for days in CLASSES} | {
+        f"app.{PREFIX}{days}_{EPOCH + timedelta(days=day):%Y%m%d}"
+        for days, step in CLASSES.items()
+        for day in range(first_day(first, days), last + 15, step)
+    }
+
+
+def today_of(conn: Connection) -> int:
+    row = conn.execute("SELECT floor(extract(EPOCH FROM now()) / 86400)::integer").fetchone()
+    assert row
+    return row[0]
+
+
+def test_migrating_makes_a_backlog_and_the_leaves_of_the_window_for_each_class_and_no_default(app: Connection) -> None:
+    today = today_of(app)
+    assert leaves(app) == expected(today, today)
+    defaults = app.execute("SELECT FROM pg_partitioned_table WHERE partdefid <> 0").fetchall()
+    assert defaults == []
+
+
+@pytest.mark.parametrize("days", [1, 7, 45])
+def test_later_exactly_the_missing_leaves_are_made_and_only_once(app: Connection, days: int) -> None:
+    before, today = leaves(app), today_of(app)
+    made = keep_ready(app, datetime.now(UTC) + timedelta(days=days))
+    assert leaves(app) == expected(today, today + days)
+    assert made == len(leaves(app)) - len(before) > 0
+    assert keep_ready(app, datetime.now(UTC) + timedelta(days=days)) == 0
+    assert keep_ready(app, datetime.now(UTC)) == 0
+
+
+def test_leaves_can_be_made_beyond_2038(superuser: Connection) -> None:
+    moment = datetime(2039, 1, 1, tzinfo=UTC)
+    day = (moment - EPOCH).days
+    with superuser.transaction(force_rollback=True):
+        for days in CLASSES:
+            superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(f"{PREFIX}{days}")))
+        keep_ready(superuser, moment)
+        assert leaves(superuser) == expected(day, day)
+
+
+def test_every_moment_has_its_leaf_after_a_long_time_without_the_schedule(make: Factory) -> None:
+    tenant = make.tenant(hot_ttl_days=7)
+    workflow = make.workflow(tenant)
+    with make.conn.transaction(force_rollback=True):
+        later = datetime.now(UTC) + timedelta(days=60)
+        keep_ready(make.conn, later)
+        for days in range(0, 75, 4):
+            make.execution(tenant, workflow, started_at=(later + timedelta(days=14 - days)).isoformat())
+
+
+def test_two_at_once_make_each_leaf_once(server: Cluster, scratch: str) -> None:
+    later = datetime.now(UTC) + timedelta(days=20)
+    made: list[int] = []
+
+    def run() -> None:
+        with psycopg.connect(server.url("flo_app", scratch), autocommit=True) as conn:
+            made.append(keep_ready(conn, later))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made)[:2] == [0, 0] and max(made) > 0
+
+
+def test_it_does_not_wait_for_executions_that_are_being_written(make: Factory, app: Connection) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant)
+    with make.conn.transaction():
+        make.execution(tenant, workflow)  # and the transaction stays open
+        app.execute("SET lock_timeout = '100ms'")
+        assert keep_ready(app, datetime.now(UTC) + timedelta(days=3)) > 0
+
+
+def test_the_scheduled_function_finds_all_ready() -> None:
+    assert lambda_handler({}, Context()) == {"made": 0}  # pyright: ignore[reportArgumentType]
+
+
+def lies_in(superuser: Connection, execution: UUID) -> str:
+    row = superuser.execute(
+        "SELECT tableoid::regclass::text FROM app.workflow_executions WHERE id = %s", (execution,)
+    ).fetchone()
+    assert row
+    return row[0].removeprefix(f"app.{PREFIX}")
+
+
+@pytest.mark.parametrize(
+    ("ttl", "days"),
+    [
+        (1, 7),
+        (7, 7),
+        (8, 14),
+        (14, 14),
+        (15, 30),
+        (30, 30),
+        (31, 60),
+        (60, 60),
+        (61, 90),
+        (90, 90),
+        (91, 365),
+        (365, 365),
+    ],
+)
+def test_a_tenants_days_round_up_to_a_class_and_its_rows_lie_where_their_start_says(
+    make: Factory, superuser: Connection, ttl: int, days: int
+) -> None:
+    tenant = make.tenant(hot_ttl_days=ttl)
+    workflow = make.workflow(tenant)
+    window = EPOCH + timedelta(days=first_day(today_of(make.conn), days))
+    second = window + timedelta(days=CLASSES[days])
+    placed = {
+        window - timedelta(days=9999): f"{days}_backlog",
+        window - MILLISECOND: f"{days}_backlog",
+        window: f"{days}_{window:%Y%m%d}",
+        second - MILLISECOND: f"{days}_{window:%Y%m%d}",
+        second - timedelta(microseconds=1): f"{days}_{window:%Y%m%d}",
+        second: f"{days}_{second:%Y%m%d}",
+    }
+    ids = {moment: make.execution(tenant, workflow, started_at=moment.isoformat()) for moment in placed}
+    assert {moment: lies_in(superuser, id) for moment, id in ids.items()} == placed
+
+
+@pytest.mark.parametrize("ttl", [0, 366, -1])
+def test_no_tenant_keeps_for_less_than_a_day_or_more_than_a_year(make: Factory, ttl: int) -> None:
+    with pytest.raises(CheckViolation):
+        make.tenant(hot_ttl_days=ttl)
+
+
+def test_a_leaf_is_taken_out_concurrently_and_dropped(server: Cluster, scratch: str) -> None:
+    with psycopg.connect(server.url("flomastr_admin", scratch), autocommit=True) as conn:
+        conn.execute("SET ROLE flo_owner")
+        leaf = min(name for name in leaves(conn) if f"{PREFIX}7_2" in name)
+        table = sql.Identifier(*leaf.split("."))
+        conn.execute(sql.SQL("ALTER TABLE app.workflow_executions_c7 DETACH PARTITION {} CONCURRENTLY").format(table))
+        assert leaf not in leaves(conn)
+        conn.execute(sql.SQL("DROP TABLE {}").format(table))
+
+
+def uuid7(conn: Connection, moment: datetime, entropy: UUID | None = None) -> UUID:
+    row = conn.execute("SELECT app.uuid7(%s, %s)", (moment, entropy or uuid4())).fetchone()
+    assert row
+    return row[0]
+
+
+@pytest.mark.parametrize("entropy", [UUID(int=0), UUID(int=2**128 - 1), None])
+def test_an_id_is_a_uuid_of_version_7_that_tells_its_millisecond(make: Factory, entropy: UUID | None) -> None:
+    for moment in (EPOCH, datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), datetime(9999, 1, 1, tzinfo=UTC)):
+        id = uuid7(make.conn, moment, entropy)
+        assert (id.version, id.variant) == (7, "specified in RFC 4122")
+        assert id.int >> 80 == (moment - EPOCH) // MILLISECOND
+
+
+def test_ids_are_ordered_as_their_moments_and_bounded_by_the_floors(make: Factory) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+    lowest, highest = UUID(int=0), UUID(int=2**128 - 1)
+    before = uuid7(make.conn, moment - MILLISECOND, highest)
+    row = make.conn.execute(
+        "SELECT app.uuid7_floor(%s), app.uuid7_floor(%s)", (moment, moment + MILLISECOND)
+    ).fetchone()
+    assert row
+    assert before < row[0] < uuid7(make.conn, moment, lowest) < uuid7(make.conn, moment, highest) < row[1]
+
+
+def test_one_delivery_makes_one_id_wherever_it_arrives_and_no_other_delivery_makes_it(make: Factory) -> None:
+    tenant, other = make.tenant(), make.tenant()
+    workflow, others = make.workflow(tenant), make.workflow(other)
+    start = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+    def made(**overrides: Any) -> UUID:
+        row: dict[str, Any] = {"n8n_execution_id": "1", "started_at": start, "tenant": tenant, "workflow": workflow}
+        with make.conn.transaction(force_rollback=True):
+            return make.execution(**row | overrides)
+
+    assert made() == made() == made(status="running")
+    different = [made(), made(n8n_execution_id="2"), made(n8n_execution_id=None), made(n8n_execution_id=None)]
+    assert len({*different, made(tenant=other, workflow=others), made(started_at=None)}) == 6

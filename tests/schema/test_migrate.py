@@ -1,0 +1,146 @@
+"""Migrations: each once, in order, whole or not at all, whatever interrupts them."""
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.errors import DivisionByZero, LockNotAvailable
+
+from flomastr.settings import settings
+from schema import migrate as runner
+from schema.migrate import FOLDER, MigrationRefused, lambda_handler, migrate
+from tests.schema.small import FILES, NAMES, answers, complete, folder_of, indexes, ledger, tables, write
+
+REAL = sorted(path.stem for path in FOLDER.glob("*.sql"))
+
+
+def test_the_schema_is_made_from_nothing_by_a_role_that_is_no_superuser_and_only_once(nothing: str) -> None:
+    with psycopg.connect(nothing) as conn:
+        role = conn.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user").fetchone()
+        assert role == (False, False)
+    assert migrate(nothing) == REAL
+    assert ledger(nothing) == REAL
+    assert migrate(nothing) == []
+
+
+def test_the_function_tells_what_it_applied(nothing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", nothing)
+    settings.cache_clear()
+    try:
+        assert lambda_handler({}, None) == {"applied": REAL}
+        assert lambda_handler({}, None) == {"applied": []}
+    finally:
+        settings.cache_clear()
+
+
+def test_new_files_are_applied_after_those_that_were(nothing: str, folder: Path) -> None:
+    assert migrate(nothing, folder) == NAMES
+    write(folder, "0005_last", "DROP TABLE app.more")
+    (folder / "notes.txt").write_text("no migration")
+    (folder / "5_draft.sql").write_text("no migration either")
+    assert migrate(nothing, folder) == ["0005_last"]
+    assert complete(nothing) is False and ledger(nothing) == [*NAMES, "0005_last"]
+
+
+def test_what_a_file_makes_belongs_to_the_owner_and_not_to_the_login(nothing: str, folder: Path) -> None:
+    migrate(nothing, folder)
+    owner = "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relname IN ('things', 'things_id', 'more')"
+    assert answers(nothing, owner) == ["flo_owner"]
+
+
+def test_a_changed_a_missing_and_a_belated_file_are_refused_and_nothing_is_applied(nothing: str, folder: Path) -> None:
+    migrate(nothing, folder)
+    write(folder, "0005_pending", "CREATE TABLE app.pending ()")
+    write(folder, "0002_things", "CREATE TABLE app.things (id bigint)")
+    with pytest.raises(
+        MigrationRefused, match=r"^Changed after it was applied: 0002_things\. Restore it, add a new file\.$"
+    ):
+        migrate(nothing, folder)
+    (folder / "0002_things.sql").unlink()
+    with pytest.raises(
+        MigrationRefused, match=r"^Applied before, but no longer here: 0002_things\. Deploy the newer code\.$"
+    ):
+        migrate(nothing, folder)
+    write(folder, "0002_things", FILES["0002_things"])
+    write(folder, "0003_belated", "CREATE TABLE app.belated ()")
+    with pytest.raises(
+        MigrationRefused, match=r"^0003_belated comes before 0004_more, which is applied\. Renumber it\.$"
+    ):
+        migrate(nothing, folder)
+    assert complete(nothing)
+    assert tables(nothing) == ["more", "schema_migrations", "things"]
+
+
+def test_a_file_that_fails_leaves_nothing_behind_and_those_before_it_stay(nothing: str, folder: Path) -> None:
+    write(folder, "0004_more", "CREATE TABLE app.more (id integer); SELECT 1 / 0;")
+    with pytest.raises(DivisionByZero):
+        migrate(nothing, folder)
+    assert ledger(nothing) == NAMES[:3]
+    assert tables(nothing) == ["schema_migrations", "things"]
+    write(folder, "0004_more", FILES["0004_more"])
+    assert migrate(nothing, folder) == ["0004_more"]
+
+
+def test_an_index_of_a_partitioned_table_that_still_waits_for_its_parts_is_left_alone(
+    nothing: str, folder: Path
+) -> None:
+    parted = "CREATE TABLE app.parted (id integer) PARTITION BY RANGE (id);"
+    part = "CREATE TABLE app.part PARTITION OF app.parted DEFAULT; CREATE INDEX parted_id ON ONLY app.parted (id);"
+    write(folder, "0005_parted", parted + part)
+    write(
+        folder,
+        "0006_part",
+        "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS part_id ON app.part (id)",
+    )
+    write(folder, "0007_attached", "ALTER INDEX app.parted_id ATTACH PARTITION app.part_id")
+    assert migrate(nothing, folder)[-3:] == ["0005_parted", "0006_part", "0007_attached"]
+    assert "app.parted_id" in indexes(nothing)
+
+
+def test_of_two_at_once_each_applies_what_the_other_does_not(nothing: str, folder: Path) -> None:
+    for name in NAMES[1:]:
+        if "no-transaction" not in FILES[name]:
+            write(folder, name, FILES[name] + "; SELECT pg_sleep(0.1)")
+    applied: list[str] = []
+    threads = [threading.Thread(target=lambda: applied.extend(migrate(nothing, folder))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == NAMES
+    assert complete(nothing)
+
+
+def test_it_waits_shortly_for_a_lock_and_tries_again_until_it_gets_it(
+    nothing: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(nothing, folder_of(folder, NAMES[:2]))
+    monkeypatch.setattr(runner, "LOCK_TIMEOUT", "50ms")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            holder.rollback()
+
+    monkeypatch.setattr(runner.time, "sleep", pause)
+    with psycopg.connect(nothing) as holder:
+        holder.execute("LOCK TABLE app.things")
+        assert migrate(nothing, folder) == NAMES[2:]
+    assert len(pauses) == 3
+    assert complete(nothing)
+
+
+def test_it_gives_up_on_a_lock_that_is_never_free_and_leaves_no_trace(
+    nothing: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(nothing, folder_of(folder, NAMES[:3]))
+    monkeypatch.setattr(runner, "LOCK_TIMEOUT", "10ms")
+    pauses: list[float] = []
+    monkeypatch.setattr(runner.time, "sleep", pauses.append)
+    with psycopg.connect(nothing) as holder:
+        holder.execute("LOCK TABLE app.things")
+        with pytest.raises(LockNotAvailable):
+            migrate(nothing, folder)
+    assert ledger(nothing) == NAMES[:3]
