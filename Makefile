@@ -29,10 +29,10 @@ check: .venv/ready ## Format, lint, types, migrations, template
 # compiled here, since Lambda's code is read-only: a cold start would compile every module again (2 to 3 times slower)
 build: .venv/ready ## Build what is deployed, without Docker
 	@.venv/bin/sam build
-	@$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build/*Layer/python
+	@$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
 
 bench: .venv/ready ## Measure cold starts, latencies and ingest; write benchmarks.json
-	@$(PYTHON) -m pytest tests/benchmarks -p no:xdist -s --benchmarks
+	@$(PYTHON) -m pytest tests/benchmarks -n0 -s --benchmarks
 
 deploy: build ## Deploy to AWS: make deploy STAGE=staging
 	@.venv/bin/sam deploy --config-env $(or $(STAGE),default)

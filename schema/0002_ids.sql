@@ -34,6 +34,14 @@ RETURN rpad(
   32, '0'
 )::uuid;
 
+-- The moment in an id.
+CREATE FUNCTION app.uuid7_moment(id uuid)
+RETURNS timestamptz
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0);
+
 -- The row as it stands, as one opaque word: equal rows have equal tags.
 CREATE FUNCTION app.etag(stored anyelement)
 RETURNS text

@@ -130,3 +130,36 @@ BEGIN
   RETURN true;
 END
 $$;
+
+-- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
+-- planning over every leaf costs more than reading a page.
+CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
+RETURNS SETOF app.workflow_executions
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_custom_plan  -- only a plan for these very bounds leaves leaves out
+AS $$
+DECLARE
+  top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
+  latest timestamptz := least(now(), app.uuid7_moment(top));
+  bottom uuid;
+  days integer;
+  found integer;
+BEGIN
+  FOREACH days IN ARRAY '{2,30,100000}'::integer[] LOOP
+    bottom := app.uuid7_floor(greatest(latest - make_interval(days => days), to_timestamp(0)));
+    RETURN QUERY
+    SELECT e.*
+    FROM app.workflow_executions AS e
+    WHERE e.id >= bottom AND e.id < top
+      AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
+      AND (with_status IS NULL OR e.status = with_status)
+    ORDER BY e.id DESC
+    LIMIT wanted;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    wanted := wanted - found;
+    EXIT WHEN wanted = 0;
+    top := bottom;
+  END LOOP;
+END
+$$;

@@ -137,8 +137,14 @@ BEGIN
     j.ordinal,
     CASE
       WHEN k.id IS NULL THEN 'rejected'
-      WHEN k.outcome = 'created' AND row_number() OVER (PARTITION BY k.id ORDER BY j.ordinal) > 1 THEN 'updated'
-      ELSE k.outcome
+      WHEN k.outcome <> 'created' OR row_number() OVER earlier = 1 THEN k.outcome
+      WHEN app.execution_rank(j.status) > max(app.execution_rank(j.status)) OVER before THEN 'updated'
+      WHEN app.execution_rank(j.status) < max(app.execution_rank(j.status)) OVER before THEN 'unchanged'
+      WHEN (j.started_at, j.finished_at, j.error_message, j.execution_data) IS NOT DISTINCT FROM (
+        lag(j.started_at) OVER earlier, lag(j.finished_at) OVER earlier,
+        lag(j.error_message) OVER earlier, lag(j.execution_data) OVER earlier
+      ) THEN 'unchanged'
+      ELSE 'updated'
     END,
     CASE
       WHEN j.known_workflow_id IS NULL THEN 'workflow_not_found'
@@ -149,6 +155,35 @@ BEGIN
   FROM judged AS j
   LEFT JOIN placed AS p ON p.run = j.run AND j.known_workflow_id = p.workflow_id
   LEFT JOIN kept AS k ON k.id = p.id
+  WINDOW
+    earlier AS (PARTITION BY k.id ORDER BY j.ordinal),
+    before AS (PARTITION BY k.id ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
   ORDER BY j.ordinal;
+END
+$$;
+
+CREATE FUNCTION app.why_rejected(rejection text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE rejection
+  WHEN 'workflow_not_found' THEN 'workflow_id: there is no such workflow.'
+  WHEN 'other_workflows_execution' THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'
+END;
+
+-- Raises, so that a refused delivery leaves no Idempotency-Key behind and may be repeated until it is taken.
+CREATE FUNCTION app.require_recorded(rejection text)
+RETURNS boolean
+LANGUAGE plpgsql
+IMMUTABLE
+AS $$
+BEGIN
+  IF rejection IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      errcode = CASE rejection WHEN 'workflow_not_found' THEN 'FL404' ELSE 'FL409' END,
+      constraint = rejection, message = app.why_rejected(rejection);
+  END IF;
+  RETURN true;
 END
 $$;

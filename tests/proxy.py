@@ -118,9 +118,9 @@ class Proxy:
             if link.silent or self.blackhole:
                 continue
             passing = chunk[: int(min(direction.left, len(chunk)))]
-            writer.write(passing)
             direction.left -= len(passing)
             direction.passed += len(passing)
+            writer.write(passing)  # last: when it arrives, it is counted
             if len(passing) < len(chunk):
                 direction.left = math.inf
                 await asyncio.sleep(0)

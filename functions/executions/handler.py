@@ -25,7 +25,7 @@ KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 @app.post("", status_code=201, responses={200: KNOWN, 409: {"description": "It belongs to another workflow."}})
 async def record_execution(new: NewExecution, db: Writing, key: OnceKey, response: Response) -> Execution:
     (recorded,) = db.within(new.tenant_id).once(deliveries.record(new), key)
-    execution = recorded.accepted()
+    execution = recorded.execution
     if recorded.outcome != "created":
         response.status_code = 200
     return created(execution, response, f"/routes/workflow-executions/{execution.id}")

@@ -15,15 +15,8 @@ from flomastr.connection import IDLE_SECONDS
 from functions.workflows.handler import lambda_handler
 from tests.events import Answer, Context, call
 from tests.factories import Factory, Tenant
-from tests.flomastr.connected import connected, port_of, through
-from tests.proxy import Proxy, proxy
-
-
-@pytest.fixture
-def network(database_url: str) -> Generator[Proxy]:
-    """What is between the function and its database."""
-    with proxy(port_of(database_url)) as network, connected(DATABASE_URL=through(network.port, database_url)):
-        yield network
+from tests.flomastr.connected import connected
+from tests.proxy import Proxy
 
 
 def read(tenant: Tenant, left_ms: int = 29_000) -> Answer:

@@ -4,104 +4,21 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, LiteralString
-from uuid import uuid4
 
 import psycopg
 import pytest
-from pydantic import BaseModel
 
 from dev.postgres import Cluster
 from flomastr import connection, flight
-from flomastr.database import Database, ask, deadline_in
+from flomastr.database import ask, deadline_in
 from flomastr.errors import Conflict, NotFound, ServiceError, Unavailable, Unprocessable
-from flomastr.flight import Entry, Query, fly
-from tests.factories import Factory, Tenant
-from tests.flomastr.connected import connected, port_of, through
+from flomastr.flight import Query, fly
+from tests.factories import Tenant
+from tests.flomastr.trouble import Answered, Superuser, Written, entry, flown, sent, simple, trouble, write, written
 from tests.pooler import needs_pgbouncer
-from tests.proxy import Proxy, proxy
+from tests.proxy import Proxy
 
-# Fails in the first `times` attempts.
-TROUBLE = """
-CREATE TABLE public.attempts (number integer);
-INSERT INTO public.attempts VALUES (0);
-CREATE TABLE public.written (what text UNIQUE);
-CREATE FUNCTION public.trouble(state text, times integer) RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE attempt integer := (SELECT number FROM public.attempts);
-BEGIN
-  IF attempt > times THEN RETURN attempt; END IF;
-  IF state = 'killed' THEN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); END IF;
-  RAISE EXCEPTION USING errcode = state, constraint = 'some_constraint', message = 'Some message.';
-END $$;
-GRANT ALL ON public.attempts, public.written TO flo_app;
-"""
-
-type Superuser = psycopg.Connection[tuple[Any, ...]]
-
-
-class Answered(BaseModel):
-    attempt: int
-
-
-class Written(BaseModel):
-    what: str
-
-
-@pytest.fixture(scope="session")
-def troubled(superuser: Superuser) -> None:
-    superuser.execute(TROUBLE)
-
-
-@pytest.fixture(autouse=True)
-def attempts(troubled: None, superuser: Superuser, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts what is sent."""
-    send = flight.send
-
-    def counted(*flown: Any) -> Any:
-        superuser.execute("UPDATE public.attempts SET number = number + 1")
-        return send(*flown)
-
-    superuser.execute("UPDATE public.attempts SET number = 0; TRUNCATE public.written")
-    monkeypatch.setattr(flight, "send", counted)
-
-
-@pytest.fixture
-def tenant(make: Factory) -> Tenant:
-    return make.tenant()
-
-
-def trouble(state: str, times: int = 1) -> Query[Answered]:
-    return Query(
-        "SELECT public.trouble(%(state)s, %(times)s) AS attempt",
-        {"state": state, "times": times},
-        Answered,
-        conflict="Taken.",
-    )
-
-
-def write(what: str) -> Query[Written]:
-    return Query("INSERT INTO public.written VALUES (%(what)s) RETURNING what", {"what": what}, Written)
-
-
-def simple(statement: LiteralString) -> Query[Answered]:
-    return Query(statement, {}, Answered)
-
-
-def entry(tenant: Tenant, scope: str = "workflows:write") -> Entry:
-    return Entry(tenant.owner, str(tenant.id), scope)
-
-
-def flown(tenant: Tenant, *queries: Query[Any], scope: str = "workflows:write", **how: Any) -> list[list[Any]]:
-    return fly(queries, deadline_in(4), entry(tenant, scope), **how)
-
-
-def written(superuser: Superuser) -> list[str]:
-    return [row[0] for row in superuser.execute("SELECT what FROM public.written ORDER BY what").fetchall()]
-
-
-def sent(superuser: Superuser) -> int:
-    return superuser.execute("SELECT number FROM public.attempts").fetchall()[0][0]
-
+pytestmark = pytest.mark.usefixtures("attempts")
 
 SURELY_UNDONE = ["40001", "40P01", "53300", "57P03"]
 LOST = ["57P01", "57P02", "57P05", "08000", "08003", "08006", "08P01", "killed"]
@@ -217,12 +134,6 @@ def test_whatever_fails_no_transaction_stays_open(tenant: Tenant, superuser: Sup
     assert flown(tenant, simple("SELECT 3 AS attempt")) == [[Answered(attempt=3)]]
 
 
-@pytest.fixture
-def network(database_url: str) -> Generator[Proxy]:
-    with proxy(port_of(database_url)) as network, connected(DATABASE_URL=through(network.port, database_url)):
-        yield network
-
-
 def test_a_write_whose_commit_may_have_arrived_is_not_sent_again(
     tenant: Tenant, network: Proxy, superuser: Superuser
 ) -> None:
@@ -246,43 +157,6 @@ def test_a_write_that_did_not_leave_whole_leaves_nothing(tenant: Tenant, network
 @needs_pgbouncer
 def test_outside_any_tenant_a_question_is_answered_and_asked_again(tenant: Tenant) -> None:
     assert ask(trouble("killed")) == [Answered(attempt=2)]
-
-
-def test_a_transaction_sees_what_it_wrote_and_commits_it_whole(tenant: Tenant, superuser: Superuser) -> None:
-    with Database(entry(tenant)).transaction() as transaction:
-        transaction.all(write("one"))
-        assert transaction.all(Query("SELECT what FROM public.written", {}, Written)) == [Written(what="one")]
-        assert written(superuser) == []
-        transaction.all(write("two"))
-    assert written(superuser) == ["one", "two"]
-
-
-def test_a_transaction_that_fails_leaves_nothing(tenant: Tenant, superuser: Superuser) -> None:
-    failures: list[tuple[type[Exception], Callable[[flight.Transaction], object]]] = [
-        (Conflict, lambda transaction: transaction.all(write("one"))),
-        (Unavailable, lambda transaction: transaction.all(trouble("killed", times=9))),
-        (ZeroDivisionError, lambda transaction: 1 / 0),
-    ]
-    for error, fail in failures:
-        with pytest.raises(error), Database(entry(tenant)).transaction() as transaction:
-            transaction.all(write("one"))
-            fail(transaction)
-        assert written(superuser) == []
-        assert flown(tenant, simple("SELECT 1 AS attempt")) == [[Answered(attempt=1)]]
-
-
-def test_a_transaction_asks_at_the_gate_first(tenant: Tenant) -> None:
-    stranger = Entry(tenant.owner, str(uuid4()), "workflows:write")
-    with pytest.raises(NotFound), Database(stranger).transaction():
-        pytest.fail("it was let in")
-
-
-def test_a_transaction_ends_at_its_deadline(tenant: Tenant) -> None:
-    start = time.monotonic()
-    with pytest.raises(Unavailable), Database(entry(tenant), deadline_in(0.5)).transaction() as transaction:
-        transaction.all(simple("SELECT 1 AS attempt FROM pg_sleep(3)"))
-    assert time.monotonic() - start < 1
-    assert flown(tenant, simple("SELECT 2 AS attempt")) == [[Answered(attempt=2)]]
 
 
 def until(true: Callable[[], bool], seconds: float = 5) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import boto3
 import psycopg
 import pytest
-from aws_lambda_powertools.utilities.parameters import clear_caches
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -112,10 +111,10 @@ def managed(direct_url: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
         managed.authority.issue(folder)
         with (folder / "pgbouncer.ini").open("a") as configuration:
             configuration.write(TLS.format(folder=folder))
-        clear_caches()
+        settings.secrets.cache_clear()
         life.enter_context(connected(DATABASE_URL="", SIGNING_KEY="", DATABASE_SECRET=SECRET))
         yield managed
-        clear_caches()
+        settings.secrets.cache_clear()
 
 
 @pytest.fixture
@@ -161,7 +160,7 @@ def test_a_rotated_password_is_followed_within_the_request(
 
 
 def refused(why: str) -> None:
-    clear_caches()
+    settings.secrets.cache_clear()
     with pytest.raises(psycopg.OperationalError, match=why):
         connection.connection(deadline_in(1))
 
@@ -175,7 +174,7 @@ def test_a_server_of_another_authority_or_name_is_not_believed(make: Factory, ma
     managed.tell("first", host="localhost")
     refused('certificate for "127.0.0.1".* does not match host name "localhost"')
     managed.tell("first")
-    clear_caches()
+    settings.secrets.cache_clear()
     assert read(tenant).status == 200
 
 

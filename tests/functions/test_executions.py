@@ -77,6 +77,24 @@ def test_a_batch_answers_in_order_what_became_of_each_row(make: Factory) -> None
     assert [r["outcome"] for r in deliver(tenant, running, running)] == ["unchanged", "unchanged"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ({"status": "running"}, {"status": "success"}, "updated"),
+        ({"status": "success"}, {"status": "running"}, "unchanged"),
+        ({"status": "error"}, {"status": "error"}, "unchanged"),
+        ({"status": "error"}, {"status": "error", "error_message": "declined"}, "updated"),
+    ],
+)
+def test_a_second_delivery_in_one_batch_tells_whether_it_changed_anything(
+    make: Factory, first: dict[str, Any], second: dict[str, Any], outcome: str
+) -> None:
+    tenant = make.tenant()
+    known = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1"}
+    results = deliver(tenant, known | first, known | second)
+    assert [result["outcome"] for result in results] == ["created", outcome]
+
+
 DELIVERIES: list[dict[str, Any]] = [
     {"status": "new", "started_at": None},
     {"status": "running", "started_at": told(START), "execution_data": {"step": 1}},

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from flomastr.executions import Status
 from flomastr.flight import Query
+from flomastr.ids import first_id_in
 
 
 class StatusCount(BaseModel):
@@ -35,7 +36,7 @@ def summary(workflow_id: UUID | None, days: int) -> Query[Summary]:
             e.status, e.mode, count(*) AS executions, count(e.finished_at) AS finished,
             sum(extract(EPOCH FROM greatest(e.finished_at - e.started_at, '0'))) AS seconds
           FROM app.workflow_executions AS e
-          WHERE e.id >= app.uuid7_floor(now() - make_interval(days => %(days)s))
+          WHERE e.id BETWEEN %(first)s AND %(last)s
             AND e.started_at >= now() - make_interval(days => %(days)s)
             AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
           GROUP BY e.status, e.mode
@@ -58,6 +59,6 @@ def summary(workflow_id: UUID | None, days: int) -> Query[Summary]:
           coalesce(round(seconds / nullif(finished, 0), 3), 0) AS avg_duration_seconds
         FROM totals
         """,
-        {"workflow_id": workflow_id, "days": days},
+        {"workflow_id": workflow_id, "days": days, "first": first_id_in(-days - 1), "last": first_id_in(2)},
         Summary,
     )

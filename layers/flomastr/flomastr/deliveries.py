@@ -6,17 +6,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from flomastr.errors import Conflict, NotFound, ServiceError
 from flomastr.executions import Execution, Status
 from flomastr.fields import Body, JsonObject, Moment, Name, TenantName, Text
 from flomastr.flight import Query
 
 MAX_BATCH = 1000
-
-REJECTIONS: dict[str, tuple[type[ServiceError], str]] = {
-    "workflow_not_found": (NotFound, "workflow_id: there is no such workflow."),
-    "other_workflows_execution": (Conflict, "n8n_execution_id: this n8n execution belongs to another workflow."),
-}
 
 type Outcome = Literal["created", "updated", "unchanged", "rejected"]
 
@@ -76,7 +70,7 @@ class BatchResult(BaseModel):
     n8n_execution_id: str
     id: UUID | None
     outcome: Outcome
-    error: Annotated[str | None, AfterValidator(lambda rejection: rejection and REJECTIONS[rejection][1])]
+    error: str | None
 
 
 class BatchResults(BaseModel):
@@ -87,21 +81,15 @@ class BatchResults(BaseModel):
 
 class Recorded(BaseModel):
     outcome: Outcome
-    rejection: str | None
-    execution: Execution | None
-
-    def accepted(self) -> Execution:
-        if self.execution is None:
-            error, sentence = REJECTIONS[self.rejection or ""]
-            raise error(sentence, self.rejection)
-        return self.execution
+    execution: Execution
 
 
 def record(new: NewExecution) -> Query[Recorded]:
     return Query(
         """
-        SELECT r.outcome, r.error AS rejection, CASE WHEN r.id IS NOT NULL THEN to_jsonb(r) END AS execution
+        SELECT r.outcome, to_jsonb(r) AS execution
         FROM app.record_executions(jsonb_build_array(%(delivery)s::jsonb)) AS r
+        WHERE app.require_recorded(r.error)
         """,
         {"delivery": new.model_dump_json(exclude={"tenant_id"})},
         Recorded,
@@ -110,7 +98,7 @@ def record(new: NewExecution) -> Query[Recorded]:
 
 def record_batch(batch: Batch) -> Query[BatchResult]:
     return Query(
-        "SELECT r.n8n_execution_id, r.id, r.outcome, r.error"
+        "SELECT r.n8n_execution_id, r.id, r.outcome, app.why_rejected(r.error) AS error"
         " FROM app.record_executions((%(batch)s::jsonb) -> 'executions') AS r",
         {"batch": batch.model_dump_json(include={"executions"})},
         BatchResult,

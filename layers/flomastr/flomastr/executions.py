@@ -50,14 +50,14 @@ MATCHES = """
   AND (%(status)s::text IS NULL OR e.status = %(status)s)
 """
 PAGE = """
-  AND (%(after)s::uuid IS NULL OR e.id < %(after)s)
-  ORDER BY e.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+  FROM app.newest_executions(%(workflow_id)s, %(status)s, %(after)s, %(limit)s + 1 + %(offset)s) AS e
+  ORDER BY e.id DESC OFFSET %(offset)s
 """
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
     return Query(
-        "SELECT " + COLUMNS + ", NULL AS execution_data FROM app.workflow_executions AS e WHERE " + MATCHES + PAGE,
+        "SELECT " + COLUMNS + ", NULL AS execution_data" + PAGE,
         matching.model_dump() | page.params(),
         Execution,
     )
@@ -68,7 +68,7 @@ def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
     return Query(
         "SELECT " + COLUMNS + ", e.execution_data FROM ("
         "  SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before"
-        "  FROM (SELECT * FROM app.workflow_executions AS e WHERE " + MATCHES + PAGE + ") AS e"
+        "  FROM (SELECT e.*" + PAGE + ") AS e"
         "  WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
         ") AS e WHERE e.bytes_before <= %(max_bytes)s ORDER BY e.id DESC",
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},

@@ -136,7 +136,7 @@ def meaning(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
     if state == "23514" and not error.diag.constraint_name:
         logger.error("There is no partition for an execution: has the partitions function run?")
         return Unavailable()
-    if state.startswith(("22", "23", "54")):
+    if state.startswith(("22", "23", "54")) or isinstance(error, psycopg.DataError):
         logger.warning("The database refused a value", sqlstate=state, constraint=error.diag.constraint_name)
         return Unprocessable()
     if state in BUSY or state.startswith("53"):

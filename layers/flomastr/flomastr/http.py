@@ -21,7 +21,8 @@ from flomastr.observability import LambdaHandler, instrumented, logger
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
 PROBLEM_JSON = "application/problem+json"
 
-asyncio.set_event_loop(asyncio.new_event_loop())  # Mangum asks for the current one
+LOOP = asyncio.new_event_loop()
+asyncio.set_event_loop(LOOP)
 
 
 class InvalidField(BaseModel):
@@ -61,6 +62,7 @@ def http_handler(app: FastAPI) -> LambdaHandler:
     def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if len(event.get("body") or "") > MAX_BODY:
             return too_large(event)
+        asyncio.set_event_loop(LOOP)  # Mangum asks for the current one, here and when it is made
         return mangum(event, context)  # pyright: ignore[reportArgumentType]
 
     return instrumented(handle)

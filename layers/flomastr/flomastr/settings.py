@@ -4,8 +4,11 @@ import os
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from flomastr.errors import Unavailable
 
 
 class Settings(BaseModel):
@@ -51,7 +54,19 @@ def signing_key() -> bytes:
 
 def credentials(*, fresh: bool = False) -> Credentials:
     """The secret, kept for five minutes. `fresh` asks again: the password may have been rotated."""
-    from aws_lambda_powertools.utilities import parameters  # loads boto3: only where there is a secret to read
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-    secret: str = parameters.get_secret(settings().database_secret, force_fetch=fresh)  # pyright: ignore[reportUnknownMemberType]
+    try:
+        secret = secrets().get(settings().database_secret, force_fetch=fresh)
+    except GetParameterError as error:
+        raise Unavailable("The database's secret cannot be read at the moment.") from error
     return Credentials.model_validate_json(secret)
+
+
+@cache
+def secrets() -> Any:
+    """Imported here, since it loads boto3: only where there is a secret to read."""
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+    from botocore.config import Config
+
+    return SecretsProvider(boto_config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2}))
