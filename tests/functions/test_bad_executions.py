@@ -11,16 +11,6 @@ from tests.problems import EXECUTIONS, ask, nested, refused
 
 
 @pytest.fixture(scope="module")
-def tenant(make: Factory) -> Tenant:
-    return make.tenant()
-
-
-@pytest.fixture(scope="module")
-def workflow(make: Factory, tenant: Tenant) -> str:
-    return str(make.workflow(tenant))
-
-
-@pytest.fixture(scope="module")
 def execution(make: Factory, tenant: Tenant) -> str:
     return str(make.execution(tenant, make.workflow(tenant)))
 

@@ -8,18 +8,8 @@ import pytest
 
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import Answer, Context, http_event
-from tests.factories import Factory, Tenant
+from tests.factories import Tenant
 from tests.problems import EXECUTIONS, WORKFLOWS, ask, nested, refused
-
-
-@pytest.fixture(scope="module")
-def tenant(make: Factory) -> Tenant:
-    return make.tenant()
-
-
-@pytest.fixture(scope="module")
-def workflow(make: Factory, tenant: Tenant) -> str:
-    return str(make.workflow(tenant))
 
 
 @pytest.mark.parametrize(

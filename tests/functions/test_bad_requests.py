@@ -4,20 +4,10 @@ import pytest
 
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import call
-from tests.factories import Factory, Tenant
+from tests.factories import Tenant
 from tests.problems import EXECUTIONS, WORKFLOWS, ask, refused
 
 NOBODYS = "018f0000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def tenant(make: Factory) -> Tenant:
-    return make.tenant()
-
-
-@pytest.fixture(scope="module")
-def workflow(make: Factory, tenant: Tenant) -> str:
-    return str(make.workflow(tenant))
 
 
 @pytest.mark.parametrize("path", [WORKFLOWS, EXECUTIONS, f"{WORKFLOWS}/{{workflow}}/executions"])
