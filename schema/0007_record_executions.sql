@@ -1,3 +1,23 @@
+-- The lock of an execution in its tenant. No table holds which there are, so that dropping a leaf forgets them;
+-- 32 locks a tenant, always taken in their order, keep the lock table small.
+CREATE FUNCTION app.turn(n8n_execution_id text)
+RETURNS bigint
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN hashtextextended(app.tenant()::text, mod(hashtext(n8n_execution_id), 32));
+
+-- For a statement that changes one row: without a turn, a delivery that has read the row before would undo the change.
+CREATE FUNCTION app.await_turn(n8n_execution_id text)
+RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(app.turn(n8n_execution_id));
+  RETURN true;
+END
+$$;
+
 -- Takes deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row stays,
 -- since a row is an aggregate of its deliveries in which no order counts:
 --   started_at      the earliest that was told (one that was not told is now, which is never earlier)
@@ -22,13 +42,9 @@ DECLARE
     SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d ORDER BY 1
   );
 BEGIN
-  -- Two transactions that record one execution take turns, else both would find nothing. No table holds the pairs, so
-  -- that dropping a leaf forgets them; 32 locks a tenant, taken in order, keep the lock table small.
-  PERFORM pg_advisory_xact_lock(lock)
-  FROM (
-    SELECT DISTINCT hashtextextended(tenant::text, mod(hashtext(n8n_id), 32)) AS lock
-    FROM unnest(n8n_ids) AS n8n_id WHERE n8n_id IS NOT NULL ORDER BY 1
-  ) AS locks;
+  -- Two transactions that record one execution take turns, else both would find nothing.
+  PERFORM pg_advisory_xact_lock(turn)
+  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id WHERE n8n_id IS NOT NULL ORDER BY 1) AS turns;
 
   RETURN QUERY
   WITH delivered AS (

@@ -1,12 +1,17 @@
 """Executions over HTTP, through what Lambda calls."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
 
+from flomastr import executions
+from flomastr.executions import ExecutionChanges
 from functions.executions.handler import lambda_handler
 from tests.events import Answer, call
 from tests.factories import Factory, Tenant
@@ -138,3 +143,20 @@ def test_an_execution_of_an_unknown_or_foreign_workflow_is_refused_alike(make: F
     answer = ask(tenant, "POST", body={"workflow_id": str(workflow)})
     assert answer.status == 404
     assert answer.json["detail"] == "workflow_id: there is no such workflow."
+
+
+def test_a_change_and_a_delivery_at_once_lose_neither(make: Factory, direct_url: str) -> None:
+    tenant = make.tenant()
+    run = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "started_at": told(START)}
+    (created,) = deliver(tenant, run | {"status": "error"})
+    change = executions.update(UUID(created["id"]), ExecutionChanges(error_message="declined"), None)
+    with psycopg.connect(direct_url) as person, ThreadPoolExecutor() as thread:
+        person.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
+        person.execute(change.sql, change.params)
+        delivered = thread.submit(deliver, tenant, run | {"status": "error", "execution_data": {"mode": "webhook"}})
+        with pytest.raises(TimeoutError):
+            delivered.result(timeout=0.3)
+        person.commit()
+    assert delivered.result()[0]["outcome"] == "updated"
+    row = ask(tenant, "GET", f"/{created['id']}").json
+    assert (row["error_message"], row["mode"]) == ("declined", "webhook")
