@@ -23,6 +23,13 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN status IN ('crashed', 'canceled', 'error', 'success');
 
+CREATE FUNCTION app.execution_mode(execution_data jsonb)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN left(execution_data ->> 'mode', 255);
+
 CREATE TABLE app.workflow_executions (
   ttl_class smallint NOT NULL,  -- partition key: the class of its tenant
   id uuid NOT NULL,             -- partition key: UUIDv7 of started_at as it was first told
@@ -36,7 +43,7 @@ CREATE TABLE app.workflow_executions (
   error_message text,
   created_at timestamptz NOT NULL DEFAULT now(),
   -- n8n's mode, so that counting by it does not fetch every execution_data from TOAST
-  mode text GENERATED ALWAYS AS (left(execution_data ->> 'mode', 255)) STORED,
+  mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
   PRIMARY KEY (ttl_class, id),
   -- reaches the tenant through the workflow, whose tenant is the same one
   FOREIGN KEY (tenant_id, workflow_id) REFERENCES app.workflows (tenant_id, id) ON DELETE CASCADE

@@ -18,37 +18,38 @@ BEGIN
 END
 $$;
 
--- Takes deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row stays,
--- since a row is an aggregate of its deliveries in which no order counts:
+-- What a delivery comes to.
+CREATE TYPE app.merged_delivery AS (
+  ordinal bigint,                        -- its place in the batch
+  n8n_execution_id text,
+  outcome text,                          -- created, updated, unchanged or rejected
+  rejection text,                        -- why it is rejected
+  known boolean,                         -- whether the execution is stored already
+  execution app.workflow_executions      -- the execution as it should be
+);
+
+-- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row comes
+-- out, since a row is an aggregate of its deliveries in which no order counts:
 --   started_at      the earliest that was told (one that was not told is now, which is never earlier)
 --   status          the highest in n8n's order of states
 --   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
 --   error_message   of that status: the longest
 --   execution_data  the largest: what n8n knows of a run only grows
 -- A function, so that a pooled backend plans it once and not for every request.
-CREATE FUNCTION app.record_executions(deliveries jsonb)
-RETURNS TABLE (
-  ordinal bigint, outcome text, error text,
-  id uuid, tenant_id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz,
-  finished_at timestamptz, execution_data jsonb, error_message text, created_at timestamptz, mode text, etag text
-)
+CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[])
+RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
+STABLE
 AS $$
-#variable_conflict use_column
 DECLARE
   tenant uuid := app.tenant();
   class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
-  n8n_ids text[] := ARRAY(
-    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d ORDER BY 1
-  );
 BEGIN
-  -- Two transactions that record one execution take turns, else both would find nothing.
-  PERFORM pg_advisory_xact_lock(turn)
-  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id WHERE n8n_id IS NOT NULL ORDER BY 1) AS turns;
-
   RETURN QUERY
   WITH delivered AS (
-    SELECT d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id
+    SELECT
+      d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
+      app.execution_rank(d.status) AS rank
     FROM ROWS FROM (
       jsonb_to_recordset(deliveries) AS (
         workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
@@ -61,42 +62,40 @@ BEGIN
     LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
   ),
-  stored AS (
-    SELECT e.*, app.etag(e) AS etag
+  found AS (
+    SELECT e.n8n_execution_id, e AS stored
     FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   ),
   judged AS (  -- an execution belongs to the workflow that it is stored under, else to the first known one
-    SELECT d.*,
-      coalesce(s.workflow_id, first_value(d.known_workflow_id) OVER (
+    SELECT
+      d.*,
+      coalesce((f.stored).workflow_id, first_value(d.known_workflow_id) OVER (
         PARTITION BY d.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
       )) AS run_workflow_id
     FROM delivered AS d
-    LEFT JOIN stored AS s ON s.n8n_execution_id = d.n8n_execution_id
+    LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
   ),
   told AS (
     SELECT
-      run, NULL::smallint AS ttl_class, NULL::uuid AS id, n8n_execution_id, run_workflow_id AS workflow_id,
-      status, started_at, finished_at, execution_data, error_message
+      run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
     FROM judged
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      n8n_execution_id, ttl_class, id, n8n_execution_id, workflow_id,
-      status, started_at, finished_at, execution_data, error_message
-    FROM stored
+      f.n8n_execution_id, (f.stored).workflow_id, f.n8n_execution_id, app.execution_rank((f.stored).status),
+      (f.stored).status, (f.stored).started_at, (f.stored).finished_at, (f.stored).execution_data,
+      (f.stored).error_message
+    FROM found AS f
   ),
   ranked AS (
-    SELECT *,
-      count(*) OVER (PARTITION BY run) > 1 AS contested,
-      app.execution_rank(status) = max(app.execution_rank(status)) OVER (PARTITION BY run) AS leads
+    SELECT *, count(*) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
     FROM told
+    WINDOW runs AS (PARTITION BY run)
   ),
   merged AS (
     SELECT
-      run, n8n_execution_id, workflow_id,
-      (array_agg(ttl_class) FILTER (WHERE id IS NOT NULL))[1] AS stored_class,
-      (array_agg(id) FILTER (WHERE id IS NOT NULL))[1] AS stored_id,
+      run, n8n_execution_id, run_workflow_id AS workflow_id,
       min(status) FILTER (WHERE leads) AS status,
       coalesce(min(started_at), now()) AS started_at,
       CASE WHEN app.is_final(min(status) FILTER (WHERE leads))
@@ -111,51 +110,36 @@ BEGIN
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
         FILTER (WHERE leads))[1] AS error_message
     FROM ranked
-    GROUP BY run, n8n_execution_id, workflow_id
+    GROUP BY run, n8n_execution_id, run_workflow_id
   ),
   placed AS MATERIALIZED (  -- an n8n id and a start make the same id wherever and whenever they arrive
-    SELECT m.*,
-      coalesce(m.stored_id, app.uuid7(m.started_at, CASE
-        WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
-        ELSE md5(tenant::text || m.n8n_execution_id)::uuid
-      END)) AS id
-    FROM merged AS m
-  ),
-  created AS (
-    INSERT INTO app.workflow_executions AS e (
-      ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
-    )
     SELECT
-      class, p.id, p.workflow_id, p.n8n_execution_id, p.status, p.started_at, p.finished_at, p.execution_data,
-      p.error_message
-    FROM placed AS p
-    WHERE p.stored_id IS NULL
-    RETURNING e.*, app.etag(e) AS etag
+      m.run, m.workflow_id, f.stored,
+      ROW(
+        coalesce((f.stored).ttl_class, class),
+        coalesce((f.stored).id, app.uuid7(m.started_at, CASE
+          WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
+          ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+        END)),
+        tenant, m.workflow_id, m.n8n_execution_id, m.status, m.started_at, m.finished_at, m.execution_data,
+        m.error_message, coalesce((f.stored).created_at, now()), app.execution_mode(m.execution_data)
+      )::app.workflow_executions AS execution
+    FROM merged AS m
+    LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
   ),
-  updated AS (
-    UPDATE app.workflow_executions AS e
-    SET status = p.status, started_at = p.started_at, finished_at = p.finished_at,
-      execution_data = p.execution_data, error_message = p.error_message
-    FROM placed AS p
-    WHERE e.ttl_class = p.stored_class AND e.id = p.stored_id
-      AND (e.status, e.started_at, e.finished_at, e.execution_data, e.error_message)
-        IS DISTINCT FROM (p.status, p.started_at, p.finished_at, p.execution_data, p.error_message)
-    RETURNING e.*, app.etag(e) AS etag
-  ),
-  kept AS (
-    SELECT 'created' AS outcome, c.* FROM created AS c
-    UNION ALL
-    SELECT 'updated', u.* FROM updated AS u
-    UNION ALL
-    SELECT 'unchanged', s.* FROM stored AS s WHERE s.id NOT IN (SELECT u.id FROM updated AS u)
+  compared AS (
+    SELECT run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs, execution
+    FROM placed
   )
   SELECT
     j.ordinal,
+    j.n8n_execution_id,
     CASE
-      WHEN k.id IS NULL THEN 'rejected'
-      WHEN k.outcome <> 'created' OR row_number() OVER earlier = 1 THEN k.outcome
-      WHEN app.execution_rank(j.status) > max(app.execution_rank(j.status)) OVER before THEN 'updated'
-      WHEN app.execution_rank(j.status) < max(app.execution_rank(j.status)) OVER before THEN 'unchanged'
+      WHEN p.run IS NULL THEN 'rejected'
+      WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
+      WHEN row_number() OVER earlier = 1 THEN 'created'
+      WHEN j.rank > max(j.rank) OVER before THEN 'updated'
+      WHEN j.rank < max(j.rank) OVER before THEN 'unchanged'
       WHEN (j.started_at, j.finished_at, j.error_message, j.execution_data) IS NOT DISTINCT FROM (
         lag(j.started_at) OVER earlier, lag(j.finished_at) OVER earlier,
         lag(j.error_message) OVER earlier, lag(j.execution_data) OVER earlier
@@ -164,17 +148,58 @@ BEGIN
     END,
     CASE
       WHEN j.known_workflow_id IS NULL THEN 'workflow_not_found'
-      WHEN k.id IS NULL THEN 'other_workflows_execution'
+      WHEN p.run IS NULL THEN 'other_workflows_execution'
     END,
-    k.id, k.tenant_id, k.workflow_id, j.n8n_execution_id, k.status, k.started_at, k.finished_at, k.execution_data,
-    k.error_message, k.created_at, k.mode, k.etag
+    p.known,
+    p.execution
   FROM judged AS j
-  LEFT JOIN placed AS p ON p.run = j.run AND j.known_workflow_id = p.workflow_id
-  LEFT JOIN kept AS k ON k.id = p.id
+  LEFT JOIN compared AS p ON p.run = j.run AND p.workflow_id = j.known_workflow_id
   WINDOW
-    earlier AS (PARTITION BY k.id ORDER BY j.ordinal),
-    before AS (PARTITION BY k.id ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
+    before AS (PARTITION BY p.run ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
   ORDER BY j.ordinal;
+END
+$$;
+
+-- Merges deliveries and writes what they come to.
+CREATE FUNCTION app.record_executions(deliveries jsonb)
+RETURNS SETOF app.merged_delivery
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  n8n_ids text[] := ARRAY(
+    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'n8n_execution_id' <> ''
+  );
+  results app.merged_delivery[];
+BEGIN
+  -- two transactions that record one execution take turns, else both would find nothing
+  PERFORM pg_advisory_xact_lock(turn)
+  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+
+  results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
+
+  INSERT INTO app.workflow_executions (
+    ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
+  )
+  SELECT
+    (r.execution).ttl_class, (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id,
+    (r.execution).status, (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data,
+    (r.execution).error_message
+  FROM unnest(results) AS r
+  WHERE r.outcome = 'created';
+
+  -- asked first, since an UPDATE that finds nothing still opens every partition
+  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
+    UPDATE app.workflow_executions AS e
+    SET status = (r.execution).status, started_at = (r.execution).started_at,
+      finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
+      error_message = (r.execution).error_message
+    FROM unnest(results) AS r
+    WHERE r.outcome = 'updated' AND r.known
+      AND e.ttl_class = (r.execution).ttl_class AND e.id = (r.execution).id;
+  END IF;
+
+  RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;
 

@@ -76,7 +76,9 @@ class Factory:
         row = {"workflow_id": str(workflow), "status": "success", "started_at": datetime.now(UTC).isoformat()}
         row |= overrides
         return self.within(
-            tenant.id, "SELECT id FROM app.record_executions(jsonb_build_array(%(row)s))", {"row": Jsonb(row)}
+            tenant.id,
+            "SELECT (execution).id FROM app.record_executions(jsonb_build_array(%(row)s))",
+            {"row": Jsonb(row)},
         )[0]
 
     def api_key(self, tenant: Tenant, **overrides: Any) -> ApiKey:

@@ -87,9 +87,9 @@ class Recorded(BaseModel):
 def record(new: NewExecution) -> Query[Recorded]:
     return Query(
         """
-        SELECT r.outcome, to_jsonb(r) AS execution
+        SELECT r.outcome, to_jsonb(r.execution) || jsonb_build_object('etag', app.etag(r.execution)) AS execution
         FROM app.record_executions(jsonb_build_array(%(delivery)s::jsonb)) AS r
-        WHERE app.require_recorded(r.error)
+        WHERE app.require_recorded(r.rejection)
         """,
         {"delivery": new.model_dump_json(exclude={"tenant_id"})},
         Recorded,
@@ -98,7 +98,7 @@ def record(new: NewExecution) -> Query[Recorded]:
 
 def record_batch(batch: Batch) -> Query[BatchResult]:
     return Query(
-        "SELECT r.n8n_execution_id, r.id, r.outcome, app.why_rejected(r.error) AS error"
+        "SELECT r.n8n_execution_id, r.outcome, (r.execution).id, app.why_rejected(r.rejection) AS error"
         " FROM app.record_executions((%(batch)s::jsonb) -> 'executions') AS r",
         {"batch": batch.model_dump_json(include={"executions"})},
         BatchResult,
