@@ -75,7 +75,7 @@ def _check(url: str) -> None:
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0]
         raise Problem(f"DATABASE_URL leads nowhere, so correct or unset it: {reason}") from error
 
 

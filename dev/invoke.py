@@ -17,6 +17,8 @@ from dev.template import Template, read_template
 
 def invoke(name: str, event: Path | None, data: Path) -> None:
     """Print the function's answer to the event in the file, else to one like its trigger's."""
+    if event and not event.exists():
+        raise Problem(f"There is no file {event}.")
     with listen() as listener, database(data, reach) as found:
         template = read_template(parameters=parameters(f"http://{address(listener)}"))
         function = template.function(name).name

@@ -65,7 +65,7 @@ def _welcome(api: Api, data: Path, outcomes: dict[str, int]) -> None:
     console.print("The newest failures:\n")
     paste(f"{curl}?status=error&limit=5'\n")
     console.print("How many by status:\n")
-    paste(f"{curl}/stats/summary'\n")
+    paste(f"{curl}/stats/summary?days=365'\n")
     paste(f"Documentation  {url}/routes/docs")
     paste(f"Logs           {data / 'logs'}")
     paste(f"Serving        {url} until Ctrl-C")

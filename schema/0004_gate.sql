@@ -68,7 +68,10 @@ BEGIN
   GET DIAGNOSTICS found = ROW_COUNT;
   IF found = 0 THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found',
-      message = 'There is no such tenant, or you do not belong to it.';
+      message = CASE
+        WHEN named IS NULL THEN 'You belong to no tenant.'
+        ELSE 'There is no such tenant, or you do not belong to it.'
+      END;
   ELSIF found > 1 THEN
     RAISE EXCEPTION USING errcode = 'FL400', constraint = 'tenant_required',
       message = 'You belong to several tenants. Name one in tenant_id or in the X-Tenant header.';
@@ -114,7 +117,7 @@ BEGIN
   ELSIF person IS NOT NULL THEN
     actor := 'user:' || person;
     super_admin := EXISTS (
-      SELECT FROM app.user_roles AS r WHERE r.email = lower(enter.email) AND r.role = 'super_admin'
+      SELECT FROM app.user_roles AS r WHERE r.email = lower(enter.email COLLATE "C") AND r.role = 'super_admin'
     );
     SELECT * INTO tenant FROM app.tenant_of_person(person, super_admin, named_tenant);
   ELSE

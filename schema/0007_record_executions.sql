@@ -30,7 +30,7 @@ CREATE TYPE app.merged_delivery AS (
 
 -- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row comes
 -- out, since a row is an aggregate of its deliveries in which no order counts:
---   started_at      the earliest that was told (one that was not told is now, which is never earlier)
+--   started_at      the earliest that was told, and no later than when it was first told of at all
 --   status          the highest in n8n's order of states
 --   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
 --   error_message   of that status: the longest
@@ -105,7 +105,7 @@ BEGIN
       (array_agg(execution_data ORDER BY
         execution_data IS NULL,
         CASE WHEN contested THEN length(execution_data::text) END DESC,
-        CASE WHEN contested THEN execution_data END DESC
+        CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
       ))[1] AS execution_data,
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
         FILTER (WHERE leads))[1] AS error_message
@@ -121,7 +121,7 @@ BEGIN
           WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
         END)),
-        tenant, m.workflow_id, m.n8n_execution_id, m.status, m.started_at, m.finished_at, m.execution_data,
+        tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()), m.finished_at, m.execution_data,
         m.error_message, coalesce((f.stored).created_at, now()), app.execution_mode(m.execution_data)
       )::app.workflow_executions AS execution
     FROM merged AS m

@@ -17,6 +17,7 @@ from flomastr.workflows import Filter, NewWorkflow, Workflow, WorkflowChanges
 
 app = create_app("/routes/workflows", "workflows")
 Reading = Annotated[Database, enters("workflows:read")]
+ReadingExecutions = Annotated[Database, enters("executions:read")]
 Writing = Annotated[Database, enters("workflows:write")]
 
 
@@ -53,7 +54,7 @@ async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> 
 
 @app.get("/{workflow_id}/executions")
 async def list_executions_of_workflow(
-    workflow_id: UUID, db: Reading, page: Page, response: Response
+    workflow_id: UUID, db: ReadingExecutions, page: Page, response: Response
 ) -> list[Execution]:
     matching = executions.Filter(workflow_id=workflow_id)
     listed = page.of(executions.newest(matching, page), executions.count(matching), db, response)

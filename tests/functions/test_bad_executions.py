@@ -123,3 +123,11 @@ def test_a_change_of_an_execution_is_checked_alike(
     tenant: Tenant, execution: str, body: dict[str, Any], field: str
 ) -> None:
     refused(ask(tenant, "PUT", f"{EXECUTIONS}/{execution}", body=body), 422, field)
+
+
+@pytest.mark.parametrize(("numbers", "status"), [(16_000, 201), (17_000, 422)])
+def test_numbers_count_as_long_as_they_are_written_out(
+    tenant: Tenant, workflow: str, numbers: int, status: int
+) -> None:
+    body = {"workflow_id": workflow, "execution_data": {"mode": "manual", "numbers": [1e300] * numbers}}
+    assert ask(tenant, "POST", EXECUTIONS, body=body).status == status

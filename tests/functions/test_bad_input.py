@@ -143,3 +143,9 @@ def test_every_invalid_field_is_named_at_once(tenant: Tenant) -> None:
 def test_a_field_whose_name_is_no_text_is_refused_and_printed(tenant: Tenant) -> None:
     answer = ask(tenant, "POST", WORKFLOWS, body=r'{"name": "a", "\ud800": 1}')
     refused(answer, 422, "body")
+
+
+def test_an_answer_names_twenty_fields_at_the_most_and_cuts_their_names(tenant: Tenant) -> None:
+    names = [f"{number:03}{'x' * 5_000}" for number in range(500)]
+    answer = ask(tenant, "POST", WORKFLOWS, body={"name": "A workflow"} | dict.fromkeys(names, 1))
+    refused(answer, 422, *(f"body.{name[:100]}" for name in names[:20]))

@@ -160,3 +160,14 @@ def test_a_change_and_a_delivery_at_once_lose_neither(make: Factory, direct_url:
     assert delivered.result()[0]["outcome"] == "updated"
     row = ask(tenant, "GET", f"/{created['id']}").json
     assert (row["error_message"], row["mode"]) == ("declined", "webhook")
+
+
+@pytest.mark.parametrize("ahead_first", [True, False])
+def test_a_start_of_a_clock_that_is_fast_is_no_later_than_its_first_delivery(make: Factory, ahead_first: bool) -> None:
+    tenant = make.tenant()
+    untold = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "status": "running"}
+    ahead = untold | {"started_at": told(datetime.now(UTC) + timedelta(hours=1))}
+    for delivery in (ahead, untold) if ahead_first else (untold, ahead):
+        (result,) = deliver(tenant, delivery)
+    row = ask(tenant, "GET", f"/{result['id']}").json  # pyright: ignore[reportPossiblyUnboundVariable]
+    assert row["started_at"] == row["created_at"]

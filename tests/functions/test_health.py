@@ -5,6 +5,7 @@ import pytest
 from flomastr import connection, health
 from functions.health.handler import lambda_handler
 from tests.events import Answer, call
+from tests.flomastr.connected import connected
 
 
 def ask(path: str) -> Answer:
@@ -38,6 +39,12 @@ def test_a_database_that_is_behind_is_not_ready(
     monkeypatch.setattr(health, needed, value)
     answer = ask("/routes/health/ready")
     assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, code, "1")
+
+
+def test_a_database_without_a_schema_is_behind(direct_url: str) -> None:
+    with connected(DATABASE_URL=direct_url.rpartition("/")[0] + "/postgres"):
+        answer = ask("/routes/health/ready")
+    assert (answer.status, answer.json["code"]) == (503, "schema_behind")
 
 
 def test_a_database_that_is_away_is_a_503_and_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from functions.workflows.handler import lambda_handler
 from tests.events import Answer, call
-from tests.factories import Factory, Tenant
+from tests.factories import Factory, Tenant, machine
 
 
 def ask(tenant: Tenant, method: str, path: str = "", **request: Any) -> Answer:
@@ -29,3 +29,11 @@ def test_a_workflow_is_created_read_changed_and_deleted(make: Factory) -> None:
     assert ask(tenant, "PUT", path, body={"description": None}).json["description"] is None
     assert ask(tenant, "DELETE", path).status == 200
     assert ask(tenant, "GET", path).status == 404
+
+
+def test_a_key_that_may_not_read_executions_does_not_read_those_of_a_workflow(make: Factory) -> None:
+    tenant = make.tenant()
+    path = f"/routes/workflows/{make.workflow(tenant)}/executions"
+    for scope, status in (("workflows:read", 403), ("executions:read", 200)):
+        answer = call(lambda_handler, "GET", path, caller=machine(make.api_key(tenant, scopes=[scope])))
+        assert answer.status == status

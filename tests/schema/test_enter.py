@@ -112,6 +112,17 @@ WHO: dict[str, tuple[Callable[[People, Tenant], Caller | None], Outcome, Outcome
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("email", "expected"), [("KIM@example.com", 200), ("\N{KELVIN SIGN}im@example.com", NOT_FOUND)]
+)
+def test_a_letter_that_lowers_to_another_makes_no_super_admin(
+    people: People, make: Factory, email: str, expected: Outcome
+) -> None:
+    role = "INSERT INTO app.user_roles (email, role) VALUES ('kim@example.com', 'super_admin') ON CONFLICT DO NOTHING"
+    people.superuser.execute(role)
+    assert read(make.person(email=email), make.tenant().slug) == expected
+
+
 @pytest.mark.parametrize("who", WHO)
 def test_who_may_enter_an_active_tenant(people: People, make: Factory, who: str) -> None:
     tenant = make.tenant()

@@ -107,9 +107,12 @@ def connect(deadline: float) -> Connection:
 
 def open_connection(url: str, deadline: float) -> Connection:
     """Step by step, since psycopg's own connect does not give up before two seconds and would overrun the deadline."""
-    conninfo = make_conninfo(
-        url, keepalives_idle=30, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=10_000
-    )
+    try:
+        conninfo = make_conninfo(
+            url, keepalives_idle=30, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=10_000
+        )
+    except psycopg.ProgrammingError:  # its text would put the password into the log
+        raise Unavailable("The database's URL is malformed: correct it in its secret.") from None
     seconds = min(CONNECT_SECONDS, deadline - time.monotonic())
     pgconn = waiting.wait_conn(generators.connect(conninfo), 0.1, max(0.0, seconds))
     conn = Connection(pgconn, tuple_row)

@@ -1,27 +1,17 @@
 """Deliveries: executions as n8n tells them, in any order and any number of times. app.record_executions merges them."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flomastr.executions import Execution, Status
-from flomastr.fields import Body, JsonObject, Moment, Name, TenantName, Text
+from flomastr.fields import Body, JsonObject, Name, PastMoment, TenantName, Text
 from flomastr.flight import Query
 
 MAX_BATCH = 1000
 
 type Outcome = Literal["created", "updated", "unchanged", "rejected"]
-
-
-def not_ahead(moment: datetime) -> datetime:
-    if moment > datetime.now(UTC) + timedelta(days=1):
-        raise ValueError("lies more than a day ahead")
-    return moment
-
-
-type Start = Annotated[Moment, AfterValidator(not_ahead)]
 
 
 class Delivery(Body):
@@ -38,8 +28,8 @@ class Delivery(Body):
 
     workflow_id: UUID | None = None
     n8n_workflow_id: Name | None = None
-    started_at: Start | None = None
-    finished_at: Moment | None = None
+    started_at: PastMoment | None = None
+    finished_at: PastMoment | None = None
     execution_data: JsonObject | None = None
     error_message: Text | None = None
 

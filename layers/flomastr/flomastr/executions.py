@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from flomastr.etags import Tagged
-from flomastr.fields import UNSET, Changes, JsonObject, Moment, Text
+from flomastr.fields import UNSET, Changes, JsonObject, PastMoment, Text
 from flomastr.flight import Query
 from flomastr.paging import MAX_PAGE_BYTES, PageRequest
 from flomastr.rows import Count, Deleted
@@ -31,7 +31,7 @@ class Execution(Tagged):
 
 class ExecutionChanges(Changes):
     status: Status = UNSET
-    finished_at: Moment | None = None
+    finished_at: PastMoment | None = None
     execution_data: JsonObject | None = None
     error_message: Text | None = None
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -24,6 +24,8 @@ IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 
 JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+EXPONENT = re.compile(r"\de[+-](\d{2,3})(?=[,\]}])")
+MAX_JSON = 5_000_000  # as Postgres writes it
 MAX_METADATA = 250_000  # a page of 250 rows carries it
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -42,11 +44,18 @@ def storable(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("holds NaN or an infinity, which JSON does not have") from None
     if "\\u0000" in text and JSON_NUL.search(text):  # the pattern alone costs 15 us for each execution_data
         raise ValueError("holds the character U+0000, which cannot be stored")
+    if written_length(text) > MAX_JSON:
+        raise ValueError(f"is larger than {MAX_JSON:,} bytes with its numbers written out")
     return value
 
 
+def written_length(text: str) -> int:
+    """Postgres writes 1e300 with all its zeros."""
+    return len(text) + sum(int(exponent) for exponent in EXPONENT.findall(text))
+
+
 def small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(value)) > MAX_METADATA:
+    if written_length(json.dumps(value)) > MAX_METADATA:
         raise ValueError(f"is larger than {MAX_METADATA:,} bytes of JSON")
     return value
 
@@ -64,12 +73,19 @@ def storable_moment(moment: datetime) -> datetime:
     return moment
 
 
+def not_ahead(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError("lies more than a day ahead")
+    return moment
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)]
 ShortText = Annotated[str, StringConstraints(max_length=255, pattern=NO_NUL)]
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Metadata = Annotated[JsonObject, AfterValidator(small)]
 Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
+PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
 Flag = Annotated[bool, Strict()]
 TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
 

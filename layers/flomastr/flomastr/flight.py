@@ -28,6 +28,8 @@ NOT_BEGUN = {"53300", "57P03"}  # no backend was to be had
 LOST = {"57P01", "57P02", "57P05", "08000", "08001", "08003", "08004", "08006", "08P01"}
 BUSY = {"25006", "25P03", "25P04", "55P03", "57014", "57P04", *UNDONE, *NOT_BEGUN, *LOST}  # 25006: a standby took over
 
+BEHIND = {"3F000", "42P01", "42883", "42703"}  # there is no such schema, table, function, column
+
 ENTER = """
 SELECT app.enter(
   %(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s, %(milliseconds)s
@@ -139,6 +141,8 @@ def meaning(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
     if state.startswith(("22", "23", "54")) or isinstance(error, psycopg.DataError):
         logger.warning("The database refused a value", sqlstate=state, constraint=error.diag.constraint_name)
         return Unprocessable()
+    if state in BEHIND:
+        return Unavailable("The schema is behind the code: run the migrations.", "schema_behind")
     if state in BUSY or state.startswith("53"):
         logger.warning("The database is unavailable", sqlstate=state, error=type(error).__name__)
         return Unavailable()

@@ -19,6 +19,7 @@ from flomastr.errors import NotModified, PayloadTooLarge, ServiceError
 from flomastr.observability import LambdaHandler, instrumented, logger
 
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
+MAX_ERRORS = 20  # that one answer tells
 PROBLEM_JSON = "application/problem+json"
 
 LOOP = asyncio.new_event_loop()
@@ -100,7 +101,7 @@ async def validation_error(request: Request, error: Exception) -> Response:
         return unreadable(request, error)
     fields = [
         InvalidField(field=field_name(e["loc"]), message=str(e["msg"]).removeprefix("Value error, "))
-        for e in error.errors()
+        for e in error.errors()[:MAX_ERRORS]
     ]
     told = ServiceError(f"Invalid: {', '.join(f.field for f in fields)}.", "invalid_request")
     return problem(request_id(request), told, fields, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -114,8 +115,8 @@ def unreadable(request: Request, error: Exception) -> Response:
 
 
 def field_name(location: Sequence[int | str]) -> str:
-    """`body.tags.0`, and printable whatever the client has named its field."""
-    return ".".join(str(part) for part in location).encode(errors="backslashreplace").decode()
+    """`body.tags.0`, short and printable whatever the client has named its field."""
+    return ".".join(str(part)[:100] for part in location).encode(errors="backslashreplace").decode()
 
 
 async def http_exception(request: Request, error: Exception) -> Response:

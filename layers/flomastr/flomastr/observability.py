@@ -1,6 +1,7 @@
 """Logs, traces and metrics, made once. Service and namespace come from the template's POWERTOOLS_* variables."""
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from aws_lambda_powertools.logging import correlation_paths
 logger = Logger()
 tracer = Tracer(auto_patch=False)  # patching imports botocore, which costs a cold start 130 ms
 metrics = Metrics()
+warnings.filterwarnings("ignore", "No application metrics to publish")  # not every invocation has something to count
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every refused flight, which flight.py tells itself
 
 type LambdaHandler = Callable[..., Any]

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flomastr.errors import Unavailable
 
@@ -25,7 +25,7 @@ class Settings(BaseModel):
 class Credentials(BaseModel):
     """The secret: where the database is, whom to believe that it is the database, and what signs cursors."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     url: str
     ca_certificate: str
@@ -60,7 +60,10 @@ def credentials(*, fresh: bool = False) -> Credentials:
         secret = secrets().get(settings().database_secret, force_fetch=fresh)
     except GetParameterError as error:
         raise Unavailable("The database's secret cannot be read at the moment.") from error
-    return Credentials.model_validate_json(secret)
+    try:
+        return Credentials.model_validate_json(secret)
+    except ValidationError as error:  # which tells the fields, and hides what is in them
+        raise Unavailable("The database's secret has not the documented form.") from error
 
 
 @cache
