@@ -82,8 +82,12 @@ def table(group: str, rows: list[Row]) -> Table:
     return shown
 
 
+def readable(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.4g}"
+
+
 def cells(row: Row, columns: Iterable[str]) -> list[str]:
-    return [f"{row.figures[column]:,.4g}" if column in row.figures else "" for column in columns]
+    return [readable(row.figures[column]) if column in row.figures else "" for column in columns]
 
 
 def machine() -> dict[str, Any]:
