@@ -80,7 +80,6 @@ def not_ahead(moment: datetime) -> datetime:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)]
-ShortText = Annotated[str, StringConstraints(max_length=255, pattern=NO_NUL)]
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Metadata = Annotated[JsonObject, AfterValidator(small)]
