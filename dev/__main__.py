@@ -51,6 +51,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.openapi import write
 
             write()
+        case "routes":
+            from dev.routes import write
+
+            write()
         case _:
             from dev.invoke import invoke
 
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--super-admin", action="store_true", help="also grant that role")
 
     commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
+    commands.add_parser("routes", parents=[shared], help="write README's table of routes anew")
 
     invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
     invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")

@@ -1,42 +1,54 @@
 """The OpenAPI document of the whole collection, built from the code of its functions."""
 
 import json
-import sys
 from collections.abc import Iterator
 from http import HTTPStatus
-from importlib import import_module
-from pathlib import Path
 from typing import Any, cast
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-ROOT = Path(__file__).parent.parent
-LAYER = str(ROOT / "layers/flomastr")
+from dev.routes import ROOT, applications, is_in_a_tenant, place_of, routes_of, scope_of, summary_of
+
 DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
 type Json = dict[str, Any]
 
 DESCRIPTION = """\
-Workflows and their executions, for the tenants of FloMastr.
+Tenants and their people, workflows and executions, chats and preferences of FloMastr.
 
-Sign in with a bearer token or an API key. A request acts in one tenant: `tenant_id` in its query or body, else the
-`X-Tenant` header, else the only tenant that you belong to. Rows of other tenants answer 404, like rows that never were.
+Sign in with a bearer token or an API key; the scope that an operation needs stands at its `security`. A key has the
+scopes that it was given. A person may do what its role in the tenant allows (member, admin, owner), `me:` whoever is
+signed in, `platform:` super admins alone.
+
+A request acts in one tenant: the one in its path, else `tenant_id` in its query or body, else the `X-Tenant` header,
+else the only tenant that you belong to. Rows of other tenants answer 404, like rows that never were. Each tenant may
+make so many requests a minute, and a key its own number: `RateLimit` tells what is left.
 
 Lists are newest first; a `Link` header leads to the next page. Every single resource has an `ETag`: in `If-Match` it
 lets a write happen to this state and no other, in `If-None-Match` it asks for news only. A POST with an
 `Idempotency-Key` happens once, however often it is sent. Errors are `application/problem+json`.
 """
 BEARER = {"type": "http", "scheme": "bearer", "description": "A person's JWT, or a machine's API key: `flo_live_...`."}
+SIGNATURE = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "webhook-signature",
+    "description": "Standard Webhooks, signed with the secret of the API key that the query names.",
+}
+SIGNED = {"events:write"}  # the scopes of what takes a signature in place of a token
 HEADERS = {
     "ETag": "The state of the resource.",
     "Link": 'The next page: `<path>; rel="next"`. Not on the last one.',
     "Location": "The path of the resource.",
+    "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until all is there again.',
+    "RateLimit-Policy": 'The limits: `"tenant";q=6000;w=60`, requests and seconds. Both in tenants only.',
     "Retry-After": "Seconds to wait before the request is repeated.",
     "X-Total-Count": "How many there are on all pages. With `Prefer: count=exact` only.",
 }
-NOT_ALWAYS = {"Link", "X-Total-Count"}
+NOT_ALWAYS = {"Link", "RateLimit", "RateLimit-Policy", "X-Total-Count"}
+LIMITS = ("RateLimit", "RateLimit-Policy")
 REFUSALS = {
     400: "The request cannot be understood, or names no tenant where you belong to several.",
     401: "You are not signed in, or your API key is no longer valid.",
@@ -45,9 +57,10 @@ REFUSALS = {
     412: "The resource has changed since you read it.",
     413: "The body is too large.",
     422: "A value is invalid: `errors` names the field.",
+    429: "The tenant or the key has used up its requests of this minute.",
     503: "The database cannot be reached at the moment. Repeat the request.",
 }
-IN_A_TENANT = {400, 401, 403, 404, 503}
+WAITS = {429: ("Retry-After", *LIMITS), 503: ("Retry-After",)}
 BY_GATEWAY = {401, 403, 413}  # API Gateway may refuse before a function runs, in words of its own
 
 
@@ -62,17 +75,16 @@ def rendered(content: Json) -> str:
 
 def document() -> Json:
     """One document for every function that has an application."""
-    if LAYER not in sys.path:
-        sys.path.append(LAYER)
+    apps = list(applications())
     paths: Json = {}
     schemas = _shared_schemas()
-    for app in _apps():
+    for app in apps:
         part = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _merge(paths, part["paths"])
-        _merge(schemas, part["components"]["schemas"])
-    operations = [(method, operation) for path in paths.values() for method, operation in path.items()]
-    for method, operation in operations:
-        _complete(method, operation)
+        _merge(schemas, part.get("components", {}).get("schemas", {}))
+    for route in (route for app in apps for route in routes_of(app)):
+        for method in route.methods or ():
+            _complete(route, paths[route.path][method.lower()], schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "FloMastr data platform", "version": "1", "description": DESCRIPTION},
@@ -85,17 +97,9 @@ def document() -> Json:
             "headers": {name: _header(name) for name in HEADERS},
             "responses": {str(status): _refusal(status, told) for status, told in REFUSALS.items()},
             "schemas": _untitled({name: s for name, s in schemas.items() if not name.endswith("ValidationError")}),
-            "securitySchemes": {"bearer": BEARER},
+            "securitySchemes": {"bearer": BEARER, "signature": SIGNATURE},
         },
     }
-
-
-def _apps() -> Iterator[FastAPI]:
-    groups = {handler.parent.name for handler in ROOT.glob("functions/*/handler.py")} - {DOCUMENT.parent.name}
-    for group in sorted(groups):
-        app = getattr(import_module(f"functions.{group}.handler"), "app", None)
-        if app:
-            yield app
 
 
 def _shared_schemas() -> Json:
@@ -114,43 +118,63 @@ def _merge(into: Json, part: Json) -> None:
             raise ValueError(f"Two functions describe {name} differently: rename one of them.")
 
 
-def _complete(method: str, operation: Json) -> None:
-    """Adds what follows from the operation's parameters, so that no route has to say it."""
+def _complete(route: APIRoute, operation: Json, schemas: Json) -> None:
+    """Adds what follows from the operation's scope and parameters, so that no route has to say it."""
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _never_null(parameter["schema"])
-    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    scope, names = scope_of(route), _names(operation, schemas)
     responses: Json = operation["responses"]
     for status, response in responses.items():
         if status < "300":
-            response["headers"] = _headers(*_sent(method, names, responses))
+            response["headers"] = _headers(*_sent(route, scope, names))
             if response["description"] == "Successful Response":  # FastAPI's, where a route says nothing
                 response["description"] = HTTPStatus(int(status)).phrase
         else:
             response["content"] = _problem(int(status))
-    if "x-tenant" in names:
-        operation["security"] = [{"bearer": []}]
+    operation["summary"] = summary_of(route)
+    if scope:
+        operation["security"] = [{"bearer": [scope]}, *([{"signature": [scope]}] if scope in SIGNED else [])]
     if "if-none-match" in names:
         responses["304"] = {"description": "Nothing has changed.", "headers": _headers("ETag")}
-    for status in _refusals(names, operation):
+    for status in _refusals(route, names, operation):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
 
 
-def _sent(method: str, names: set[str], responses: Json) -> tuple[str, ...]:
+def _names(operation: Json, schemas: Json) -> set[str]:
+    """Of the parameters, and of the tenant where the body names one."""
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    described = schemas.get(body.get("$ref", "").rpartition("/")[2], body)
+    return names | ({"tenant_id"} & described.get("properties", {}).keys())
+
+
+def _sent(route: APIRoute, scope: str | None, names: set[str]) -> Iterator[str]:
+    if is_in_a_tenant(scope):
+        yield from LIMITS
     if "cursor" in names:
-        return ("Link", "X-Total-Count")
-    if "201" in responses:
-        return ("ETag", "Location")
-    if names & {"if-match", "if-none-match"} and method != "delete":
-        return ("ETag",)
-    return ()
+        yield from ("Link", "X-Total-Count")
+    if _is_tagged(route):
+        yield "ETag"
+    if _is_tagged(route) and route.status_code == 201:
+        yield "Location"
 
 
-def _refusals(names: set[str], operation: Json) -> set[int]:
+def _is_tagged(route: APIRoute) -> bool:
+    from flomastr.etags import Tagged
+
+    return isinstance(route.response_model, type) and issubclass(route.response_model, Tagged)
+
+
+def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
+    scope, in_path = scope_of(route), any(p["in"] == "path" for p in operation.get("parameters", []))
     implied = {
-        422: "422" in operation["responses"],
-        413: "requestBody" in operation,
+        400: place_of(route) == "in_a_tenant" or "cursor" in names or "requestBody" in operation,
+        **dict.fromkeys((401, 403, 503), scope is not None),
+        404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
         412: "if-match" in names,
-        **dict.fromkeys(IN_A_TENANT, "x-tenant" in names),
+        413: "requestBody" in operation,
+        422: "422" in operation["responses"],
+        429: is_in_a_tenant(scope),
     }
     return {status for status, is_implied in implied.items() if is_implied}
 
@@ -171,7 +195,7 @@ def _never_null(schema: Json) -> Json:
 
 
 def _refusal(status: int, description: str) -> Json:
-    headers = _headers("Retry-After") if status == 503 else {}
+    headers = _headers(*WAITS.get(status, ()))
     return {"description": description, "content": _problem(status), "headers": headers}
 
 

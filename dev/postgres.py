@@ -37,7 +37,7 @@ CHARACTERS = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
-LISTENING = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
+SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200")
 
 # Postgres refuses to run as root: it becomes nobody, who may still enter folders that are private.
 UNPRIVILEGED = (
@@ -133,7 +133,7 @@ def _start(data: Path, port: int) -> subprocess.Popen[bytes]:
     One that ends at once is started again: a predecessor that was killed needs a moment to leave.
     """
     files = data / "postgres"
-    started = ["postgres", "-D", str(files), "-p", str(port), *LISTENING]
+    started = ["postgres", "-D", str(files), "-p", str(port), *(f"--{setting}" for setting in SETTINGS)]
     deadline = time.monotonic() + START_SECONDS
     server = _run(data, *started)
     while not _answers(files, server):

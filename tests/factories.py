@@ -12,7 +12,11 @@ from psycopg.types.json import Jsonb
 from flomastr.api_keys import ApiKey, new_key
 from flomastr.identity import Caller
 
-ALL_SCOPES = ["workflows:read", "workflows:write", "executions:read", "executions:write"]
+KEY_SCOPES = [  # all that a key may have
+    *("workflows:read", "workflows:write", "executions:read", "executions:write", "events:write"),
+    *("webchat:read", "webchat:write", "preferences:read", "preferences:write", "tenant:read"),
+]
+REQUESTS_PER_MINUTE = 1_000_000  # so that no test but those of the limit run into it
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,14 @@ class Factory:
 
     def within(self, tenant: UUID, statement: Any, params: dict[str, Any]) -> Any:
         with self.conn.transaction():
-            self.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant),))
+            entered = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
+            self.conn.execute(entered, (str(tenant),))
+            cursor = self.conn.execute(statement, params)
+            return cursor.fetchone() if cursor.description else None
+
+    def on_platform(self, statement: Any, params: dict[str, Any]) -> Any:
+        with self.conn.transaction():
+            self.conn.execute("SELECT set_config('app.role', 'super_admin', true)")
             cursor = self.conn.execute(statement, params)
             return cursor.fetchone() if cursor.description else None
 
@@ -52,6 +63,9 @@ class Factory:
             " VALUES (%(id)s, %(slug)s, %(name)s, %(status)s, %(hot_ttl_days)s, %(deleted_at)s)",
             row | {"id": id},
         )
+        self.within(
+            id, "INSERT INTO app.rate_limits (requests_per_minute) VALUES (%(quota)s)", {"quota": REQUESTS_PER_MINUTE}
+        )
         owner = self.person()
         self.member(id, owner, role="owner")
         return Tenant(id, row["slug"], owner)
@@ -63,6 +77,26 @@ class Factory:
             " VALUES (app.tenant(), %(user_id)s, %(role)s, %(status)s)",
             {"user_id": person.user_id, "role": role, "status": status},
         )
+
+    def invitation(self, tenant: UUID, person: Caller, role: str = "member") -> None:
+        """By e-mail, as one invites who has never been here."""
+        self.member(tenant, Caller(user_id=f"mailto:{person.email}"), role, "pending")
+
+    def global_role(self, role: str) -> Caller:
+        """A person with a role on the platform: user, admin, super_admin."""
+        person = self.person()
+        self.on_platform(
+            "INSERT INTO app.user_roles (email, role) VALUES (%(email)s, %(role)s)",
+            {"email": person.email, "role": role},
+        )
+        return person
+
+    def role_id(self, person: Caller) -> UUID:
+        """Of the person's global role."""
+        return self.on_platform("SELECT id FROM app.user_roles WHERE email = %(email)s", {"email": person.email})[0]
+
+    def super_admin(self) -> Caller:
+        return self.global_role("super_admin")
 
     def workflow(self, tenant: Tenant, **overrides: Any) -> UUID:
         row = {"name": "A workflow", "n8n_workflow_id": None} | overrides
@@ -83,14 +117,42 @@ class Factory:
 
     def api_key(self, tenant: Tenant, **overrides: Any) -> ApiKey:
         key = new_key()
-        row = {"scopes": ALL_SCOPES, "expires_at": None, "revoked_at": None} | overrides
+        row: dict[str, Any] = {"scopes": KEY_SCOPES, "expires_at": None, "revoked_at": None}
+        row |= {"requests_per_minute": None, "signing_hash": None} | overrides
         self.within(
             tenant.id,
-            "INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, scopes, created_by, expires_at, revoked_at)"
-            " VALUES (%(id)s, app.tenant(), 'A key', %(hash)s, %(scopes)s, 'test', %(expires_at)s, %(revoked_at)s)",
+            "INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, scopes, created_by, expires_at, revoked_at,"
+            "  requests_per_minute, signing_hash)"
+            " VALUES (%(id)s, app.tenant(), 'A key', %(hash)s, %(scopes)s, 'test', %(expires_at)s, %(revoked_at)s,"
+            "  %(requests_per_minute)s, %(signing_hash)s)",
             row | {"id": key.id, "hash": key.secret_hash},
         )
         return key
+
+    def preferences(self, tenant: Tenant, person: Caller, **settings: Any) -> None:
+        self.within(
+            tenant.id,
+            "INSERT INTO app.user_preferences (user_id, preferences) VALUES (%(user_id)s, %(settings)s)",
+            {"user_id": person.user_id, "settings": Jsonb(settings)},
+        )
+
+    def session(self, tenant: Tenant, workflow: UUID, user_id: str | None = None, said: str = "Hello") -> str:
+        """A chat with one message. Its key."""
+        message = {"id": 1, "role": "user", "content": said, "metadata": None, "created_at": "2026-01-02T03:04:05Z"}
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.webchat_sessions (workflow_id, user_id, messages)"
+            " VALUES (%(workflow)s, %(user_id)s, %(messages)s) RETURNING session_key",
+            {"workflow": workflow, "user_id": user_id or tenant.owner.user_id, "messages": Jsonb([message])},
+        )[0]
+
+    def tenant_action(self, tenant: Tenant, action: str = "provision") -> None:
+        self.within(
+            tenant.id,
+            "INSERT INTO app.tenant_actions (tenant_id, slug, action, actor)"
+            " VALUES (app.tenant(), %(slug)s, %(action)s, 'test')",
+            {"slug": tenant.slug, "action": action},
+        )
 
 
 def machine(key: ApiKey) -> Caller:

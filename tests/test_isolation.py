@@ -1,152 +1,78 @@
 """Tenant A learns nothing of tenant B by any route: B's ids and names are answered like unknown ones, byte for byte."""
 
 import re
-import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from importlib import import_module
 from itertools import product
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from flomastr import flight
 from flomastr.identity import Caller
 from tests.events import Answer, call
-from tests.factories import Factory, Tenant, machine
+from tests.factories import Factory
+from tests.operations import OPERATIONS, Names, Operation
+from tests.visitors import (
+    SECRET,
+    VISITORS,
+    Connection,
+    Other,
+    Visitor,
+    furnished,
+    owner_whom_b_has_invited,
+    stored,
+    unknown,
+)
 
-SECRET = "known to tenant B alone"
-NAMED_IN = ("nothing", "query", "header", "body")
-CHANGING = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+Z")
-
-type Names = Mapping[str, str | None]  # what a request may call things by: workflow_id, n8n_execution_id, ...
-
-
-@dataclass(frozen=True)
-class Operation:
-    handler: Any
-    method: str
-    path: str
-    parameters: list[dict[str, Any]]
-    body: dict[str, Any] | None
-    schemas: dict[str, Any]
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-    def ask(self, caller: Caller, names: Names, named_in: str, headers: Mapping[str, str]) -> Answer:
-        query = {p["name"]: names[p["name"]] for p in self.parameters if p["in"] == "query" and is_id(p["name"])}
-        tenant = query.pop("tenant_id", None)
-        return call(
-            self.handler,
-            self.method,
-            self.path.format_map(names),
-            caller=caller,
-            query=query | ({"tenant_id": tenant} if named_in == "query" else {}),
-            headers={**headers, **({"x-tenant": str(names["tenant_id"])} if named_in == "header" else {})},
-            body=self.fill(self.body, names if named_in == "body" else {**names, "tenant_id": None})
-            if self.body
-            else None,
-        )
-
-    def fill(self, schema: Mapping[str, Any], names: Names, name: str = "") -> Any:
-        """A value of the schema, with every field in it."""
-        if is_id(name):
-            return names[name]
-        if "$ref" in schema:
-            return self.fill(self.schemas[schema["$ref"].rsplit("/")[-1]], names)
-        if "properties" in schema:
-            return {name: self.fill(field, names, name) for name, field in schema["properties"].items()}
-        if "anyOf" in schema:
-            return self.fill(schema["anyOf"][0], names)
-        if schema["type"] == "array":
-            return [self.fill(schema["items"], names)]
-        text = schema.get("enum", ["2026-01-02T03:04:05Z" if schema.get("format") == "date-time" else "text"])[0]
-        simple: dict[str, Any] = {"string": text, "boolean": True, "integer": 1, "object": {}}
-        return simple[schema["type"]]
-
-
-def is_id(name: str) -> bool:
-    return name.endswith("_id")
-
-
-def operations() -> Iterator[Operation]:
-    """Of every function with routes, so that a new route is met here without anyone remembering it."""
-    for file in sorted((Path(__file__).parents[1] / "functions").glob("*/handler.py")):
-        module = import_module(f"functions.{file.parent.name}.handler")
-        if hasattr(module, "app"):
-            yield from operations_of(module.lambda_handler, module.app.openapi())
-
-
-def operations_of(handler: Any, document: Any) -> Iterator[Operation]:
-    schemas = document.get("components", {}).get("schemas", {})
-    for path, methods in document["paths"].items():
-        for method, described in methods.items():
-            body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-            yield Operation(handler, method.upper(), path, described.get("parameters", []), body, schemas)
-
-
-OPERATIONS = list(operations())
-
-
-@dataclass(frozen=True)
-class Other:
-    """Tenant B, with a row of everything."""
-
-    tenant: Tenant
-    names: dict[str, str]
+EVER_NEW = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+Z"
+    r'|flo_live_\w+|whsec_[\w+/=]+|(?<=/routes/api-keys/)\w{12}|(?<="id":")\w{12}(?=")'
+)
+BY_NAME = {str(operation): operation for operation in OPERATIONS}
+SECURED = [operation for operation in OPERATIONS if operation.scope]
+INVITED_ARE_TOLD = {  # who invites them
+    "POST /routes/tenants/{slug}/invitation/accept",
+    "POST /routes/tenants/{slug}/invitation/decline",
+    "GET /routes/api/v1/users/me/status",
+}
 
 
 @pytest.fixture(scope="module")
-def other(make: Factory) -> Other:
-    tenant = make.tenant(name=SECRET)
-    names = {"tenant_id": str(tenant.id), "n8n_workflow_id": f"wf-{uuid4()}", "n8n_execution_id": f"run-{uuid4()}"}
-    workflow = make.workflow(tenant, name=SECRET, n8n_workflow_id=names["n8n_workflow_id"])
-    execution = make.execution(tenant, workflow, error_message=SECRET, n8n_execution_id=names["n8n_execution_id"])
-    make.api_key(tenant)
-    return Other(tenant, names | {"workflow_id": str(workflow), "execution_id": str(execution)})
+def other(make: Factory, superuser: Connection) -> Other:
+    return furnished(make, superuser)
 
 
-def unknown(names: Names) -> dict[str, str]:
-    return {name: f"{str(value)[: -len(str(uuid4()))]}{uuid4()}" for name, value in names.items()}
+def ways_to_name(operation: Operation) -> tuple[str, ...]:
+    """Where a request may name B: in the query, a header or the body; nowhere, naming things of B alone."""
+    match operation.place:
+        case "in_the_tenant":
+            return ("path", "nothing")
+        case "in_no_tenant":
+            return ("body",)
+        case _:
+            return ("query", "header", "body", "nothing")
 
 
-def stored(superuser: psycopg.Connection[Any], tenant: Tenant) -> list[Any]:
-    return superuser.execute(
-        "SELECT to_jsonb(t), to_jsonb(w), to_jsonb(e) FROM app.tenants AS t"
-        " JOIN app.workflows AS w ON w.tenant_id = t.id JOIN app.workflow_executions AS e ON e.tenant_id = t.id"
-        " WHERE t.id = %s",
-        (tenant.id,),
-    ).fetchall()
+def asked(operation: Operation, visitor: Visitor, names: Names, named_in: str, headers: dict[str, str]) -> Answer:
+    if named_in == "nothing":
+        names = {**names, "slug": visitor.tenant.slug}
+    return operation.ask(visitor.caller, names, named_in, visitor.headers | headers)
 
 
-def callers(make: Factory, other: Other) -> Iterator[Caller]:
-    """Who has a tenant A: an owner, an API key, and an owner whom B has invited but not yet let in."""
-    yield make.tenant().owner
-    yield machine(make.api_key(make.tenant()))
-    invited = make.tenant().owner
-    make.member(other.tenant.id, invited, role="owner", status="pending")
-    yield invited
-
-
-def told(answer: Answer, names: Names) -> tuple[int, dict[str, str], str]:
+def told(answer: Answer, visitor: Visitor, names: Names) -> tuple[int, dict[str, str], str]:
     """All of an answer. Where something was made in A, without the names that A gave it and what is ever new."""
     if answer.status >= 400:
         return answer.status, answer.headers, answer.body
-    text = f"{answer.headers}\n{answer.body}"
-    for name in names.values():
+    headers = {name: value for name, value in answer.headers.items() if not name.startswith("ratelimit")}
+    text = f"{headers}\n{answer.body}"
+    for name in (*names.values(), visitor.tenant.slug, visitor.caller.user_id, visitor.caller.email):
         text = text.replace(str(name), "named")
-    return answer.status, {}, CHANGING.sub("new", text)
+    return answer.status, {}, EVER_NEW.sub("new", text)
 
 
 def test_the_walk_meets_the_routes_and_fills_their_bodies() -> None:
-    met = {str(operation): operation for operation in OPERATIONS}
-    assert len(met) == len(OPERATIONS) >= 15
+    assert len(BY_NAME) == len(OPERATIONS) >= 60
     names: Names = dict.fromkeys(("tenant_id", "workflow_id", "n8n_workflow_id", "n8n_execution_id"), "1")
-    batch = met["POST /routes/workflow-executions/batch"]
+    batch = BY_NAME["POST /routes/workflow-executions/batch"]
     assert batch.body
     assert batch.fill(batch.body, names)["executions"][0] == {
         "workflow_id": "1", "n8n_workflow_id": "1", "n8n_execution_id": "1", "status": "new",
@@ -155,45 +81,77 @@ def test_the_walk_meets_the_routes_and_fills_their_bodies() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_the_other_tenant_has_a_row_in_every_table(other: Other, superuser: Connection) -> None:
+    empty = {table for table, rows in stored(superuser, other.tenant).items() if not rows}
+    assert empty <= {"idempotency_keys"}
+
+
+@pytest.mark.parametrize("operation", SECURED, ids=str)
 def test_what_is_another_tenants_is_answered_like_what_does_not_exist(
-    make: Factory, other: Other, superuser: psycopg.Connection[Any], operation: Operation
+    make: Factory, other: Other, superuser: Connection, operation: Operation
 ) -> None:
     before = stored(superuser, other.tenant)
-    by_slug = other.names | {"tenant_id": other.tenant.slug}
+    by_slug = other.names | {"tenant_id": other.tenant.slug, "slug": str(other.tenant.id)}
     conditions = {"if-match": '"x"', "if-none-match": "*", "prefer": "count=exact"}
-    asked: list[tuple[dict[str, str], dict[str, str]]] = [(other.names, {}), (by_slug, conditions)]
-    for (theirs, headers), named_in in product(asked, NAMED_IN):
-        nobodys = unknown(other.names) | ({"tenant_id": f"t-{secrets.token_hex(6)}"} if theirs is by_slug else {})
-        for caller in callers(make, other):
-            answer = operation.ask(caller, theirs, named_in, headers)
-            assert answer.status not in (422, 500, 503), answer.body  # else it would not have come to the database
-            assert told(answer, theirs) == told(operation.ask(caller, nobodys, named_in, headers), nobodys)
-            assert SECRET not in answer.body
-    assert stored(superuser, other.tenant) == before != []
+    ways: list[tuple[Names, dict[str, str]]] = [(other.names, {}), (by_slug, conditions)]
+    for (theirs, headers), named_in, visitor_of in product(ways, ways_to_name(operation), VISITORS):
+        if str(operation) in INVITED_ARE_TOLD and visitor_of is owner_whom_b_has_invited:
+            continue
+        nobodys = unknown(theirs)
+        known, not_known = visitor_of(make, other), visitor_of(make, other)
+        answer = asked(operation, known, theirs, named_in, headers)
+        assert answer.status not in (422, 500, 503), answer.body  # else it would not have come to the database
+        expected = asked(operation, not_known, nobodys, named_in, headers)
+        assert told(answer, known, theirs) == told(expected, not_known, nobodys), (visitor_of, named_in)
+        assert SECRET not in answer.body
+    assert stored(superuser, other.tenant) == before
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+@pytest.mark.parametrize("operation", [o for o in SECURED if o.scope.startswith("platform:")], ids=str)
+def test_the_platform_is_closed_to_people_and_keys_of_tenants(
+    make: Factory, other: Other, superuser: Connection, operation: Operation
+) -> None:
+    """Whichever tenant they name, their own included."""
+    before = superuser.execute("SELECT to_jsonb(u) FROM app.user_roles AS u ORDER BY id").fetchall()
+    own = Visitor(other.tenant, other.tenant.owner, {})
+    for visitor in (*(visitor_of(make, other) for visitor_of in VISITORS), own):
+        answer = asked(operation, visitor, other.names, "body", {})
+        code = "missing_scope" if visitor.caller.key_id else "super_admin_only"
+        assert (answer.status, answer.json["code"]) == (403, code)
+    assert superuser.execute("SELECT to_jsonb(u) FROM app.user_roles AS u ORDER BY id").fetchall() == before
+
+
+LET_INTO = """
+SELECT
+  set_config('app.tenant_id', '{}', true), set_config('app.role', 'super_admin', true),
+  set_config('app.actor', 'user:any', true), set_config('app.email', '', true)
+"""
+
+
+@pytest.mark.parametrize("operation", [o for o in SECURED if not o.scope.startswith("me:")], ids=str)
 def test_with_the_gate_taken_away_row_level_security_alone_still_keeps_the_other_tenant(
     make: Factory,
     other: Other,
-    superuser: psycopg.Connection[Any],
+    superuser: Connection,
     operation: Operation,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tenant, before = make.tenant(), stored(superuser, other.tenant)
-    enter = f"SELECT set_config('app.tenant_id', '{tenant.id}', true), set_config('app.actor', 'anybody', true)"
-    monkeypatch.setattr(flight, "ENTER", enter)
-    for named_in in NAMED_IN:
-        answer = operation.ask(other.tenant.owner, other.names, named_in, {})
+    """B's own owner and key ask for what is theirs, and are let into A as super admins."""
+    before = stored(superuser, other.tenant)
+    asks_for_a_thing = bool(set(re.findall(r"{(\w+)}", operation.path)) - {"slug"})
+    headers = {"authorization": f"Bearer {other.key.token()}"}
+    for named_in in ways_to_name(operation):
+        monkeypatch.setattr(flight, "ENTER", LET_INTO.format(make.tenant().id))
+        answer = operation.ask(other.tenant.owner, other.names, named_in, headers)
         assert SECRET not in answer.body
-        if "{" in operation.path:
-            assert answer.status == 404
+        assert answer.status not in (422, 500, 503), answer.body
+        if asks_for_a_thing:
+            assert answer.status in (403, 404) or answer.json == []
     assert stored(superuser, other.tenant) == before
 
 
 def test_the_same_n8n_ids_in_two_tenants_are_two_executions(make: Factory, other: Other) -> None:
-    operation = next(o for o in OPERATIONS if o.path.endswith("/batch"))
+    operation = BY_NAME["POST /routes/workflow-executions/batch"]
     tenant = make.tenant()
     named = {key: other.names[key] for key in ("n8n_workflow_id", "n8n_execution_id")}
     delivery = named | {"status": "running"}
@@ -210,7 +168,7 @@ def test_the_same_n8n_ids_in_two_tenants_are_two_executions(make: Factory, other
 
 
 def test_an_idempotency_key_is_its_tenants_and_its_callers_own(make: Factory, other: Other) -> None:
-    operation = next(o for o in OPERATIONS if str(o) == "POST /routes/workflows")
+    operation = BY_NAME["POST /routes/workflows"]
     tenant = make.tenant()
     colleague = make.person()
     make.member(tenant.id, colleague)
@@ -221,3 +179,18 @@ def test_an_idempotency_key_is_its_tenants_and_its_callers_own(make: Factory, ot
     ]
     assert made[:3] == made[3:]
     assert len(set(made)) == 3
+
+
+def test_an_idempotency_key_of_outside_tenants_is_the_persons_own(make: Factory) -> None:
+    operation = BY_NAME["POST /routes/user-preferences"]
+    one, another = make.person(), make.person()
+
+    def store(person: Caller, colour: str) -> Answer:
+        body = {"user_id": person.user_id, "preferences": {"colour": colour}}
+        return call(
+            operation.handler, "POST", operation.path, caller=person, body=body, headers={"idempotency-key": "1"}
+        )
+
+    stored = [store(person, "red") for person in (one, another) * 2]
+    assert [answer.json["user_id"] for answer in stored] == [one.user_id, another.user_id] * 2
+    assert stored[0].json["id"] == stored[2].json["id"] != stored[1].json["id"]

@@ -13,7 +13,7 @@ from flomastr.deliveries import Batch, BatchResults, NewExecution
 from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.executions import Execution, ExecutionChanges, Filter
 from flomastr.fields import Message
-from flomastr.http import create_app, http_handler
+from flomastr.http import conflict, create_app, http_handler
 from flomastr.paging import Page
 
 app = create_app("/routes/workflow-executions", "executions")
@@ -22,8 +22,9 @@ Writing = Annotated[Database, enters("executions:write")]
 KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 
 
-@app.post("", status_code=201, responses={200: KNOWN, 409: {"description": "It belongs to another workflow."}})
+@app.post("", status_code=201, responses={200: KNOWN, **conflict("It belongs to another workflow.")})
 async def record_execution(new: NewExecution, db: Writing, key: OnceKey, response: Response) -> Execution:
+    """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
     (recorded,) = db.within(new.tenant_id).once(deliveries.record(new), key)
     execution = recorded.execution
     if recorded.outcome != "created":
@@ -33,6 +34,7 @@ async def record_execution(new: NewExecution, db: Writing, key: OnceKey, respons
 
 @app.post("/batch")
 async def record_executions(batch: Batch, db: Writing, key: OnceKey) -> BatchResults:
+    """Up to 1,000, each with its outcome: created, updated, unchanged or rejected."""
     return BatchResults(results=db.within(batch.tenant_id).once(deliveries.record_batch(batch), key))
 
 
@@ -44,6 +46,7 @@ async def list_executions(
     response: Response,
     include_data: Annotated[bool, Query(description="With execution_data; the page ends before 4 MB.")] = False,
 ) -> list[Execution]:
+    """Newest first; filters workflow_id, status; with execution_data if include_data=true."""
     newest = executions.newest_with_data if include_data else executions.newest
     return page.of(newest(matching, page), executions.count(matching), db, response)
 
@@ -60,10 +63,11 @@ async def get_execution(execution_id: UUID, db: Reading, known: IfNoneMatch, res
     return tagged(db.one(executions.get(execution_id)), response, known)
 
 
-@app.put("/{execution_id}", responses={409: {"description": "It has ended, and is not reopened."}})
+@app.put("/{execution_id}", responses=conflict("It has ended, and is not reopened."))
 async def update_execution(
     execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Execution:
+    """One that has ended is not reopened."""
     return tagged(db.one(executions.update(execution_id, changes, if_match)), response)
 
 

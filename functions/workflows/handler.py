@@ -11,7 +11,7 @@ from flomastr.database import Database
 from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.executions import Execution
 from flomastr.fields import Message
-from flomastr.http import create_app, http_handler
+from flomastr.http import conflict, create_app, http_handler
 from flomastr.paging import Page
 from flomastr.workflows import Filter, NewWorkflow, Workflow, WorkflowChanges
 
@@ -21,7 +21,7 @@ ReadingExecutions = Annotated[Database, enters("executions:read")]
 Writing = Annotated[Database, enters("workflows:write")]
 
 
-@app.post("", status_code=201, responses={409: {"description": "The tenant has this n8n_workflow_id already."}})
+@app.post("", status_code=201, responses=conflict("The tenant has this n8n_workflow_id already."))
 async def create_workflow(new: NewWorkflow, db: Writing, key: OnceKey, response: Response) -> Workflow:
     (workflow,) = db.within(new.tenant_id).once(workflows.create(new), key)
     return created(workflow, response, f"/routes/workflows/{workflow.id}")
@@ -31,6 +31,7 @@ async def create_workflow(new: NewWorkflow, db: Writing, key: OnceKey, response:
 async def list_workflows(
     db: Reading, matching: Annotated[Filter, Query()], page: Page, response: Response
 ) -> list[Workflow]:
+    """Newest first; filters is_active, is_public, category."""
     return page.of(workflows.newest(matching, page), workflows.count(matching), db, response)
 
 
@@ -48,6 +49,7 @@ async def update_workflow(
 
 @app.delete("/{workflow_id}")
 async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> Message:
+    """With its executions and chats."""
     db.one(workflows.delete(workflow_id, if_match))
     return Message(message="The workflow and its executions are deleted.")
 

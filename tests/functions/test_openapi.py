@@ -1,5 +1,6 @@
 """The document: what is served is what the code says, and the page that shows it loads nothing else."""
 
+import asyncio
 import json
 import re
 from base64 import b64encode
@@ -8,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from dev.gateway import Gateway
 from dev.openapi import DOCUMENT, document, rendered
+from dev.routes import README, TABLE, applications, routes_of, with_table
 from dev.template import read_template
-from functions.openapi.handler import lambda_handler
+from functions.openapi.handler import SERVED, lambda_handler
 from tests.events import Answer, call
 
+TEMPLATE = read_template()
 OPERATIONS = {
     (method, path): operation for path, methods in document()["paths"].items() for method, operation in methods.items()
 }
@@ -29,32 +33,56 @@ def test_the_document_that_is_served_is_the_one_that_the_code_makes() -> None:
     assert answer.json == document()
 
 
-def test_every_route_is_described() -> None:
-    assert {f"{method.upper()} {path}" for method, path in OPERATIONS} == {
-        "GET /routes/workflows",
-        "POST /routes/workflows",
-        "GET /routes/workflows/{workflow_id}",
-        "PUT /routes/workflows/{workflow_id}",
-        "DELETE /routes/workflows/{workflow_id}",
-        "GET /routes/workflows/{workflow_id}/executions",
-        "GET /routes/workflow-executions",
-        "POST /routes/workflow-executions",
-        "POST /routes/workflow-executions/batch",
-        "GET /routes/workflow-executions/stats/summary",
-        "GET /routes/workflow-executions/{execution_id}",
-        "PUT /routes/workflow-executions/{execution_id}",
-        "DELETE /routes/workflow-executions/{execution_id}",
-        "GET /routes/health",
-        "GET /routes/health/ready",
-        "GET /routes/openapi.json",
-        "GET /routes/docs",
+def test_every_route_is_described_under_a_name_of_its_own_and_stands_in_the_readme() -> None:
+    routes = [route for app in applications() for route in routes_of(app)]
+    in_code = {(method.lower(), route.path) for route in routes for method in route.methods or ()}
+    assert OPERATIONS.keys() == in_code | {("get", path) for path in SERVED}
+    assert len({operation["operationId"] for operation in OPERATIONS.values()}) == len(OPERATIONS) >= 63
+    text = README.read_text()
+    assert with_table(text) == text, "Run `python -m dev routes`."
+    table = TABLE.search(text)
+    assert table
+    assert {row for row in re.findall(r"^\| `([A-Z]+ /\S+)` \|", table[0], re.MULTILINE)} == {
+        f"{method.upper()} {path}" for method, path in OPERATIONS
     }
 
 
 def test_what_is_open_to_everyone_is_what_the_template_opens() -> None:
-    opened = tuple(route.path.removesuffix("{proxy+}") for route in read_template().routes if route.authorizer is None)
+    """Requests that may be signed pass the gateway, and their function tells whose they are."""
+    opened = tuple(route.path.removesuffix("{proxy+}") for route in TEMPLATE.routes if route.authorizer is None)
     for (_, path), operation in OPERATIONS.items():
-        assert ("security" not in operation) == path.startswith(opened), path
+        is_signed = any("signature" in way for way in operation.get("security", []))
+        assert ("security" not in operation or is_signed) == path.startswith(opened), path
+
+
+def asked(method: str, path: str) -> str:
+    """The folder of the function that API Gateway asks."""
+    sent: list[Any] = []
+
+    async def invoke(function: str, _event: bytes) -> bytes:
+        return json.dumps({"isAuthorized": True, "statusCode": 200, "body": function}).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    request = {"type": "http", "method": method.upper(), "path": path, "raw_path": path.encode(), "query_string": b""}
+    caller = {"headers": [(b"authorization", b"Bearer me"), (b"host", b"api.test")], "client": None}
+    asyncio.run(Gateway(TEMPLATE.routes, invoke)(request | caller, receive, send))
+    return TEMPLATE.functions[sent[-1]["body"].decode()].folder.name
+
+
+def test_the_template_sends_every_operation_to_the_function_that_has_it() -> None:
+    has = {
+        (method.lower(), route.path): route.endpoint.__module__.split(".")[1]
+        for app in applications()
+        for route in routes_of(app)
+        for method in route.methods or ()
+    }
+    has |= {("get", path): "openapi" for path in SERVED}
+    assert {(method, path): asked(method, re.sub(r"{\w+}", "x", path)) for method, path in OPERATIONS} == has
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -66,15 +94,19 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation["operationId"])
-def test_an_operation_names_the_headers_and_refusals_that_follow_from_its_parameters(
+def test_an_operation_names_the_headers_and_refusals_that_follow_from_its_scope_and_parameters(
     operation: dict[str, Any],
 ) -> None:
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
-    responses = operation["responses"]
+    responses, scope = operation["responses"], operation.get("security", [{"bearer": [""]}])[0]["bearer"][0]
+    in_a_tenant = bool(scope) and not scope.startswith(("platform:", "me:"))
     assert ("304" in responses) == ("if-none-match" in names)
     assert ("412" in responses) == ("if-match" in names)
     assert ("413" in responses) == ("requestBody" in operation)
-    assert ("403" in responses) == ("x-tenant" in names)
+    assert {"401", "403", "503"} <= responses.keys() if scope else not {"401", "403"} & responses.keys()
+    assert ("429" in responses) == in_a_tenant
+    for status in ("200", "201", "202"):
+        assert ("RateLimit" in responses.get(status, {}).get("headers", {})) == (status in responses and in_a_tenant)
 
 
 def test_the_page_may_run_its_own_script_and_load_nothing_from_elsewhere() -> None:

@@ -12,24 +12,32 @@ from psycopg.errors import DivisionByZero, InsufficientPrivilege, InvalidTextRep
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from flomastr.identity import Caller
 from functions.workflows.handler import lambda_handler
 from tests.events import call
 from tests.factories import Factory, Tenant
 
 type Connection = psycopg.Connection[Any]
 
-# Every tenant table, whoever adds it, with its primary key and the columns that can be written.
+# Every tenant table, whoever adds it, with its key and the columns that can be written.
 TABLES = """
 SELECT c.relname AS name, CASE c.relname WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END AS tenant_column,
   (SELECT array_agg(attname) FROM pg_attribute
    WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '')::text[] AS columns,
   (SELECT array_agg(attname) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-   WHERE indrelid = c.oid AND indisprimary)::text[] AS key
+   WHERE indexrelid = (SELECT indexrelid FROM pg_index WHERE indrelid = c.oid AND indisunique AND indpred IS NULL
+     ORDER BY indisprimary DESC LIMIT 1))::text[] AS key
 FROM pg_class AS c
 WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND (c.relname = 'tenants' OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id'))
 """
 INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %(row)s)"
+ENTER = """
+SELECT
+  set_config('app.tenant_id', %(tenant)s, true), set_config('app.role', %(role)s, true),
+  set_config('app.person', %(person)s, true), set_config('app.email', %(email)s, true),
+  set_config('app.actor', 'user:' || %(person)s, true)
+"""
 OVER_A_ROW = INSERT + " ON CONFLICT ({key}) DO UPDATE SET {tenant} = excluded.{tenant}"
 REFUSED = [  # would write what is the other tenant's
     INSERT,
@@ -80,32 +88,45 @@ def tables(superuser: Connection) -> list[Table]:
 
 def furnished(make: Factory) -> Tenant:
     """A tenant with a row in every table."""
-    tenant = make.tenant()
-    make.execution(tenant, make.workflow(tenant, n8n_workflow_id="1"), n8n_execution_id="1")
+    tenant, colleague = make.tenant(), make.person()
+    make.member(tenant.id, colleague)
+    workflow = make.workflow(tenant, n8n_workflow_id="1")
+    make.execution(tenant, workflow, n8n_execution_id="1")
     make.api_key(tenant)
+    make.preferences(tenant, colleague, colour="red")
+    make.session(tenant, workflow, colleague.user_id)
+    make.tenant_action(tenant)
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
     return tenant
 
 
-def enter(conn: Connection, tenant: object) -> None:
-    conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant),))
+def enter(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:
+    caller = {
+        "tenant": str(tenant),
+        "role": role,
+        "person": person and person.user_id,
+        "email": person and person.email,
+    }
+    conn.execute(ENTER, caller)
 
 
+@pytest.mark.parametrize("role", ["key", "owner", "super_admin"])
 def test_nothing_of_another_tenant_is_read_changed_or_made(
-    make: Factory, superuser: Connection, tables: list[Table]
+    make: Factory, superuser: Connection, tables: list[Table], role: str
 ) -> None:
+    """Not even by the other tenant's owner, while in ours."""
     ours, theirs = furnished(make), furnished(make)
     for table in tables:
         row = table.row(superuser, theirs)
         params = {"row": Jsonb(row), "ours": ours.id, "theirs": theirs.id}
         for statement in REFUSED:
             with pytest.raises(InsufficientPrivilege), make.conn.transaction():
-                enter(make.conn, ours.id)
+                enter(make.conn, ours.id, role, theirs.owner)
                 make.conn.execute(table.sql(statement), params)
         for statement in BLIND:
             with make.conn.transaction():
-                enter(make.conn, ours.id)
+                enter(make.conn, ours.id, role, theirs.owner)
                 assert make.conn.execute(table.sql(statement), params).rowcount == 0, (table.name, statement)
         assert table.row(superuser, theirs) == row
         assert table.row(superuser, ours)
@@ -133,6 +154,26 @@ def test_the_own_rows_are_all_there(make: Factory, tables: list[Table]) -> None:
             assert make.conn.execute(table.sql("SELECT FROM {table}")).rowcount >= 1
 
 
+@pytest.mark.parametrize("role", ["user", "admin"])
+def test_outside_tenants_people_change_nothing_and_see_only_where_they_belong(
+    make: Factory, superuser: Connection, tables: list[Table], role: str
+) -> None:
+    theirs = furnished(make)
+    for table in tables:
+        row = table.row(superuser, theirs)
+        params = {"row": Jsonb(row), "theirs": theirs.id}
+        with make.conn.transaction():
+            enter(make.conn, "", role, theirs.owner)
+            assert make.conn.execute(table.sql("DELETE FROM {table}")).rowcount == 0
+            assert make.conn.execute(table.sql("UPDATE {table} SET {tenant} = {tenant}")).rowcount == 0
+            seen = make.conn.execute(table.sql("SELECT FROM {table} WHERE {tenant} = %(theirs)s"), params).rowcount
+            assert seen == (table.name in ("tenants", "tenant_memberships"))
+        with pytest.raises(InsufficientPrivilege), make.conn.transaction():
+            enter(make.conn, "", role, theirs.owner)
+            make.conn.execute(table.sql(INSERT), params)
+        assert table.row(superuser, theirs) == row
+
+
 @pytest.mark.parametrize("nobody", [None, "", "00000000-0000-0000-0000-000000000000"])
 def test_without_a_tenant_there_are_no_rows(make: Factory, tables: list[Table], nobody: str | None) -> None:
     furnished(make)
@@ -146,6 +187,7 @@ def test_without_a_tenant_there_are_no_rows(make: Factory, tables: list[Table], 
 
 @pytest.mark.parametrize("malformed", [" ", "x", "' OR true --", "%", "{}", "00000000-0000-0000-0000-00000000000"])
 def test_a_malformed_tenant_is_an_error_and_never_rows(make: Factory, tables: list[Table], malformed: str) -> None:
+    furnished(make)
     for table in tables:
         with pytest.raises(InvalidTextRepresentation), make.conn.transaction():
             enter(make.conn, malformed)

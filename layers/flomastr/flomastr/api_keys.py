@@ -37,6 +37,12 @@ def new_key() -> ApiKey:
     return ApiKey(random_text(12), random_text(32))
 
 
+def derived_key(seed: bytes) -> ApiKey:
+    """The same key from the same 64 bytes: repeating a request under its Idempotency-Key shows the secret again."""
+    text = base62(int.from_bytes(seed), 44)
+    return ApiKey(text[:12], text[12:])
+
+
 def parse(token: str) -> ApiKey | None:
     """The key in a token, or None when it cannot be one: a typo costs no question to the database."""
     form = FORM.fullmatch(token)
@@ -59,8 +65,12 @@ def random_text(length: int) -> str:
 
 def checksum(secret: str) -> str:
     """Six base-62 digits of CRC-32, so that a scanner or a typo is told from a key without a look-up."""
-    number, digits = crc32(secret.encode()), ""
-    for _ in range(6):
+    return base62(crc32(secret.encode()), 6)
+
+
+def base62(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
         number, digit = divmod(number, len(ALPHABET))
         digits = ALPHABET[digit] + digits
     return digits

@@ -80,6 +80,13 @@ class Unprocessable(ServiceError):
     code = "invalid_value"
 
 
+class TooManyRequests(ServiceError):
+    """The rate limit is reached."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+
+
 class Unavailable(ServiceError):
     """The database cannot be reached at the moment. Repeat the request, with the same Idempotency-Key if it writes."""
 

@@ -11,10 +11,21 @@ from flomastr.fields import NO_NUL
 
 
 class Tagged(BaseModel):
-    """A resource whose row comes with `app.etag`. The tag is a header, not a field."""
+    """What comes with `app.etag` of its row. The tag is a header, not a field."""
+
+    etag: str = Field(default="", exclude=True)
+
+
+class Listed(Tagged):
+    """A row of a list, which is in order of `place`: the id, where nothing else is said."""
+
+    place: UUID = Field(exclude=True, validation_alias="id")
+
+
+class Resource(Listed):
+    """A row with a UUIDv7 of its own."""
 
     id: UUID
-    etag: str = Field(default="", exclude=True)
 
 
 def tags_in(header: str | None) -> list[str] | None:
@@ -41,7 +52,7 @@ IfMatch = Annotated[list[str] | None, Depends(if_match)]
 IfNoneMatch = Annotated[list[str], Depends(if_none_match)]
 
 
-def tagged[Resource: Tagged](resource: Resource, response: Response, known: list[str] | None = None) -> Resource:
+def tagged[Row: Tagged](resource: Row, response: Response, known: list[str] | None = None) -> Row:
     """The resource with its ETag header. Raises NotModified when the caller knows it."""
     header = {"ETag": f'"{resource.etag}"'}
     if known and (resource.etag in known or "*" in known):
@@ -50,6 +61,6 @@ def tagged[Resource: Tagged](resource: Resource, response: Response, known: list
     return resource
 
 
-def created[Resource: Tagged](resource: Resource, response: Response, location: str) -> Resource:
+def created[Row: Tagged](resource: Row, response: Response, location: str) -> Row:
     response.headers["Location"] = location
     return tagged(resource, response)

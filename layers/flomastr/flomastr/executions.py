@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
-from flomastr.etags import Tagged
+from flomastr.etags import Resource
 from flomastr.fields import UNSET, Changes, JsonObject, PastMoment, Text
 from flomastr.flight import Query
 from flomastr.paging import MAX_PAGE_BYTES, PageRequest
@@ -16,7 +16,7 @@ from flomastr.rows import Count, Deleted
 type Status = Literal["new", "running", "waiting", "unknown", "crashed", "canceled", "error", "success"]
 
 
-class Execution(Tagged):
+class Execution(Resource):
     workflow_id: UUID
     tenant_id: UUID
     n8n_execution_id: str | None

@@ -67,6 +67,16 @@ def written_out(value: Any) -> Any:
     return value
 
 
+def is_a_number(value: Any) -> Any:
+    """Pydantic would take "5" and true for numbers, or be strict and refuse 5.0, which JSON Schema calls an integer."""
+    if isinstance(value, str | bool):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
+A_NUMBER = BeforeValidator(is_a_number)  # after the bounds of an int, which else do not show in its JSON Schema
+
+
 def storable_moment(moment: datetime) -> datetime:
     if not EARLIEST <= moment <= LATEST:
         raise ValueError("must lie between 1970 and 9999")

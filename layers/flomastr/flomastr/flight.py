@@ -1,26 +1,36 @@
 """One network flight: BEGIN, app.enter, the queries and COMMIT go out together; the answers are read when all are in.
 
-A simple request so costs one round trip, authorization and commit included. What may be sent again, and what an error
-means to the caller, is decided here and nowhere else.
+A simple request so costs one round trip, authorization and commit included. A small transaction ahead of it counts the
+request. What may be sent again, and what an error means to the caller, is decided here and nowhere else.
 """
 
 import random
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 from pydantic import BaseModel
 
-from flomastr import connection
+from flomastr import connection, ratelimits
 from flomastr.connection import Connection
-from flomastr.errors import BY_STATUS, Conflict, ServiceError, Unavailable, Unprocessable
+from flomastr.errors import (
+    BY_STATUS,
+    Conflict,
+    Forbidden,
+    NotFound,
+    ServiceError,
+    TooManyRequests,
+    Unavailable,
+    Unprocessable,
+)
 from flomastr.identity import Caller
 from flomastr.observability import logger
+from flomastr.ratelimits import SPEND, Bucket
 
 ATTEMPTS = 6
 UNDONE = {"40001", "40P01"}  # serialization failure, deadlock: the transaction is gone for certain
@@ -47,19 +57,25 @@ class Query[Row: BaseModel]:
     params: dict[str, Any]
     row: type[Row]
     conflict: str = "There is such a row already."  # said when a unique constraint refuses it
+    missing: str | None = None  # said when what it refers to is not there
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What app.enter is asked: may this caller enter that tenant for this purpose."""
+    """What app.enter is asked: may this caller enter that place for this purpose."""
 
     caller: Caller
     tenant: str | None  # id or slug; None is the caller's only tenant
-    scope: str
+    scope: str  # platform:... and me:... are outside tenants
+    tell: Callable[[dict[str, str]], None] = field(default=lambda _: None, compare=False)  # headers of the answer
 
     @property
     def is_read(self) -> bool:
         return self.scope.endswith(":read")
+
+    @property
+    def is_limited(self) -> bool:
+        return not self.scope.startswith(("platform:", "me:"))
 
     def params(self, deadline: float) -> dict[str, Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))
@@ -101,13 +117,19 @@ def fly(
 
 
 def send(conn: Connection, queries: Sequence[Query[Any]], deadline: float, entry: Entry | None) -> list[list[Any]]:
+    buckets = conn.cursor(row_factory=args_row(Bucket))
     with conn.pipeline():
         if entry:
-            conn.execute("BEGIN READ ONLY" if entry.is_read else "BEGIN")
+            conn.execute("BEGIN")
+            if entry.is_limited:
+                buckets.execute(SPEND, entry.params(deadline))
+                conn.execute("COMMIT AND CHAIN")
             conn.execute(ENTER, entry.params(deadline))
         cursors = [conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params) for query in queries]
         if entry:
             conn.execute("COMMIT")
+    if entry and entry.is_limited:
+        entry.tell(ratelimits.headers(buckets.fetchall()))
     return [cursor.fetchall() for cursor in cursors]
 
 
@@ -131,10 +153,18 @@ def meaning(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
     state = state_of(error)
     if state == "FL208":
         return AlreadyAnswered()
+    if state == "FL429":
+        headers = ratelimits.headers_of_refusal(error.diag.message_detail or "")
+        return TooManyRequests(error.diag.message_primary, error.diag.constraint_name, headers)
     if state.startswith("FL"):
         return BY_STATUS[int(state[2:])](error.diag.message_primary, error.diag.constraint_name)
+    if state == "42501":
+        logger.warning("The database refused a row", error=error.diag.message_primary)
+        return Forbidden()
     if state == "23505" and queries:
         return Conflict(queries[-1].conflict)
+    if state == "23503" and queries and queries[-1].missing:
+        return NotFound(queries[-1].missing)
     if state == "23514" and not error.diag.constraint_name:
         logger.error("There is no partition for an execution: has the partitions function run?")
         return Unavailable()

@@ -57,6 +57,11 @@ def create_app(path: str, tag: str) -> FastAPI:
     return app
 
 
+def conflict(description: str) -> dict[int | str, dict[str, Any]]:
+    """What a route says of its 409."""
+    return {HTTPStatus.CONFLICT.value: {"description": description}}
+
+
 def http_handler(app: FastAPI) -> LambdaHandler:
     mangum = Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", PROBLEM_JSON])
 

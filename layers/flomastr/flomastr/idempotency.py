@@ -40,6 +40,7 @@ def remembered[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> Query[
         query.params | key.params(),
         query.row,
         query.conflict,
+        query.missing,
     )
 
 

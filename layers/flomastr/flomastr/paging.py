@@ -14,7 +14,7 @@ from fastapi import Query as QueryParameter
 
 from flomastr.database import Database
 from flomastr.errors import BadRequest
-from flomastr.etags import Tagged
+from flomastr.etags import Listed
 from flomastr.flight import Query
 from flomastr.rows import Count
 from flomastr.settings import signing_key
@@ -41,7 +41,7 @@ class PageRequest:
         cursor = signed(last, self.path, self.which, self.tenant)
         return f'<{self.path}?{which}limit={self.limit}&cursor={cursor}>; rel="next"'
 
-    def of[Row: Tagged](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
+    def of[Row: Listed](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
         """The page of a list, and its count, if it was asked for, in the same flight."""
         if not self.counts:
             return self.cut(db.all(newest), response)
@@ -49,15 +49,15 @@ class PageRequest:
         response.headers["X-Total-Count"] = str(total.count)
         return self.cut(rows, response)
 
-    def cut[Row: Tagged](self, rows: Sequence[Row], response: Response) -> list[Row]:
+    def cut[Row: Listed](self, rows: Sequence[Row], response: Response) -> list[Row]:
         """The page. A row beyond it tells that there is a next one."""
         page = list(rows[: min(self.limit, carried(rows))])
         if len(rows) > len(page):
-            response.headers["Link"] = self.next_link(page[-1].id)
+            response.headers["Link"] = self.next_link(page[-1].place)
         return page
 
 
-def carried(rows: Sequence[Tagged]) -> int:
+def carried(rows: Sequence[Listed]) -> int:
     """How many of the first rows Lambda can answer, which writes the answer into JSON as a text. Always one."""
     weight = 0
     for place, row in enumerate(rows):

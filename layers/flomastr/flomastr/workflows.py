@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field, StringConstraints
 
-from flomastr.etags import Tagged
+from flomastr.etags import Resource
 from flomastr.fields import NO_NUL, UNSET, Body, Changes, Flag, Metadata, Name, TenantName, Text
 from flomastr.flight import Query
 from flomastr.paging import PageRequest
@@ -17,7 +17,7 @@ type Category = Annotated[str, StringConstraints(max_length=100, pattern=NO_NUL)
 type Tags = Annotated[list[Name], Field(max_length=100)]
 
 
-class Workflow(Tagged):
+class Workflow(Resource):
     tenant_id: UUID
     name: str
     description: str | None

@@ -1,0 +1,60 @@
+"""The life of tenants over HTTP, for super admins."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from flomastr import lifecycle
+from flomastr.auth import OnceKey, outside
+from flomastr.database import Database
+from flomastr.fields import TenantName
+from flomastr.http import conflict, create_app, http_handler
+from flomastr.lifecycle import ChangedTenant, HardDelete, Provision, Provisioned, StateChange, TenantState
+
+app = create_app("/routes", "lifecycle")
+Reading = Annotated[Database, outside("platform:read")]
+Writing = Annotated[Database, outside("platform:write")]
+WRONG_STATE = conflict("The tenant is in another state.")
+
+
+@app.post("/suspend", responses=WRONG_STATE)
+async def suspend_tenant(body: StateChange, db: Writing, key: OnceKey) -> ChangedTenant:
+    return db.once(lifecycle.change("suspend", body.tenant_id, body.reason), key)[0]
+
+
+@app.post("/reactivate", responses=WRONG_STATE)
+async def reactivate_tenant(body: StateChange, db: Writing, key: OnceKey) -> ChangedTenant:
+    return db.once(lifecycle.change("reactivate", body.tenant_id, body.reason), key)[0]
+
+
+@app.post("/soft-delete", responses=WRONG_STATE)
+async def soft_delete_tenant(body: StateChange, db: Writing, key: OnceKey) -> ChangedTenant:
+    return db.once(lifecycle.change("soft_delete", body.tenant_id, body.reason), key)[0]
+
+
+@app.post("/restore", responses=WRONG_STATE)
+async def restore_tenant(body: StateChange, db: Writing, key: OnceKey) -> ChangedTenant:
+    return db.once(lifecycle.change("restore", body.tenant_id, body.reason), key)[0]
+
+
+@app.post("/hard-delete", responses=WRONG_STATE)
+async def hard_delete_tenant(body: HardDelete, db: Writing, key: OnceKey) -> ChangedTenant:
+    """For ever, of a deleted tenant, when its slug is typed back."""
+    return db.once(lifecycle.change("hard_delete", body.tenant_id, body.reason, body.confirm), key)[0]
+
+
+@app.get("/status/{tenant_id}")
+async def get_tenant_status(tenant_id: Annotated[TenantName, Path()], db: Reading) -> TenantState:
+    """With what was done to it, by whom and why."""
+    return db.one(lifecycle.status(tenant_id))
+
+
+@app.post("/api/v1/admin/tenants/provision", status_code=201, responses=conflict("The slug is taken."))
+async def provision_tenant(new: Provision, db: Writing, key: OnceKey, response: Response) -> Provisioned:
+    """The tenant and its owner, at once or not at all."""
+    (provisioned,) = db.once(lifecycle.provision(new), key)
+    response.headers["Location"] = f"/routes/tenants/{provisioned.tenant_slug}"
+    return provisioned
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,76 @@
+"""Preferences of people over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from flomastr import preferences
+from flomastr.auth import OnceKey, enters, enters_if_named, outside_unless_named
+from flomastr.database import Database
+from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.fields import Message, Name, Text
+from flomastr.http import create_app, http_handler
+from flomastr.members import UserId
+from flomastr.paging import Page
+from flomastr.preferences import NewPreferences, NewSetting, PreferencesChange, Setting, StoredSetting, UserPreferences
+
+app = create_app("/routes/user-preferences", "preferences")
+Storing = Annotated[Database, enters("preferences:write")]  # for the body may name the tenant
+Reading = Annotated[Database, enters_if_named("preferences:read")]
+Writing = Annotated[Database, enters_if_named("preferences:write")]
+Given = Annotated[Text | None, Query(description="Answered when there is no value.")]
+REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "model": UserPreferences}}
+
+
+@app.post("", status_code=201, responses=REPLACED)
+async def store_preferences(new: NewPreferences, db: Storing, key: OnceKey, response: Response) -> UserPreferences:
+    """In the tenant that is named. Without one, a person's own: the default in all tenants."""
+    (stored,) = outside_unless_named(db.within(new.tenant_id)).once(preferences.store(new), key)
+    if stored.updated_at:
+        response.status_code = 200
+    return created(stored, response, stored.path)
+
+
+@app.get("/{user_id}")
+async def list_preferences(user_id: UserId, db: Reading, page: Page, response: Response) -> list[UserPreferences]:
+    """In a tenant its row and the own default, else those of all own tenants. The ETag is that of what PUT replaces."""
+    listed = page.of(preferences.newest(user_id, page), preferences.count(user_id), db, response)
+    return [tagged(row, response) if row.is_here else row for row in listed]
+
+
+@app.put("/{user_id}")
+async def replace_preferences(
+    user_id: UserId, change: PreferencesChange, db: Writing, if_match: IfMatch, response: Response
+) -> UserPreferences:
+    return tagged(db.one(preferences.replace(user_id, change, if_match)), response)
+
+
+@app.delete("/{user_id}")
+async def delete_preferences(user_id: UserId, db: Writing, if_match: IfMatch) -> Message:
+    db.one(preferences.delete(user_id, if_match))
+    return Message(message="The preferences are deleted.")
+
+
+@app.get("/{user_id}/setting/{setting_key}")
+async def get_setting(
+    user_id: UserId, setting_key: Name, db: Reading, known: IfNoneMatch, response: Response, default_value: Given = None
+) -> Setting:
+    """Its value in the tenant, else the own default, else default_value."""
+    return tagged(db.one(preferences.setting(user_id, setting_key, default_value)), response, known)
+
+
+@app.put("/{user_id}/setting/{setting_key}")
+async def store_setting(
+    user_id: UserId, setting_key: Name, new: NewSetting, db: Writing, if_match: IfMatch, response: Response
+) -> StoredSetting:
+    """Made if it is not there; with If-Match it must be."""
+    return tagged(db.one(preferences.store_setting(user_id, setting_key, new, if_match)), response)
+
+
+@app.delete("/{user_id}/setting/{setting_key}")
+async def delete_setting(user_id: UserId, setting_key: Name, db: Writing, if_match: IfMatch) -> Message:
+    db.one(preferences.delete_setting(user_id, setting_key, if_match))
+    return Message(message="The setting is deleted.")
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,66 @@
+"""Tenants and their policies over HTTP."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from flomastr import policies, tenants
+from flomastr.auth import OnceKey, enters_named, outside
+from flomastr.database import Database
+from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.fields import Message
+from flomastr.http import conflict, create_app, http_handler
+from flomastr.paging import Page
+from flomastr.policies import Policies, PolicyChanges
+from flomastr.tenants import Filter, NewTenant, Tenant, TenantChanges
+
+app = create_app("/routes/tenants", "tenants")
+Reading = Annotated[Database, enters_named("tenant:read")]
+Writing = Annotated[Database, enters_named("tenant:write")]
+Deleting = Annotated[Database, enters_named("tenant:delete")]
+Listing = Annotated[Database, outside("me:read")]
+Creating = Annotated[Database, outside("platform:write")]
+
+
+@app.post("", status_code=201, responses=conflict("The slug is taken."))
+async def create_tenant(new: NewTenant, db: Creating, key: OnceKey, response: Response) -> Tenant:
+    (tenant,) = db.once(tenants.create(new), key)
+    return created(tenant, response, f"/routes/tenants/{tenant.slug}")
+
+
+@app.get("")
+async def list_tenants(
+    db: Listing, matching: Annotated[Filter, Query()], page: Page, response: Response
+) -> list[Tenant]:
+    """The own ones; super admins see all, and with deleted=true the deleted ones."""
+    return page.of(tenants.newest(matching, page), tenants.count(matching), db, response)
+
+
+@app.get("/{slug}")
+async def get_tenant(db: Reading, known: IfNoneMatch, response: Response) -> Tenant:
+    return tagged(db.one(tenants.get()), response, known)
+
+
+@app.put("/{slug}")
+async def update_tenant(changes: TenantChanges, db: Writing, if_match: IfMatch, response: Response) -> Tenant:
+    return tagged(db.one(tenants.update(changes, if_match)), response)
+
+
+@app.delete("/{slug}")
+async def delete_tenant(db: Deleting, if_match: IfMatch) -> Message:
+    """Softly: a super admin can restore it."""
+    db.one(tenants.delete(if_match))
+    return Message(message="The tenant is deleted. A super admin can restore it.")
+
+
+@app.get("/{slug}/policies")
+async def get_policies(db: Reading, known: IfNoneMatch, response: Response) -> Policies:
+    return tagged(db.one(policies.get()), response, known)
+
+
+@app.put("/{slug}/policies")
+async def update_policies(changes: PolicyChanges, db: Writing, if_match: IfMatch, response: Response) -> Policies:
+    return tagged(db.one(policies.update(changes, if_match)), response)
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,129 @@
+"""Members of a tenant: invited by id or e-mail, pending until they accept, with one of three roles."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, JsonValue, StringConstraints, model_validator
+
+from flomastr.etags import Resource
+from flomastr.fields import Body
+from flomastr.flight import Query
+from flomastr.paging import PageRequest
+from flomastr.rows import Count, Deleted
+
+type Role = Literal["owner", "admin", "member"]
+type MemberStatus = Literal["active", "pending", "inactive"]
+
+# Printable ASCII without a slash, since both stand in paths; the subject of a token, and `mailto:` for an invitation.
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-.0-~]+$")]
+Email = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=248, pattern=r"^[!-.0-?A-~]+@[!-.0-?A-~]+$"),
+    AfterValidator(str.lower),
+]
+
+
+class Member(Resource):
+    tenant_id: UUID
+    user_id: str
+    role: Role
+    status: MemberStatus
+    created_at: datetime
+    updated_at: datetime | None
+
+
+def given(name: str) -> JsonValue:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
+class NewMember(Body):
+    """Somebody to invite, by id or by e-mail."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("user_id"), given("email")]})
+
+    user_id: UserId | None = None
+    email: Email | None = None
+    role: Role = "member"
+
+    @model_validator(mode="after")
+    def is_somebody(self) -> Self:
+        if (self.user_id is None) == (self.email is None):
+            raise ValueError("either user_id or email is required")
+        return self
+
+
+class MemberChanges(Body):
+    role: Role
+
+
+COLUMNS = " m.id, m.tenant_id, m.user_id, m.role, m.status, m.created_at, m.updated_at, app.etag(m) AS etag "
+INVITATION = " m.status = 'pending' AND m.user_id IN (app.person(), app.invited_person()) "
+
+
+def invite(new: NewMember) -> Query[Member]:
+    return Query(
+        "INSERT INTO app.tenant_memberships AS m (tenant_id, user_id, role, status)"
+        " SELECT app.tenant(), coalesce(%(user_id)s, app.invited(%(email)s)), %(role)s, 'pending'"
+        " WHERE app.require_rank(%(role)s) RETURNING" + COLUMNS,
+        new.model_dump(),
+        Member,
+        conflict="This person belongs to the tenant or is invited already.",
+    )
+
+
+def newest(page: PageRequest) -> Query[Member]:
+    return Query(
+        "SELECT"
+        + COLUMNS
+        + "FROM app.tenant_memberships AS m WHERE (%(after)s::uuid IS NULL OR m.id < %(after)s)"
+        + " ORDER BY m.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        page.params(),
+        Member,
+    )
+
+
+def count() -> Query[Count]:
+    return Query("SELECT count(*) FROM app.tenant_memberships", {}, Count)
+
+
+def get(user_id: str) -> Query[Member]:
+    return Query(
+        "SELECT" + COLUMNS + "FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s",
+        {"user_id": user_id},
+        Member,
+    )
+
+
+def update(user_id: str, changes: MemberChanges, if_match: list[str] | None) -> Query[Member]:
+    return Query(
+        "UPDATE app.tenant_memberships AS m SET role = %(role)s, updated_at = now()"
+        " WHERE m.user_id = %(user_id)s AND app.require_rank(m.role) AND app.require_rank(%(role)s)"
+        " AND app.require_match(app.etag(m), %(if_match)s) RETURNING" + COLUMNS,
+        {"user_id": user_id, "role": changes.role, "if_match": if_match},
+        Member,
+    )
+
+
+def remove(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
+    """Members leave by themselves, and are removed by those who administer."""
+    return Query(
+        "DELETE FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s"
+        " AND CASE m.user_id WHEN app.person() THEN true ELSE app.require_rank(m.role) END"
+        " AND app.require_match(app.etag(m), %(if_match)s) RETURNING m.id",
+        {"user_id": user_id, "if_match": if_match},
+        Deleted,
+    )
+
+
+def accept() -> Query[Member]:
+    return Query(
+        "SELECT" + COLUMNS + "FROM app.accept_invitation() AS m",
+        {},
+        Member,
+        conflict="You belong to this tenant already: decline the other invitation.",
+    )
+
+
+def decline() -> Query[Deleted]:
+    return Query("DELETE FROM app.tenant_memberships AS m WHERE" + INVITATION + "RETURNING m.id", {}, Deleted)

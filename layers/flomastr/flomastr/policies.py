@@ -1,0 +1,39 @@
+"""A tenant's policies: how long executions stay hot, how sure an answer must be, how many requests it may make."""
+
+from typing import Annotated
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import Field
+
+from flomastr.etags import Tagged
+from flomastr.fields import A_NUMBER, UNSET, Changes
+from flomastr.flight import Query
+from flomastr.tenants import Days, Share
+
+type RateLimit = Annotated[int, Field(ge=1, le=1_000_000, description="Super admins only."), A_NUMBER]
+
+
+class Policies(Tagged):
+    tenant_id: UUID
+    hot_ttl_days: int
+    confidence_threshold: float
+    rate_limit_per_minute: int
+
+
+class PolicyChanges(Changes):
+    hot_ttl_days: Days = UNSET
+    confidence_threshold: Share = UNSET
+    rate_limit_per_minute: RateLimit = UNSET
+
+
+def get() -> Query[Policies]:
+    return Query("SELECT p.*, app.etag(p) AS etag FROM app.policies() AS p", {}, Policies)
+
+
+def update(changes: PolicyChanges, if_match: list[str] | None) -> Query[Policies]:
+    return Query(
+        "SELECT p.*, app.etag(p) AS etag FROM app.change_policies(%(changes)s, %(if_match)s) AS p",
+        {"changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
+        Policies,
+    )

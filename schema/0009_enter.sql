@@ -1,0 +1,155 @@
+-- The gate, for every place. app.identify tells who calls and where; app.enter admits, app.spend counts.
+
+-- The id that a name of a tenant may be; any other name is a slug.
+CREATE FUNCTION app.id_in(name text)
+RETURNS uuid
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN name ~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$' THEN name::uuid END;
+
+-- squawk-ignore ban-drop-function -- app.enter alone calls it
+DROP FUNCTION app.tenant_of_person;
+
+-- Which tenant a person means: the named one (id or slug), else the only one. An invited person may accept, and no more.
+CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text)
+RETURNS TABLE (tenant_id uuid, tenant_status text, role text)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  named_id uuid := app.id_in(named);
+  found integer;
+BEGIN
+  IF scope = 'invitation:write' THEN
+    RETURN QUERY
+    SELECT t.id, t.status, m.role
+    FROM app.tenants AS t
+    JOIN app.tenant_memberships AS m ON m.tenant_id = t.id AND m.status <> 'inactive'
+      AND m.user_id IN (person, app.invited(email))
+    WHERE (t.slug = lower(named) OR t.id = named_id) AND t.deleted_at IS NULL
+    ORDER BY m.status = 'pending' DESC LIMIT 1;
+  ELSIF named IS NULL THEN
+    RETURN QUERY
+    SELECT t.id, t.status, m.role
+    FROM app.tenant_memberships AS m
+    JOIN app.tenants AS t ON t.id = m.tenant_id
+    WHERE m.user_id = person AND m.status = 'active' AND t.deleted_at IS NULL
+    LIMIT 2;
+  ELSE
+    RETURN QUERY
+    SELECT t.id, t.status, m.role
+    FROM app.tenants AS t
+    LEFT JOIN app.tenant_memberships AS m ON m.tenant_id = t.id AND m.user_id = person AND m.status = 'active'
+    WHERE (t.slug = lower(named) OR t.id = named_id) AND t.deleted_at IS NULL AND (m.role IS NOT NULL OR super_admin);
+  END IF;
+  GET DIAGNOSTICS found = ROW_COUNT;
+  IF found = 0 THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found',
+      message = CASE
+        WHEN named IS NULL THEN 'You belong to no tenant.'
+        ELSE 'There is no such tenant, or you do not belong to it.'
+      END;
+  ELSIF found > 1 THEN
+    RAISE EXCEPTION USING errcode = 'FL400', constraint = 'tenant_required',
+      message = 'You belong to several tenants. Name one in tenant_id or in the X-Tenant header.';
+  END IF;
+END
+$$;
+
+-- Who calls and where, or FL400, FL401, FL403, FL404. Outside tenants the tenant is NULL and the role the global one.
+CREATE FUNCTION app.identify(
+  person text, email text, key_id text, key_hash bytea, named_tenant text, scope text,
+  OUT tenant_id uuid, OUT role text, OUT actor text
+)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  tenant record;
+BEGIN
+  IF key_id IS NOT NULL THEN
+    SELECT t.id, t.slug, t.status, t.deleted_at, k.scopes
+    INTO tenant
+    FROM app.verified_key(key_id, key_hash) AS k
+    JOIN app.tenants AS t ON t.id = k.tenant_id;
+    IF tenant.deleted_at IS NOT NULL OR lower(named_tenant) <> tenant.slug
+      AND app.id_in(named_tenant) IS DISTINCT FROM tenant.id THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'other_tenants_key',
+        message = 'The API key belongs to another tenant.';
+    END IF;
+    IF scope <> ALL (tenant.scopes) THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'missing_scope',
+        message = format('The API key lacks the scope %s.', scope);
+    END IF;
+    tenant_id := tenant.id;
+    role := 'key';
+    actor := 'key:' || key_id;
+  ELSIF person IS NOT NULL THEN
+    actor := 'user:' || person;
+    role := coalesce(
+      (SELECT r.role FROM app.user_roles AS r WHERE r.email = lower(identify.email COLLATE "C")), 'user');
+    IF scope LIKE 'platform:%' AND role <> 'super_admin' THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
+        message = 'Only super admins may do this.';
+    ELSIF scope LIKE 'platform:%' OR scope LIKE 'me:%' THEN
+      RETURN;
+    END IF;
+    SELECT p.tenant_id AS id, p.tenant_status AS status, p.role
+    INTO tenant
+    FROM app.tenant_of_person(person, email, role = 'super_admin', named_tenant, scope) AS p;
+    tenant_id := tenant.id;
+    role := CASE role WHEN 'super_admin' THEN role ELSE tenant.role END;
+    IF app.rank(role) < app.rank(app.needed_role(scope)) THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'role_too_low',
+        message = format('This needs the role %s in the tenant; yours is %s.', app.needed_role(scope), role);
+    END IF;
+  ELSE
+    RAISE EXCEPTION USING errcode = 'FL401', constraint = 'not_signed_in',
+      message = 'Sign in first: send a bearer token or an API key in the Authorization header.';
+  END IF;
+  IF tenant.status <> 'active' AND (scope NOT LIKE '%:read' OR role NOT IN ('owner', 'super_admin')) THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'tenant_suspended',
+      message = 'The tenant is suspended: its owners may read, and nobody may write.';
+  END IF;
+END
+$$;
+
+-- Admits the caller to one place for one purpose until the deadline, or raises: FL400, FL401, FL403, FL404.
+CREATE OR REPLACE FUNCTION app.enter(
+  person text,            -- the subject of a verified token, or NULL
+  email text,             -- its verified e-mail, or NULL
+  key_id text,            -- an API key's id, or NULL
+  key_hash bytea,         -- the hash of the secret that came with it
+  named_tenant text,      -- id or slug, or NULL for the caller's only tenant
+  scope text,             -- 'workflows:read', 'platform:write', 'me:read', ...
+  milliseconds integer    -- how long each statement of this transaction may take
+)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  caller record;
+BEGIN
+  SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
+  IF scope LIKE '%:read' THEN
+    PERFORM set_config('transaction_read_only', 'on', true);
+  END IF;
+  PERFORM
+    set_config('app.tenant_id', coalesce(caller.tenant_id::text, ''), true),
+    set_config('app.actor', caller.actor, true),
+    set_config('app.person', CASE WHEN key_id IS NULL THEN person ELSE '' END, true),
+    set_config('app.email', CASE WHEN key_id IS NULL THEN coalesce(email, '') ELSE '' END, true),
+    set_config('app.role', caller.role, true),
+    set_config('statement_timeout', milliseconds::text, true),
+    set_config('lock_timeout', least(milliseconds, 2000)::text, true);
+END
+$$;
+
+REVOKE ALL ON FUNCTION app.tenant_of_person, app.identify FROM PUBLIC;

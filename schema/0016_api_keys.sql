@@ -1,0 +1,38 @@
+-- API keys as a tenant manages them. A key reports and reads; what people administer, no key may.
+
+ALTER TABLE app.api_keys
+ADD replaced_by text,  -- the key that it was rotated to
+ADD CONSTRAINT api_keys_scopes CHECK (
+  scopes <@ ARRAY[
+    'workflows:read', 'workflows:write', 'executions:read', 'executions:write', 'events:write', 'webchat:read',
+    'webchat:write', 'preferences:read', 'preferences:write', 'tenant:read'
+  ]
+) NOT VALID;
+
+-- A key in the place of another, which goes on for as long as it is told.
+CREATE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval)
+RETURNS SETOF app.api_keys
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  old app.api_keys;
+BEGIN
+  SELECT * INTO old FROM app.api_keys AS k WHERE k.id = old_id FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF old.replaced_by IS NOT NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'key_is_rotated',
+      message = format('The key has been rotated. Rotate its successor, %s.', old.replaced_by);
+  ELSIF old.revoked_at IS NOT NULL OR old.expires_at <= now() THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'key_has_ended',
+      message = 'The key is revoked or expired. Create a new one.';
+  END IF;
+  UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id WHERE k.id = old_id;
+  RETURN QUERY
+  INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, requests_per_minute)
+  VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
+    old.expires_at, old.requests_per_minute)
+  RETURNING *;
+END
+$$;

@@ -1,0 +1,124 @@
+"""Events as n8n posts them, through what Lambda calls."""
+
+from base64 import b64encode
+from typing import Any
+
+import psycopg
+import pytest
+
+from functions.events.handler import lambda_handler
+from functions.workflows.handler import lambda_handler as workflows
+from tests.events import Context, call, http_event
+from tests.factories import Factory
+from tests.n8n import PATH, Instance, Json, executed, failed, failed_trigger, instance, logged, stored
+from tests.problems import EXECUTIONS, ask, refused
+
+type Superuser = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def n8n(make: Factory) -> Instance:
+    return instance(make)
+
+
+def only(superuser: Superuser, n8n: Instance) -> Json:
+    (row,) = stored(superuser, n8n.tenant)
+    return row
+
+
+def test_each_item_is_answered_in_order(n8n: Instance) -> None:
+    results = n8n.tell(
+        executed("2"), failed("1"), logged("n8n.node.started"), "?", failed("1"), executed("2", mode="cli")
+    )
+    assert [result["outcome"] for result in results] == [
+        "created", "created", "ignored", "rejected", "unchanged", "updated",
+    ]  # fmt: skip
+    assert [result["n8n_execution_id"] for result in results] == ["2", "1", None, None, "1", "2"]
+    assert [result["n8n_workflow_id"] for result in results] == ["wf-1", "wf-1", None, None, "wf-1", "wf-1"]
+    assert [result["error"] for result in results] == [None] * 3 + ["The item is not an object."] + [None] * 2
+    assert results[0]["id"] == results[5]["id"] != results[1]["id"] == results[4]["id"]
+    assert results[2]["id"] is None is results[3]["id"]
+
+
+def test_one_object_is_one_item(n8n: Instance) -> None:
+    assert [result["outcome"] for result in n8n.post(executed()).json["results"]] == ["created"]
+
+
+@pytest.mark.parametrize("cursor", [{"nextCursor": None}, {"nextCursor": "eyJsYXN0SWQiOiI4In0="}, {}])
+def test_a_page_is_its_executions(n8n: Instance, superuser: Superuser, cursor: Json) -> None:
+    answer = n8n.post({"data": [executed("1"), executed("2"), 7], **cursor})
+    assert [result["outcome"] for result in answer.json["results"]] == ["created", "created", "rejected"]
+    assert len(stored(superuser, n8n.tenant)) == 2
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 422), (1, 202), (1_000, 202), (1_001, 422)])
+def test_one_to_a_thousand_items_are_taken_at_once(n8n: Instance, superuser: Superuser, size: int, status: int) -> None:
+    items = [executed(number) for number in range(size)]
+    for body in (items, {"data": items, "nextCursor": None}):
+        answer = n8n.post(body)
+        assert answer.status == status
+        if status == 422:
+            refused(answer, 422, "body")
+            assert answer.json["errors"][0]["message"] == "must hold 1 to 1,000 items"
+    assert len(stored(superuser, n8n.tenant)) == (size if status == 202 else 0)
+
+
+def test_a_body_may_come_in_base64(n8n: Instance, superuser: Superuser) -> None:
+    event = http_event("POST", PATH, headers={"authorization": f"Bearer {n8n.key.token()}"})
+    event |= {
+        "body": b64encode(b'{"id": 1, "workflowId": "\xc3\xa9", "status": "new"}').decode(),
+        "isBase64Encoded": True,
+    }
+    assert lambda_handler(event, Context())["statusCode"] == 202
+    assert only(superuser, n8n)["n8n_workflow_id"] == "\xe9"
+
+
+def test_under_an_idempotency_key_events_are_answered_once(n8n: Instance) -> None:
+    key = {"idempotency-key": "1"}
+    items = [executed(), logged("n8n.node.started"), 7]
+    first = n8n.post(items, headers=key)
+    assert [result["outcome"] for result in first.json["results"]] == ["created", "ignored", "rejected"]
+    assert n8n.post(items, headers=key).json == first.json
+    assert n8n.post(items).json["results"][0]["outcome"] == "unchanged"
+    refused(n8n.post([executed("2")], headers=key), 422)
+
+
+def test_a_workflow_is_called_by_its_id_until_n8n_tells_its_name(n8n: Instance, superuser: Superuser) -> None:
+    n8n.tell(executed())
+    assert only(superuser, n8n)["name"] == "wf-1"
+    n8n.tell(failed("1"))
+    assert only(superuser, n8n)["name"] == "Intake"
+    n8n.tell(logged("n8n.workflow.started", workflowName="Renamed"))
+    assert only(superuser, n8n)["name"] == "Intake"
+
+
+def test_the_name_that_a_person_gave_a_workflow_stays(n8n: Instance, superuser: Superuser) -> None:
+    n8n.tell(executed())
+    (workflow,) = call(workflows, "GET", "/routes/workflows", caller=n8n.tenant.owner).json
+    path = f"/routes/workflows/{workflow['id']}"
+    assert call(workflows, "PUT", path, body={"name": "Ours"}, caller=n8n.tenant.owner).status == 200
+    n8n.tell(failed())
+    assert only(superuser, n8n)["name"] == "Ours"
+
+
+def test_an_execution_of_another_workflow_is_rejected_and_says_so(n8n: Instance) -> None:
+    (first, second) = n8n.tell(executed(), executed(workflowId="wf-2"))
+    assert (first["outcome"], second["outcome"], second["id"]) == ("created", "rejected", None)
+    assert second["error"] == "n8n_execution_id: this n8n execution belongs to another workflow."
+
+
+def test_two_tenants_with_the_same_n8n_ids_have_each_their_own(make: Factory, superuser: Superuser) -> None:
+    one, other = instance(make), instance(make)
+    items = [failed(), failed_trigger(), executed("2")]
+    told = [one.tell(*items), other.tell(*items)]
+    assert [[result["outcome"] for result in results] for results in told] == [["created"] * 3] * 2
+    assert not {result["id"] for result in told[0]} & {result["id"] for result in told[1]}
+    one.tell(executed("1", status="success"))
+    assert [row["status"] for row in stored(superuser, one.tenant)] == ["success", "success", "error"]
+    assert [row["status"] for row in stored(superuser, other.tenant)] == ["error", "success", "error"]
+
+
+def test_what_was_reported_is_what_its_tenant_reads(n8n: Instance) -> None:
+    (result,) = n8n.tell(executed(data={"resultData": {"lastNodeExecuted": "Charge"}}))
+    read = ask(n8n.tenant, "GET", f"{EXECUTIONS}/{result['id']}").json
+    assert read["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}

@@ -1,0 +1,200 @@
+"""What cannot be understood is rejected by the name of its field, and what stands beside it counts."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.factories import Factory
+from tests.n8n import Instance, Json, executed, failed, failed_trigger, instance, logged, stored
+from tests.problems import EXECUTIONS, ask, nested, refused
+
+type Superuser = psycopg.Connection[Any]
+
+SOON = (datetime.now(UTC) + timedelta(days=1, minutes=5)).isoformat()
+STARTED = "n8n.workflow.started"
+
+
+@pytest.fixture(scope="module")
+def n8n(make: Factory) -> Instance:
+    return instance(make)
+
+
+def without(item: Json, *path: str) -> Json:
+    """The item without one of its fields."""
+    first, *rest = path
+    if rest:
+        return item | {first: without(item[first], *rest)}
+    return {name: value for name, value in item.items() if name != first}
+
+
+BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
+    (None, "The item is not an object."),
+    (True, "The item is not an object."),
+    (7, "The item is not an object."),
+    (7.5, "The item is not an object."),
+    ("failed", "The item is not an object."),
+    ([], "The item is not an object."),
+    ([executed("2")], "The item is not an object."),
+    ({}, "id: Field required."),
+    ({"data": [], "nextCursor": None}, "id: Field required."),
+    (executed(None), "id: "),
+    (executed(""), "id: "),
+    (executed(True), "id: "),
+    (executed(1.5), "id: "),
+    (executed(["1"]), "id: "),
+    (executed("x" * 256), "id: "),
+    (executed(int("9" * 4_000)), "id: "),
+    (executed("\0"), "id: "),
+    (executed("\ud800"), "id: "),
+    (without(executed(), "workflowId"), "workflowId: Field required."),
+    (executed(workflowId=None), "workflowId: "),
+    (executed(workflowId={}), "workflowId: "),
+    (executed(workflowId="\0"), "workflowId: "),
+    (without(executed(), "status"), "status: Field required."),
+    (executed(status=None), "status: "),
+    (executed(status=1), "status: "),
+    (executed(mode=1), "mode: "),
+    (executed(mode="\0"), "mode: "),
+    (executed(mode="\ud800"), "mode: "),
+    (executed(startedAt=1795340666984), "startedAt: must be a date and time with an offset"),
+    (executed(startedAt="yesterday"), "startedAt: "),
+    (executed(startedAt="2026-01-01T00:00:00"), "startedAt: "),
+    (executed(startedAt="1969-12-31T23:59:59Z"), "startedAt: must lie between 1970 and 9999."),
+    (executed(startedAt=SOON), "startedAt: lies more than a day ahead."),
+    (executed(stoppedAt="2026-13-01T00:00:00Z"), "stoppedAt: "),
+    (executed(stoppedAt=SOON), "stoppedAt: "),
+    (executed(data=[]), "data: "),
+    (executed(data="[]"), "data: "),
+    (executed(data={"x": ["\0"]}), "data: holds the character U+0000, which cannot be stored."),
+    (executed(data={"\0": 1}), "data: "),
+    (executed(data={"x": "\ud800"}), "data: holds half of a surrogate pair, which is no character."),
+    (executed(data={"\ud800": 1}), "data: "),
+    (executed(data={"x": float("nan")}), "data: holds NaN or an infinity, which JSON does not have."),
+    (executed(data={"x": float("-inf")}), "data: "),
+    (executed(data={"x": [1e300] * 17_000}), "data: is larger than 5,000,000 bytes"),
+    (executed(data=json.loads(nested(300))), "data: is nested too deeply: 200 levels are safe."),
+    (executed(workflowData=7), "workflowData: "),
+    (executed(workflowData={"name": ""}), "workflowData.name: "),
+    (executed(workflowData={"name": "\0"}), "workflowData.name: "),
+    ({"execution": None, "workflow": {"id": "wf-1"}}, "execution or trigger is required."),
+    ({"execution": 7, "workflow": {"id": "wf-1"}}, "execution: "),
+    ({"trigger": [], "workflow": {"id": "wf-1"}}, "trigger: "),
+    (without(failed(), "workflow"), "workflow: Field required."),
+    (without(failed(), "workflow", "id"), "workflow.id: Field required."),
+    (without(failed(), "execution", "error"), "execution.error: Field required."),
+    (failed(error=None), "execution.error: "),
+    (failed(error="It broke"), "execution.error: "),
+    (failed(error={"x": "\0"}), "execution.error: "),
+    (failed(error={"x": "\ud800"}), "execution.error: "),
+    (failed(error={"x": float("inf")}), "execution.error: "),
+    (failed(error=json.loads(nested(300))), "execution.error: "),
+    (failed([]), "execution.id: "),
+    (failed(mode={}), "execution.mode: "),
+    (failed(lastNodeExecuted="\0"), "execution.lastNodeExecuted: "),
+    (failed(retryOf=1.5), "execution.retryOf: "),
+    (failed(executionContext=7), "execution.executionContext: "),
+    (failed_trigger(error=[]), "trigger.error: "),
+    (without(failed_trigger(), "trigger", "error"), "trigger.error: Field required."),
+    ({"eventName": 7}, "eventName: "),
+    ({"eventName": ["n8n.workflow.started"]}, "eventName: "),
+    ({"eventName": None}, "eventName: "),
+    (without(logged(STARTED), "ts"), "ts: Field required."),
+    (logged(STARTED, "soon"), "ts: "),
+    (logged(STARTED, SOON), "ts: "),
+    (without(logged(STARTED), "payload"), "payload: Field required."),
+    (logged(STARTED) | {"payload": []}, "payload: "),
+    (without(logged(STARTED), "payload", "executionId"), "payload.executionId: Field required."),
+    (logged(STARTED, workflowId=""), "payload.workflowId: "),
+    (logged(STARTED, workflowName=7), "payload.workflowName: "),
+    (logged(STARTED, mode="\0"), "payload.mode: "),
+    (logged("n8n.workflow.failed", errorMessage="\0"), "payload.errorMessage: "),
+    (logged("n8n.workflow.failed", errorMessage="\ud800"), "payload.errorMessage: "),
+]
+
+
+@pytest.mark.parametrize(("item", "error"), BAD)
+def test_a_bad_item_is_rejected_by_the_name_of_its_field(
+    make: Factory, superuser: Superuser, item: Any, error: str
+) -> None:
+    n8n = instance(make)
+    before, bad, after = n8n.tell(executed("before"), item, executed("after"))
+    assert (before["outcome"], after["outcome"]) == ("created", "created")
+    told = bad.pop("error")
+    assert told.startswith(error) and told.endswith(".")
+    assert bad == {"n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "rejected"}
+    assert [row["n8n_execution_id"] for row in stored(superuser, n8n.tenant)] == ["after", "before"]
+
+
+@pytest.mark.parametrize("body", ["null", "true", "7", "7.5", '"failed"', ""])
+def test_what_is_neither_object_nor_array_is_refused(n8n: Instance, body: str) -> None:
+    refused(n8n.post(body), 422, "body")
+
+
+@pytest.mark.parametrize("body", ["{", "[1,]", "{'id': 1}", "[" * 100_000, '{"id": ' + "9" * 5_000 + "}"])
+def test_what_is_no_json_is_refused(n8n: Instance, body: str) -> None:
+    answer = n8n.post(body)
+    refused(answer, 400, "body")
+    assert answer.json["code"] == "invalid_json"
+
+
+def test_what_is_too_large_is_refused(n8n: Instance) -> None:
+    body = json.dumps(executed(data={"x": ""}))
+    fitting = body.replace('""', f'"{"x" * (5_000_000 - len(body))}"')
+    assert len(fitting) == 5_000_000
+    assert n8n.post(fitting).status == 202
+    refused(n8n.post(fitting + " "), 413)
+
+
+def test_a_body_of_another_type_is_refused(n8n: Instance) -> None:
+    refused(n8n.post(json.dumps(executed()), headers={"content-type": "text/plain"}), 422, "body")
+
+
+def test_nothing_that_is_taken_spoils_a_list(make: Factory) -> None:
+    n8n = instance(make)
+    outcomes = set[str]()
+    for depth in range(235, 260):
+        deep = json.loads(nested(depth))
+        items = [executed(f"{depth}", data=deep), failed(f"{depth}f", error=deep), failed_trigger(error=deep)]
+        outcomes |= {result["outcome"] for result in n8n.tell(*items)}
+        assert ask(n8n.tenant, "GET", f"{EXECUTIONS}?include_data=true").status == 200
+    assert outcomes == {"created", "rejected"}
+
+
+def test_numbers_that_postgres_can_hold_are_kept(n8n: Instance, superuser: Superuser) -> None:
+    n8n.tell(executed("numbers", data={"numbers": [int("9" * 4_000), 1e300, -0.1, 2**64]}))
+    (row,) = [row for row in stored(superuser, n8n.tenant) if row["n8n_execution_id"] == "numbers"]
+    assert row["execution_data"]["numbers"] == [int("9" * 4_000), 10**300, -0.1, 2**64]
+
+
+FORMS = [executed(), failed(), failed_trigger(), logged("n8n.workflow.failed")]
+TEXT = st.text(st.characters(), max_size=8)  # half surrogate pairs and NUL among them
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> Any:
+    """An item of one of the forms, with something else in the place of one of its parts."""
+    item = json.loads(json.dumps(draw(st.sampled_from(FORMS))))
+    part = item
+    while isinstance(part[name := draw(st.sampled_from(sorted(part)))], dict) and draw(st.booleans()):
+        part = part[name]
+    part[name] = draw(VALUES)
+    return item
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(items=st.lists(VALUES | spoiled(), min_size=1, max_size=5))
+def test_whatever_is_posted_is_answered_item_by_item(n8n: Instance, items: list[Any]) -> None:
+    results = n8n.tell(*items, logged(STARTED, executionId="good", workflowId="good"))
+    assert len(results) == len(items) + 1
+    assert results[-1]["outcome"] in ("created", "unchanged", "updated")
+    assert all(bool(result["error"]) == (result["outcome"] == "rejected") for result in results)

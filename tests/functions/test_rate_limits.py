@@ -1,0 +1,132 @@
+"""Rate limits: what a tenant and a key may ask in a minute, what is told of it, and who does not pay for whom."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from flomastr.identity import Caller
+from flomastr.ratelimits import SPEND
+from functions.tenants.handler import lambda_handler as tenants
+from functions.users.handler import lambda_handler as users
+from functions.workflows.handler import lambda_handler as workflows
+from tests.events import Answer, call
+from tests.factories import Factory, Tenant, machine
+
+type Superuser = psycopg.Connection[Any]
+
+
+def ask(caller: Caller, tenant: Tenant, path: str = "", **request: Any) -> Answer:
+    request = {"headers": {"x-tenant": tenant.slug}, "method": "GET"} | request
+    return call(workflows, path=f"/routes/workflows{path}", caller=caller, **request)
+
+
+@pytest.fixture
+def limited(make: Factory, superuser: Superuser) -> Tenant:
+    """It may ask three times a minute."""
+    tenant = make.tenant()
+    superuser.execute("UPDATE app.rate_limits SET requests_per_minute = 3 WHERE tenant_id = %s", [tenant.id])
+    return tenant
+
+
+def left(answer: Answer, bucket: str = "tenant") -> tuple[int, int]:
+    """How many requests, and the seconds until all are there again."""
+    (found,) = re.findall(rf'"{bucket}";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
+    return int(found[0]), int(found[1])
+
+
+def test_a_tenant_that_has_used_up_its_requests_is_told_to_wait_and_how_long(limited: Tenant) -> None:
+    answers = [ask(limited.owner, limited) for _ in range(5)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"tenant";q=3;w=60'}
+    assert [left(answer) for answer in answers[:3]] == [(2, 20), (1, 40), (0, 60)]
+    for refused in answers[3:]:
+        assert left(refused) == (0, int(refused.headers["retry-after"]))
+        assert 15 <= int(refused.headers["retry-after"]) <= 20
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json["code"] == "too_many_requests"
+        assert "3 requests a minute" in refused.json["detail"]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(19, [429]), (21, [200, 429]), (3600, [200, 200, 200, 429])])
+def test_a_bucket_fills_steadily_and_holds_one_minutes_requests(
+    superuser: Superuser, limited: Tenant, seconds: int, expected: list[int]
+) -> None:
+    for _ in range(3):
+        ask(limited.owner, limited)
+    superuser.execute(
+        "UPDATE app.rate_buckets SET full_at = full_at - make_interval(secs => %s) WHERE name = %s",
+        [seconds, str(limited.id)],
+    )
+    assert [ask(limited.owner, limited).status for _ in expected] == expected
+
+
+def test_what_is_refused_for_its_rate_has_not_happened(make: Factory, superuser: Superuser, limited: Tenant) -> None:
+    for name in "12345":
+        ask(limited.owner, limited, method="POST", body={"name": name})
+    superuser.execute("DELETE FROM app.rate_buckets WHERE name = %s", [str(limited.id)])
+    assert [workflow["name"] for workflow in ask(limited.owner, limited).json] == ["3", "2", "1"]
+
+
+def test_everybody_in_the_tenant_draws_on_one_bucket_and_requests_that_find_nothing_count(
+    make: Factory, limited: Tenant
+) -> None:
+    nothing = "/00000000-0000-7000-8000-000000000000"
+    callers = [limited.owner, make.super_admin(), machine(make.api_key(limited))]
+    assert [ask(caller, limited, nothing).status for caller in callers] == [404, 404, 404]
+    assert {ask(caller, limited).status for caller in callers} == {429}
+
+
+def test_nobody_pays_for_others(make: Factory, limited: Tenant) -> None:
+    stranger = make.tenant()
+    key = machine(make.api_key(limited, scopes=["executions:read"]))
+    for _ in range(5):
+        assert ask(stranger.owner, limited).status == 404
+        assert ask(key, limited).status == 403
+    assert [ask(limited.owner, limited).status for _ in range(4)] == [200, 200, 200, 429]
+    assert ask(stranger.owner, stranger).status == 200
+
+
+def test_a_key_with_a_limit_of_its_own_stays_within_it_and_others_go_on(make: Factory) -> None:
+    tenant = make.tenant()
+    slow = machine(make.api_key(tenant, requests_per_minute=2))
+    answers = [ask(slow, tenant) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert [left(answer, "key")[0] for answer in answers] == [1, 0, 0]
+    assert answers[0].headers["ratelimit-policy"] == '"tenant";q=1000000;w=60, "key";q=2;w=60'
+    assert answers[2].headers["ratelimit-policy"] == '"key";q=2;w=60'
+    assert ask(machine(make.api_key(tenant)), tenant).status == 200
+    assert ask(tenant.owner, tenant).status == 200
+
+
+def test_outside_tenants_nothing_is_counted(make: Factory) -> None:
+    answer = call(users, "GET", "/routes/me/role", caller=make.person())
+    assert answer.status == 200
+    assert not {"ratelimit", "ratelimit-policy"} & answer.headers.keys()
+
+
+def test_six_thousand_a_minute_unless_a_super_admin_says_otherwise(make: Factory, superuser: Superuser) -> None:
+    tenant = make.tenant()
+    superuser.execute("DELETE FROM app.rate_limits WHERE tenant_id = %s", [tenant.id])
+    assert ask(tenant.owner, tenant).headers["ratelimit-policy"] == '"tenant";q=6000;w=60'
+    policies: dict[str, Any] = {"path": f"/routes/tenants/{tenant.slug}/policies", "body": {"rate_limit_per_minute": 7}}
+    assert call(tenants, "PUT", caller=tenant.owner, **policies).status == 403
+    changed = call(tenants, "PUT", caller=make.super_admin(), **policies)
+    assert (changed.status, changed.json["rate_limit_per_minute"]) == (200, 7)
+    assert ask(tenant.owner, tenant).headers["ratelimit-policy"] == '"tenant";q=7;w=60'
+
+
+def test_of_requests_at_once_exactly_as_many_pass_as_may(limited: Tenant, direct_url: str) -> None:
+    def spend(_: int) -> int:
+        entry = limited.owner.model_dump() | {"tenant": limited.slug, "scope": "workflows:read"}
+        with psycopg.connect(direct_url, autocommit=True) as conn:
+            try:
+                return len(conn.execute(SPEND, entry).fetchall())
+            except psycopg.DatabaseError as error:
+                assert error.sqlstate == "FL429"
+                return 0
+
+    with ThreadPoolExecutor(12) as clients:
+        assert sum(clients.map(spend, range(24))) == 3

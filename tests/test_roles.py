@@ -1,0 +1,95 @@
+"""Who may do what: every operation, asked by everybody. What an operation needs is the scope that it names."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.factories import KEY_SCOPES, Factory
+from tests.scenes import MACHINES, OPERATIONS, PEOPLE, ROLES, Operation, Scene
+
+EVERYBODY = ("anonymous", *PEOPLE, "key for nothing", *MACHINES)
+MEMBERS = ("member", "admin", "owner", "super admin")
+ADMINS = ("admin", "owner", "super admin")
+OWNERS = ("owner", "super admin")
+
+# The one place that says it. Keys are let in where the last part is theirs: the scope that they were given.
+MAY: dict[str | None, tuple[str, ...]] = {
+    None: EVERYBODY,
+    "workflows:read": MEMBERS,
+    "workflows:write": MEMBERS,
+    "executions:read": MEMBERS,
+    "executions:write": MEMBERS,
+    "webchat:read": MEMBERS,
+    "webchat:write": MEMBERS,
+    "preferences:read": MEMBERS,
+    "preferences:write": MEMBERS,
+    "events:write": (),
+    "tenant:read": MEMBERS,
+    "tenant:write": ADMINS,
+    "tenant:delete": OWNERS,
+    "members:read": MEMBERS,
+    "members:write": ADMINS,
+    "membership:write": MEMBERS,
+    "invitation:write": ("pending",),
+    "keys:read": ADMINS,
+    "keys:write": ADMINS,
+    "me:read": PEOPLE,
+    "platform:read": ("super admin",),
+    "platform:write": ("super admin",),
+}
+
+
+def is_allowed(operation: Operation, who: str) -> bool:
+    return who in MAY[operation.scope] or (who == f"key for {operation.scope}" and operation.scope in KEY_SCOPES)
+
+
+def refusal(operation: Operation, who: str, *, is_suspended: bool = False) -> int:
+    """401 tells who is unknown, 404 whoever finds nothing of theirs there, 403 who may not."""
+    if who == "anonymous" or (operation.scope == "events:write" and who in PEOPLE):
+        return 401
+    if operation.scope == "invitation:write" and who in PEOPLE:
+        return 403 if is_suspended and who in ("pending", *ROLES) else 404
+    if operation.is_in_a_tenant and who in ("stranger", "pending"):
+        return 404
+    return 403
+
+
+def outcome(scene: Scene, operation: Operation) -> int | str:
+    answer = scene.ask(operation)
+    assert answer.status < 500, answer.body
+    is_last_owner = answer.status == 409 and answer.json["code"] == "last_owner"  # who may leave, were there another
+    return "allowed" if answer.status < 300 or is_last_owner else answer.status
+
+
+def test_every_scope_stands_in_the_table() -> None:
+    assert MAY.keys() == {operation.scope for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_each_operation_lets_in_those_whom_the_table_names_and_nobody_else(make: Factory, operation: Operation) -> None:
+    told: dict[str, int | str] = {}
+    for who in EVERYBODY:
+        scene = Scene(make, who)
+        if is_allowed(operation, who):
+            scene.prepare(operation)
+        told[who] = outcome(scene, operation)
+    assert told == {who: "allowed" if is_allowed(operation, who) else refusal(operation, who) for who in EVERYBODY}
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.is_in_a_tenant], ids=str)
+def test_in_a_suspended_tenant_owners_and_super_admins_read_and_nobody_writes(
+    make: Factory, superuser: psycopg.Connection[Any], operation: Operation
+) -> None:
+    told: dict[str, int | str] = {}
+    expected: dict[str, int | str] = {}
+    for who in EVERYBODY:
+        scene = Scene(make, who)
+        reads = str(operation.scope).endswith(":read") and who in OWNERS and is_allowed(operation, who)
+        if reads:
+            scene.prepare(operation)
+        scene.request(operation)  # makes what is asked for, while that can be done
+        superuser.execute("UPDATE app.tenants SET status = 'suspended' WHERE id = %s", (scene.tenant.id,))
+        told[who] = outcome(scene, operation)
+        expected[who] = "allowed" if reads else refusal(operation, who, is_suspended=True)
+    assert told == expected
