@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
 from psycopg import sql
@@ -33,18 +32,17 @@ class Database:
 
     def provide_tenant(self, slug: str, name: str, owner: str) -> None:
         """Make the tenant with this user as its owner, unless it is there."""
-        tenant = str(uuid4())
         with psycopg.connect(self.app_url) as connection:
-            connection.execute("SELECT set_config('app.tenant_id', %s, true)", (tenant,))
+            connection.execute("SELECT set_config('app.tenant_id', app.uuid7()::text, true)")
             made = connection.execute(
-                "INSERT INTO app.tenants (id, slug, name) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                (tenant, slug, name),
+                "INSERT INTO app.tenants (id, slug, name) VALUES (app.tenant(), %s, %s) ON CONFLICT DO NOTHING",
+                (slug, name),
             )
             if made.rowcount:
                 connection.execute(
                     "INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)"
-                    " VALUES (%s, %s, 'owner', 'active')",
-                    (tenant, owner),
+                    " VALUES (app.tenant(), %s, 'owner', 'active')",
+                    (owner,),
                 )
 
     def make_super_admin(self, email: str) -> None:

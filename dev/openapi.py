@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from dev.routes import ROOT, applications, is_in_a_tenant, place_of, routes_of, scope_of, summary_of
+from dev.routes import ROOT, applications, is_limited, place_of, routes_of, scope_of, summary_of
 
 DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
@@ -149,7 +149,7 @@ def _names(operation: Json, schemas: Json) -> set[str]:
 
 
 def _sent(route: APIRoute, scope: str | None, names: set[str]) -> Iterator[str]:
-    if is_in_a_tenant(scope):
+    if is_limited(scope):
         yield from LIMITS
     if "cursor" in names:
         yield from ("Link", "X-Total-Count")
@@ -174,7 +174,7 @@ def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
         412: "if-match" in names,
         413: "requestBody" in operation,
         422: "422" in operation["responses"],
-        429: is_in_a_tenant(scope),
+        429: is_limited(scope),
     }
     return {status for status, is_implied in implied.items() if is_implied}
 

@@ -48,8 +48,10 @@ def entry_of(route: APIRoute) -> tuple[str, str | None]:
     return "", None
 
 
-def is_in_a_tenant(scope: str | None) -> bool:
-    return scope is not None and not scope.startswith(("platform:", "me:"))
+def is_limited(scope: str | None) -> bool:
+    from flomastr.flight import UNLIMITED
+
+    return scope is not None and not scope.startswith(UNLIMITED)
 
 
 def summary_of(route: APIRoute) -> str:

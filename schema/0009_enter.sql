@@ -49,6 +49,7 @@ BEGIN
   IF found = 0 THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found',
       message = CASE
+        WHEN named IS NULL AND super_admin THEN 'Name a tenant, in tenant_id or in the X-Tenant header.'
         WHEN named IS NULL THEN 'You belong to no tenant.'
         ELSE 'There is no such tenant, or you do not belong to it.'
       END;
@@ -58,6 +59,15 @@ BEGIN
   END IF;
 END
 $$;
+
+-- What an API key may be given. The rest is for people.
+CREATE FUNCTION app.key_scopes()
+RETURNS text[]
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN '{workflows:read,workflows:write,executions:read,executions:write,events:write,webchat:read,webchat:write,
+  preferences:read,preferences:write,tenant:read}'::text[];
 
 -- Who calls and where, or FL400, FL401, FL403, FL404. Outside tenants the tenant is NULL and the role the global one.
 CREATE FUNCTION app.identify(
@@ -84,7 +94,8 @@ BEGIN
     END IF;
     IF scope <> ALL (tenant.scopes) THEN
       RAISE EXCEPTION USING errcode = 'FL403', constraint = 'missing_scope',
-        message = format('The API key lacks the scope %s.', scope);
+        message = CASE WHEN scope = ANY (app.key_scopes()) THEN format('The API key lacks the scope %s.', scope)
+        ELSE 'This is for people: no API key may do it.' END;
     END IF;
     tenant_id := tenant.id;
     role := 'key';

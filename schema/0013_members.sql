@@ -58,6 +58,33 @@ FOR EACH ROW WHEN (old.role = 'super_admin' AND new.role <> 'super_admin') EXECU
 CREATE TRIGGER keep_a_super_admin_on_removal AFTER DELETE ON app.user_roles
 FOR EACH ROW WHEN (old.role = 'super_admin') EXECUTE FUNCTION app.keep_a_super_admin();
 
+-- Who vouches for an invitation; nobody where the platform does. What one may no longer give is no longer accepted.
+CREATE TABLE app.invitations (
+  tenant_id uuid NOT NULL DEFAULT app.tenant(),
+  user_id text NOT NULL,
+  invited_by text DEFAULT CASE app.role() WHEN 'super_admin' THEN NULL ELSE app.person() END,
+  PRIMARY KEY (tenant_id, user_id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships (tenant_id, user_id)
+  ON UPDATE CASCADE ON DELETE CASCADE
+);
+CALL app.isolate('app.invitations');
+
+CREATE FUNCTION app.invite_member(invited text, role text)
+RETURNS SETOF app.tenant_memberships
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM app.require_rank(role);
+  IF invited = app.invited_person() THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict', message = 'You belong to the tenant already.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)
+  VALUES (app.tenant(), invited, invite_member.role, 'pending') RETURNING *;
+  INSERT INTO app.invitations (user_id) VALUES (invited);
+END
+$$;
+
 -- Makes the caller a member. Of two invitations, by id and by e-mail, the one with the higher role counts.
 CREATE FUNCTION app.accept_invitation()
 RETURNS SETOF app.tenant_memberships
@@ -65,14 +92,25 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   mine text[] := ARRAY[app.person(), app.invited_person()];
-  chosen uuid;
+  chosen app.tenant_memberships;
 BEGIN
-  SELECT m.id INTO chosen FROM app.tenant_memberships AS m
+  SELECT * INTO chosen FROM app.tenant_memberships AS m
   WHERE m.status = 'pending' AND m.user_id = ANY (mine)
   ORDER BY app.rank(m.role) DESC, m.id LIMIT 1 FOR UPDATE;
-  DELETE FROM app.tenant_memberships AS m WHERE m.status = 'pending' AND m.user_id = ANY (mine) AND m.id <> chosen;
+  IF EXISTS (
+    SELECT FROM app.invitations AS i
+    LEFT JOIN app.tenant_memberships AS m
+      ON m.tenant_id = i.tenant_id AND m.user_id = i.invited_by AND m.status = 'active'
+    WHERE i.tenant_id = chosen.tenant_id AND i.user_id = chosen.user_id AND i.invited_by IS NOT NULL
+      AND app.rank(m.role) < greatest(app.rank(chosen.role), app.rank('admin'))
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'invitation_is_void',
+      message = 'Who invited you may not give this role any more. Ask for a new invitation.';
+  END IF;
+  DELETE FROM app.tenant_memberships AS m WHERE m.status = 'pending' AND m.user_id = ANY (mine) AND m.id <> chosen.id;
+  DELETE FROM app.invitations AS i WHERE i.user_id = chosen.user_id;
   RETURN QUERY
   UPDATE app.tenant_memberships AS m SET user_id = app.person(), status = 'active', updated_at = now()
-  WHERE m.id = chosen RETURNING *;
+  WHERE m.id = chosen.id RETURNING *;
 END
 $$;

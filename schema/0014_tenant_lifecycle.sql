@@ -12,6 +12,7 @@ CREATE TABLE app.tenant_actions (
 );
 CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions (tenant_id, id);
 CALL app.isolate('app.tenant_actions');
+REVOKE UPDATE, DELETE ON app.tenant_actions FROM flo_app;  -- what was done is not rewritten
 CREATE POLICY platform ON app.tenant_actions TO flo_app
 USING ((SELECT app.on_platform())) WITH CHECK ((SELECT app.on_platform()));
 

@@ -2,12 +2,30 @@
 
 ALTER TABLE app.api_keys
 ADD replaced_by text,  -- the key that it was rotated to
-ADD CONSTRAINT api_keys_scopes CHECK (
-  scopes <@ ARRAY[
-    'workflows:read', 'workflows:write', 'executions:read', 'executions:write', 'events:write', 'webchat:read',
-    'webchat:write', 'preferences:read', 'preferences:write', 'tenant:read'
-  ]
-) NOT VALID;
+ADD CONSTRAINT api_keys_scopes CHECK (scopes <@ app.key_scopes()) NOT VALID;
+
+-- That a key is used does not change it.
+CREATE FUNCTION app.key_etag(key app.api_keys)
+RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN app.etag(to_jsonb(key) - 'last_used_at');
+
+-- Ends a key at once, and those that it was rotated from.
+CREATE FUNCTION app.revoke_key(key_id text, if_match text[])
+RETURNS SETOF app.api_keys
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM app.require_match(app.key_etag(k), if_match) FROM app.api_keys AS k WHERE k.id = key_id FOR UPDATE;
+  WITH RECURSIVE chain AS (
+    SELECT key_id AS id UNION SELECT k.id FROM app.api_keys AS k JOIN chain AS c ON k.replaced_by = c.id
+  )
+  UPDATE app.api_keys AS k SET revoked_at = now() WHERE k.id IN (SELECT c.id FROM chain AS c) AND k.revoked_at IS NULL;
+  RETURN QUERY SELECT * FROM app.api_keys AS k WHERE k.id = key_id;
+END
+$$;
 
 -- A key in the place of another, which goes on for as long as it is told.
 CREATE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval)
@@ -30,9 +48,9 @@ BEGIN
   END IF;
   UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id WHERE k.id = old_id;
   RETURN QUERY
-  INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, requests_per_minute)
+  INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute)
   VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
-    old.expires_at, old.requests_per_minute)
+    old.expires_at, old.rate_limit_per_minute)
   RETURNING *;
 END
 $$;

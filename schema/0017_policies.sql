@@ -5,7 +5,7 @@ RETURNS TABLE (tenant_id uuid, hot_ttl_days integer, confidence_threshold double
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT t.id, t.hot_ttl_days, t.confidence_threshold, app.requests_per_minute(t.id)
+  SELECT t.id, t.hot_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id)
   FROM app.tenants AS t WHERE t.id = app.tenant()
 $$;
 
@@ -21,8 +21,8 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
       message = 'body.rate_limit_per_minute: only super admins may change it.';
   ELSIF changes ? 'rate_limit_per_minute' THEN
-    INSERT INTO app.rate_limits (requests_per_minute) VALUES ((changes ->> 'rate_limit_per_minute')::integer)
-    ON CONFLICT ON CONSTRAINT rate_limits_pkey DO UPDATE SET requests_per_minute = excluded.requests_per_minute;
+    INSERT INTO app.rate_limits (rate_limit_per_minute) VALUES ((changes ->> 'rate_limit_per_minute')::integer)
+    ON CONFLICT ON CONSTRAINT rate_limits_pkey DO UPDATE SET rate_limit_per_minute = excluded.rate_limit_per_minute;
   END IF;
   UPDATE app.tenants AS t
   SET (hot_ttl_days, confidence_threshold, updated_at) = (

@@ -9,14 +9,18 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from flomastr.api_keys import ApiKey, new_key
+from flomastr.api_keys import ApiKey, derived_key
 from flomastr.identity import Caller
 
 KEY_SCOPES = [  # all that a key may have
     *("workflows:read", "workflows:write", "executions:read", "executions:write", "events:write"),
     *("webchat:read", "webchat:write", "preferences:read", "preferences:write", "tenant:read"),
 ]
-REQUESTS_PER_MINUTE = 1_000_000  # so that no test but those of the limit run into it
+RATE_LIMIT_PER_MINUTE = 1_000_000  # so that no test but those of the limit run into it
+
+
+def new_key() -> ApiKey:
+    return derived_key(secrets.token_bytes(64))
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class Factory:
             row | {"id": id},
         )
         self.within(
-            id, "INSERT INTO app.rate_limits (requests_per_minute) VALUES (%(quota)s)", {"quota": REQUESTS_PER_MINUTE}
+            id,
+            "INSERT INTO app.rate_limits (rate_limit_per_minute) VALUES (%(quota)s)",
+            {"quota": RATE_LIMIT_PER_MINUTE},
         )
         owner = self.person()
         self.member(id, owner, role="owner")
@@ -79,8 +85,10 @@ class Factory:
         )
 
     def invitation(self, tenant: UUID, person: Caller, role: str = "member") -> None:
-        """By e-mail, as one invites who has never been here."""
-        self.member(tenant, Caller(user_id=f"mailto:{person.email}"), role, "pending")
+        """By e-mail, as the platform invites who has never been here."""
+        invited = Caller(user_id=f"mailto:{person.email}")
+        self.member(tenant, invited, role, "pending")
+        self.within(tenant, "INSERT INTO app.invitations (user_id) VALUES (%(user_id)s)", {"user_id": invited.user_id})
 
     def global_role(self, role: str) -> Caller:
         """A person with a role on the platform: user, admin, super_admin."""
@@ -118,13 +126,13 @@ class Factory:
     def api_key(self, tenant: Tenant, **overrides: Any) -> ApiKey:
         key = new_key()
         row: dict[str, Any] = {"scopes": KEY_SCOPES, "expires_at": None, "revoked_at": None}
-        row |= {"requests_per_minute": None, "signing_hash": None} | overrides
+        row |= {"rate_limit_per_minute": None, "signing_hash": None} | overrides
         self.within(
             tenant.id,
             "INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, scopes, created_by, expires_at, revoked_at,"
-            "  requests_per_minute, signing_hash)"
+            "  rate_limit_per_minute, signing_hash)"
             " VALUES (%(id)s, app.tenant(), 'A key', %(hash)s, %(scopes)s, 'test', %(expires_at)s, %(revoked_at)s,"
-            "  %(requests_per_minute)s, %(signing_hash)s)",
+            "  %(rate_limit_per_minute)s, %(signing_hash)s)",
             row | {"id": key.id, "hash": key.secret_hash},
         )
         return key

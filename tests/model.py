@@ -19,6 +19,7 @@ class Refused(Exception):
 class Member:
     role: str
     status: str = "active"
+    invited_by: str | None = None  # who vouches for an invitation; nobody where the platform does
 
 
 @dataclass
@@ -80,18 +81,29 @@ class Platform:
         self.outrank(self.enter(person, tenant, "members:write"), role)
         if whom in tenant.members:
             raise Refused(409)
-        tenant.members[whom] = Member(role, "pending")
+        tenant.members[whom] = Member(role, "pending", None if person == self.super_admin else person)
         return 201
 
     def answer_invitation(self, person: str, tenant: Tenant, accepts: bool) -> int:
         self.enter(person, tenant, "invitation:write")
-        if tenant.members[person].status != "pending":
+        invited = tenant.members[person]
+        if invited.status != "pending":
             raise Refused(404)
         if accepts:
-            tenant.members[person].status = "active"
+            self.vouch(tenant, invited)
+            invited.status = "active"
         else:
             del tenant.members[person]
         return 200
+
+    def vouch(self, tenant: Tenant, invited: Member) -> None:
+        """What one may no longer give is no longer accepted."""
+        if invited.invited_by is None:
+            return
+        inviter = tenant.members.get(invited.invited_by)
+        role = inviter.role if inviter and inviter.status == "active" else ""
+        if RANKS.index(role) < max(RANKS.index(invited.role), RANKS.index("admin")):
+            raise Refused(409)
 
     def change_role(self, person: str, tenant: Tenant, whom: str, role: str) -> int:
         own = self.enter(person, tenant, "members:write")

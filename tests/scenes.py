@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.openapi import document
+from dev.routes import is_limited
 from flomastr.identity import Caller
 from tests.events import Answer, call
 from tests.factories import KEY_SCOPES, Factory, Tenant, machine
@@ -39,6 +40,10 @@ class Operation:
     @property
     def is_in_a_tenant(self) -> bool:
         return self.scope is not None and not self.scope.startswith(("platform:", "me:"))
+
+    @property
+    def is_limited(self) -> bool:
+        return is_limited(self.scope)
 
     @property
     def parameters(self) -> dict[str, dict[str, Any]]:

@@ -91,7 +91,9 @@ def test_what_is_another_tenants_is_answered_like_what_does_not_exist(
     make: Factory, other: Other, superuser: Connection, operation: Operation
 ) -> None:
     before = stored(superuser, other.tenant)
-    by_slug = other.names | {"tenant_id": other.tenant.slug, "slug": str(other.tenant.id)}
+    by_slug = other.names | {"tenant_id": other.tenant.slug}
+    if "{slug}" in operation.path:  # where an id will do as well
+        by_slug["slug"] = str(other.tenant.id)
     conditions = {"if-match": '"x"', "if-none-match": "*", "prefer": "count=exact"}
     ways: list[tuple[Names, dict[str, str]]] = [(other.names, {}), (by_slug, conditions)]
     for (theirs, headers), named_in, visitor_of in product(ways, ways_to_name(operation), VISITORS):

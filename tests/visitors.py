@@ -32,6 +32,7 @@ def furnished(make: Factory, superuser: Connection) -> Other:
     tenant, colleague, n8n = make.tenant(name=SECRET), make.person(), {"n8n_workflow_id": f"wf-{uuid4()}"}
     n8n["n8n_execution_id"] = f"run-{uuid4()}"
     make.member(tenant.id, colleague)
+    make.invitation(tenant.id, make.person())
     make.tenant_action(tenant)
     make.preferences(tenant, colleague, colour=SECRET)
     workflow = make.workflow(tenant, name=SECRET, n8n_workflow_id=n8n["n8n_workflow_id"])

@@ -232,10 +232,10 @@ def a_parameter_is_too_small(stage: Stage) -> Answer:
     return stage.ask(query={"limit": 0, "days": 0, "identifier": ""})
 
 
-@to(429, lambda operation: operation.is_in_a_tenant)
+@to(429, lambda operation: operation.is_limited)
 def the_limit_is_reached(stage: Stage) -> Answer:
     request = stage.scene.request(stage.operation)
-    stage.run("UPDATE app.rate_limits SET requests_per_minute = 1 WHERE tenant_id = %(tenant)s")
+    stage.run("UPDATE app.rate_limits SET rate_limit_per_minute = 1 WHERE tenant_id = %(tenant)s")
     assert stage.scene.beside("owner").ask(BY_NAME["get_tenant"]).status == 200
     return stage.ask(**request)
 

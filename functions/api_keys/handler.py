@@ -23,10 +23,8 @@ KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{12}$"), Path()]
 @app.post("", status_code=201, responses=conflict("The key has been made, and its secret is not shown again."))
 async def create_api_key(new: NewKey, db: Writing, once: OnceKey, response: Response) -> ShownKey:
     """Its token and signing secret are shown here and nowhere else."""
-    db = db.within(new.tenant_id)
-    key = issued_keys.key_for(db.entry, once)
-    (issued,) = db.once(issued_keys.create(new, key), once)
-    return created(issued_keys.shown(issued, key), response, f"/routes/api-keys/{key.id}")
+    (issued,) = db.within(new.tenant_id).once(issued_keys.create(new), once)
+    return created(issued_keys.shown(issued), response, f"/routes/api-keys/{issued.id}")
 
 
 @app.get("")
@@ -42,16 +40,15 @@ async def get_api_key(key_id: KeyId, db: Reading, known: IfNoneMatch, response: 
 @app.post("/{key_id}/rotate", status_code=201, responses=conflict("The key is rotated, revoked or expired."))
 async def rotate_api_key(key_id: KeyId, rotation: Rotation, db: Writing, once: OnceKey, response: Response) -> ShownKey:
     """A new key with the same scopes; the old one goes on for grace_seconds."""
-    key = issued_keys.key_for(db.entry, once)
-    issued = db.once(issued_keys.rotate(key_id, rotation, key), once)
+    issued = db.once(issued_keys.rotate(key_id, rotation), once)
     if not issued:
         raise NotFound
-    return created(issued_keys.shown(issued[0], key), response, f"/routes/api-keys/{key.id}")
+    return created(issued_keys.shown(issued[0]), response, f"/routes/api-keys/{issued[0].id}")
 
 
 @app.delete("/{key_id}")
 async def revoke_api_key(key_id: KeyId, db: Writing, if_match: IfMatch, response: Response) -> IssuedKey:
-    """At once and for good."""
+    """At once and for good, with those that it was rotated from."""
     return tagged(db.one(issued_keys.revoke(key_id, if_match)), response)
 
 

@@ -1,6 +1,7 @@
 """Members of a tenant over HTTP, and the invitations that make them."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Path, Response
 
@@ -27,7 +28,7 @@ LAST_OWNER = conflict("The last owner stays.")
 async def invite_member(slug: str, new: NewMember, db: Writing, key: OnceKey, response: Response) -> Member:
     """By id or e-mail, pending until accepted; nobody gives a role above the own."""
     (member,) = db.once(members.invite(new), key)
-    return created(member, response, f"/routes/tenants/{slug}/members/{member.user_id}")
+    return created(member, response, f"/routes/tenants/{slug}/members/{quote(member.user_id)}")
 
 
 @app.get("/members")

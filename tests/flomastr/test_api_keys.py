@@ -5,7 +5,8 @@ from hashlib import sha256
 
 import pytest
 
-from flomastr.api_keys import ApiKey, checksum, new_key, parse
+from flomastr.api_keys import ApiKey, checksum, parse
+from tests.factories import new_key
 
 KEY = ApiKey("0123456789Ab", "x" * 32)
 

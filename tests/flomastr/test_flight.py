@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -20,7 +21,7 @@ from tests.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("attempts")
 
-SURELY_UNDONE = ["40001", "40P01", "53300", "57P03"]
+SURELY_UNDONE = ["40001", "40P01", "53300", "57P03", "23503"]  # the last: what a row refers to has vanished
 LOST = ["57P01", "57P02", "57P05", "08000", "08003", "08006", "08P01", "killed"]
 BUSY = ["55P03", "57014", "57P04", "25006", "25P03", "53100", "53200"]
 
@@ -74,15 +75,22 @@ def test_a_refusal_is_told_at_once(tenant: Tenant, state: str, error: ServiceErr
     assert sent(superuser) == 1
 
 
+def test_a_reference_that_the_caller_made_up_is_told_at_once(tenant: Tenant, superuser: Superuser) -> None:
+    with pytest.raises(NotFound, match="There is no such thing"):
+        flown(tenant, replace(trouble("23503"), missing="There is no such thing."), repeatable=True)
+    assert sent(superuser) == 1
+
+
 def test_an_unknown_error_is_not_disguised(tenant: Tenant) -> None:
     with pytest.raises(psycopg.errors.InternalError_):
         flown(tenant, trouble("XX000"))
 
 
-def test_sending_again_ends(tenant: Tenant, superuser: Superuser) -> None:
+@pytest.mark.parametrize("state", ["40001", "23503"])
+def test_sending_again_ends(tenant: Tenant, superuser: Superuser, state: str) -> None:
     start = time.monotonic()
     with pytest.raises(Unavailable):
-        fly([trouble("40001", times=99)], deadline_in(1), entry(tenant))
+        fly([trouble(state, times=99)], deadline_in(1), entry(tenant))
     assert time.monotonic() - start < 1.2
     assert 2 <= sent(superuser) <= flight.ATTEMPTS
 

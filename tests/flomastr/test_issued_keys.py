@@ -11,9 +11,6 @@ import pytest
 
 from flomastr import flight, issued_keys
 from flomastr.api_keys import parse
-from flomastr.errors import Conflict
-from flomastr.flight import Entry
-from flomastr.idempotency import IdempotencyKey
 from flomastr.identity import Caller
 from flomastr.observability import logger
 from flomastr.webhooks import signing_secret
@@ -24,8 +21,6 @@ from tests.factories import Factory, Tenant, machine
 
 type Superuser = psycopg.Connection[Any]
 
-ENTRY = Entry(Caller(user_id="ann"), "acme", "keys:write")
-ONCE = IdempotencyKey("k", b"fingerprint")
 NEW = {"name": "n8n", "scopes": ["workflows:read"]}
 
 
@@ -43,45 +38,33 @@ def use(issued: Any) -> Answer:
     return call(workflows, "GET", "/routes/workflows", caller=machine(key))
 
 
-def test_the_same_request_of_the_same_person_derives_the_same_key() -> None:
-    assert issued_keys.key_for(ENTRY, ONCE) == issued_keys.key_for(ENTRY, ONCE)
+def test_every_key_is_new_and_one_that_a_token_can_carry() -> None:
+    keys = [issued_keys.key_of(issued_keys.new_secrets()["salt"]) for _ in range(200)]
+    assert len({key.id for key in keys}) == len({key.secret for key in keys}) == 200
+    assert all(parse(key.token()) == key for key in keys)
 
 
-@pytest.mark.parametrize(
-    ("entry", "once"),
-    [
-        (Entry(Caller(user_id="bob"), "acme", "keys:write"), ONCE),
-        (Entry(Caller(user_id="ann"), "other", "keys:write"), ONCE),
-        (ENTRY, IdempotencyKey("l", b"fingerprint")),
-        (ENTRY, IdempotencyKey("k", b"another")),
-    ],
-)
-def test_any_other_request_derives_another_key(entry: Entry, once: IdempotencyKey) -> None:
-    one, other = issued_keys.key_for(ENTRY, ONCE), issued_keys.key_for(entry, once)
-    assert one.id != other.id and one.secret != other.secret
+def test_what_is_stored_of_a_key_is_of_the_key_that_its_salt_tells() -> None:
+    stored = issued_keys.new_secrets()
+    key = issued_keys.key_of(stored["salt"])
+    assert (stored["id"], stored["secret_hash"]) == (key.id, key.secret_hash)
 
 
-def test_without_an_idempotency_key_every_key_is_new() -> None:
-    keys = {issued_keys.key_for(ENTRY, None) for _ in range(50)}
-    assert len({key.id for key in keys}) == len({key.secret for key in keys}) == 50
-
-
-def test_a_derived_key_depends_on_what_only_the_service_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = issued_keys.key_for(ENTRY, ONCE)
+def test_the_salt_tells_nothing_without_what_only_the_service_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = issued_keys.key_of("salt")
     monkeypatch.setattr(issued_keys, "signing_key", lambda: b"another")
-    assert issued_keys.key_for(ENTRY, ONCE).secret != before.secret
+    assert issued_keys.key_of("salt").secret != before.secret
 
 
-def test_a_derived_key_is_one_that_a_token_can_carry() -> None:
-    for n in range(200):
-        key = issued_keys.key_for(ENTRY, IdempotencyKey(str(n), b""))
-        assert parse(key.token()) == key
-
-
-def test_a_secret_is_not_shown_for_another_key(make: Factory) -> None:
-    shown = issued_keys.ShownKey.model_validate(issue(make.tenant()) | {"place": "0" * 32})
-    with pytest.raises(Conflict):
-        issued_keys.shown(shown, issued_keys.key_for(ENTRY, None))
+def test_when_the_signing_key_has_changed_meanwhile_no_wrong_secret_is_shown(
+    make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = make.tenant()
+    request: dict[str, Any] = {"body": NEW, "headers": {"idempotency-key": "k"}}
+    assert ask(tenant, "POST", **request).status == 201
+    monkeypatch.setattr(issued_keys, "signing_key", lambda: b"another")
+    again = ask(tenant, "POST", **request)
+    assert (again.status, again.json["code"]) == (409, "secret_was_shown")
 
 
 class Heard(logging.Handler):
@@ -180,7 +163,7 @@ def test_when_a_key_was_last_used_is_told_to_the_minute(make: Factory, superuser
 
 def test_a_keys_own_limit_refuses_its_requests_and_nobody_elses(make: Factory) -> None:
     tenant = make.tenant()
-    issued, other = issue(tenant, requests_per_minute=2), issue(tenant)
+    issued, other = issue(tenant, rate_limit_per_minute=2), issue(tenant)
     first, second, third = (use(issued) for _ in range(3))
     assert [first.status, second.status, third.status] == [200, 200, 429]
     assert first.headers["ratelimit-policy"].endswith('"key";q=2;w=60')

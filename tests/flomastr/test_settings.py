@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from moto import mock_aws
 
 from flomastr import connection, settings
 from flomastr.database import deadline_in
+from flomastr.errors import Unavailable
 from functions.workflows.handler import lambda_handler
 from tests.events import Answer, call
 from tests.factories import Factory, Tenant
@@ -93,7 +94,7 @@ class Managed:
         secret = {
             "url": f"postgresql://flo_app:{password}@{host}:{self.pooler.port}/{self.database}",
             "ca_certificate": (authority or self.authority).root(),
-            "signing_key": "key of the secret",
+            "signing_key": "key of the secret, which is long",
         }
         self.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
 
@@ -142,7 +143,7 @@ def test_the_secret_says_where_the_database_is_and_what_signs(make: Factory, man
     assert read(make.tenant()).status == 200
     assert connection.current
     assert connection.current.pgconn.ssl_in_use
-    assert settings.signing_key() == b"key of the secret"
+    assert settings.signing_key() == b"key of the secret, which is long"
 
 
 @needs_pgbouncer
@@ -176,6 +177,15 @@ def test_a_server_of_another_authority_or_name_is_not_believed(make: Factory, ma
     managed.tell("first")
     settings.secrets.cache_clear()
     assert read(tenant).status == 200
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize(("length", "is_taken"), [(31, False), (32, True)])
+def test_a_signing_key_is_too_long_to_be_guessed(managed: Managed, length: int, is_taken: bool) -> None:
+    secret = {"url": "postgresql://", "ca_certificate": "", "signing_key": "x" * length}
+    managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
+    with nullcontext() if is_taken else pytest.raises(Unavailable):
+        assert settings.signing_key() == b"x" * length
 
 
 def test_in_local_runs_the_environment_takes_precedence(database_url: str) -> None:

@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
 from flomastr import connection
-from flomastr.api_keys import ApiKey, new_key
+from flomastr.api_keys import ApiKey
 from flomastr.identity import Caller
 from flomastr.settings import settings
 from flomastr.tokens import KeySet
 from functions.authorizer import handler
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import Answer, Context, call
-from tests.factories import Factory
+from tests.factories import Factory, new_key
 from tests.issuer import Issuer, claims, rsa_key, serving, token
 
 REFUSED = {"isAuthorized": False}

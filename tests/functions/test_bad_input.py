@@ -6,10 +6,13 @@ from http import HTTPStatus
 
 import pytest
 
+from flomastr.workflows import NewWorkflow
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import Answer, Context, http_event
 from tests.factories import Tenant
 from tests.problems import EXECUTIONS, WORKFLOWS, ask, nested, refused
+
+KNOWN = len(NewWorkflow.model_fields)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,9 @@ def test_bytes_that_are_no_text_are_no_json(tenant: Tenant, raw: bytes) -> None:
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_body_of_another_type_is_refused(tenant: Tenant, content_type: str) -> None:
     answer = ask(tenant, "POST", WORKFLOWS, body='{"name": "a"}', headers={"content-type": content_type})
-    refused(answer, 422, "body")
+    refused(answer, 400, "body")
+    assert answer.json["code"] == "invalid_json"
+    assert answer.json["detail"].endswith("with Content-Type: application/json.")
 
 
 @pytest.mark.parametrize("path", [WORKFLOWS, EXECUTIONS, f"{EXECUTIONS}/batch"])
@@ -146,6 +151,14 @@ def test_a_field_whose_name_is_no_text_is_refused_and_printed(tenant: Tenant) ->
 
 
 def test_an_answer_names_twenty_fields_at_the_most_and_cuts_their_names(tenant: Tenant) -> None:
-    names = [f"{number:03}{'x' * 5_000}" for number in range(500)]
+    names = [f"{number:03}{'x' * 5_000}" for number in range(KNOWN + 19)]
     answer = ask(tenant, "POST", WORKFLOWS, body={"name": "A workflow"} | dict.fromkeys(names, 1))
     refused(answer, 422, *(f"body.{name[:100]}" for name in names[:20]))
+
+
+@pytest.mark.parametrize("more", [20, 500])
+def test_a_body_of_many_more_fields_than_there_are_is_refused_as_a_whole(tenant: Tenant, more: int) -> None:
+    names = [f"{number:03}" for number in range(KNOWN + more - 1)]
+    answer = ask(tenant, "POST", WORKFLOWS, body={"name": "A workflow", "tags": []} | dict.fromkeys(names, 1))
+    refused(answer, 422, "body")
+    assert answer.json["errors"][0]["message"] == f"has {KNOWN + more + 1} fields, and may have {KNOWN}"

@@ -1,7 +1,10 @@
 """What is wrong with a query, an id, a header or a method is told like what is wrong with a body."""
 
+from urllib.parse import unquote
+
 import pytest
 
+from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import call
 from tests.factories import Tenant
@@ -43,6 +46,30 @@ def test_a_list_is_asked_for_in_words_that_it_knows(tenant: Tenant, workflow: st
 )
 def test_a_filter_is_a_value_that_can_be(tenant: Tenant, path: str, query: str) -> None:
     refused(ask(tenant, "GET", f"{path}?{query}"), 422, f"query.{query.partition('=')[0]}")
+
+
+@pytest.mark.parametrize("name", ["statsu", "Status", "tenant", "x-tenant", "%00", "%C3%A9", "x" * 200])
+@pytest.mark.parametrize(("method", "path"), [
+    ("GET", EXECUTIONS), ("GET", WORKFLOWS), ("POST", WORKFLOWS), ("GET", f"{EXECUTIONS}/stats/summary"),
+    ("GET", f"{WORKFLOWS}/{NOBODYS}"), ("DELETE", f"{WORKFLOWS}/{NOBODYS}"),
+])  # fmt: skip
+def test_a_parameter_that_no_route_knows_is_told_to_whoever_asks(
+    tenant: Tenant, method: str, path: str, name: str
+) -> None:
+    handler = executions if path.startswith(EXECUTIONS) else workflows
+    for caller in (tenant.owner, None):
+        answer = call(handler, method, f"{path}?{name}=1", caller=caller)
+        refused(answer, 422, f"query.{unquote(name)[:100]}")
+        assert answer.json["errors"][0]["message"] == "is no parameter of this route"
+
+
+def test_a_part_of_the_path_is_no_parameter(tenant: Tenant) -> None:
+    refused(ask(tenant, "GET", f"{WORKFLOWS}/{NOBODYS}?workflow_id={NOBODYS}"), 422, "query.workflow_id")
+
+
+def test_of_what_is_asked_for_only_the_unknown_is_told(tenant: Tenant) -> None:
+    answer = ask(tenant, "GET", f"{EXECUTIONS}?limit=5&b=1&status=error&a=1&b=2&tenant_id={tenant.slug}")
+    refused(answer, 422, "query.a", "query.b")
 
 
 @pytest.mark.parametrize("id", ["7", "abc", "%00", "%ff", "%F0%9F%98%80", "x" * 500, "null", "-1", "stats"])

@@ -80,12 +80,22 @@ def test_a_colour_has_six_hexadecimal_digits(make: Factory, colour: str) -> None
 
 
 @pytest.mark.parametrize(
-    "colour", ["", "#", "#fff", "#00000g", "#0000000", "000000", "red", "#000000;x", "#000000\n", " #000000", None, 0]
+    "colour", ["", "#", "#fff", "#00000g", "#0000000", "000000", "red", "#000000;x", "#000000\n", " #000000", 0]
 )
 def test_no_other_colour_is_taken(make: Factory, colour: Any) -> None:
     tenant = make.tenant()
     refused(put(tenant, brand_primary=colour, logo_svg=LOGO), 422, "body.brand_primary")
     assert ask(tenant, "GET").json["logo_svg"] is None
+
+
+def test_null_brings_the_colour_back_that_there_is_before_any_is_set(
+    make: Factory, superuser: psycopg.Connection[Any]
+) -> None:
+    tenant = make.tenant()
+    put(tenant, brand_primary="#123456", logo_svg=LOGO)
+    cleared = put(tenant, brand_primary=None)
+    assert cleared.json == {"tenant_id": str(tenant.id), "brand_primary": "#0052cc", "logo_svg": LOGO}
+    assert stored(superuser, tenant) == {"logo_svg": LOGO}
 
 
 def test_a_change_names_the_colour_the_logo_or_both(make: Factory) -> None:

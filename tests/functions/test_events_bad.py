@@ -17,6 +17,7 @@ type Superuser = psycopg.Connection[Any]
 
 SOON = (datetime.now(UTC) + timedelta(days=1, minutes=5)).isoformat()
 STARTED = "n8n.workflow.started"
+NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +41,10 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     ("failed", "The item is not an object."),
     ([], "The item is not an object."),
     ([executed("2")], "The item is not an object."),
-    ({}, "id: Field required."),
-    ({"data": [], "nextCursor": None}, "id: Field required."),
+    ({}, NO_FORM),
+    ({"data": [], "nextCursor": None}, NO_FORM),
+    ({"workflow": {"id": "wf-1"}, "payload": {}, "id": "1", "status": "success"}, NO_FORM),
+    ({"workflowId": "wf-1"}, "id: Field required."),
     (executed(None), "id: "),
     (executed(""), "id: "),
     (executed(True), "id: "),
@@ -51,7 +54,8 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (executed(int("9" * 4_000)), "id: "),
     (executed("\0"), "id: "),
     (executed("\ud800"), "id: "),
-    (without(executed(), "workflowId"), "workflowId: Field required."),
+    (without(executed(), "workflowId"), NO_FORM),
+    (executed() | {"workflowId": None}, "workflowId: "),
     (executed(workflowId=None), "workflowId: "),
     (executed(workflowId={}), "workflowId: "),
     (executed(workflowId="\0"), "workflowId: "),
@@ -151,7 +155,10 @@ def test_what_is_too_large_is_refused(n8n: Instance) -> None:
 
 
 def test_a_body_of_another_type_is_refused(n8n: Instance) -> None:
-    refused(n8n.post(json.dumps(executed()), headers={"content-type": "text/plain"}), 422, "body")
+    answer = n8n.post(json.dumps(executed()), headers={"content-type": "text/plain"})
+    refused(answer, 400, "body")
+    assert answer.json["code"] == "invalid_json"
+    assert answer.json["detail"].endswith("with Content-Type: application/json.")
 
 
 def test_nothing_that_is_taken_spoils_a_list(make: Factory) -> None:

@@ -142,7 +142,6 @@ def test_a_bad_signature_is_refused_whatever_is_bad_about_it(
         ask(good, f"{PATH}?key={other}"),
         ask(good, f"{PATH}?key=unknown"),
         ask(good, f"{PATH}?key=%00%ff"),
-        ask(good, PATH),
         ask({}, path),
         ask(signed(n8n.key.id, at=-1_000), path),
         *(ask({name: value for name, value in good.items() if name != left_out}, path) for left_out in good),
@@ -151,6 +150,14 @@ def test_a_bad_signature_is_refused_whatever_is_bad_about_it(
     for answer in answers:
         told_to_sign_in(answer, "invalid_signature")
         assert answer.body == answers[0].body
+    assert stored(superuser, n8n.tenant) == []
+
+
+def test_a_signature_that_names_no_key_is_told_to(n8n: Instance, superuser: Superuser) -> None:
+    for path in (PATH, f"{PATH}?key="):
+        answer = ask(signed(n8n.key.id), path)
+        told_to_sign_in(answer, "invalid_signature")
+        assert answer.json["detail"] == "Name the API key that has signed, by its id: ?key=..."
     assert stored(superuser, n8n.tenant) == []
 
 

@@ -129,6 +129,15 @@ def test_what_log_streaming_says_of_other_things_is_ignored(n8n: Instance, super
     assert stored(superuser, n8n.tenant) == []
 
 
+def test_where_a_run_ended_that_log_streaming_tells_of_stands_where_n8n_puts_it(
+    n8n: Instance, superuser: Superuser
+) -> None:
+    n8n.tell(logged("n8n.workflow.failed", errorMessage="It broke", lastNodeExecuted="Charge"))
+    row = only(superuser, n8n)
+    assert row["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}
+    assert row["error_message"] == "It broke"
+
+
 def test_a_story_told_by_log_streaming_ends_alike_in_any_order(make: Factory, superuser: Superuser) -> None:
     story = [
         logged("n8n.workflow.started", "2026-01-02T03:04:05Z"),

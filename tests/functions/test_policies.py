@@ -8,7 +8,7 @@ from flomastr.identity import Caller
 from functions.tenants.handler import lambda_handler
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import Answer, call
-from tests.factories import REQUESTS_PER_MINUTE, Factory, Tenant, machine
+from tests.factories import RATE_LIMIT_PER_MINUTE, Factory, Tenant, machine
 from tests.problems import refused
 
 
@@ -67,7 +67,7 @@ def test_the_rate_limit_is_not_the_tenants_own_to_raise(make: Factory) -> None:
     answer = ask(tenant.owner, "PUT", tenant, body=changes)
     assert (answer.status, answer.json["code"]) == (403, "super_admin_only")
     after = ask(tenant.owner, "GET", tenant).json
-    assert (after["hot_ttl_days"], after["rate_limit_per_minute"]) == (30, REQUESTS_PER_MINUTE)
+    assert (after["hot_ttl_days"], after["rate_limit_per_minute"]) == (30, RATE_LIMIT_PER_MINUTE)
 
 
 def test_a_super_admin_who_also_owns_the_tenant_sets_its_rate_limit(make: Factory) -> None:

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from flomastr.identity import Caller
+from tests.events import Answer
 from tests.factories import Factory, Tenant, machine
 from tests.functions.test_preferences import ask, of, store
 from tests.problems import refused
@@ -29,6 +30,12 @@ def who(make: Factory, tenant: Tenant, kind: str) -> Caller:
             return make.super_admin()
         case _:
             return member(make, tenant, kind)
+
+
+def not_yours(answer: Answer) -> None:
+    refused(answer, 403)
+    assert answer.json["code"] == "not_yours"
+    assert answer.json["detail"] == "You may act for yourself alone. Admins, owners and API keys act for others."
 
 
 def stored(superuser: psycopg.Connection[Any], person: Caller) -> list[Any]:
@@ -59,8 +66,8 @@ def test_a_member_has_no_part_in_what_another_prefers(make: Factory, superuser: 
     before = stored(superuser, person)
     assert ask(caller, "GET", of(person, tenant)).json == []
     refused(ask(caller, "GET", of(person, tenant, "secret")), 404)
-    refused(store(caller, {}, tenant, whose=person), 403)
-    refused(ask(caller, "PUT", of(person, tenant, "secret"), body={"value": 1}), 403)
+    not_yours(store(caller, {}, tenant, whose=person))
+    not_yours(ask(caller, "PUT", of(person, tenant, "secret"), body={"value": 1}))
     refused(ask(caller, "PUT", of(person, tenant), body={"preferences": {}}), 404)
     refused(ask(caller, "DELETE", of(person, tenant)), 404)
     refused(ask(caller, "DELETE", of(person, tenant, "secret")), 404)
@@ -83,8 +90,8 @@ def test_the_row_without_tenant_is_seen_and_written_by_its_person_alone(
         refused(ask(caller, "PUT", of(person, place), body={"preferences": {}}), 404)
         refused(ask(caller, "DELETE", of(person, place)), 404)
     if kind != "key":
-        refused(store(caller, {}, whose=person), 403)
-        refused(ask(caller, "PUT", of(person, key="secret"), body={"value": 1}), 403)
+        not_yours(store(caller, {}, whose=person))
+        not_yours(ask(caller, "PUT", of(person, key="secret"), body={"value": 1}))
     assert stored(superuser, person) == before
 
 

@@ -113,7 +113,8 @@ def test_settings_count_together(tenant: Tenant, headers: dict[str, str]) -> Non
 
 def test_a_first_setting_that_is_too_large_makes_no_row(tenant: Tenant) -> None:
     answer = ask(tenant.owner, "PUT", of(tenant.owner, tenant, "k"), body={"value": "x" * MOST})
-    refused(answer, 422)
+    refused(answer, 422, "body.value")
+    assert answer.json["code"] == "preferences_too_large"
     assert ask(tenant.owner, "GET", of(tenant.owner, tenant)).json == []
 
 

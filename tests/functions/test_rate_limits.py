@@ -9,6 +9,8 @@ import pytest
 
 from flomastr.identity import Caller
 from flomastr.ratelimits import SPEND
+from functions.api_keys.handler import lambda_handler as api_keys
+from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
 from functions.users.handler import lambda_handler as users
 from functions.workflows.handler import lambda_handler as workflows
@@ -27,7 +29,7 @@ def ask(caller: Caller, tenant: Tenant, path: str = "", **request: Any) -> Answe
 def limited(make: Factory, superuser: Superuser) -> Tenant:
     """It may ask three times a minute."""
     tenant = make.tenant()
-    superuser.execute("UPDATE app.rate_limits SET requests_per_minute = 3 WHERE tenant_id = %s", [tenant.id])
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 3 WHERE tenant_id = %s", [tenant.id])
     return tenant
 
 
@@ -74,9 +76,45 @@ def test_everybody_in_the_tenant_draws_on_one_bucket_and_requests_that_find_noth
     make: Factory, limited: Tenant
 ) -> None:
     nothing = "/00000000-0000-7000-8000-000000000000"
-    callers = [limited.owner, make.super_admin(), machine(make.api_key(limited))]
+    member = make.person()
+    make.member(limited.id, member)
+    callers = [limited.owner, member, machine(make.api_key(limited))]
     assert [ask(caller, limited, nothing).status for caller in callers] == [404, 404, 404]
     assert {ask(caller, limited).status for caller in callers} == {429}
+
+
+def test_a_super_admin_neither_pays_nor_is_refused(make: Factory, limited: Tenant) -> None:
+    helper = make.super_admin()
+    asked = [ask(helper, limited) for _ in range(5)]
+    assert [ask(limited.owner, limited).status for _ in range(4)] == [200, 200, 200, 429]
+    asked.append(ask(helper, limited, method="POST", body={"name": "help"}))
+    assert [answer.status for answer in asked] == [200] * 5 + [201]
+    assert not any({"ratelimit", "ratelimit-policy"} & answer.headers.keys() for answer in asked)
+
+
+def test_at_the_limit_owners_still_administer_and_that_is_not_counted(make: Factory, limited: Tenant) -> None:
+    path, invited = f"/routes/tenants/{limited.slug}", make.person()
+    while ask(limited.owner, limited).status == 200:
+        pass
+    key, body = make.api_key(limited), {"email": invited.email}
+    done = [
+        call(api_keys, "GET", "/routes/api-keys", caller=limited.owner),
+        call(api_keys, "DELETE", f"/routes/api-keys/{key.id}", caller=limited.owner),
+        call(tenants, "PUT", path, caller=limited.owner, body={"name": "Renamed"}),
+        call(members, "POST", f"{path}/members", caller=limited.owner, body=body),
+        call(members, "POST", f"{path}/invitation/decline", caller=invited),
+        call(tenants, "DELETE", path, caller=limited.owner),
+    ]
+    assert [answer.status for answer in done] == [200, 200, 200, 201, 200, 200]
+    assert not any({"ratelimit", "ratelimit-policy"} & answer.headers.keys() for answer in done)
+
+
+def test_reading_who_belongs_to_the_tenant_and_what_it_is_counts(make: Factory, limited: Tenant) -> None:
+    while ask(limited.owner, limited).status == 200:
+        pass
+    path = f"/routes/tenants/{limited.slug}"
+    assert call(tenants, "GET", path, caller=limited.owner).status == 429
+    assert call(members, "GET", f"{path}/members", caller=limited.owner).status == 429
 
 
 def test_nobody_pays_for_others(make: Factory, limited: Tenant) -> None:
@@ -91,7 +129,7 @@ def test_nobody_pays_for_others(make: Factory, limited: Tenant) -> None:
 
 def test_a_key_with_a_limit_of_its_own_stays_within_it_and_others_go_on(make: Factory) -> None:
     tenant = make.tenant()
-    slow = machine(make.api_key(tenant, requests_per_minute=2))
+    slow = machine(make.api_key(tenant, rate_limit_per_minute=2))
     answers = [ask(slow, tenant) for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert [left(answer, "key")[0] for answer in answers] == [1, 0, 0]

@@ -170,7 +170,7 @@ def test_a_workflow_that_is_not_there_or_not_the_tenants_is_not_found(make: Fact
     for workflow in (uuid4(), make.workflow(other)):
         for headers in ({}, {"idempotency-key": "k" + str(workflow)}):
             answer = opened(tenant.owner, workflow, "visitor", headers=headers)
-            refused(answer, 404)
+            refused(answer, 404, "body.workflow_id")
             told.add(answer.body)
     assert len(told) == 1
     assert "body.workflow_id: there is no such workflow." in told.pop()

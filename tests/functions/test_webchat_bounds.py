@@ -100,8 +100,10 @@ def test_members_have_part_in_their_own_sessions_alone(make: Factory, chat: Chat
     assert [session["id"] for session in ask(person, "GET").json] == [own.json["id"]]
     assert opened(person, chat.workflow, person.user_id).status == 200
     before = chat.get()
-    refused(opened(person, chat.workflow, chat.owner.user_id), 403)
-    refused(opened(person, chat.workflow, "visitor"), 403)
+    for somebody in (chat.owner.user_id, "visitor"):
+        answer = opened(person, chat.workflow, somebody)
+        refused(answer, 403)
+        assert answer.json["code"] == "not_yours"
     refused(ask(person, "GET", chat.path), 404)
     refused(ask(person, "DELETE", chat.path), 404)
     refused(ask(person, "POST", f"{chat.path}/messages", body=said("x")), 404)

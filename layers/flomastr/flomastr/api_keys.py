@@ -1,7 +1,6 @@
 """API keys: `flo_live_<id>_<secret><checksum>`, shown once, stored as a hash."""
 
 import re
-import secrets
 import string
 from hashlib import sha256
 from typing import NamedTuple
@@ -33,12 +32,8 @@ class VerifiedKey(BaseModel):
     scopes: list[str]
 
 
-def new_key() -> ApiKey:
-    return ApiKey(random_text(12), random_text(32))
-
-
 def derived_key(seed: bytes) -> ApiKey:
-    """The same key from the same 64 bytes: repeating a request under its Idempotency-Key shows the secret again."""
+    """From 64 bytes, always the same."""
     text = base62(int.from_bytes(seed), 44)
     return ApiKey(text[:12], text[12:])
 
@@ -57,10 +52,6 @@ def verify(key: ApiKey) -> Query[VerifiedKey]:
         {"id": key.id, "hash": key.secret_hash},
         VerifiedKey,
     )
-
-
-def random_text(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 def checksum(secret: str) -> str:

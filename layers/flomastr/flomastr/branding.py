@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, StringConstraints
 
 from flomastr.etags import Tagged
-from flomastr.fields import NO_NUL, UNSET, Changes
+from flomastr.fields import NO_NUL, Changes
 from flomastr.flight import Query
 from flomastr.svg import MAX_BYTES, sanitised
 
@@ -24,7 +24,7 @@ class Branding(Tagged):
 class BrandingChanges(Changes):
     """A logo is kept as what is left of it without script, styles and references to elsewhere."""
 
-    brand_primary: Colour = UNSET
+    brand_primary: Colour | None = None
     logo_svg: Svg | None = None
 
 

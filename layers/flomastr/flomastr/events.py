@@ -9,31 +9,35 @@ from flomastr.deliveries import MAX_BATCH, Outcome
 from flomastr.flight import Query
 from flomastr.n8n import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
 
+TELLING = {"execution", "trigger", "eventName", "workflowId"}  # by which the forms are told apart
+NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
+
 Item = ErrorPost | LogMessage | ApiExecution
 
 
 class ExecutionPage(Form):
     """What n8n's public API gives of a list of executions."""
 
-    data: Annotated[list[ApiExecution], Field(min_length=1, max_length=MAX_BATCH)]
+    data: Annotated[list[ApiExecution], Field(max_length=MAX_BATCH)]  # none, when nothing has run
     next_cursor: str | None = None
 
 
 def items_of(posted: Any) -> list[Any]:
     """Of a page, of an array, or the one object."""
     items: list[Any]
+    least = 1
     match posted:
         case {"id": _}:  # an execution, whatever its data is
             items = [posted]
         case {"data": [*page]}:
-            items = page
+            items, least = page, 0
         case {}:
             items = [posted]
         case [*listed]:
             items = listed
         case _:
             raise ValueError("must be an object, or an array of objects")
-    if not 1 <= len(items) <= MAX_BATCH:
+    if not least <= len(items) <= MAX_BATCH:
         raise ValueError(f"must hold 1 to {MAX_BATCH:,} items")
     return items
 
@@ -74,6 +78,8 @@ def event_of(item: Any) -> Event:
     posted = cast(dict[str, Any], item)
     if isinstance(name := posted.get("eventName"), str) and name not in LOGGED:
         return Event(outcome="ignored")
+    if not posted.keys() & TELLING:
+        return Event(outcome="rejected", error=NO_FORM)
     try:
         return form_of(posted).model_validate(posted).event()
     except ValidationError as error:

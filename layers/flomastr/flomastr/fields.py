@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +26,10 @@ JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 EXPONENT = re.compile(r"\de[+-](\d{2,3})(?=[,\]}])")
 MAX_JSON = 5_000_000  # as Postgres writes it
+MAX_UNKNOWN = 20
 MAX_METADATA = 250_000  # a page of 250 rows carries it
+type Json = dict[str, Any]
+
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -103,6 +106,15 @@ class Body(BaseModel):
     """What a client sends: no unknown fields, so that a misspelt one is told and not lost."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def has_few_unknown_fields(cls, value: Any) -> Any:
+        """Each would be told by an error of its own, and a body has room for a million."""
+        fields = cast(Json, value) if isinstance(value, dict) else {}
+        if len(fields) > len(cls.model_fields) + MAX_UNKNOWN:
+            raise ValueError(f"has {len(fields):,} fields, and may have {len(cls.model_fields)}")
+        return cast(Any, value)
 
 
 class Changes(Body):

@@ -46,6 +46,8 @@ SELECT app.enter(
 )
 """
 
+UNLIMITED = ("platform:", "me:", "invitation:", "keys:", "members:write", "tenant:write", "tenant:delete")
+
 one_at_a_time = Lock()  # a sandbox has one connection
 
 
@@ -75,7 +77,8 @@ class Entry:
 
     @property
     def is_limited(self) -> bool:
-        return not self.scope.startswith(("platform:", "me:"))
+        """What administers is not counted: whoever is at the limit must still be able to raise it or end a key."""
+        return not self.scope.startswith(UNLIMITED)
 
     def params(self, deadline: float) -> dict[str, Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))
@@ -102,7 +105,7 @@ def fly(
                 return send(conn, queries, deadline, entry)
             except psycopg.Error as error:
                 state = state_of(error)
-                surely_undone = conn is None or state in UNDONE | NOT_BEGUN
+                surely_undone = conn is None or state in UNDONE | NOT_BEGUN or is_vanished(state, queries)
                 leave(conn)
                 again = surely_undone or (repeatable and state in LOST)
                 pause = random.uniform(0.05, 0.1) * 2**attempt
@@ -128,9 +131,14 @@ def send(conn: Connection, queries: Sequence[Query[Any]], deadline: float, entry
         cursors = [conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params) for query in queries]
         if entry:
             conn.execute("COMMIT")
-    if entry and entry.is_limited:
-        entry.tell(ratelimits.headers(buckets.fetchall()))
+    if entry and entry.is_limited and (spent := buckets.fetchall()):
+        entry.tell(ratelimits.headers(spent))
     return [cursor.fetchall() for cursor in cursors]
+
+
+def is_vanished(state: str, queries: Sequence[Query[Any]]) -> bool:
+    """What a row was to refer to was there when the statement began, and is deleted now."""
+    return state == "23503" and not (queries and queries[-1].missing)
 
 
 def leave(conn: Connection | None) -> None:
@@ -160,10 +168,12 @@ def meaning(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
         return BY_STATUS[int(state[2:])](error.diag.message_primary, error.diag.constraint_name)
     if state == "42501":
         logger.warning("The database refused a row", error=error.diag.message_primary)
-        return Forbidden()
+        return Forbidden("You may act for yourself alone. Admins, owners and API keys act for others.", "not_yours")
     if state == "23505" and queries:
         return Conflict(queries[-1].conflict)
-    if state == "23503" and queries and queries[-1].missing:
+    if is_vanished(state, queries):
+        return Unavailable()
+    if state == "23503":
         return NotFound(queries[-1].missing)
     if state == "23514" and not error.diag.constraint_name:
         logger.error("There is no partition for an execution: has the partitions function run?")

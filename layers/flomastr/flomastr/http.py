@@ -1,13 +1,16 @@
 """HTTP in one place: FastAPI, Mangum and Powertools become a Lambda handler, and every error becomes problem+json."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -21,6 +24,7 @@ from flomastr.observability import LambdaHandler, instrumented, logger
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
 MAX_ERRORS = 20  # that one answer tells
 PROBLEM_JSON = "application/problem+json"
+NAMED_FIELD = re.compile(r"((?:body|query)\.[\w.]+): (.+)")  # of what the database refuses
 
 LOOP = asyncio.new_event_loop()
 asyncio.set_event_loop(LOOP)
@@ -48,6 +52,7 @@ def create_app(path: str, tag: str) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False, generate_unique_id_function=lambda route: route.name)
     app.router.prefix = path
     app.router.tags.append(tag)
+    app.router.dependencies.append(Depends(known_query))
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_exception)
@@ -55,6 +60,22 @@ def create_app(path: str, tag: str) -> FastAPI:
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, partial(not_allowed, app.router))
     app.add_exception_handler(Exception, unforeseen)
     return app
+
+
+async def known_query(request: Request) -> None:
+    """A misspelt filter would filter nothing, a misspelt tenant be another one: it is told."""
+    if not request.query_params:
+        return
+    known = query_parameters(request.scope["route"].dependant)
+    if unknown := sorted(request.query_params.keys() - known):
+        errors = [{"type": "extra", "loc": ("query", name), "msg": "is no parameter of this route"} for name in unknown]
+        raise RequestValidationError(errors)
+
+
+def query_parameters(dependant: Dependant) -> set[str]:
+    """Of a route and what it depends on. Names of headers and parts of the path are none."""
+    own = {field.alias for field in get_flat_params(Dependant(query_params=dependant.query_params))}
+    return own.union(*map(query_parameters, dependant.dependencies))
 
 
 def conflict(description: str) -> dict[int | str, dict[str, Any]]:
@@ -97,12 +118,15 @@ async def service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     if isinstance(error, NotModified):
         return Response(status_code=error.status, headers=error.headers)
-    return problem(request_id(request), error)
+    named = NAMED_FIELD.fullmatch(error.detail)
+    return problem(request_id(request), error, [InvalidField(field=named[1], message=named[2])] if named else [])
 
 
 async def validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(e["type"] == "json_invalid" for e in error.errors()):
+        return unreadable(request, error)
+    if any(e["loc"] == ("body",) for e in error.errors()) and "json" not in request.headers.get("content-type", ""):
         return unreadable(request, error)
     fields = [
         InvalidField(field=field_name(e["loc"]), message=str(e["msg"]).removeprefix("Value error, "))
@@ -114,7 +138,9 @@ async def validation_error(request: Request, error: Exception) -> Response:
 
 def unreadable(request: Request, error: Exception) -> Response:
     """FastAPI's only 400, whatever it is in the body that Python's json gives up on."""
-    told = ServiceError("The body is not JSON that can be read: send one object in UTF-8.", "invalid_json")
+    told = ServiceError(
+        "The body is not JSON that can be read: send it in UTF-8, with Content-Type: application/json.", "invalid_json"
+    )
     invalid = InvalidField(field="body", message="is not JSON that can be read")
     return problem(request_id(request), told, [invalid], HTTPStatus.BAD_REQUEST)
 

@@ -3,17 +3,17 @@
 import hmac
 from datetime import UTC, datetime
 from hashlib import sha256
+from secrets import token_hex
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from flomastr.api_keys import ApiKey, derived_key, new_key
+from flomastr.api_keys import ApiKey, derived_key
 from flomastr.errors import Conflict
 from flomastr.etags import Listed
 from flomastr.fields import A_NUMBER, Body, Moment, Name, TenantName
-from flomastr.flight import Entry, Query
-from flomastr.idempotency import IdempotencyKey
+from flomastr.flight import Query
 from flomastr.paging import PageRequest
 from flomastr.rows import Count
 from flomastr.settings import signing_key
@@ -47,7 +47,7 @@ class IssuedKey(Listed):
     tenant_id: UUID
     name: str
     scopes: list[Scope]
-    requests_per_minute: int | None
+    rate_limit_per_minute: int | None
     created_by: str
     created_at: datetime
     expires_at: datetime | None
@@ -59,6 +59,7 @@ class IssuedKey(Listed):
 class ShownKey(IssuedKey):
     """With its secrets, which are shown here and nowhere else."""
 
+    salt: str = Field(exclude=True)
     token: str = ""
     signing_secret: str = ""
 
@@ -67,7 +68,7 @@ class NewKey(Body):
     tenant_id: TenantName | None = None
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)]
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000), A_NUMBER] | None = None  # beside the tenant's
+    rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), A_NUMBER] | None = None  # beside the tenant's
     expires_at: Annotated[Moment, AfterValidator(ahead)] | None = None
 
 
@@ -78,54 +79,56 @@ class Rotation(Body):
 
 
 COLUMNS = """
-  k.id, app.uuid7(k.created_at, md5(k.id)::uuid) AS place, k.tenant_id, k.name, k.scopes, k.requests_per_minute,
+  k.id, app.uuid7(k.created_at, md5(k.id)::uuid) AS place, k.tenant_id, k.name, k.scopes, k.rate_limit_per_minute,
   k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by,
-  app.etag(to_jsonb(k) - 'last_used_at') AS etag
+  app.key_etag(k) AS etag
 """
 
 
-def key_for(entry: Entry, once: IdempotencyKey | None) -> ApiKey:
-    """A new key; under an Idempotency-Key always the same, so that nothing secret is stored with the answer."""
-    if once is None:
-        return new_key()
-    request = f"api key {entry.caller.user_id} {entry.tenant} {once.key} ".encode() + once.fingerprint
-    return derived_key(hmac.digest(signing_key(), request, "sha512"))
+SHOWN = COLUMNS + ", %(salt)s AS salt "
 
 
-def secrets(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "secret_hash": key.secret_hash,
-        "signing_hash": sha256(signing_secret(key.id)).digest(),
-    }
+def key_of(salt: str) -> ApiKey:
+    """The secrets are derived, so that an answer which is repeated under its Idempotency-Key shows them again, though
+    nothing secret was stored with it."""
+    return derived_key(hmac.digest(signing_key(), f"api key {salt}".encode(), "sha512"))
 
 
-def shown(issued: ShownKey, key: ApiKey) -> ShownKey:
-    """Raises Conflict if it cannot be shown again: the request was repeated, but named its tenant in another way."""
+def new_secrets() -> dict[str, Any]:
+    """What is stored of a new key, and the salt that tells its secrets to whoever has the service's signing key."""
+    salt = token_hex(16)
+    key = key_of(salt)
+    signing_hash = sha256(signing_secret(key.id)).digest()
+    return {"id": key.id, "secret_hash": key.secret_hash, "signing_hash": signing_hash, "salt": salt}
+
+
+def shown(issued: ShownKey) -> ShownKey:
+    """Raises Conflict if the service's signing key has changed since the request was first sent."""
+    key = key_of(issued.salt)
     if issued.id != key.id:
         raise Conflict("The key has been made, and its secret cannot be shown again: rotate it.", "secret_was_shown")
     return issued.model_copy(update={"token": key.token(), "signing_secret": whsec(signing_secret(key.id))})
 
 
-def create(new: NewKey, key: ApiKey) -> Query[ShownKey]:
+def create(new: NewKey) -> Query[ShownKey]:
     return Query(
         "INSERT INTO app.api_keys AS k"
-        " (id, tenant_id, name, secret_hash, signing_hash, scopes, requests_per_minute, created_by, expires_at)"
+        " (id, tenant_id, name, secret_hash, signing_hash, scopes, rate_limit_per_minute, created_by, expires_at)"
         " VALUES (%(id)s, app.tenant(), %(name)s, %(secret_hash)s, %(signing_hash)s, %(scopes)s,"
-        "  %(requests_per_minute)s, current_setting('app.actor'), %(expires_at)s)"
-        " RETURNING" + COLUMNS,
-        new.model_dump() | secrets(key),
+        "  %(rate_limit_per_minute)s, current_setting('app.actor'), %(expires_at)s)"
+        " RETURNING" + SHOWN,
+        new.model_dump() | new_secrets(),
         ShownKey,
     )
 
 
-def rotate(old_id: str, rotation: Rotation, key: ApiKey) -> Query[ShownKey]:
+def rotate(old_id: str, rotation: Rotation) -> Query[ShownKey]:
     return Query(
         "SELECT"
-        + COLUMNS
+        + SHOWN
         + "FROM app.rotate_key(%(old_id)s, %(id)s, %(secret_hash)s, %(signing_hash)s,"
         + "  make_interval(secs => %(grace_seconds)s)) AS k",
-        rotation.model_dump() | secrets(key) | {"old_id": old_id},
+        rotation.model_dump() | new_secrets() | {"old_id": old_id},
         ShownKey,
     )
 
@@ -150,11 +153,9 @@ def get(id: str) -> Query[IssuedKey]:
 
 
 def revoke(id: str, if_match: list[str] | None) -> Query[IssuedKey]:
-    """At once and for good. The key stays in the list, with its end."""
+    """At once and for good, with those that it was rotated from. The key stays in the list, with its end."""
     return Query(
-        "UPDATE app.api_keys AS k SET revoked_at = coalesce(k.revoked_at, now())"
-        " WHERE k.id = %(id)s AND app.require_match(app.etag(to_jsonb(k) - 'last_used_at'), %(if_match)s) RETURNING"
-        + COLUMNS,
+        "SELECT" + COLUMNS + "FROM app.revoke_key(%(id)s, %(if_match)s) AS k",
         {"id": id, "if_match": if_match},
         IssuedKey,
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, StringConstraints
 
 from flomastr.fields import NO_NUL, Body, Name, TenantName
 from flomastr.flight import Query
-from flomastr.members import Email, UserId
+from flomastr.members import Email, NewUserId
 from flomastr.tenants import HttpUrl, Slug, TenantStatus
 
 type Action = Literal["suspend", "reactivate", "soft_delete", "restore", "hard_delete"]
@@ -61,7 +61,7 @@ class TenantState(BaseModel):
 class Provision(Body):
     tenant_slug: Slug
     owner_email: Email
-    owner_user_id: UserId | None = None
+    owner_user_id: NewUserId | None = None
     tenant_name: Name | None = None
     n8n_url: HttpUrl | None = None
 
@@ -107,7 +107,7 @@ def provision(new: Provision) -> Query[Provisioned]:
         """
         SELECT
           p.*, %(owner_email)s AS owner_email,
-          CASE WHEN %(owner_user_id)s::text IS NULL THEN 'The tenant is ready: its owner is invited by e-mail.'
+          CASE WHEN %(owner_user_id)s::text IS NULL THEN 'The tenant waits for its owner to accept the invitation.'
           ELSE 'The tenant is ready.' END AS message
         FROM app.provision_tenant(
           %(tenant_slug)s, %(tenant_name)s, %(n8n_url)s, %(owner_email)s, %(owner_user_id)s

@@ -17,6 +17,17 @@ type MemberStatus = Literal["active", "pending", "inactive"]
 
 # Printable ASCII without a slash, since both stand in paths; the subject of a token, and `mailto:` for an invitation.
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-.0-~]+$")]
+
+
+def of_a_token(user_id: str) -> str:
+    if user_id.startswith("mailto:"):
+        raise ValueError("is an address: invite by email")
+    if user_id in (".", ".."):
+        raise ValueError("cannot stand in a path")
+    return user_id
+
+
+NewUserId = Annotated[UserId, AfterValidator(of_a_token)]
 Email = Annotated[
     str,
     StringConstraints(min_length=3, max_length=248, pattern=r"^[!-.0-?A-~]+@[!-.0-?A-~]+$"),
@@ -42,14 +53,14 @@ class NewMember(Body):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [given("user_id"), given("email")]})
 
-    user_id: UserId | None = None
+    user_id: NewUserId | None = None
     email: Email | None = None
     role: Role = "member"
 
     @model_validator(mode="after")
     def is_somebody(self) -> Self:
         if (self.user_id is None) == (self.email is None):
-            raise ValueError("either user_id or email is required")
+            raise ValueError("exactly one of user_id and email is required")
         return self
 
 
@@ -63,9 +74,7 @@ INVITATION = " m.status = 'pending' AND m.user_id IN (app.person(), app.invited_
 
 def invite(new: NewMember) -> Query[Member]:
     return Query(
-        "INSERT INTO app.tenant_memberships AS m (tenant_id, user_id, role, status)"
-        " SELECT app.tenant(), coalesce(%(user_id)s, app.invited(%(email)s)), %(role)s, 'pending'"
-        " WHERE app.require_rank(%(role)s) RETURNING" + COLUMNS,
+        "SELECT" + COLUMNS + "FROM app.invite_member(coalesce(%(user_id)s, app.invited(%(email)s)), %(role)s) AS m",
         new.model_dump(),
         Member,
         conflict="This person belongs to the tenant or is invited already.",
@@ -96,8 +105,11 @@ def get(user_id: str) -> Query[Member]:
 
 
 def update(user_id: str, changes: MemberChanges, if_match: list[str] | None) -> Query[Member]:
+    """Whoever changes the role of somebody who is invited vouches for it."""
     return Query(
-        "UPDATE app.tenant_memberships AS m SET role = %(role)s, updated_at = now()"
+        "WITH vouched AS ("
+        "  UPDATE app.invitations SET invited_by = DEFAULT WHERE user_id = %(user_id)s"
+        ") UPDATE app.tenant_memberships AS m SET role = %(role)s, updated_at = now()"
         " WHERE m.user_id = %(user_id)s AND app.require_rank(m.role) AND app.require_rank(%(role)s)"
         " AND app.require_match(app.etag(m), %(if_match)s) RETURNING" + COLUMNS,
         {"user_id": user_id, "role": changes.role, "if_match": if_match},

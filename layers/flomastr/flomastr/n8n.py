@@ -121,6 +121,11 @@ class LogPayload(Form):
     workflow_name: Name | None = None
     mode: Name | None = None
     error_message: Message | None = None
+    last_node_executed: Text | None = None
+
+    def execution_data(self) -> dict[str, Any]:
+        result = known(lastNodeExecuted=self.last_node_executed)
+        return known(mode=self.mode, resultData=result or None)
 
 
 class LogMessage(Form):
@@ -142,7 +147,7 @@ class LogMessage(Form):
             status=status,
             started_at=self.ts,  # or earlier, and the earliest counts
             finished_at=self.ts if status in ("success", "error", "canceled") else None,
-            execution_data=known(mode=payload.mode) or None,
+            execution_data=payload.execution_data() or None,
             error_message=payload.error_message,
         )
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flomastr.errors import Unavailable
 
@@ -29,7 +29,7 @@ class Credentials(BaseModel):
 
     url: str
     ca_certificate: str
-    signing_key: str
+    signing_key: str = Field(min_length=32)
 
 
 @cache

@@ -8,8 +8,9 @@ from defusedxml.ElementTree import fromstring
 
 MAX_BYTES = 200_000
 MAX_DEPTH = 100
-REPEATING = {"use", "pattern"}  # which can hold each other, and so draw twice as much with each
-MAX_REPEATING = 20
+GRADIENTS = {"linearGradient", "radialGradient"}
+APPLIED = {"mask", "clipPath", "pattern"}
+MAX_USES = 20  # of which one can draw the next twice
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 ELEMENTS = set(
@@ -17,7 +18,7 @@ ELEMENTS = set(
     " radialGradient stop clipPath mask pattern".split()
 )
 ATTRIBUTES = set(
-    "id class viewBox preserveAspectRatio width height x y x1 y1 x2 y2 cx cy r rx ry fx fy d points transform fill"
+    "id viewBox preserveAspectRatio width height x y x1 y1 x2 y2 cx cy r rx ry fx fy d points transform fill"
     " fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-miterlimit"
     " stroke-dasharray stroke-dashoffset opacity color stop-color stop-opacity offset gradientUnits gradientTransform"
     " spreadMethod clip-path clip-rule clipPathUnits mask maskUnits maskContentUnits patternUnits patternContentUnits"
@@ -26,21 +27,23 @@ ATTRIBUTES = set(
 )
 INSIDE = re.compile(r"#[\w.-]+")
 REFERENCE = re.compile(r"url\(\s*(['\"]?)#[\w.-]+\1\s*\)")
+REFERRED = re.compile(r"(?:^|url\(\s*['\"]?)#([\w.-]+)")
 REACHES_OUT = re.compile(r"(?:url|src|image|set)\s*\(|:|//|\\|&|expression", re.IGNORECASE)
 
 
 def sanitised(text: str) -> str:
     """The picture without script, style, links and anything else that acts. Raises ValueError if it is none."""
     try:
-        root: Element = fromstring(bounded(text), forbid_dtd=True)
+        root: Element = fromstring(bounded(text))
     except (ParseError, DefusedXmlException):
-        raise ValueError("is no SVG that can be read: well-formed XML without a DOCTYPE is") from None
+        raise ValueError("is no SVG that can be read: send well-formed XML that declares no entities") from None
     if root.tag != NAMESPACE + "svg":
         raise ValueError('is no SVG: its root is not <svg xmlns="http://www.w3.org/2000/svg">')
-    if sum(local(element.tag) in REPEATING for element in root.iter()) > MAX_REPEATING:
-        raise ValueError(f"holds more than {MAX_REPEATING} <use> and <pattern>")
-    picture: str = tostring(kept(root, 0), "unicode").replace("\r", "&#13;")  # which else is read as a new line
-    return bounded(picture)
+    if sum(local(element.tag) == "use" for element in root.iter()) > MAX_USES:
+        raise ValueError(f"holds more than {MAX_USES} <use>")
+    drawn = {element.get("id", "") for element in root.iter() if local(element.tag) not in GRADIENTS}
+    picture: str = tostring(kept(root, 0, drawn, False), "unicode")
+    return bounded(picture.replace("\r", "&#13;"))  # which else is read as a new line
 
 
 def bounded(text: str) -> str:
@@ -49,16 +52,22 @@ def bounded(text: str) -> str:
     return text
 
 
-def kept(element: Element, depth: int) -> Element:
+def kept(element: Element, depth: int, drawn: set[str], applied: bool) -> Element:
+    """Within what is applied to other elements only gradients are referred to: a chain would double at each link."""
     if depth > MAX_DEPTH:
         raise ValueError("is nested too deeply")
     name = local(element.tag)
+    applied = applied or name in APPLIED
     copy = Element(name, {"xmlns": NAMESPACE[1:-1]} if depth == 0 else {})
-    copy.attrib.update({local(key): value for key, value in element.attrib.items() if is_harmless(local(key), value)})
+    attributes = {local(key): value for key, value in element.attrib.items()}
+    attributes |= declared(attributes.get("style", ""))
+    for key, value in attributes.items():
+        if is_harmless(key, value) and not (applied and drawn.intersection(REFERRED.findall(value))):
+            copy.set(key, value)
     add_text(copy, element.text)
     for child in element:
         if child.tag.startswith(NAMESPACE) and local(child.tag) in ELEMENTS:
-            copy.append(kept(child, depth + 1))
+            copy.append(kept(child, depth + 1, drawn, applied))
         add_text(copy, child.tail)
     return copy
 
@@ -69,6 +78,12 @@ def add_text(element: Element, text: str | None) -> None:
         element[-1].tail = (element[-1].tail or "") + (text or "")
     else:
         element.text = (element.text or "") + (text or "")
+
+
+def declared(style: str) -> dict[str, str]:
+    """`fill:red;stroke:none` as the attributes that it stands for, and goes before."""
+    pairs = (declaration.partition(":") for declaration in style.split(";"))
+    return {name.strip(): value.strip() for name, _, value in pairs if value.strip()}
 
 
 def local(name: str) -> str:

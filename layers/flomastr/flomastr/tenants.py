@@ -1,10 +1,11 @@
 """Tenants: the models and their SQL. Their life from provision to deletion is in lifecycle.py."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from flomastr.etags import Resource
 from flomastr.fields import A_NUMBER, UNSET, Body, Changes, Name
@@ -12,15 +13,24 @@ from flomastr.flight import Query
 from flomastr.paging import PageRequest
 from flomastr.rows import Count, Deleted
 
+LIKE_AN_ID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
+
 type TenantStatus = Literal["active", "inactive", "suspended"]
 type HttpUrl = Annotated[str, StringConstraints(max_length=255, pattern=r"^https?://[!-~]+$")]
 type Days = Annotated[int, Field(ge=1, le=365), A_NUMBER]
 type Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 
-# The last part is what keeps a slug from looking like an id.
+
+def no_id(slug: str) -> str:
+    if LIKE_AN_ID.fullmatch(slug):
+        raise ValueError("has the form of a UUID, which a path would take for an id")
+    return slug
+
+
 Slug = Annotated[
     str,
     StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
+    AfterValidator(no_id),
     Field(description="Lower case letters, digits and hyphens. Not the form of a UUID."),
 ]
 

@@ -84,6 +84,8 @@ def bearer(authorization: str) -> Caller:
 
 def signer(key_id: str, message_id: str, timestamp: str, signatures: str, body: bytes) -> Caller:
     """The key that has signed. That it lives is app.enter's to say, by the hash of its signing secret."""
+    if not key_id:
+        raise unauthorized("Name the API key that has signed, by its id: ?key=...", "invalid_signature")
     secret = signing_secret(key_id)
     if not verify(secret, message_id, timestamp, signatures, body, time.time()):
         raise unauthorized("The request is not signed by this key, or not within five minutes.", "invalid_signature")

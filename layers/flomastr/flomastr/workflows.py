@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.etags import Resource
 from flomastr.fields import NO_NUL, UNSET, Body, Changes, Flag, Metadata, Name, TenantName, Text
 from flomastr.flight import Query
-from flomastr.paging import PageRequest
+from flomastr.paging import MAX_PAGE_BYTES, PageRequest
 from flomastr.rows import Count, Deleted
 
 type Category = Annotated[str, StringConstraints(max_length=100, pattern=NO_NUL)]
@@ -61,8 +61,9 @@ class Filter(BaseModel):
 
 COLUMNS = """
   w.id, w.tenant_id, w.name, w.description, w.n8n_workflow_id, w.category, w.tags, w.is_active, w.is_public,
-  w.metadata, w.created_at, w.updated_at, app.etag(w) AS etag
+  w.metadata, w.created_at, w.updated_at
 """
+WHOLE = COLUMNS + ", app.etag(w) AS etag"
 MATCHES = """
   (%(is_active)s::boolean IS NULL OR w.is_active = %(is_active)s)
   AND (%(is_public)s::boolean IS NULL OR w.is_public = %(is_public)s)
@@ -76,7 +77,7 @@ def create(new: NewWorkflow) -> Query[Workflow]:
         " (name, description, n8n_workflow_id, category, tags, is_active, is_public, metadata)"
         " VALUES (%(name)s, %(description)s, %(n8n_workflow_id)s, %(category)s, %(tags)s, %(is_active)s,"
         "  %(is_public)s, %(metadata)s)"
-        " RETURNING " + COLUMNS,
+        " RETURNING " + WHOLE,
         new.model_dump() | {"metadata": Jsonb(new.metadata)},
         Workflow,
         conflict="body.n8n_workflow_id: the tenant has a workflow with this id already.",
@@ -84,14 +85,19 @@ def create(new: NewWorkflow) -> Query[Workflow]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[Workflow]:
+    """As far as an answer can carry their metadata, and at least one row beyond it if there is one."""
     return Query(
-        "SELECT "
-        + COLUMNS
-        + " FROM app.workflows AS w WHERE "
+        "SELECT " + COLUMNS + " FROM ("
+        "  SELECT w.*, coalesce(sum(octet_length(w.metadata::text)) OVER before, 0) AS bytes_before"
+        "  FROM ("
+        "    SELECT w.* FROM app.workflows AS w WHERE "
         + MATCHES
-        + " AND (%(after)s::uuid IS NULL OR w.id < %(after)s)"
-        " ORDER BY w.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
-        matching.model_dump() | page.params(),
+        + "  AND (%(after)s::uuid IS NULL OR w.id < %(after)s)"
+        "    ORDER BY w.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s"
+        "  ) AS w"
+        "  WINDOW before AS (ORDER BY w.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
+        ") AS w WHERE w.bytes_before <= %(max_bytes)s ORDER BY w.id DESC",
+        matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
         Workflow,
     )
 
@@ -101,7 +107,7 @@ def count(matching: Filter) -> Query[Count]:
 
 
 def get(id: UUID) -> Query[Workflow]:
-    return Query("SELECT " + COLUMNS + " FROM app.workflows AS w WHERE w.id = %(id)s", {"id": id}, Workflow)
+    return Query("SELECT " + WHOLE + " FROM app.workflows AS w WHERE w.id = %(id)s", {"id": id}, Workflow)
 
 
 def update(id: UUID, changes: WorkflowChanges, if_match: list[str] | None) -> Query[Workflow]:
@@ -114,7 +120,7 @@ def update(id: UUID, changes: WorkflowChanges, if_match: list[str] | None) -> Qu
         )
         WHERE w.id = %(id)s AND app.require_match(app.etag(w), %(if_match)s)
         RETURNING """
-        + COLUMNS,
+        + WHOLE,
         {"id": id, "changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
         Workflow,
     )

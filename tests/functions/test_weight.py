@@ -1,0 +1,36 @@
+"""What weighs much is carried once and in parts: large executions that are repeated, lists of heavy rows."""
+
+from functions.events.handler import lambda_handler as events
+from functions.workflows.handler import lambda_handler as workflows
+from tests.events import call
+from tests.factories import Factory
+
+
+def test_a_thousand_repeats_of_a_large_execution_cost_it_once(make: Factory) -> None:
+    tenant = make.tenant()
+    headers = {"authorization": f"Bearer {make.api_key(tenant).token()}"}
+    small = {"id": "1", "workflowId": "wf-1", "status": "success"}
+    large = small | {"data": {"text": ["x" * 100] * 45_000}}
+    for body in ([large], [small] * 1_000, [large, *[small] * 60]):
+        answer = call(events, "POST", "/routes/n8n/events", body=body, headers=headers)
+        assert answer.status == 202, answer.body
+        assert {result["outcome"] for result in answer.json["results"][1:]} <= {"unchanged"}
+
+
+def test_a_list_ends_where_the_metadata_of_its_workflows_weigh_four_megabytes(make: Factory) -> None:
+    tenant = make.tenant()
+    for _ in range(25):
+        make.within(
+            tenant.id,
+            "INSERT INTO app.workflows (name, metadata)"
+            " VALUES ('Heavy', jsonb_build_object('x', repeat('x', %(bytes)s)))",
+            {"bytes": 249_000},
+        )
+    seen: list[str] = []
+    path: str | None = "/routes/workflows?limit=250"
+    while path:
+        answer = call(workflows, "GET", path, caller=tenant.owner)
+        assert len(answer.body) < 4_500_000
+        seen += [workflow["id"] for workflow in answer.json]
+        path = answer.headers["link"].split(">")[0][1:] if "link" in answer.headers else None
+    assert len(seen) == len(set(seen)) == 25
