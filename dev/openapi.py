@@ -43,7 +43,7 @@ HEADERS = {
     "Link": 'The next page: `<path>; rel="next"`. Not on the last one.',
     "Location": "The path of the resource.",
     "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until all is there again.',
-    "RateLimit-Policy": 'The limits: `"tenant";q=6000;w=60`, requests and seconds. Both in tenants only.',
+    "RateLimit-Policy": 'The limits: `"tenant";q=6000;w=60`, requests and seconds. Both where requests are counted.',
     "Retry-After": "Seconds to wait before the request is repeated.",
     "X-Total-Count": "How many there are on all pages. With `Prefer: count=exact` only.",
 }
