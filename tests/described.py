@@ -103,6 +103,7 @@ class Platform:
             for name in sorted(part, reverse=True) if hasattr(part, "items") else ():  # tenant_id before confirm
                 if isinstance(value := part[name], str):
                     told = unquote(value) if part is case.path_parameters else value
+                    told = told.removesuffix("\n")  # before which `$` matches, in Python and not in the functions
                     named = self.named(case, name, told, part)
                     part[name] = value if named == told else named
 

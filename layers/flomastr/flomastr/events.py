@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
-from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, PlainValidator, ValidationError
 
 from flomastr.deliveries import MAX_BATCH, Outcome
 from flomastr.flight import Query
@@ -60,14 +60,11 @@ class EventResults(BaseModel):
     results: list[EventResult]
 
 
-EVENTS = TypeAdapter(list[Event])
-
-
 def record(items: list[Any]) -> Query[EventResult]:
     return Query(
         "SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error"
         " FROM app.record_events(%(events)s::jsonb) AS e",
-        {"events": EVENTS.dump_json([event_of(item) for item in items], exclude_none=True).decode()},
+        {"events": f"[{','.join(event_of(item).model_dump_json(exclude_none=True) for item in items)}]"},
         EventResult,
     )
 
