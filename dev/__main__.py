@@ -47,6 +47,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.token import print_token
 
             print_token(arguments.user, arguments.email, arguments.super_admin, data)
+        case "age":
+            from dev.age import age
+
+            age(arguments.days, data)
         case "openapi":
             from dev.openapi import write
 
@@ -74,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--user", required=True, help="the person's id")
     token.add_argument("--email", required=True)
     token.add_argument("--super-admin", action="store_true", help="also grant that role")
+
+    older = commands.add_parser("age", parents=[shared], help="make the demo's executions and chats older")
+    older.add_argument("--days", type=int, required=True)
 
     commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
     commands.add_parser("routes", parents=[shared], help="write README's table of routes anew")

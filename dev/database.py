@@ -19,16 +19,18 @@ NAME = "flomastr"
 
 @dataclass(frozen=True)
 class Database:
-    """Its two doors: the administrator's for migrations, flo_app's for the functions."""
+    """Its three doors: the administrator's for migrations, flo_app's for requests, flo_job's for jobs."""
 
     admin_url: str
     app_url: str
+    job_url: str
 
     def open_for_functions(self) -> None:
-        """Give flo_app, which the migrations made, the password that `app_url` says."""
-        password = sql.Literal(urlsplit(self.app_url).password)
+        """Give the roles, which the migrations made, the passwords that their URLs say."""
         with psycopg.connect(self.admin_url) as connection:
-            connection.execute(sql.SQL("ALTER ROLE flo_app PASSWORD {}").format(password))
+            for door in (urlsplit(self.app_url), urlsplit(self.job_url)):
+                role, password = sql.Identifier(door.username or ""), sql.Literal(door.password)
+                connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
 
     def provide_tenant(self, slug: str, name: str, owner: str) -> None:
         """Make the tenant with this user as its owner, unless it is there."""
@@ -59,14 +61,17 @@ class Database:
 @contextmanager
 def database(data: Path, server: Callable[[Path], AbstractContextManager[Cluster]]) -> Generator[Database]:
     """The database for the length of the block; `server` gives a Postgres where one is due."""
-    password = secret(data / "app.password")
     if url := os.environ.get("DATABASE_URL"):
         _check(url)
-        yield Database(url, _as_app(url, password))
+        yield _opened(url, data)
         return
     with server(data) as running:
-        url = create_database(running, NAME)
-        yield Database(url, _as_app(url, password))
+        yield _opened(create_database(running, NAME), data)
+
+
+def _opened(admin_url: str, data: Path) -> Database:
+    app, job = secret(data / "app.password"), secret(data / "job.password")
+    return Database(admin_url, _as("flo_app", app, admin_url), _as("flo_job", job, admin_url))
 
 
 def _check(url: str) -> None:
@@ -77,7 +82,7 @@ def _check(url: str) -> None:
         raise Problem(f"DATABASE_URL leads nowhere, so correct or unset it: {reason}") from error
 
 
-def _as_app(admin_url: str, password: str) -> str:
+def _as(role: str, password: str, admin_url: str) -> str:
     parts = urlsplit(admin_url)
     host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"flo_app:{password}@{host}").geturl()
+    return parts._replace(netloc=f"{role}:{password}@{host}").geturl()

@@ -7,15 +7,17 @@ from dev.database import Database
 from dev.identity import ISSUER, JWKS_PATH
 from dev.packages import installed
 from dev.secret import secret
+from dev.storage import Storage
 from dev.template import Function
 
-APP_SECRET, MIGRATION_SECRET = "local-app", "local-migration"
+APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
 
 
 def parameters(url: str) -> dict[str, str]:
     """The template's parameters for a platform that is reached at `url`."""
     return {
         "DatabaseSecretArn": APP_SECRET,
+        "JobSecretArn": JOB_SECRET,
         "MigrationSecretArn": MIGRATION_SECRET,
         "OidcIssuer": ISSUER,
         "OidcJwksUrl": f"{url}{JWKS_PATH}",
@@ -37,7 +39,7 @@ def search_path(function: Function, data: Path) -> list[Path]:
     return [function.folder, *layers, runtime]
 
 
-def variables(function: Function, runtime_api: str, data: Path, database: Database) -> dict[str, str]:
+def variables(function: Function, runtime_api: str, data: Path, database: Database, storage: Storage) -> dict[str, str]:
     """Lambda's own variables and the template's; what would come from AWS is overridden here."""
     lambdas = {
         "PATH": os.defpath,
@@ -45,6 +47,8 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
         "TZ": ":UTC",
         "PYTHONPATH": os.pathsep.join(map(str, search_path(function, data))),
         "PYTHONDONTWRITEBYTECODE": "1",  # as in Lambda, where code is read-only
+        "AWS_ACCESS_KEY_ID": storage.key,
+        "AWS_SECRET_ACCESS_KEY": storage.key,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -61,6 +65,8 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
     overrides = {
         "DATABASE_URL": _database_url(function, database),
         "SIGNING_KEY": secret(data / "signing.key"),
+        "ARCHIVE_BUCKET": storage.bucket,
+        "S3_ENDPOINT": storage.endpoint,
     }
     declared = {name: overrides.get(name, value) for name, value in function.environment.items()}
     return lambdas | declared
@@ -68,8 +74,8 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
 
 def _database_url(function: Function, database: Database) -> str:
     """The door that the function's secret would open."""
-    migrates = function.environment.get("DATABASE_SECRET") == MIGRATION_SECRET
-    return database.admin_url if migrates else database.app_url
+    doors = {APP_SECRET: database.app_url, JOB_SECRET: database.job_url, MIGRATION_SECRET: database.admin_url}
+    return doors.get(function.environment.get("DATABASE_SECRET", ""), "")
 
 
 def _requirements(layer: Path) -> Path | None:

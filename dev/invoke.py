@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 from socket import socket
 
+from dev import postgres, storage
 from dev.database import Database, database
 from dev.environment import parameters
 from dev.events import Event, HttpRequest, http_event, scheduled_event
 from dev.platform import address, listen, platform
-from dev.postgres import reach
 from dev.problems import Problem
 from dev.sandbox import EventTooLarge, FunctionFailed
+from dev.storage import Storage
 from dev.template import Template, read_template
 
 
@@ -19,17 +20,17 @@ def invoke(name: str, event: Path | None, data: Path) -> None:
     """Print the function's answer to the event in the file, else to one like its trigger's."""
     if event and not event.exists():
         raise Problem(f"There is no file {event}.")
-    with listen() as listener, database(data, reach) as found:
+    with listen() as listener, database(data, postgres.reach) as found, storage.reach(data) as objects:
         template = read_template(parameters=parameters(f"http://{address(listener)}"))
         function = template.function(name).name
         body = event.read_bytes() if event else json.dumps(_usual(function, template)).encode()
-        print(asyncio.run(_answer(listener, template, data, found, function, body)).decode())
+        print(asyncio.run(_answer(listener, template, data, found, objects, function, body)).decode())
 
 
 async def _answer(
-    listener: socket, template: Template, data: Path, found: Database, function: str, event: bytes
+    listener: socket, template: Template, data: Path, found: Database, objects: Storage, function: str, event: bytes
 ) -> bytes:
-    async with platform(listener, template, data, found) as running:
+    async with platform(listener, template, data, found, objects) as running:
         try:
             return await running.invoke(function, event)
         except FunctionFailed as failure:

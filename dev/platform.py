@@ -20,6 +20,7 @@ from dev.gateway import Gateway
 from dev.identity import JWKS_PATH, Identity
 from dev.runtime_api import runtime_api
 from dev.sandbox import Sandbox
+from dev.storage import Storage
 from dev.template import Function, Template
 
 HOST = "127.0.0.1"
@@ -56,12 +57,14 @@ def address(listener: socket) -> str:
 
 
 @asynccontextmanager
-async def platform(listener: socket, template: Template, data: Path, database: Database) -> AsyncGenerator[Platform]:
+async def platform(
+    listener: socket, template: Template, data: Path, database: Database, storage: Storage
+) -> AsyncGenerator[Platform]:
     """Serve the template's routes at `listener` until the block ends; then no process is left."""
     doors = {name: listen() for name in template.functions}
     running = Platform(
         {
-            name: _sandbox(function, address(doors[name]), data, database)
+            name: _sandbox(function, variables(function, address(doors[name]), data, database, storage), data)
             for name, function in template.functions.items()
         }
     )
@@ -76,8 +79,7 @@ async def platform(listener: socket, template: Template, data: Path, database: D
             await running.stop()
 
 
-def _sandbox(function: Function, door: str, data: Path, database: Database) -> Sandbox:
-    environment = variables(function, door, data, database)
+def _sandbox(function: Function, environment: dict[str, str], data: Path) -> Sandbox:
     return Sandbox(function, environment, own_code(function), data / "logs" / f"{function.name}.log")
 
 

@@ -1,9 +1,13 @@
-"""EventBridge's part: what has a schedule runs at the start, then each time that it is due."""
+"""EventBridge's part: what has a schedule runs once at the start, then each time that it is due."""
 
 import asyncio
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_croniter import AwsCroniter
 
 from dev.authorizer import Invoke
 from dev.events import scheduled_event
@@ -12,29 +16,50 @@ from dev.sandbox import FunctionFailed
 from dev.screen import console
 from dev.template import Function
 
+type Calendar = Callable[[datetime], datetime]
+
 RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+CRON = re.compile(r"cron\((.+)\)")
 
 
 async def keep_time(functions: Iterable[Function], invoke: Invoke) -> None:
     """Run until cancelled; a run that fails is told and tried again when it is next due."""
+    scheduled = [(function.name, calendar(schedule)) for function in functions for schedule in function.schedules]
+    for function, _ in scheduled:  # one after the other, as the template has them
+        await _tick(function, invoke)
     async with asyncio.TaskGroup() as group:
-        for function in functions:
-            for schedule in function.schedules:
-                group.create_task(_repeat(function.name, seconds_between(schedule), invoke))
+        for function, next_time in scheduled:
+            group.create_task(_repeat(function, next_time, invoke))
 
 
-def seconds_between(schedule: str) -> int:
-    """The pause that a rate asks for."""
+def calendar(schedule: str) -> Calendar:
+    """Tells for each moment when the schedule is due after it."""
     if found := RATE.fullmatch(schedule):
-        return int(found[1]) * SECONDS[found[2]]
-    raise Problem(f"The local platform knows schedules such as rate(1 day), but not {schedule}.")
+        pause = int(found[1]) * UNITS[found[2]]
+        return lambda now: now + pause
+    if found := CRON.fullmatch(schedule):
+        return _cron(found[1])
+    raise Problem(f"The local platform knows schedules such as rate(1 day) and cron(0 1 * * ? *), but not {schedule}.")
 
 
-async def _repeat(function: str, seconds: int, invoke: Invoke) -> None:
+def _cron(expression: str) -> Calendar:
+    try:
+        cron: Any = AwsCroniter(expression)  # which has no types
+    except ValueError as error:
+        raise Problem(f"The schedule cron({expression}) is malformed: {error}") from error
+    return lambda now: cron.get_next(now)[0]
+
+
+async def _repeat(function: str, next_time: Calendar, invoke: Invoke) -> None:
     while True:
-        try:
-            await invoke(function, json.dumps(scheduled_event()).encode())
-        except FunctionFailed as failure:
-            console.print(str(failure), markup=False)
-        await asyncio.sleep(seconds)
+        now = datetime.now(UTC)
+        await asyncio.sleep((next_time(now) - now).total_seconds())
+        await _tick(function, invoke)
+
+
+async def _tick(function: str, invoke: Invoke) -> None:
+    try:
+        await invoke(function, json.dumps(scheduled_event()).encode())
+    except FunctionFailed as failure:
+        console.print(str(failure), markup=False)

@@ -18,6 +18,7 @@ from dev.problems import Problem
 from dev.sandbox import FunctionFailed
 from dev.scheduler import keep_time
 from dev.screen import console, paste, step
+from dev.storage import Storage, storage
 from dev.template import Template, read_template
 
 
@@ -34,11 +35,13 @@ def serve(port: int, data: Path) -> None:
                 search_path(function, data)
         with step("Database"):
             ready = opened.enter_context(database(data, cluster))
-        asyncio.run(_run(listener, template, data, ready))
+        with step("Object storage"):
+            objects = opened.enter_context(storage(data))
+        asyncio.run(_run(listener, template, data, ready, objects))
 
 
-async def _run(listener: socket, template: Template, data: Path, database: Database) -> None:
-    async with platform(listener, template, data, database) as running:
+async def _run(listener: socket, template: Template, data: Path, database: Database, storage: Storage) -> None:
+    async with platform(listener, template, data, database, storage) as running:
         with step("Migrations"):
             await _migrate(running)
             database.open_for_functions()

@@ -14,9 +14,11 @@ import pytest
 from dev.postgres import Cluster, cluster, create_database
 from flomastr import connection
 from flomastr.settings import settings
+from flomastr.storage import client
 from schema.migrate import migrate
-from tests import pooler
+from tests import pooler, storage
 from tests.factories import Factory
+from tests.flomastr.connected import connected
 
 RUN = ExitStack()
 CLUSTER = "FLOMASTR_TEST_CLUSTER"  # "port pid password": what the workers need to know
@@ -79,10 +81,33 @@ def database_url(direct_url: str) -> Iterator[str]:
         url = direct_url
         if pooler.BINARY:
             url = stack.enter_context(pooler.pgbouncer(url))
-        os.environ["DATABASE_URL"] = url
+        os.environ |= {"DATABASE_URL": url, **storage.NOWHERE}
         settings.cache_clear()  # a handler may have read them while the tests were collected
         yield url
         connection.discard()
+
+
+@pytest.fixture(scope="session")
+def job_url(server: Cluster, database: str) -> str:
+    """What jobs connect to: Postgres itself, as flo_job."""
+    return server.url("flo_job", database)
+
+
+@pytest.fixture
+def as_job(job_url: str) -> Iterator[None]:
+    """For one test the environment is a job's, so that its handler may be called."""
+    with connected(DATABASE_URL=job_url):
+        yield
+
+
+@pytest.fixture(scope="session")
+def bucket(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[storage.Bucket]:
+    """This worker's bucket, which the environment names from now on."""
+    with storage.running(tmp_path_factory.mktemp("storage")) as bucket:
+        os.environ |= storage.environment(bucket)
+        settings.cache_clear()
+        client.cache_clear()
+        yield bucket
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import hypothesis
 import psycopg
@@ -114,6 +114,14 @@ class Platform:
                 return str(self.make.workflow(self.tenant))
             case "execution_id" if is_uuid(value):
                 return str(self.make.execution(self.tenant, self.make.workflow(self.tenant)))
+            case "erasure_id" if is_uuid(value):
+                return str(self.make.erasure(self.tenant, str(uuid4())))
+            case "file_id" if is_uuid(value):
+                return str(self.make.file(self.tenant))
+            case "restore_id" if is_uuid(value):
+                return str(self.make.restore(self.tenant))
+            case "hold_id" if is_uuid(value):
+                return str(self.make.hold(self.tenant, execution_id=uuid4()))
             case "user_role_id" if is_uuid(value):
                 return str(self.make.role_id(self.make.global_role("user")))
             case "key_id" if re.fullmatch(KEY_ID, value):

@@ -154,6 +154,39 @@ class Factory:
             {"workflow": workflow, "user_id": user_id or tenant.owner.user_id, "messages": Jsonb([message])},
         )[0]
 
+    def erasure(self, tenant: Tenant, user_id: str | None = None) -> UUID:
+        """Asked for and not yet carried out: of a person, or of the whole tenant."""
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.erasures (user_id, requested_by) VALUES (%(user_id)s, 'test') RETURNING id",
+            {"user_id": user_id},
+        )[0]
+
+    def hold(self, tenant: Tenant, workflow_id: UUID | None = None, execution_id: UUID | None = None) -> UUID:
+        """On a workflow, on an execution, or on all of the tenant."""
+        scope = "workflow" if workflow_id else "execution" if execution_id else "tenant"
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason, created_by)"
+            " VALUES (%(scope)s, %(workflow_id)s, %(execution_id)s, 'A dispute', 'test') RETURNING id",
+            {"scope": scope, "workflow_id": workflow_id, "execution_id": execution_id},
+        )[0]
+
+    def file(self, tenant: Tenant, *ids: UUID) -> UUID:
+        """Of the archive, as a job has stored it: of executions from the lowest to the highest id, else of chats."""
+        source = "workflow_executions" if ids else "webchat_sessions"
+        with psycopg.connect(self.conn.info.dsn, user="flo_job", autocommit=True) as job:
+            return archived_file(job, tenant, *ids or (uuid4(),), source=source)
+
+    def restore(self, tenant: Tenant) -> UUID:
+        """Of a day that has nothing to restore."""
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.restores (first_at, last_at, days, created_by)"
+            " VALUES ('2020-01-01Z', '2020-01-02Z', 1, 'test') RETURNING id",
+            {},
+        )[0]
+
     def tenant_action(self, tenant: Tenant, action: str = "provision") -> None:
         self.within(
             tenant.id,
@@ -161,6 +194,28 @@ class Factory:
             " VALUES (app.tenant(), %(slug)s, %(action)s, 'test')",
             {"slug": tenant.slug, "action": action},
         )
+
+
+def archived_file(
+    superuser: psycopg.Connection[Any],
+    tenant: Tenant,
+    *ids: UUID,
+    state: str = "stored",
+    source: str = "workflow_executions",
+) -> UUID:
+    """A row of the manifest, from the lowest to the highest of these ids. There is no object."""
+    sql = """
+    INSERT INTO app.archive_files (
+      tenant_id, source, month, state, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences, file_bytes,
+      sha256
+    )
+    VALUES (
+      %(tenant)s, %(source)s, '2026-01-01', %(state)s, 'test', 1, 1, 1, 0, %(first)s, %(last)s, '{}', 1, ''
+    )
+    RETURNING id
+    """
+    row = {"tenant": tenant.id, "source": source, "state": state, "first": min(ids), "last": max(ids)}
+    return superuser.execute(sql, row).fetchall()[0][0]
 
 
 def machine(key: ApiKey) -> Caller:

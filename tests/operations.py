@@ -20,6 +20,7 @@ SAMPLES: dict[str, Any] = {  # what must have a form that a type does not tell
     "n8n_url": "https://n8n.example.com",
     "brand_primary": "#123456",
     "logo_svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "last_at": "2026-02-02T03:04:05Z",  # later than any other
     "expires_at": "2999-01-02T03:04:05Z",
 }
 
@@ -68,14 +69,22 @@ class Operation:
             return self.fill(self.schemas[schema["$ref"].rsplit("/")[-1]], names, name)
         if "properties" in schema:
             fields = schema["properties"]
-            either = {"email"} if {"email", "user_id"} <= fields.keys() else set[str]()  # one or the other
-            return {name: self.fill(field, names, name) for name, field in fields.items() if name not in either}
+            others = {
+                name for other in schema.get("oneOf", [])[1:] for name in other["required"]
+            }  # the first one is taken
+            return {name: self.fill(field, names, name) for name, field in fields.items() if name not in others}
         if "anyOf" in schema:
             return self.fill(schema["anyOf"][0], names)
         if schema.get("type") == "array":
             return [self.fill(schema["items"], names)]
         text = schema.get("enum", ["2026-01-02T03:04:05Z" if schema.get("format") == "date-time" else "text"])[0]
-        simple: dict[str, Any] = {"string": text, "boolean": True, "integer": 1, "number": 0.5, "object": {}}
+        simple: dict[str, Any] = {
+            "string": text,
+            "boolean": True,
+            "integer": schema.get("minimum", 1),
+            "number": 0.5,
+            "object": {},
+        }
         return simple[schema.get("type", "string")]
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from dev.openapi import document
 from dev.routes import is_limited
@@ -171,6 +172,22 @@ class Scene:
         return self.make.api_key(self.tenant).id
 
     @cached_property
+    def erasure_id(self) -> str:
+        return str(self.make.erasure(self.tenant, self.n8n_id))
+
+    @cached_property
+    def file_id(self) -> str:
+        return str(self.make.file(self.tenant))
+
+    @cached_property
+    def restore_id(self) -> str:
+        return str(self.make.restore(self.tenant))
+
+    @cached_property
+    def hold_id(self) -> str:
+        return str(self.make.hold(self.tenant, execution_id=uuid4()))
+
+    @cached_property
     def setting_key(self) -> str:
         return "theme"
 
@@ -198,12 +215,15 @@ BODIES: dict[str, Callable[[Scene], Any]] = {
     "reactivate_tenant": lambda s: {"tenant_id": s.tenant_id},
     "soft_delete_tenant": lambda s: {"tenant_id": s.tenant_id},
     "restore_tenant": lambda s: {"tenant_id": s.tenant_id},
+    "ask_for_erasure": lambda s: {"user_id": s.n8n_id},
     "hard_delete_tenant": lambda s: {"tenant_id": s.tenant_id, "confirm": s.slug, "reason": "asked for"},
     "provision_tenant": lambda s: {"tenant_slug": f"t-{s.n8n_id}", "owner_email": f"{s.n8n_id}@example.com"},
     "invite_member": lambda s: {"email": f"{s.n8n_id}@example.com"},
     "update_member": lambda s: {"role": "member"},
     "create_api_key": lambda s: {"name": "n8n", "scopes": ["events:write"]},
     "rotate_api_key": lambda s: {},
+    "create_hold": lambda s: {"scope": "workflow", "workflow_id": s.workflow_id, "reason": "A dispute"},
+    "release_hold": lambda s: {"reason": "The dispute is settled"},
     "update_branding": lambda s: {"brand_primary": "#336699"},
     "store_preferences": lambda s: {"user_id": s.user_id, "preferences": {"theme": "dark"}},
     "replace_preferences": lambda s: {"preferences": {"theme": "light"}},
@@ -211,6 +231,7 @@ BODIES: dict[str, Callable[[Scene], Any]] = {
     "open_session": lambda s: {"workflow_id": s.workflow_id, "user_id": s.user_id},
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
     "record_events": lambda s: [{"id": s.n8n_id, "workflowId": s.n8n_id, "status": "success", "mode": "webhook"}],
+    "create_restore": lambda s: {"first_at": "2020-01-01T00:00:00Z", "last_at": "2020-01-02T00:00:00Z", "days": 1},
     "create_user": lambda s: {"email": f"{s.n8n_id}@example.com", "role": "admin"},
     "update_user": lambda s: {"role": "user"},
     "resolve_tenant": lambda s: {"identifier": s.slug},

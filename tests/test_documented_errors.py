@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -25,7 +26,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 @to(409, called("create_workflow", "create_tenant", "provision_tenant", "invite_member", "create_user"))
-@to(409, called("suspend_tenant", "soft_delete_tenant"))
+@to(409, called("suspend_tenant", "soft_delete_tenant", "ask_for_erasure"))
 def it_has_been_done(stage: Stage) -> Answer:
     return stage.again()
 
@@ -87,10 +88,35 @@ def the_key_is_revoked(stage: Stage) -> Answer:
     return stage.ask(path=stage.scene.path(stage.operation, key_id=key.id))
 
 
+@to(409, called("delete_workflow", "delete_execution", "delete_session", "delete_preferences", "delete_setting"))
+@to(409, called("hard_delete_tenant"))
+def it_is_under_a_legal_hold(stage: Stage) -> Answer:
+    request = stage.scene.request(stage.operation)
+    stage.make.hold(stage.scene.tenant)
+    answer = stage.ask(**request)
+    assert answer.json["code"] == "legal_hold"
+    return answer
+
+
+@to(409, called("release_hold"))
+def the_hold_is_released(stage: Stage) -> Answer:
+    return stage.again()
+
+
 @to(409, called("append_messages"))
 def the_session_is_full(stage: Stage) -> Answer:
     many = {"messages": [{"role": "user", "content": "Hello"}] * 100}
     return [stage.ask(body=many) for _ in range(11)][-1]
+
+
+@to(307, called("get_execution"))
+@to(409, called("update_execution", "delete_execution"))
+def it_is_archived(stage: Stage) -> Answer:
+    id = uuid4()
+    stage.make.file(stage.scene.tenant, id)
+    answer = stage.ask(path=stage.scene.path(stage.operation, execution_id=str(id)))
+    assert answer.json["code"] == "archived"
+    return answer
 
 
 DOCUMENTED = [(operation, status) for operation in OPERATIONS for status in operation.responses]

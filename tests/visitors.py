@@ -13,6 +13,7 @@ from flomastr.api_keys import ApiKey
 from flomastr.identity import Caller
 from tests.factories import Factory, Tenant, machine
 from tests.operations import Names
+from tests.schema.furnished import furnish_cold_tier
 
 type Connection = psycopg.Connection[Any]
 
@@ -51,8 +52,13 @@ def furnished(make: Factory, superuser: Connection) -> Other:
         "key_id": key.id,
         "user_id": str(colleague.user_id),
         "setting_key": "colour",
+        "file_id": str(make.file(tenant)),
+        "restore_id": str(make.restore(tenant)),
+        "hold_id": str(make.hold(tenant, execution_id=execution)),
+        "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
         "user_role_id": str(role[0]),
     }
+    furnish_cold_tier(make, tenant)
     return Other(tenant, key, names)
 
 

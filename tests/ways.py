@@ -20,7 +20,11 @@ from tests.scenes import BY_NAME, Operation, Scene
 UNREACHABLE = "postgresql://flo_app:secret@127.0.0.1:1/nowhere"
 TOO_LARGE = json.dumps({"name": "x" * 5_000_000})
 UNKNOWN = {"user_id": "nobody", "key_id": "0" * 12, "session_key": "0" * 64, "setting_key": "unheard-of"}
-ABLE = {"tenant:delete": "owner", "invitation:write": "pending", "events:write": "key for events:write"}
+ABLE = {
+    **dict.fromkeys(("tenant:delete", "erasures:read", "erasures:write"), "owner"),
+    "invitation:write": "pending",
+    "events:write": "key for events:write",
+}
 NEEDS_NO_NAME = {"preferences:read", "preferences:write", "events:write"}  # else there is no tenant, or the key's
 
 

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import analytics, deliveries, executions
+from flomastr import analytics, archived, deliveries, executions
 from flomastr.analytics import Summary
+from flomastr.archived import MOVED, Archived, Moved
 from flomastr.auth import OnceKey, enters
 from flomastr.database import Database
 from flomastr.deliveries import Batch, BatchResults, NewExecution
 from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.executions import Execution, ExecutionChanges, Filter
+from flomastr.executions import Execution, ExecutionChanges, Matching, WithData
 from flomastr.fields import Message
 from flomastr.http import conflict, create_app, http_handler
 from flomastr.paging import Page
@@ -40,11 +41,7 @@ async def record_executions(batch: Batch, db: Writing, key: OnceKey) -> BatchRes
 
 @app.get("")
 async def list_executions(
-    db: Reading,
-    matching: Annotated[Filter, Query()],
-    page: Page,
-    response: Response,
-    include_data: Annotated[bool, Query(description="With execution_data; the page ends before 4 MB.")] = False,
+    db: Reading, matching: Matching, page: Page, response: Response, include_data: WithData = False
 ) -> list[Execution]:
     """Newest first; filters workflow_id, status; with execution_data if include_data=true."""
     newest = executions.newest_with_data if include_data else executions.newest
@@ -58,22 +55,25 @@ async def summarize_executions(
     return db.one(analytics.summary(workflow_id, days))
 
 
-@app.get("/{execution_id}")
-async def get_execution(execution_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> Execution:
-    return tagged(db.one(executions.get(execution_id)), response, known)
+@app.get("/{execution_id}", responses=MOVED)
+async def get_execution(
+    execution_id: UUID, db: Reading, known: IfNoneMatch, moved: Moved, response: Response
+) -> Execution:
+    return tagged(archived.one(db, executions.get(execution_id), execution_id, moved), response, known)
 
 
-@app.put("/{execution_id}", responses=conflict("It has ended, and is not reopened."))
+@app.put("/{execution_id}", responses=conflict("It has ended, and is not reopened; or it is archived."))
 async def update_execution(
     execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Execution:
     """One that has ended is not reopened."""
-    return tagged(db.one(executions.update(execution_id, changes, if_match)), response)
+    updated = archived.one(db, executions.update(execution_id, changes, if_match), execution_id, Archived())
+    return tagged(updated, response)
 
 
-@app.delete("/{execution_id}")
+@app.delete("/{execution_id}", responses=conflict("It is under a legal hold, or archived."))
 async def delete_execution(execution_id: UUID, db: Writing, if_match: IfMatch) -> Message:
-    db.one(executions.delete(execution_id, if_match))
+    archived.one(db, executions.delete(execution_id, if_match), execution_id, Archived())
     return Message(message="The execution is deleted.")
 
 

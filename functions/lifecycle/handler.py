@@ -37,9 +37,9 @@ async def restore_tenant(body: StateChange, db: Writing, key: OnceKey) -> Change
     return db.once(lifecycle.change("restore", body.tenant_id, body.reason), key)[0]
 
 
-@app.post("/hard-delete", responses=WRONG_STATE)
+@app.post("/hard-delete", responses=conflict("The tenant is in another state, or under a legal hold."))
 async def hard_delete_tenant(body: HardDelete, db: Writing, key: OnceKey) -> ChangedTenant:
-    """For ever, of a deleted tenant, when its slug is typed back."""
+    """For ever, of a deleted tenant, when its slug is typed back. `GET /routes/erasures` tells when all is gone."""
     return db.once(lifecycle.change("hard_delete", body.tenant_id, body.reason, body.confirm), key)[0]
 
 

@@ -1,15 +1,13 @@
-"""Every day: partitions for the executions of the next fourteen."""
+"""Every day: partitions for the executions of the next fourteen, and each tenant's in its class."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from flomastr import partitions
-from flomastr.observability import instrumented, metrics
+from flomastr import jobs, partitions
+from flomastr.observability import instrumented
 
 
 @instrumented
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    made = partitions.keep_ready()
-    metrics.add_metric(name="PartitionsMade", unit="Count", value=made)
-    return {"made": made}
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return jobs.run("partitions", partitions.run, event, context)

@@ -9,7 +9,7 @@ from flomastr.auth import OnceKey, enters, enters_if_named, outside_unless_named
 from flomastr.database import Database
 from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.fields import Message, Name, Text
-from flomastr.http import create_app, http_handler
+from flomastr.http import conflict, create_app, http_handler
 from flomastr.members import UserId
 from flomastr.paging import Page
 from flomastr.preferences import NewPreferences, NewSetting, PreferencesChange, Setting, StoredSetting, UserPreferences
@@ -45,7 +45,7 @@ async def replace_preferences(
     return tagged(db.one(preferences.replace(user_id, change, if_match)), response)
 
 
-@app.delete("/{user_id}")
+@app.delete("/{user_id}", responses=conflict("It is under a legal hold."))
 async def delete_preferences(user_id: UserId, db: Writing, if_match: IfMatch) -> Message:
     db.one(preferences.delete(user_id, if_match))
     return Message(message="The preferences are deleted.")
@@ -67,7 +67,7 @@ async def store_setting(
     return tagged(db.one(preferences.store_setting(user_id, setting_key, new, if_match)), response)
 
 
-@app.delete("/{user_id}/setting/{setting_key}")
+@app.delete("/{user_id}/setting/{setting_key}", responses=conflict("It is under a legal hold."))
 async def delete_setting(user_id: UserId, setting_key: Name, db: Writing, if_match: IfMatch) -> Message:
     db.one(preferences.delete_setting(user_id, setting_key, if_match))
     return Message(message="The setting is deleted.")

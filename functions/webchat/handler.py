@@ -42,7 +42,7 @@ async def get_session(session_key: Key, db: Reading, known: IfNoneMatch, respons
     return tagged(db.one(webchat.get(session_key)), response, known)
 
 
-@app.delete("/{session_key}")
+@app.delete("/{session_key}", responses=conflict("It is under a legal hold."))
 async def delete_session(session_key: Key, db: Writing, if_match: IfMatch) -> Message:
     db.one(webchat.delete(session_key, if_match))
     return Message(message="The session and its messages are deleted.")

@@ -47,7 +47,7 @@ async def update_workflow(
     return tagged(db.one(workflows.update(workflow_id, changes, if_match)), response)
 
 
-@app.delete("/{workflow_id}")
+@app.delete("/{workflow_id}", responses=conflict("It is under a legal hold."))
 async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> Message:
     """With its executions and chats."""
     db.one(workflows.delete(workflow_id, if_match))

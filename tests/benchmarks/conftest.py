@@ -15,11 +15,15 @@ from tests.factories import Factory
 
 DATA = ROOT / ".local" / "bench"  # kept, so that packages are installed once
 
-os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"  # they would be printed between the tables
-
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     return None if config.getoption("--benchmarks") else True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_metrics() -> None:
+    """They would be printed between the tables."""
+    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
 
 
 @pytest.fixture(scope="session")

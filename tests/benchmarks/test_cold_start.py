@@ -18,6 +18,7 @@ from dev.database import Database
 from dev.environment import parameters
 from dev.identity import Identity
 from dev.platform import HOST, Platform, address, platform
+from dev.storage import Storage
 from dev.template import ROOT, Template, read_template
 from tests.benchmarks.measure import Times
 from tests.benchmarks.report import Goal, Report
@@ -46,7 +47,9 @@ class First:
 def test_cold_start(make: Factory, scene: Scene, server: Cluster, database: str, data: Path, report: Report) -> None:
     for code in (ROOT / "functions", ROOT / "layers", ROOT / "schema", FOLDER):
         compile_dir(code, quiet=1)  # functions write no bytecode, and that of the packages came with them
-    found = Database(server.url("flomastr_admin", database), os.environ["DATABASE_URL"])
+    found = Database(
+        server.url("flomastr_admin", database), os.environ["DATABASE_URL"], server.url("flo_job", database)
+    )
     firsts = [First(BARE, {}), First(BARE_AUTHORIZER, {}), *first_requests(make, scene, data)]
     # In a thread, since asyncio.run leaves the thread without the event loop that handlers in this process use.
     with create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as thread:
@@ -96,7 +99,7 @@ def first_requests(make: Factory, scene: Scene, data: Path) -> list[First]:
 async def measure(firsts: list[First], listener: socket, data: Path, database: Database) -> dict[str, Times]:
     """In turn, there and back, after a round that does not count."""
     times = {first.function: Times() for first in firsts}
-    async with platform(listener, with_bare(address(listener)), data, database) as running:
+    async with platform(listener, with_bare(address(listener)), data, database, Storage(0, 0)) as running:
         for number in range(ROUNDS + 1):
             for first in firsts if number % 2 else reversed(firsts):
                 await start(running, first, times[first.function] if number else Times())

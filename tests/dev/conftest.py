@@ -28,9 +28,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         shared = shared.parent
     with (shared / "packages.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        dependencies = ROOT / "layers" / "dependencies" / "requirements.txt"
+        layers = ("dependencies", "lake")
         return [
-            installed(dependencies, shared, "dependencies"),
+            *(installed(ROOT / "layers" / layer / "requirements.txt", shared, layer) for layer in layers),
             installed(ROOT / "dev" / "runtime.txt", shared, "runtime"),
         ]
 

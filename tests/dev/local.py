@@ -14,6 +14,7 @@ from typing import Any
 from dev.database import Database
 from dev.environment import parameters
 from dev.platform import address, listen, platform
+from dev.storage import Storage
 from dev.template import read_template
 
 TEMPLATE = """
@@ -147,7 +148,7 @@ def served(collection: Path, data: Path) -> Generator[Running]:
 
         async def serve() -> None:
             template = read_template(collection / "template.yaml", parameters(url))
-            async with platform(listener, template, data, Database("", "")):
+            async with platform(listener, template, data, Database("", "", ""), Storage(0, 0)):
                 over = asyncio.Event()
                 started.put((asyncio.get_running_loop(), over))
                 await over.wait()

@@ -19,7 +19,9 @@ import pytest
 
 from dev.demo import SAMPLE
 from dev.postgres import cluster, create_database, free_port
+from dev.storage import reach
 from dev.template import ROOT
+from tests.storage import bucket_in
 
 READY_SECONDS = 120
 
@@ -145,7 +147,23 @@ def test_a_token_is_printed_alone_and_a_super_admin_sees_every_tenant(served: Se
 
 def test_a_function_is_invoked_by_itself(served: Served) -> None:
     invoked = run("invoke", "partitions", "--data", served.data)
-    assert (invoked.returncode, set(json.loads(invoked.stdout))) == (0, {"made"})
+    assert (invoked.returncode, set(json.loads(invoked.stdout))) == (0, {"state", "partitions_made"})
+
+
+def stored(data: Path, body: bytes) -> list[str]:
+    """What a platform's storage has, before this is put there too."""
+    platform, _ = start(data)
+    with platform.process, reach(data) as storage:
+        bucket = bucket_in(storage)
+        found = bucket.keys()
+        bucket.client.put_object(Bucket=bucket.name, Key="kept", Body=body)
+        assert platform.end(signal.SIGINT) == 0
+    return found
+
+
+def test_objects_outlive_the_platform(data: Path) -> None:
+    before = stored(data, b"kept")
+    assert stored(data, b"again") == [*before, "kept"]
 
 
 def test_a_taken_port_is_one_sentence(data: Path) -> None:

@@ -188,9 +188,21 @@ def test_a_signing_key_is_too_long_to_be_guessed(managed: Managed, length: int, 
         assert settings.signing_key() == b"x" * length
 
 
+@needs_pgbouncer
+def test_object_storage_that_is_not_awss_has_its_keys_in_the_secret(managed: Managed) -> None:
+    secret = {"url": "postgresql://", "ca_certificate": "", "signing_key": "x" * 32}
+    managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
+    assert settings.storage_keys() == (None, None)
+    keys = {"s3_access_key_id": "who", "s3_secret_access_key": "how"}
+    managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret | keys))
+    settings.secrets.cache_clear()
+    assert settings.storage_keys() == ("who", "how")
+
+
 def test_in_local_runs_the_environment_takes_precedence(database_url: str) -> None:
     with connected(DATABASE_SECRET="never read", SIGNING_KEY="local"):
         assert settings.database_url() == database_url == os.environ["DATABASE_URL"]
         assert settings.signing_key() == b"local"
+        assert settings.storage_keys() == (None, None)
         assert port_of(settings.database_url(fresh=True)) == port_of(database_url)
         assert psycopg.connect(settings.database_url()).close() is None

@@ -28,7 +28,7 @@ def test_nothing_that_is_taken_spoils_a_list(make: Factory) -> None:
     assert answers == {201, 422}
 
 
-SOON = datetime.now(UTC) + timedelta(days=1, minutes=5)
+SOON = datetime.now(UTC) + timedelta(days=1, hours=1)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.problems import EXECUTIONS, ask, nested, refused
 
 type Superuser = psycopg.Connection[Any]
 
-SOON = (datetime.now(UTC) + timedelta(days=1, minutes=5)).isoformat()
+SOON = (datetime.now(UTC) + timedelta(days=1, hours=1)).isoformat()
 STARTED = "n8n.workflow.started"
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
 

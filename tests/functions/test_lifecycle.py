@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.rows import scalar_row
 
 from flomastr.identity import Caller
 from functions.lifecycle.handler import lambda_handler
@@ -21,7 +18,7 @@ from tests.problems import refused
 
 type Superuser = psycopg.Connection[Any]
 
-STATES = ["active", "inactive", "suspended", "deleted"]
+STATES = ["active", "inactive", "suspended", "deleted", "being erased"]
 NEXT = {  # the whole state machine: all else is refused
     ("suspend", "active"): "suspended",
     ("suspend", "inactive"): "suspended",
@@ -31,7 +28,7 @@ NEXT = {  # the whole state machine: all else is refused
     ("soft-delete", "inactive"): "deleted",
     ("soft-delete", "suspended"): "deleted",
     ("restore", "deleted"): "active",
-    ("hard-delete", "deleted"): "gone",
+    ("hard-delete", "deleted"): "being erased",
 }
 STEPS = ["suspend", "reactivate", "soft-delete", "restore", "hard-delete"]
 
@@ -58,14 +55,19 @@ def step(admin: Caller, name: str, tenant: Tenant, **body: Any) -> Answer:
 
 
 def state(admin: Caller, tenant: Tenant) -> str:
-    answer = ask(admin, "GET", f"/status/{tenant.id}")
-    if answer.status == 404:
-        return "gone"
-    return "deleted" if answer.json["is_soft_deleted"] else answer.json["status"]
+    told = ask(admin, "GET", f"/status/{tenant.id}").json
+    if told["is_being_erased"]:
+        return "being erased"
+    return "deleted" if told["is_soft_deleted"] else told["status"]
 
 
 def in_state(make: Factory, state: str) -> Tenant:
-    return make.tenant(deleted_at="2026-01-01") if state == "deleted" else make.tenant(status=state)
+    if state not in ("deleted", "being erased"):
+        return make.tenant(status=state)
+    tenant = make.tenant(deleted_at="2026-01-01")
+    if state == "being erased":
+        make.erasure(tenant)
+    return tenant
 
 
 @pytest.mark.parametrize("before", STATES)
@@ -156,56 +158,22 @@ def test_a_hard_delete_wants_the_slug_typed_back_and_a_reason(make: Factory, adm
     assert state(admin, tenant) == "deleted"
 
 
-def rows_of(superuser: Superuser, tenant: UUID) -> dict[str, int]:
-    """How many rows each table that knows tenants has of this one."""
-    named = superuser.cursor(row_factory=scalar_row).execute(
-        "SELECT attrelid::regclass::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-        " WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
-        "   AND attname = 'tenant_id'"
-    )
-    count = sql.SQL("SELECT count(*) FROM {} WHERE tenant_id = %s")
-    return {
-        table: superuser.execute(count.format(sql.Identifier(*table.split("."))), (tenant,)).fetchall()[0][0]
-        for table in named
-    }
-
-
-def furnish(make: Factory, superuser: Superuser, tenant: Tenant) -> None:
-    """A row of the tenant in every table there is."""
-    workflow = make.workflow(tenant)
-    make.execution(tenant, workflow)
-    make.api_key(tenant)
-    make.invitation(tenant.id, make.person(), "owner")
-    make.tenant_action(tenant)
-    user = {"tenant_id": tenant.id, "user_id": tenant.owner.user_id, "workflow_id": workflow}
-    superuser.execute("INSERT INTO app.user_preferences (tenant_id, user_id) VALUES (%(tenant_id)s, %(user_id)s)", user)
-    superuser.execute(
-        "INSERT INTO app.webchat_sessions (tenant_id, user_id, workflow_id)"
-        " VALUES (%(tenant_id)s, %(user_id)s, %(workflow_id)s)",
-        user,
-    )
-    superuser.execute(
-        "INSERT INTO app.idempotency_keys (tenant_id, actor, key, fingerprint) VALUES (%(tenant_id)s, 'x', 'k', 'f')",
-        user,
-    )
-
-
-def test_a_hard_delete_leaves_the_record_of_it_and_no_other_row(
+def test_a_hard_delete_asks_for_an_erasure_and_nothing_is_lost_before_it(
     make: Factory, admin: Caller, superuser: Superuser
 ) -> None:
-    tenant, neighbour = make.tenant(), make.tenant()
-    for each in (tenant, neighbour):
-        furnish(make, superuser, each)
-    before = rows_of(superuser, neighbour.id)
-    assert rows_of(superuser, tenant.id) == before and min(before.values()) > 0
+    tenant = make.tenant()
+    execution = make.execution(tenant, make.workflow(tenant))
+    make.erasure(tenant, "somebody")  # which is no erasure of the tenant
     step(admin, "soft-delete", tenant)
-    assert step(admin, "hard-delete", tenant).json["status"] == "gone"
-    kept = {table for table, rows in rows_of(superuser, tenant.id).items() if rows}
-    assert kept == {"app.tenant_actions"}
-    assert rows_of(superuser, neighbour.id) == before
-    assert step(admin, "restore", tenant).status == 404
-    done = superuser.execute("SELECT action FROM app.tenant_actions WHERE tenant_id = %s ORDER BY id", (tenant.id,))
-    assert [action for (action,) in done] == ["provision", "soft_delete", "hard_delete"]
+    assert state(admin, tenant) == "deleted"
+    told = step(admin, "hard-delete", tenant).json
+    assert told["message"] == "The tenant is being erased. GET /routes/erasures tells more."
+    (asked,) = superuser.execute(
+        "SELECT state, requested_by, signature FROM app.erasures WHERE tenant_id = %s AND user_id IS NULL", (tenant.id,)
+    ).fetchall()
+    assert asked == ("pending", f"user:{admin.user_id}", None)
+    assert superuser.execute("SELECT FROM app.workflow_executions WHERE id = %s", (execution,)).rowcount == 1
+    assert step(admin, "restore", tenant).json["code"] == "wrong_state"
 
 
 def test_a_step_repeated_under_its_idempotency_key_is_taken_once(make: Factory, admin: Caller) -> None:
@@ -220,11 +188,16 @@ def send(caller: Caller, path: str, body: dict[str, Any]) -> int:
     return ask(caller, "POST", path, body=body).status
 
 
-@pytest.mark.parametrize(("name", "before"), [("suspend", "active"), ("soft-delete", "active"), ("restore", "deleted")])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("suspend", "active"), ("soft-delete", "active"), ("restore", "deleted"), ("hard-delete", "deleted")],
+)
 def test_of_many_who_take_one_step_at_once_one_does(
     make: Factory, admin: Caller, sandboxes: Executor, name: str, before: str
 ) -> None:
     tenant = in_state(make, before)
-    sent = [sandboxes.submit(send, admin, f"/{name}", {"tenant_id": tenant.slug}) for _ in range(8)]
+    body = {"tenant_id": tenant.slug}
+    body |= {"confirm": tenant.slug, "reason": "asked for"} if name == "hard-delete" else {}
+    sent = [sandboxes.submit(send, admin, f"/{name}", body) for _ in range(8)]
     assert sorted(answer.result() for answer in sent) == [200] + [409] * 7
     assert len(ask(admin, "GET", f"/status/{tenant.id}").json["actions"]) == 1

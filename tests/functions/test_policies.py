@@ -23,6 +23,7 @@ def test_a_tenant_has_policies_before_anybody_has_set_any(make: Factory) -> None
     assert call(lambda_handler, "GET", f"/routes/tenants/{slug}/policies", caller=admin).json == {
         "tenant_id": made["id"],
         "hot_ttl_days": 30,
+        "cold_ttl_days": None,
         "confidence_threshold": 0.8,
         "rate_limit_per_minute": 6000,
     }
@@ -42,6 +43,7 @@ def test_a_change_touches_what_it_names_and_the_tenant_shows_it(make: Factory) -
     ("field", "good", "bad"),
     [
         ("hot_ttl_days", [1, 365], [0, 366, -1, 7.5, "7", None, True]),
+        ("cold_ttl_days", [None, 30, 36_500], [29, 36_501, 0, -30, 30.5, "30", True]),
         ("confidence_threshold", [0, 1, 0.999], [-0.001, 1.001, "0.5", None, True]),
         ("rate_limit_per_minute", [1_000_000], [0, 1_000_001, -5, 1.5, "9", None, True]),
     ],
@@ -53,6 +55,22 @@ def test_each_policy_has_its_bounds(make: Factory, field: str, good: list[float]
     for value in bad:
         refused(ask(admin, "PUT", tenant, body={field: value}), 422, f"body.{field}")
     assert ask(admin, "GET", tenant).json[field] == good[-1]
+
+
+def test_archived_files_are_kept_for_as_long_as_it_is_said_and_for_ever_where_nothing_is(make: Factory) -> None:
+    tenant, other = make.tenant(), make.tenant()
+    before = ask(tenant.owner, "GET", tenant).json
+    for days in (30, 400):
+        changed = ask(tenant.owner, "PUT", tenant, body={"cold_ttl_days": days})
+        assert changed.json == before | {"cold_ttl_days": days}
+        read = ask(tenant.owner, "GET", tenant)
+        assert (read.json, read.headers["etag"]) == (changed.json, changed.headers["etag"])
+    ask(tenant.owner, "PUT", tenant, body={"hot_ttl_days": 30})
+    assert ask(tenant.owner, "GET", tenant).json["cold_ttl_days"] == 400  # what is not named stays
+    late = ask(tenant.owner, "PUT", tenant, body={"cold_ttl_days": None}, headers={"if-match": '"0"'})
+    assert late.status == 412
+    assert ask(tenant.owner, "PUT", tenant, body={"cold_ttl_days": None}).json == before
+    assert ask(other.owner, "GET", other).json["cold_ttl_days"] is None
 
 
 def test_a_change_names_at_least_one_policy_and_no_unknown_one(make: Factory) -> None:

@@ -19,6 +19,35 @@ SELECT
 """
 
 
+# The cold tier: what a tenant writes about it, and what jobs do.
+OF_THE_TENANT = """
+WITH restore AS (
+  INSERT INTO app.restores (first_at, last_at, days, state) VALUES ('2026-01-01', '2026-01-02', 1, 'expired')
+), hold AS (
+  INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
+), erasure AS (
+  INSERT INTO app.erasures (user_id, state) VALUES ('somebody', 'done')
+), policy AS (
+  INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
+)
+INSERT INTO app.class_changes (tenant_id, ttl_class) VALUES (app.tenant(), 7)
+"""
+OF_JOBS = """
+WITH file AS (
+  INSERT INTO app.archive_files (
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+  )
+  SELECT %(tenant)s::uuid, 'workflow_executions', '2026-01-01', 'furnished', 1, 1, 1, 1, id, id, ARRAY[id]
+  FROM app.uuid7() AS id
+  RETURNING tenant_id, id, first_id
+), leaving AS (
+  INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
+)
+INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
+SELECT tenant_id, app.uuid7(), id, 1 FROM app.restores WHERE tenant_id = %(tenant)s
+"""
+
+
 def furnished(make: Factory) -> Tenant:
     """A tenant with a row in every table."""
     tenant, colleague = make.tenant(), make.person()
@@ -32,7 +61,17 @@ def furnished(make: Factory) -> Tenant:
     make.tenant_action(tenant)
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
+    furnish_cold_tier(make, tenant)
     return tenant
+
+
+def furnish_cold_tier(make: Factory, tenant: Tenant) -> None:
+    """What no job works on: all of it is over, or only planned."""
+    with make.conn.transaction():
+        enter(make.conn, tenant.id, "owner", tenant.owner)
+        make.conn.execute(OF_THE_TENANT)
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(OF_JOBS, {"tenant": tenant.id})
 
 
 def enter(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:

@@ -62,7 +62,7 @@ def test_killed_in_each_migration_of_the_real_schema_it_completes(
     kills = 0
     while start(nothing, FOLDER, 11).wait() == -signal.SIGKILL:  # after one migration has been applied, within the next
         kills += 1
-    assert kills >= len(REAL) - 2
+    assert kills >= len(REAL) - 3  # a file that runs as the login role is a statement shorter: the next one ends too
     assert ledger(nothing) == REAL
     counted: LiteralString = "SELECT count(*) FROM pg_class WHERE relnamespace = 'app'::regnamespace"
     assert answers(nothing, counted) == [row[0] for row in superuser.execute(counted)]

@@ -1,9 +1,10 @@
 """Executions of workflows: the models and their SQL. How they are recorded is in deliveries.py."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from fastapi import Query as QueryParameter
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
@@ -12,6 +13,8 @@ from flomastr.fields import UNSET, Changes, JsonObject, PastMoment, Text
 from flomastr.flight import Query
 from flomastr.paging import MAX_PAGE_BYTES, PageRequest
 from flomastr.rows import Count, Deleted
+
+MAX_DATA_BYTES = MAX_PAGE_BYTES * 3 // 2  # as Postgres writes them: `[1, 1]` takes that much more than `[1,1]`
 
 type Status = Literal["new", "running", "waiting", "unknown", "crashed", "canceled", "error", "success"]
 
@@ -40,6 +43,9 @@ class Filter(BaseModel):
     workflow_id: UUID | None = None
     status: Status | None = None
 
+
+Matching = Annotated[Filter, QueryParameter()]
+WithData = Annotated[bool, QueryParameter(description="With execution_data; the page ends before 4 MB.")]
 
 COLUMNS = """
   e.id, e.workflow_id, e.tenant_id, e.n8n_execution_id, e.status, e.mode, e.started_at, e.finished_at,
@@ -71,7 +77,7 @@ def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
         "  FROM (SELECT e.*" + PAGE + ") AS e"
         "  WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
         ") AS e WHERE e.bytes_before <= %(max_bytes)s ORDER BY e.id DESC",
-        matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
+        matching.model_dump() | page.params() | {"max_bytes": MAX_DATA_BYTES},
         Execution,
     )
 

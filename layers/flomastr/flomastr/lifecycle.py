@@ -1,4 +1,4 @@
-"""The life of a tenant: provisioned, suspended, deleted, restored, gone. What is done is kept, with who and why."""
+"""The life of a tenant: provisioned, suspended, deleted, restored, erased. What is done is kept, with who and why."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ class StateChange(Body):
 
 
 class HardDelete(Body):
-    """For ever: the slug is typed back."""
+    """For ever: the slug is typed back. Erasing takes its time, and nothing stops it."""
 
     tenant_id: TenantName
     reason: Reason
@@ -31,7 +31,7 @@ class HardDelete(Body):
 class ChangedTenant(BaseModel):
     tenant_id: UUID
     action: Action
-    status: TenantStatus | Literal["deleted", "gone"]
+    status: TenantStatus | Literal["deleted", "being erased"]
     message: str
     timestamp: datetime
 
@@ -52,6 +52,7 @@ class TenantState(BaseModel):
     status: TenantStatus
     is_suspended: bool
     is_soft_deleted: bool
+    is_being_erased: bool
     deleted_at: datetime | None
     created_at: datetime
     updated_at: datetime | None
@@ -78,7 +79,8 @@ class Provisioned(BaseModel):
 
 def change(action: Action, tenant: str, reason: str | None, confirm: str | None = None) -> Query[ChangedTenant]:
     return Query(
-        "SELECT tenant_id, action, status, created_at AS timestamp, format('The tenant is %%s.', status) AS message"
+        "SELECT tenant_id, action, status, created_at AS timestamp, format('The tenant is %%s.', status)"
+        "  || CASE status WHEN 'being erased' THEN ' GET /routes/erasures tells more.' ELSE '' END AS message"
         " FROM app.change_tenant_state(%(tenant)s, %(action)s, %(reason)s, %(confirm)s)",
         {"tenant": tenant, "action": action, "reason": reason, "confirm": confirm},
         ChangedTenant,
@@ -90,7 +92,9 @@ def status(tenant: str) -> Query[TenantState]:
         """
         SELECT
           t.id AS tenant_id, t.slug, t.name, t.status, t.status = 'suspended' AS is_suspended,
-          t.deleted_at IS NOT NULL AS is_soft_deleted, t.deleted_at, t.created_at, t.updated_at, (
+          t.deleted_at IS NOT NULL AS is_soft_deleted,
+          EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = t.id AND e.user_id IS NULL) AS is_being_erased,
+          t.deleted_at, t.created_at, t.updated_at, (
             SELECT coalesce(jsonb_agg(to_jsonb(done) ORDER BY done.id DESC), '[]')
             FROM (SELECT * FROM app.tenant_actions AS a WHERE a.tenant_id = t.id ORDER BY a.id DESC LIMIT 20) AS done
           ) AS actions

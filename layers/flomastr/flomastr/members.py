@@ -118,11 +118,22 @@ def update(user_id: str, changes: MemberChanges, if_match: list[str] | None) -> 
 
 
 def remove(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
-    """Members leave by themselves, and are removed by those who administer."""
+    """Members leave by themselves, and are removed by those who administer.
+
+    Under a legal hold a member becomes inactive, since preferences go with the row.
+    """
     return Query(
-        "DELETE FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s"
-        " AND CASE m.user_id WHEN app.person() THEN true ELSE app.require_rank(m.role) END"
-        " AND app.require_match(app.etag(m), %(if_match)s) RETURNING m.id",
+        "WITH ended AS ("
+        "  SELECT m.id, app.is_held(m.tenant_id) AS is_held FROM app.tenant_memberships AS m"
+        "  WHERE m.user_id = %(user_id)s"
+        "  AND CASE m.user_id WHEN app.person() THEN true ELSE app.require_rank(m.role) END"
+        "  AND app.require_match(app.etag(m), %(if_match)s)"
+        "), kept AS ("
+        "  UPDATE app.tenant_memberships AS m SET status = 'inactive', updated_at = now()"
+        "  FROM ended WHERE m.id = ended.id AND ended.is_held"
+        "), removed AS ("
+        "  DELETE FROM app.tenant_memberships AS m USING ended WHERE m.id = ended.id AND NOT ended.is_held"
+        ") SELECT id FROM ended",
         {"user_id": user_id, "if_match": if_match},
         Deleted,
     )

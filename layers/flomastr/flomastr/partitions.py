@@ -1,16 +1,44 @@
-"""Partitions of executions, kept ready ahead of time."""
+"""Partitions of executions: kept ready ahead of time, and each row in its tenant's class."""
 
-from pydantic import BaseModel
+from uuid import UUID
 
-from flomastr.database import ask
-from flomastr.flight import Query
+from psycopg.errors import LockNotAvailable
+
+from flomastr.jobs import Job
+
+BATCH = 1000
+LOWEST = UUID(int=0)
 
 
-class Made(BaseModel):
-    made: int
+def run(job: Job) -> None:
+    (made,) = job.conn.execute("SELECT app.keep_leaves_ready()").fetchall()[0]
+    job.counts["partitions_made"] = made
+    settle(job)
 
 
-def keep_ready() -> int:
-    """Makes what is missing and tells how many. Safe to run twice, and at once."""
-    (row,) = ask(Query("SELECT app.keep_leaves_ready() AS made", {}, Made))
-    return row.made
+def settle(job: Job) -> bool:
+    """Moves what tenants that changed their class have left behind. Whether all of it is moved."""
+    changes = job.conn.execute("SELECT tenant_id, ttl_class FROM app.class_changes ORDER BY changed_at").fetchall()
+    return all([follow(job, tenant, left) for tenant, left in changes])
+
+
+def follow(job: Job, tenant: UUID, left: int) -> bool:
+    last: UUID | None = LOWEST
+    while last is not None:
+        if not job.has_time():
+            return False
+        try:
+            with job.conn.transaction():
+                moved, last = job.conn.execute(
+                    "SELECT moved, last FROM app.move_to_class(%s, %s::smallint, %s, %s)", (tenant, left, last, BATCH)
+                ).fetchall()[0]
+        except LockNotAvailable:  # deliveries hold the executions; the next run goes on
+            job.unfinished = True
+            return False
+        job.counts["rows_moved"] += moved
+    job.conn.execute(
+        "DELETE FROM app.class_changes"  # by then no delivery still writes to the class that it left
+        " WHERE tenant_id = %s AND ttl_class = %s AND changed_at < now() - interval '1 minute'",
+        (tenant, left),
+    )
+    return True

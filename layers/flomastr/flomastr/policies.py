@@ -1,4 +1,4 @@
-"""A tenant's policies: how long executions stay hot, how sure an answer must be, how many requests it may make."""
+"""A tenant's policies: how long executions stay hot and archived, how sure an answer must be, how many requests."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,18 +11,21 @@ from flomastr.fields import A_NUMBER, UNSET, Changes
 from flomastr.flight import Query
 from flomastr.tenants import Days, Share
 
+type ColdDays = Annotated[int, Field(ge=30, le=36_500, description="null: for ever."), A_NUMBER]
 type RateLimit = Annotated[int, Field(ge=1, le=1_000_000, description="Super admins only."), A_NUMBER]
 
 
 class Policies(Tagged):
     tenant_id: UUID
     hot_ttl_days: int
+    cold_ttl_days: int | None
     confidence_threshold: float
     rate_limit_per_minute: int
 
 
 class PolicyChanges(Changes):
     hot_ttl_days: Days = UNSET
+    cold_ttl_days: ColdDays | None = None
     confidence_threshold: Share = UNSET
     rate_limit_per_minute: RateLimit = UNSET
 

@@ -171,7 +171,7 @@ def store_setting(user_id: str, key: str, new: NewSetting, if_match: list[str] |
 def delete_setting(user_id: str, key: str, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
         "UPDATE app.user_preferences AS p SET preferences = p.preferences - %(key)s::text, updated_at = now()"
-        " WHERE" + HERE_WITH_KEY + "RETURNING p.id",
+        " WHERE" + HERE_WITH_KEY + "AND app.require_not_held(p.tenant_id) RETURNING p.id",
         {"user_id": user_id, "key": key, "if_match": if_match},
         Deleted,
     )

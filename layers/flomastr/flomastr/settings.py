@@ -17,19 +17,26 @@ class Settings(BaseModel):
     database_secret: str = ""  # a Secrets Manager id: see Credentials
     database_url: str = ""  # local runs only, in place of the secret
     signing_key: str = ""  # local runs only, in place of the secret
+    archive_bucket: str = ""
+    s3_endpoint: str = ""  # an address such as https://fra1.digitaloceanspaces.com; empty: AWS S3
     oidc_issuer: str = ""
     oidc_jwks_url: str = ""
     oidc_authorized_parties: str = ""  # comma separated; empty admits any
 
 
 class Credentials(BaseModel):
-    """The secret: where the database is, whom to believe that it is the database, and what signs cursors."""
+    """The secret: where the database is, whom to believe that it is the database, and what signs cursors.
+
+    Object storage that is not AWS's has keys of its own; AWS S3 knows the function by its role.
+    """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     url: str
     ca_certificate: str
     signing_key: str = Field(min_length=32)
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: str | None = None
 
 
 @cache
@@ -50,6 +57,14 @@ def database_url(*, fresh: bool = False) -> str:
 
 def signing_key() -> bytes:
     return (settings().signing_key or credentials().signing_key).encode()
+
+
+def storage_keys() -> tuple[str | None, str | None]:
+    """Of object storage that is not AWS's. None: those of the function's role, or of the environment."""
+    if settings().database_url:
+        return None, None
+    secret = credentials()
+    return secret.s3_access_key_id, secret.s3_secret_access_key
 
 
 def credentials(*, fresh: bool = False) -> Credentials:

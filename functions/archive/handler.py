@@ -1,0 +1,13 @@
+"""Every night: what is past its time leaves Postgres for the cold tier."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from flomastr import archive, jobs
+from flomastr.observability import instrumented
+
+
+@instrumented
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return jobs.run("archive", archive.run, event, context)

@@ -1,0 +1,13 @@
+"""Every week: the many files of a month that is over become few."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from flomastr import compaction, jobs
+from flomastr.observability import instrumented
+
+
+@instrumented
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return jobs.run("compact", compaction.run, event, context)

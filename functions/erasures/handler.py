@@ -1,0 +1,51 @@
+"""Erasures over HTTP: owners ask for those of persons, super admins see all. Jobs carry them out."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+
+from flomastr import erasures
+from flomastr.auth import OnceKey, enters_named, outside
+from flomastr.database import Database
+from flomastr.erasures import Erasure, NewErasure
+from flomastr.etags import IfNoneMatch, created, tagged
+from flomastr.http import conflict, create_app, http_handler
+from flomastr.paging import Page
+
+app = create_app("/routes", "erasures")
+OnPlatform = Annotated[Database, outside("platform:read")]
+Reading = Annotated[Database, enters_named("erasures:read")]
+Writing = Annotated[Database, enters_named("erasures:write")]
+REFUSED = conflict("The person's data are being erased, are under a legal hold, or are the last owner's.")
+
+
+@app.get("/erasures")
+async def list_all_erasures(db: OnPlatform, page: Page, response: Response) -> list[Erasure]:
+    """Of tenants and of persons, with their receipts."""
+    return page.of(erasures.newest(page), erasures.count(), db, response)
+
+
+@app.get("/erasures/{erasure_id}")
+async def get_any_erasure(erasure_id: UUID, db: OnPlatform, known: IfNoneMatch, response: Response) -> Erasure:
+    return tagged(db.one(erasures.get(erasure_id)), response, known)
+
+
+@app.post("/tenants/{slug}/erasures", status_code=202, responses=REFUSED)
+async def ask_for_erasure(slug: str, new: NewErasure, db: Writing, key: OnceKey, response: Response) -> Erasure:
+    """Of one person's data in the tenant: membership, preferences, chats. There is no way back."""
+    (erasure,) = db.once(erasures.ask(new), key)
+    return created(erasure, response, f"/routes/tenants/{slug}/erasures/{erasure.id}")
+
+
+@app.get("/tenants/{slug}/erasures")
+async def list_erasures(db: Reading, page: Page, response: Response) -> list[Erasure]:
+    return page.of(erasures.newest(page), erasures.count(), db, response)
+
+
+@app.get("/tenants/{slug}/erasures/{erasure_id}")
+async def get_erasure(erasure_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> Erasure:
+    return tagged(db.one(erasures.get(erasure_id)), response, known)
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,197 @@
+"""Files of the cold tier as the manifest knows them: planned, written, read back, stored, given up."""
+
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from hashlib import file_digest
+from pathlib import Path
+from typing import LiteralString
+from uuid import UUID
+
+import duckdb
+from psycopg import sql
+from psycopg.rows import class_row
+from pydantic import BaseModel
+
+from flomastr import lake, storage
+from flomastr.jobs import Job
+from flomastr.lake import SOURCES, Source, Tally
+from flomastr.storage import ObjectMissing, StorageUnavailable
+
+
+class Unverified(Exception):
+    """What was read back is not what was written, or not what it should be."""
+
+
+class Unwritten(Exception):
+    """The file could not be written: the disk is full, or the storage does not answer."""
+
+
+class File(BaseModel):
+    """A row of app.archive_files."""
+
+    id: UUID
+    tenant_id: UUID
+    source: str
+    month: date
+    state: str
+    origin: str
+    rows: int
+    checksum: int
+    first_id: UUID
+    last_id: UUID
+    file_bytes: int | None
+    sha256: str | None
+
+    @property
+    def key(self) -> str:
+        return storage.key_of(self.source, self.month, self.tenant_id, self.id)
+
+    @property
+    def path(self) -> str:
+        """As DuckDB reads it."""
+        return f"cold://{self.file_bytes}/{self.key}"
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.rows, self.checksum, str(self.first_id), str(self.last_id))
+
+
+COLUMNS: LiteralString = """
+  id, tenant_id, source, month, state, origin, rows, checksum, first_id, last_id, file_bytes, sha256
+"""
+
+
+def planned(job: Job, origin: str, *states: str) -> list[File]:
+    """The files of an origin that do not count yet."""
+    cursor = job.conn.cursor(row_factory=class_row(File))
+    return cursor.execute(
+        "SELECT " + COLUMNS + " FROM app.archive_files WHERE origin = %s AND state = ANY (%s) ORDER BY id",
+        (origin, list(states) or ["writing", "verified"]),
+    ).fetchall()
+
+
+def secure(job: Job, file: File) -> None:
+    """A planned file is there. One that an earlier run has verified is read again: much may have happened since."""
+    if file.file_bytes is None or file.sha256 is None:
+        write(job, file)
+        return
+    with scratch(file) as (_, copy):
+        try:
+            verify(file, copy, file.file_bytes, file.sha256)
+        except Unverified:
+            job.conn.execute(
+                "UPDATE app.archive_files SET state = 'writing', file_bytes = NULL, sha256 = NULL WHERE id = %s",
+                (file.id,),
+            )
+            raise
+
+
+def write(job: Job, file: File) -> None:
+    """A planned file, with the rows that Postgres has for it."""
+    write_by(job, file, lambda path: lake.export(rows_of(file, SOURCES[file.source]).as_string(), path))
+
+
+def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
+    """Writes a planned file and reads it back: now it is verified. Again after a kill, under the same name."""
+    with scratch(file) as (path, copy):
+        try:
+            export(path)
+            size, sha256 = path.stat().st_size, digest(path)
+            storage.put(file.key, path)
+        except (duckdb.Error, StorageUnavailable, OSError) as error:
+            raise Unwritten(f"{file.key} could not be written: {error}") from error
+        verify(file, copy, size, sha256)
+    with job.conn.transaction():
+        job.conn.execute(
+            "UPDATE app.archive_files SET state = 'verified', file_bytes = %s, sha256 = %s"
+            " WHERE id = %s AND state = 'writing'",
+            (size, sha256, file.id),
+        )
+    job.counts["bytes_written"] += size
+
+
+def verify(file: File, copy: Path, size: int, sha256: str) -> None:
+    """The object, read back whole: its bytes are those that were sent, its rows those that Postgres counted."""
+    try:
+        storage.fetch(file.key, copy)
+        if copy.stat().st_size != size or digest(copy) != sha256:
+            raise Unverified(f"{file.key} is not what was sent.")
+        found = lake.tally(SOURCES[file.source], lake.listed([str(copy)]))
+    except ObjectMissing as error:
+        raise Unverified(f"{file.key} is missing.") from error
+    except (StorageUnavailable, OSError) as error:
+        raise Unwritten(f"{file.key} could not be read back: {error}") from error
+    except duckdb.Error as error:
+        raise Unverified(f"{file.key} cannot be read: {error}") from error
+    if found != file.tally:
+        raise Unverified(f"{file.key} holds {found}, and should hold {file.tally}.")
+
+
+def rows_of(file: File, source: Source) -> sql.Composed:
+    """Of a leaf: the tenant's rows between its ids. Else those that were remembered when the file was planned."""
+    if file.origin.startswith("workflow_executions_c"):
+        return sql.SQL(
+            "SELECT {columns} FROM app.workflow_executions AS e"
+            " WHERE e.ttl_class = {ttl_class} AND e.tenant_id = {tenant} AND e.id BETWEEN {first} AND {last}"
+            " ORDER BY e.id DESC"
+        ).format(
+            columns=sql.SQL(source.columns),
+            ttl_class=int(file.origin.split("_")[2][1:]),
+            tenant=file.tenant_id,
+            first=file.first_id,
+            last=file.last_id,
+        )
+    return sql.SQL(
+        "SELECT {columns} FROM app.leaving_rows AS r JOIN {table} AS e ON e.id = r.id AND e.tenant_id = r.tenant_id"
+        " WHERE r.file_id = {file} ORDER BY e.id DESC"
+    ).format(columns=sql.SQL(source.columns), table=sql.Identifier("app", source.name), file=file.id)
+
+
+def store(job: Job, origin: str) -> int:
+    """All files of an origin count from here on. How many rows they have."""
+    if planned(job, origin, "writing"):
+        raise Unverified(f"Files of {origin} are not verified.")
+    return sum(
+        rows
+        for (rows,) in job.conn.execute(
+            "UPDATE app.archive_files SET state = 'stored', stored_at = now()"
+            " WHERE origin = %s AND state = 'verified' RETURNING rows",
+            (origin,),
+        )
+    )
+
+
+def store_one(job: Job, file: File) -> None:
+    job.conn.execute(
+        "UPDATE app.archive_files SET state = 'stored', stored_at = now() WHERE id = %s AND state = 'verified'",
+        (file.id,),
+    )
+
+
+def discard(job: Job, origin: str) -> None:
+    """Gives up what is planned: its objects first, so that a kill in between leaves nothing that nobody knows."""
+    remove(job, planned(job, origin))
+
+
+def remove(job: Job, files: Sequence[File]) -> None:
+    storage.remove([file.key for file in files])
+    job.conn.execute("DELETE FROM app.archive_files WHERE id = ANY (%s)", ([file.id for file in files],))
+
+
+@contextmanager
+def scratch(file: File) -> Generator[tuple[Path, Path]]:
+    """Two paths for a file and its copy, which are gone afterwards."""
+    folder = Path(tempfile.gettempdir())
+    paths = folder / f"{file.id}.parquet", folder / f"{file.id}.copy.parquet"
+    try:
+        yield paths
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()

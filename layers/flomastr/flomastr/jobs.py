@@ -1,0 +1,118 @@
+"""What every scheduled job shares: one run at a time, a deadline, and a record of what it did."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from psycopg.types.json import Jsonb
+
+from flomastr import connection
+from flomastr.connection import Connection
+from flomastr.observability import logger, metrics
+
+RESERVE_SECONDS = 30  # of Lambda's time, to end the step under way and to write down what was done
+
+
+@dataclass
+class Job:
+    """One run: its connection, which is direct and so has a session, and what it has done so far."""
+
+    conn: Connection
+    moment: datetime  # what is due is due at this moment, however long the run takes
+    run_id: UUID
+    deadline: float  # of time.monotonic()
+    counts: Counter[str] = field(default_factory=Counter[str])
+    failures: list[str] = field(default_factory=list[str])
+    unfinished: bool = False
+
+    def has_time(self, seconds: float = 5) -> bool:
+        """Whether there is so much left. If not, the next run goes on from here."""
+        if time.monotonic() + seconds < self.deadline:
+            return True
+        self.unfinished = True
+        return False
+
+    def failed(self, told: str, metric: str) -> None:
+        """One thing that could not be done. The run goes on with the others, and fails when it ends."""
+        logger.error(told)
+        metrics.add_metric(name=metric, unit="Count", value=1)
+        self.failures.append(told)
+
+
+class JobFailed(Exception):
+    """Raised at the end of a run, so that Lambda counts it as failed and tells the operators."""
+
+
+def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Does the work unless another run of it is under way. Answers with what it counted."""
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    conn = connection.connect(deadline)
+    try:
+        if not begin(conn, name, deadline):
+            logger.warning("Another run is under way", job=name)
+            return {"state": "skipped"}
+        job = Job(conn, moment_of(event), recorded(conn, name), deadline)
+        return carry_out(job, work)
+    finally:
+        conn.close()
+
+
+def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
+    try:
+        work(job)
+    except BaseException as error:
+        finish(job, "failed", f"{type(error).__name__}: {error}"[:1000])
+        raise
+    if job.failures:
+        finish(job, "failed", "; ".join(job.failures)[:1000])
+        raise JobFailed("; ".join(job.failures)[:1000])
+    state = "unfinished" if job.unfinished else "done"
+    finish(job, state, None)
+    return {"state": state, **job.counts}
+
+
+def begin(conn: Connection, name: str, deadline: float) -> bool:
+    milliseconds = max(1, int((deadline - time.monotonic()) * 1000))
+    conn.execute(
+        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', '2s', false),"
+        " set_config('client_connection_check_interval', '1s', false)",  # else a killed run's statement keeps its locks
+        (str(milliseconds),),
+    )
+    return bool(
+        conn.execute("SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))", (name,)).fetchall()[0][
+            0
+        ]
+    )
+
+
+def recorded(conn: Connection, name: str) -> UUID:
+    """A run that is still said to be running is not: this one has its lock."""
+    with conn.transaction():
+        conn.execute(
+            "UPDATE app.job_runs SET state = 'killed', finished_at = now() WHERE job = %s AND state = 'running'",
+            (name,),
+        )
+        return conn.execute("INSERT INTO app.job_runs (job) VALUES (%s) RETURNING id", (name,)).fetchall()[0][0]
+
+
+def moment_of(event: dict[str, Any]) -> datetime:
+    """When the schedule was due, so that a repeated event means the same. Never ahead of the clock."""
+    now = datetime.now(UTC)
+    return min(now, datetime.fromisoformat(event["time"])) if event.get("time") else now
+
+
+def finish(job: Job, state: str, error: str | None) -> None:
+    for name, count in job.counts.items():
+        metrics.add_metric(name=name.title().replace("_", ""), unit="Count", value=count)
+    metrics.add_metric(name="JobFailed", unit="Count", value=int(state == "failed"))
+    if job.conn.closed:
+        return  # the next run tells that this one was killed
+    job.conn.execute(
+        "UPDATE app.job_runs SET state = %s, counts = %s, error = %s, finished_at = now() WHERE id = %s",
+        (state, Jsonb(job.counts), error, job.run_id),
+    )

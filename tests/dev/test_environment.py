@@ -1,0 +1,55 @@
+"""What the template's functions find around them on this machine."""
+
+from pathlib import Path
+
+import pytest
+
+from dev import environment
+from dev.database import Database
+from dev.storage import Storage
+from dev.template import Template, read_template
+
+DATABASE = Database("as the owner", "as flo_app", "as flo_job")
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return read_template(parameters=environment.parameters("http://127.0.0.1:3000"))
+
+
+def not_installed(_requirements: Path, data: Path, name: str) -> Path:
+    return data / name
+
+
+@pytest.fixture
+def found(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """The variables of each function."""
+    monkeypatch.setattr(environment, "installed", not_installed)
+    return {
+        name: environment.variables(function, "", tmp_path, DATABASE, Storage(4000, 1))
+        for name, function in template.functions.items()
+    }
+
+
+def test_requests_jobs_and_migrations_each_have_their_door(
+    found: dict[str, dict[str, str]], template: Template
+) -> None:
+    doors = {name: variables["DATABASE_URL"] for name, variables in found.items()}
+    jobs = {name for name, function in template.functions.items() if function.schedules}
+    assert {name for name, door in doors.items() if door == "as flo_job"} == jobs
+    assert {name for name, door in doors.items() if door == "as the owner"} == {"MigrateFunction"}
+    assert set(doors.values()) == {"as the owner", "as flo_app", "as flo_job"}
+
+
+def test_only_functions_over_the_archive_are_told_where_it_is(found: dict[str, dict[str, str]]) -> None:
+    told = {name: variables for name, variables in found.items() if "ARCHIVE_BUCKET" in variables}
+    assert {(v["ARCHIVE_BUCKET"], v["S3_ENDPOINT"]) for v in told.values()} == {("archive", "http://127.0.0.1:4000")}
+    assert "HistoryFunction" in told and "ArchiveFunction" in told and "WorkflowsFunction" not in told
+
+
+def test_a_job_has_the_time_and_the_memory_of_its_template(
+    template: Template, found: dict[str, dict[str, str]]
+) -> None:
+    assert template.function("archive").timeout == 900
+    assert found["ArchiveFunction"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "1769"
+    assert found["ArchiveFunction"]["AWS_ACCESS_KEY_ID"] == "local"

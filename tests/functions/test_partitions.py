@@ -1,0 +1,32 @@
+"""The scheduled function that keeps partitions ready: it connects as flo_job, directly."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from functions.partitions.handler import lambda_handler
+from tests.events import Context
+
+LAST = "SELECT max(leaf) FROM app.leaves() WHERE class = 7"
+
+
+def run() -> dict[str, Any]:
+    return lambda_handler({}, Context(left_ms=600_000))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.usefixtures("as_job")
+def test_a_partition_that_is_missing_is_made(superuser: psycopg.Connection[Any]) -> None:
+    run()
+    (leaf,) = superuser.execute(LAST).fetchall()[0]
+    superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(leaf)))
+    assert run()["partitions_made"] == 1
+    assert superuser.execute(LAST).fetchall() == [(leaf,)]
+
+
+@pytest.mark.usefixtures("as_job")
+def test_each_run_is_recorded_with_what_it_did(superuser: psycopg.Connection[Any]) -> None:
+    answer = run()
+    recorded = "SELECT state, counts FROM app.job_runs WHERE job = 'partitions' ORDER BY id DESC LIMIT 1"
+    assert superuser.execute(recorded).fetchall() == [(answer.pop("state"), answer)]

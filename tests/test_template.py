@@ -1,0 +1,196 @@
+"""What the template promises of safety: who may do what, and what is told when a job fails."""
+
+import re
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli import yamlhelper
+
+from flomastr.lake import SOURCES, Source
+
+ROOT = Path(__file__).parent.parent
+YAML: Any = yamlhelper  # which has no types
+TEMPLATE = YAML.yaml_parse((ROOT / "template.yaml").read_text())
+RESOURCES: dict[str, Any] = {name: found for name, found in TEMPLATE["Resources"].items()}
+FUNCTION_DEFAULTS = TEMPLATE["Globals"]["Function"]
+FUNCTIONS = {
+    name.removesuffix("Function"): found["Properties"]
+    for name, found in RESOURCES.items()
+    if found["Type"] == "AWS::Serverless::Function"
+}
+REQUESTS = {"History"}
+JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase"}
+LAKE = REQUESTS | JOBS - {"Partitions"}
+READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
+RIGHTS = {
+    "History": {READ, LIST},
+    "Archive": {READ, WRITE, REMOVE, LIST},
+    "Compact": {READ, WRITE, REMOVE, LIST},
+    "Expire": {READ, WRITE, REMOVE, LIST},
+    "Restore": {READ, LIST},
+    "Erase": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
+}
+FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
+BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
+
+
+def statements(function: Any) -> list[Any]:
+    return [statement for policy in function.get("Policies", []) for statement in policy.get("Statement", [])]
+
+
+def secrets(function: Any) -> list[str]:
+    name = "AWSSecretsManagerGetSecretValuePolicy"
+    return [policy[name]["SecretArn"]["Ref"] for policy in function.get("Policies", []) if name in policy]
+
+
+def schedules(function: Any) -> list[Any]:
+    return [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "ScheduleV2"]
+
+
+def is_ours(alarm: Any) -> bool:
+    return alarm["Namespace"] == FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+
+
+def columns(source: Source) -> list[str]:
+    """Their names as files have them."""
+    return [column.split(" AS ")[-1].strip().removeprefix("e.") for column in source.columns.split(",")]
+
+
+def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
+    has_layer = {name for name, function in FUNCTIONS.items() if {"Ref": "LakeLayer"} in function.get("Layers", [])}
+    told = {name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]}
+    assert has_layer == told == set(RIGHTS) == LAKE
+
+
+def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
+    found = {
+        name: {action for statement in statements(function) for action in statement["Action"]}
+        for name, function in FUNCTIONS.items()
+        if statements(function)
+    }
+    assert found == RIGHTS
+
+
+def test_rights_over_objects_end_at_the_archives_bucket() -> None:
+    for function in FUNCTIONS.values():
+        for statement in statements(function):
+            name, values = statement["Resource"]["Fn::Sub"]
+            of_bucket = all("Bucket" in action for action in statement["Action"])
+            assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else "/*")
+            assert values == {"Bucket": BUCKET}
+
+
+def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
+    assert {name for name, function in FUNCTIONS.items() if schedules(function)} == JOBS
+    for name in JOBS:
+        assert secrets(FUNCTIONS[name]) == ["JobSecretArn"]
+        assert FUNCTIONS[name]["Environment"]["Variables"]["DATABASE_SECRET"] == {"Ref": "JobSecretArn"}
+    assert {name for name, function in FUNCTIONS.items() if "JobSecretArn" in secrets(function)} == JOBS
+
+
+@pytest.mark.parametrize("name", sorted(JOBS))
+def test_a_run_is_repeated_and_one_that_is_given_up_is_kept(name: str) -> None:
+    (schedule,) = schedules(FUNCTIONS[name])
+    assert schedule["RetryPolicy"] == {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
+    assert schedule["DeadLetterConfig"] == {"Arn": FAILURES}
+    assert FUNCTIONS[name]["EventInvokeConfig"] == {
+        "MaximumRetryAttempts": 1,
+        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": FAILURES}},
+    }
+    assert RESOURCES["JobFailures"]["Properties"]["SqsManagedSseEnabled"] is True
+
+
+def test_two_stacks_may_stand_side_by_side() -> None:
+    """A schedule whose name SAM makes up would be taken by the first."""
+    assert all(schedule["OmitName"] for name in JOBS for schedule in schedules(FUNCTIONS[name]))
+
+
+def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_written() -> None:
+    alarms = [found["Properties"] for found in RESOURCES.values() if found["Type"] == "AWS::CloudWatch::Alarm"]
+    watched = {(alarm["MetricName"], alarm["Dimensions"][0]["Value"]) for alarm in alarms if is_ours(alarm)}
+    services = {name.lower() for name in JOBS}
+    assert {service for metric, service in watched if metric == "JobFailed"} == services
+    assert {service for metric, service in watched if metric == "ArchiveUnverified"} == {
+        "archive",
+        "compact",
+        "restore",
+    }
+    assert {
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS.values()
+    } >= services
+    assert any(alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" for alarm in alarms)
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_the_bucket_outlives_the_stack_and_is_nobody_elses() -> None:
+    bucket = RESOURCES["ArchiveBucket"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    properties = bucket["Properties"]
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_the_bucket_forgets_uploads_after_a_day_and_replaced_versions_after_thirty() -> None:
+    rules = RESOURCES["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    kept: dict[str, Any] = {
+        name: value for rule in rules if rule["Status"] == "Enabled" for name, value in rule.items()
+    }
+    assert kept["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert kept["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert not any(name.startswith("Expiration") for name in kept)
+
+
+def test_the_bucket_refuses_whoever_comes_without_tls() -> None:
+    (statement,) = RESOURCES["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+
+
+def test_object_storage_elsewhere_needs_a_bucket_there() -> None:
+    (rule,) = TEMPLATE["Rules"].values()
+    assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "S3Endpoint"}, ""]}]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ArchiveBucketName"}, ""]}]}
+
+
+def tables() -> dict[str, Any]:
+    found = (table["Properties"]["TableInput"] for table in RESOURCES.values() if table["Type"] == "AWS::Glue::Table")
+    return {table["Name"]: table for table in found}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_months_of_the_archive_are_computed_where_the_objects_are(name: str) -> None:
+    table = tables()[name]
+    location, values = table["Parameters"]["storage.location.template"]["Fn::Sub"]
+    assert location == f"s3://${{Bucket}}/{name}/month=${{!month}}"
+    assert values == {"Bucket": BUCKET}
+    assert table["PartitionKeys"] == [{"Name": "month", "Type": "string"}]
+    assert table["Parameters"]["projection.enabled"] == "true"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_tables_of_the_archive_have_the_columns_of_its_files(name: str) -> None:
+    described = tables()[name]["StorageDescriptor"]["Columns"]
+    assert [column["Name"] for column in described] == columns(SOURCES[name])
+    moments = {column["Name"] for column in described if column["Name"].endswith("_at")}
+    assert {column["Name"] for column in described if column["Type"] == "timestamp"} == moments
+
+
+def unpacked(lock: Path) -> int:
+    """The bytes of the packages, with their bytecode as a build makes it."""
+    names = re.findall(r"^([a-z0-9][\w.-]*)==", lock.read_text(), re.MULTILINE)
+    assert names
+    paths = (Path(str(file.locate())) for name in names for file in files(name) or [])
+    return sum(path.stat().st_size for path in paths if path.exists())
+
+
+def test_the_heaviest_function_fits_into_lambda() -> None:
+    """250 MB for layers and code together; our own code is less than one of them."""
+    locks = [ROOT / "layers" / layer / "requirements.txt" for layer in ("dependencies", "lake")]
+    assert 100_000_000 < sum(map(unpacked, locks)) < 249_000_000
