@@ -36,7 +36,7 @@ def told() -> Generator[None]:
             raise failures[0] from error
         if not isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
             raise
-        logger.error("A file of the archive cannot be read", error=str(error).partition("\n")[0])
+        logger.error("A file of the archive cannot be read", error=type(error).__name__)
         metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
         raise FileUnreadable from error
 

@@ -28,6 +28,11 @@ class Unwritten(Exception):
     """The file could not be written: the disk is full, or the storage does not answer."""
 
 
+def plainly(error: Exception) -> str:
+    """DuckDB's messages quote what it reads, and the statement."""
+    return type(error).__name__ if isinstance(error, duckdb.Error) else str(error)
+
+
 class File(BaseModel):
     """A row of app.archive_files."""
 
@@ -52,6 +57,11 @@ class File(BaseModel):
     def path(self) -> str:
         """As DuckDB reads it."""
         return f"cold://{self.file_bytes}/{self.key}"
+
+    @property
+    def name(self) -> str:
+        """For operators: records of jobs name no tenants."""
+        return f"The file {self.id} of {self.source} {self.month:%Y-%m}"
 
     @property
     def tally(self) -> Tally:
@@ -101,7 +111,7 @@ def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
             size, sha256 = path.stat().st_size, digest(path)
             storage.put(file.key, path)
         except (duckdb.Error, StorageUnavailable, OSError) as error:
-            raise Unwritten(f"{file.key} could not be written: {error}") from error
+            raise Unwritten(f"{file.name} could not be written: {plainly(error)}") from error
         verify(file, copy, size, sha256)
     with job.conn.transaction():
         job.conn.execute(
@@ -117,16 +127,16 @@ def verify(file: File, copy: Path, size: int, sha256: str) -> None:
     try:
         storage.fetch(file.key, copy)
         if copy.stat().st_size != size or digest(copy) != sha256:
-            raise Unverified(f"{file.key} is not what was sent.")
+            raise Unverified(f"{file.name} is not what was sent.")
         found = lake.tally(SOURCES[file.source], lake.listed([str(copy)]))
     except ObjectMissing as error:
-        raise Unverified(f"{file.key} is missing.") from error
+        raise Unverified(f"{file.name} is missing.") from error
     except (StorageUnavailable, OSError) as error:
-        raise Unwritten(f"{file.key} could not be read back: {error}") from error
+        raise Unwritten(f"{file.name} could not be read back: {plainly(error)}") from error
     except duckdb.Error as error:
-        raise Unverified(f"{file.key} cannot be read: {error}") from error
+        raise Unverified(f"{file.name} cannot be read: {plainly(error)}") from error
     if found != file.tally:
-        raise Unverified(f"{file.key} holds {found}, and should hold {file.tally}.")
+        raise Unverified(f"{file.name} holds {found}, and should hold {file.tally}.")
 
 
 def rows_of(file: File, source: Source) -> sql.Composed:

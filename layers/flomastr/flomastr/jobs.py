@@ -66,7 +66,7 @@ def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
     try:
         work(job)
     except BaseException as error:
-        finish(job, "failed", f"{type(error).__name__}: {error}"[:1000])
+        finish(job, "failed", f"{type(error).__name__}: {str(error).partition('\n')[0]}"[:1000])
         raise
     if job.failures:
         finish(job, "failed", "; ".join(job.failures)[:1000])

@@ -1,5 +1,6 @@
 """Files of the cold tier: how rows are written to Parquet and read from it, by DuckDB. Only some functions have it."""
 
+import os
 import tempfile
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import duckdb
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flomastr.coldfiles import ColdFiles
 from flomastr.settings import database_url
@@ -89,9 +90,11 @@ def listed(paths: list[str]) -> str:
 
 @lru_cache(maxsize=1)
 def attach_postgres(url: str) -> None:
-    """Anew when the URL changes, as it does with its password."""
+    """Anew when the URL changes, as it does with its password, which stays out of DuckDB's messages."""
+    parts = conninfo_to_dict(url)
+    os.environ["PGPASSWORD"] = str(parts.pop("password", ""))
     folder = files("duckdb_extension_postgres_scanner") / "extensions" / f"v{duckdb.__version__}"
-    dsn = make_conninfo(url, application_name="flomastr-archive", client_encoding="UTF8")
+    dsn = make_conninfo("", **parts, application_name="flomastr-archive", client_encoding="UTF8")
     duck().load_extension(str(folder / "postgres_scanner.duckdb_extension"))
     duck().execute("DETACH DATABASE IF EXISTS postgres")
     duck().execute(f"ATTACH {literal(dsn)} AS postgres (TYPE postgres, READ_ONLY)")

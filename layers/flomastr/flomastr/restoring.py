@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from flomastr import archive, filing, lake
-from flomastr.filing import File, Unverified, Unwritten
+from flomastr.filing import File, Unverified, Unwritten, plainly
 from flomastr.jobs import Job
 from flomastr.storage import ObjectMissing, StorageUnavailable
 
@@ -97,7 +97,7 @@ def total(files: list[File], restore: Restore) -> int:
     try:
         return lake.fetched(f"SELECT count(DISTINCT id) AS rows FROM {paths} WHERE {restore.wanted}")[0]["rows"]
     except (duckdb.Error, StorageUnavailable, ObjectMissing, OSError) as error:
-        raise Unwritten(f"Restore {restore.id} cannot be counted: {error}") from error
+        raise Unwritten(f"Restore {restore.id} cannot be counted: {plainly(error)}") from error
 
 
 def batches(file: File, newer: list[File], restore: Restore) -> Generator[list[dict[str, Any]]]:
@@ -109,7 +109,7 @@ def batches(file: File, newer: list[File], restore: Restore) -> Generator[list[d
         try:
             yield from cut(lake.duck().execute(f"SELECT {COLUMNS} {rows}"))
         except (duckdb.Error, StorageUnavailable, ObjectMissing) as error:
-            raise Unverified(f"{file.key} cannot be read: {error}") from error
+            raise Unverified(f"{file.name} cannot be read: {plainly(error)}") from error
 
 
 def cut(cursor: duckdb.DuckDBPyConnection) -> Generator[list[dict[str, Any]]]:
