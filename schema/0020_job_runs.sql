@@ -27,7 +27,8 @@ CALL app.open_to_jobs('app.job_runs', 'SELECT, INSERT, UPDATE, DELETE');
 CALL app.open_to_jobs('app.tenants', 'SELECT, DELETE');
 CALL app.open_to_jobs('app.workflows', 'SELECT, DELETE');
 CALL app.open_to_jobs('app.workflow_executions', 'SELECT, INSERT, DELETE');
-GRANT UPDATE (ttl_class) ON app.workflow_executions TO flo_job;
+GRANT UPDATE (ttl_class, status, started_at, finished_at, execution_data, error_message)
+ON app.workflow_executions TO flo_job;
 CALL app.open_to_jobs('app.webchat_sessions', 'SELECT, DELETE');
 CALL app.open_to_jobs('app.user_preferences', 'SELECT, DELETE');
 CALL app.open_to_jobs('app.tenant_memberships', 'SELECT, DELETE');

@@ -162,8 +162,10 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '15ms'
 AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM app.leaves() AS l WHERE l.leaf = drop_leaf.leaf) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such leaf.';
+  IF NOT EXISTS (
+    SELECT FROM app.leaves() AS l WHERE l.leaf = drop_leaf.leaf AND l.ends <= now() - make_interval(days => l.class)
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such leaf, or it is not past its class.';
   END IF;
   EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(leaf, -9));
   EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', leaf);

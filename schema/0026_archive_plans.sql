@@ -1,6 +1,6 @@
 -- Plans: which files a leaf, the backlog and old sessions come to, before the first of them is written.
 
--- 256 MB of text a file, so that no machine is too small to write or read one; months do not share files.
+-- 64 MB of text a file, so that no machine is too small to write or read one; months do not share files.
 CREATE FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid)
 RETURNS integer
 LANGUAGE plpgsql
@@ -19,7 +19,7 @@ BEGIN
   FROM (
     SELECT *, row_number() OVER file AS place, lead(id) OVER file IS NULL AS is_last
     FROM (
-      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 256000000 AS piece
+      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
       FROM (
         SELECT
           e.tenant_id, e.id, app.month_of(e.id) AS month, app.execution_bytes(e) AS bytes,
@@ -98,7 +98,7 @@ AS $$
       SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
     ) AS t
   ) AS m
-  WHERE m.text_so_far - m.text_bytes < 256000000
+  WHERE m.text_so_far - m.text_bytes < 64000000
 $$;
 
 -- Sessions that nobody has opened or written to for longer than their tenant keeps things hot.
@@ -127,7 +127,7 @@ AS $$
     FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
     JOIN app.webchat_sessions AS s ON s.id = d.id
   ) AS m
-  WHERE m.text_so_far - m.text_bytes < 256000000
+  WHERE m.text_so_far - m.text_bytes < 64000000
 $$;
 
 -- Takes the rows of a verified file out of the hot tier, if each is still as it was planned; else raises FL409.

@@ -82,7 +82,8 @@ EXCEPTIONS = {
         "tenants: DELETE, SELECT, UPDATE (updated_at)": "its class; an erased one goes",
         "user_preferences: DELETE, SELECT": "goes with an erased tenant or person",
         "webchat_sessions: DELETE, SELECT": "are archived",
-        "workflow_executions: DELETE, INSERT, SELECT, UPDATE (ttl_class)": "archived, restored, and moved",
+        "workflow_executions: DELETE, INSERT, SELECT, UPDATE (error_message), UPDATE (execution_data),"
+        " UPDATE (finished_at), UPDATE (started_at), UPDATE (status), UPDATE (ttl_class)": "archived, restored, moved",
         "workflows: DELETE, SELECT": "goes with an erased tenant",
     },
 }

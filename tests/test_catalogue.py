@@ -67,7 +67,7 @@ MORE_MUTATIONS: list[tuple[str, LiteralString, str]] = [
     ("make things", "GRANT CREATE ON SCHEMA app TO flo_job", "app"),
     ("for anybody", "GRANT EXECUTE ON FUNCTION app.drop_leaf TO PUBLIC", "app.drop_leaf("),
     ("for flo_app", "GRANT EXECUTE ON FUNCTION app.seal_leaf TO flo_app", "seal_leaf"),
-    ("jobs do", "GRANT UPDATE (status) ON app.workflow_executions TO flo_job", "UPDATE (status)"),
+    ("jobs do", "GRANT UPDATE (id) ON app.workflow_executions TO flo_job", "UPDATE (id)"),
     ("jobs do", "GRANT SELECT ON app.user_roles TO PUBLIC", "user_roles: SELECT"),
     ("jobs do", "GRANT SELECT ON app.workflow_executions_backlog TO flo_job", "workflow_executions_backlog: SELECT"),
     ("for jobs that", "ALTER POLICY job ON app.restores TO flo_job, flo_app", "restores.job"),

@@ -62,3 +62,29 @@ def test_repeats_of_an_archived_execution_leave_one_row_hot(world: World) -> Non
     for _ in range(3):
         tell(world, tenant, workflow, "success")
     assert (world.hot(tenant), world.cold(tenant)) == ([id], [id])
+
+
+def test_a_late_delivery_takes_nothing_away_from_what_is_archived(world: World) -> None:
+    tenant = world.make.tenant(hot_ttl_days=7)
+    workflow = world.make.workflow(tenant)
+    moment = EIGHT_DAYS_AGO.isoformat()
+    whole = {"status": "success", "finished_at": moment, "execution_data": {"mode": "webhook", "evidence": 1.0}}
+    id = world.make.execution(tenant, workflow, n8n_execution_id="1", started_at=moment, **whole)
+    age(world, tenant)
+    before = world.rows(tenant)
+    world.run(lambda_handler)
+    for status in ("running", "error", "success"):
+        assert world.make.execution(tenant, workflow, n8n_execution_id="1", started_at=moment, status=status) == id
+        assert world.run(lambda_handler)["rows_rejoined"] == 1
+        assert (world.hot(tenant), world.cold(tenant), world.rows(tenant)) == ([], [id], before)
+
+
+def test_a_late_delivery_goes_to_the_backlog_even_where_its_tenant_has_a_leaf_for_it_again(world: World) -> None:
+    tenant = world.make.tenant(hot_ttl_days=7)
+    workflow = world.make.workflow(tenant)
+    id = tell(world, tenant, workflow, "crashed")
+    age(world, tenant)
+    world.run(lambda_handler)
+    world.superuser.execute("UPDATE app.tenants SET hot_ttl_days = 30 WHERE id = %s", (tenant.id,))
+    assert tell(world, tenant, workflow, "success") == id
+    assert world.backlog(tenant) == [id]

@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg.errors import DatabaseError, LockNotAvailable
 from pydantic import BaseModel
 
-from flomastr import filing, partitions
+from flomastr import filing, late, partitions
 from flomastr.filing import File
 from flomastr.jobs import Job, JobFailed
 
@@ -40,14 +40,24 @@ class Changed(Exception):
 
 
 def run(job: Job) -> None:
-    if not partitions.settle(job):
-        return
+    unsettled = partitions.settle(job)
     for leaf in due_leaves(job):
         if not job.has_time():
             return
-        archive_leaf(job, leaf)
-    for plan in PLANS:
-        archive_rows(job, plan)
+        if leaf.ttl_class not in unsettled:
+            archive_leaf(job, leaf)
+    if rejoined(job):
+        archive_rows(job, "backlog")
+    archive_rows(job, "sessions")
+
+
+def rejoined(job: Job) -> bool:
+    """What is late is one with what is archived, before it is archived itself."""
+    try:
+        return late.rejoin(job)
+    except REFUSED as error:
+        refuse(job, error)
+        return False
 
 
 def due_leaves(job: Job) -> list[Leaf]:
@@ -116,7 +126,7 @@ def set_aside(job: Job, leaf: Leaf) -> int:
     while True:
         tenant, ids = job.conn.execute(
             "SELECT tenant_id, ids FROM app.next_to_keep(%s, %s, %s, %s)",
-            (leaf.ttl_class, leaf.lower, leaf.upper, partitions.BATCH),
+            (leaf.ttl_class, leaf.lower, leaf.upper, ROWS),
         ).fetchall()[0]
         if tenant is None:
             job.counts["rows_kept"] += moved

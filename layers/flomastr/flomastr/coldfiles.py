@@ -41,6 +41,16 @@ def told() -> Generator[None]:
         raise FileUnreadable from error
 
 
+@contextmanager
+def told_missing() -> Generator[None]:
+    """An object that the manifest names and that is not there is a loss, and not just compacted away."""
+    try:
+        yield
+    except ObjectMissing as error:
+        metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
+        raise FileUnreadable from error
+
+
 class ColdFile(AbstractBufferedFile):
     path: str
 

@@ -20,7 +20,7 @@ from flomastr.jobs import Job
 from flomastr.lake import SOURCES
 
 ORIGIN = "compaction"
-MOST_TEXT = 256_000_000  # bytes in a file, as app.plan_leaf has it
+MOST_TEXT = 64_000_000  # bytes in a file, as app.plan_leaf has it
 
 
 class Settled(File):

@@ -91,7 +91,7 @@ def run(job: Job) -> None:
         except (Refused, DatabaseError) as error:
             if isinstance(error, DatabaseError) and error.sqlstate != "FL409":
                 raise
-            job.failed(f"Erasure {erasure.id} is refused: {error}", "ErasureRefused")
+            job.counts["erasures_waiting"] += 1  # until the hold is released
         except (*archive.REFUSED, storage.StorageUnavailable) as error:
             job.failed(f"Erasure {erasure.id} cannot be finished: {error}", "ErasureFailed")
 

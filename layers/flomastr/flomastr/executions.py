@@ -111,6 +111,7 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
           AND app.await_turn(e.n8n_execution_id)
           AND app.require_match(app.etag(e), %(if_match)s)
           AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
+          AND app.require_not_held(e.tenant_id, e.workflow_id, e.id)
         RETURNING """
         + COLUMNS
         + ", e.execution_data, app.etag(e) AS etag",

@@ -6,6 +6,7 @@ Each step is a list of small transactions: a run that is killed is gone on with 
 from typing import LiteralString
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row, scalar_row
 
 from flomastr import filing
@@ -60,17 +61,21 @@ def take_copies_back(job: Job) -> None:
     )
     for restore in due.fetchall():
         if not took_back(job, restore):
-            return
+            continue
         job.conn.execute("UPDATE app.restores SET state = 'expired' WHERE id = %s AND state = 'done'", (restore,))
         job.counts["restores_expired"] += 1
 
 
 def took_back(job: Job, restore: UUID) -> bool:
     while job.has_time():
-        with job.conn.transaction():
-            ended, deleted = job.conn.execute(
-                "SELECT ended, deleted FROM app.take_back(%s, %s)", (restore, BATCH)
-            ).fetchall()[0]
+        try:
+            with job.conn.transaction():
+                ended, deleted = job.conn.execute(
+                    "SELECT ended, deleted FROM app.take_back(%s, %s)", (restore, BATCH)
+                ).fetchall()[0]
+        except LockNotAvailable:  # deliveries hold the copies; the next run goes on
+            job.unfinished = True
+            return False
         job.counts["copies_deleted"] += deleted
         if not ended:
             return True
@@ -104,7 +109,8 @@ def remove_files(job: Job) -> None:
     while job.has_time():
         files = job.conn.cursor(row_factory=class_row(File)).execute(
             "SELECT " + filing.COLUMNS + " FROM app.archive_files"
-            " WHERE state = 'replaced' AND replaced_at < %s - interval '1 hour' ORDER BY replaced_at LIMIT %s",
+            " WHERE state = 'replaced' AND replaced_at < %s - interval '1 hour' AND NOT app.has_holds(tenant_id)"
+            " ORDER BY replaced_at LIMIT %s",
             (job.moment, FILES),
         )
         some = files.fetchall()

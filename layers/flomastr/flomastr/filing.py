@@ -110,6 +110,8 @@ def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
             export(path)
             size, sha256 = path.stat().st_size, digest(path)
             storage.put(file.key, path)
+        except duckdb.OutOfMemoryException as error:  # of this file alone
+            raise Unverified(f"{file.name} is too large to be written.") from error
         except (duckdb.Error, StorageUnavailable, OSError) as error:
             raise Unwritten(f"{file.name} could not be written: {plainly(error)}") from error
         verify(file, copy, size, sha256)

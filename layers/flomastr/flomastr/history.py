@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel
 
-from flomastr import archive_files, cold, executions
+from flomastr import archive_files, cold, coldfiles, executions
 from flomastr.archive_files import StoredFile
 from flomastr.cold import TieredExecution
 from flomastr.database import Database
@@ -32,7 +32,8 @@ def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
     try:
         return read()
     except ObjectMissing:
-        return read()
+        with coldfiles.told_missing():
+            return read()
 
 
 def page_of(

@@ -55,6 +55,7 @@ def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: 
     try:
         if not begin(conn, name, deadline):
             logger.warning("Another run is under way", job=name)
+            metrics.add_metric(name="JobSkipped", unit="Count", value=1)
             return {"state": "skipped"}
         job = Job(conn, moment_of(event), recorded(conn, name), deadline)
         return carry_out(job, work)
@@ -80,7 +81,8 @@ def begin(conn: Connection, name: str, deadline: float) -> bool:
     milliseconds = max(1, int((deadline - time.monotonic()) * 1000))
     conn.execute(
         "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', '2s', false),"
-        " set_config('client_connection_check_interval', '1s', false)",  # else a killed run's statement keeps its locks
+        " set_config('client_connection_check_interval', '1s', false),"  # else a killed run's statement keeps its locks
+        " set_config('idle_in_transaction_session_timeout', '2s', false)",  # and a stalled one's transaction
         (str(milliseconds),),
     )
     return bool(
@@ -110,6 +112,7 @@ def finish(job: Job, state: str, error: str | None) -> None:
     for name, count in job.counts.items():
         metrics.add_metric(name=name.title().replace("_", ""), unit="Count", value=count)
     metrics.add_metric(name="JobFailed", unit="Count", value=int(state == "failed"))
+    metrics.add_metric(name="JobUnfinished", unit="Count", value=int(state == "unfinished"))
     if job.conn.closed:
         return  # the next run tells that this one was killed
     job.conn.execute(

@@ -16,10 +16,10 @@ def run(job: Job) -> None:
     settle(job)
 
 
-def settle(job: Job) -> bool:
-    """Moves what tenants that changed their class have left behind. Whether all of it is moved."""
+def settle(job: Job) -> set[int]:
+    """Moves what tenants that changed their class have left behind. The classes that still have some."""
     changes = job.conn.execute("SELECT tenant_id, ttl_class FROM app.class_changes ORDER BY changed_at").fetchall()
-    return all([follow(job, tenant, left) for tenant, left in changes])
+    return {left for tenant, left in changes if not follow(job, tenant, left)}
 
 
 def follow(job: Job, tenant: UUID, left: int) -> bool:

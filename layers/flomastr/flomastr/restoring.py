@@ -10,12 +10,13 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import duckdb
-from psycopg.errors import ForeignKeyViolation
+from psycopg.errors import ForeignKeyViolation, LockNotAvailable
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
-from flomastr import archive, filing, lake
+from flomastr import archive, coldfiles, filing, lake
+from flomastr.coldfiles import FileUnreadable
 from flomastr.filing import File, Unverified, Unwritten, plainly
 from flomastr.jobs import Job
 from flomastr.storage import ObjectMissing, StorageUnavailable
@@ -49,9 +50,11 @@ def run(job: Job) -> None:
             return
         try:
             carry_out(job, restore)
+        except LockNotAvailable:  # deliveries hold the executions; the next run goes on
+            job.unfinished = True
         except archive.REFUSED as error:
-            archive.refuse(job, error)
             tell(job, restore, "An archived file cannot be read at the moment. It is tried again.")
+            archive.refuse(job, error)
 
 
 def open_restores(job: Job) -> list[Restore]:
@@ -95,8 +98,11 @@ def total(files: list[File], restore: Restore) -> int:
         return 0
     paths = lake.listed([file.path for file in files])
     try:
-        return lake.fetched(f"SELECT count(DISTINCT id) AS rows FROM {paths} WHERE {restore.wanted}")[0]["rows"]
-    except (duckdb.Error, StorageUnavailable, ObjectMissing, OSError) as error:
+        with coldfiles.told():
+            return lake.fetched(f"SELECT count(DISTINCT id) AS rows FROM {paths} WHERE {restore.wanted}")[0]["rows"]
+    except (FileUnreadable, ObjectMissing) as error:
+        raise Unverified(f"A file of restore {restore.id} is missing or cannot be read.") from error
+    except (StorageUnavailable, OSError) as error:
         raise Unwritten(f"Restore {restore.id} cannot be counted: {plainly(error)}") from error
 
 

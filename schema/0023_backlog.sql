@@ -101,7 +101,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION app.keep_leaves_ready TO flo_job;
 
--- Merges deliveries and writes what they come to. What starts before its class's leaves goes to the backlog.
+-- Merges deliveries and writes what they come to. What starts before its class's leaves goes to the backlog, and so does what
+-- may be archived already: flomastr.late looks there.
 CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
@@ -109,6 +110,11 @@ AS $$
 DECLARE
   n8n_ids text[] := ARRAY(
     SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'n8n_execution_id' <> ''
+  );
+  archived uuid := (
+    SELECT f.last_id FROM app.archive_files AS f
+    WHERE f.tenant_id = app.tenant() AND f.source = 'workflow_executions' AND f.state = 'stored'
+    ORDER BY f.last_id DESC LIMIT 1
   );
   results app.merged_delivery[];
 BEGIN
@@ -122,9 +128,9 @@ BEGIN
     ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
   )
   SELECT
-    app.class_for((r.execution).id, (r.execution).ttl_class), (r.execution).id, (r.execution).workflow_id,
-    (r.execution).n8n_execution_id, (r.execution).status, (r.execution).started_at, (r.execution).finished_at,
-    (r.execution).execution_data, (r.execution).error_message
+    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.class_for((r.execution).id, (r.execution).ttl_class) END,
+    (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
+    (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
