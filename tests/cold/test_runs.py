@@ -1,13 +1,15 @@
 """Runs of the archive job: one at a time, as far as their time goes, and what they tell of themselves."""
 
+import traceback
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from flomastr import filing
-from flomastr.jobs import Job
+from flomastr import filing, lake
+from flomastr.jobs import Job, JobFailed
 from functions.archive.handler import lambda_handler
 from tests.cold.world import TODAY, World, emitted
 
@@ -81,3 +83,19 @@ def test_a_run_tells_what_it_did_as_a_row_and_as_metrics(world: World, capsys: p
     told = emitted(capsys.readouterr().out)
     assert (told["RowsArchived"], told["SessionsArchived"], told["RowsKept"], told["JobFailed"]) == ([2], [1], [1], [0])
     assert told["LeavesDropped"] == [answer["leaves_dropped"]]
+
+
+def test_a_database_that_is_gone_is_told_without_its_password(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.leaves_since(40)
+    tenant = world.make.tenant(hot_ttl_days=7)
+    world.execution(tenant, world.make.workflow(tenant), 20)
+    gone = make_conninfo(world.job_url, port="1", password="a-secret-password")
+    monkeypatch.setattr(lake, "database_url", lambda: gone)
+    with pytest.raises(JobFailed) as failed:
+        world.run(lambda_handler)
+    told = world.superuser.execute("SELECT string_agg(error, '') FROM app.job_runs").fetchall()[0][0]
+    assert "could not be written" in told
+    raised = "".join(traceback.format_exception(failed.value))
+    assert "a-secret-password" not in told + raised + capsys.readouterr().out

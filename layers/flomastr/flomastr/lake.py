@@ -92,7 +92,7 @@ def listed(paths: list[str]) -> str:
 def attach_postgres(url: str) -> None:
     """Anew when the URL changes, as it does with its password, which stays out of DuckDB's messages."""
     parts = conninfo_to_dict(url)
-    os.environ["PGPASSWORD"] = str(parts.pop("password", ""))
+    os.putenv("PGPASSWORD", str(parts.pop("password", "")))  # where libpq looks for it
     folder = files("duckdb_extension_postgres_scanner") / "extensions" / f"v{duckdb.__version__}"
     dsn = make_conninfo("", **parts, application_name="flomastr-archive", client_encoding="UTF8")
     duck().load_extension(str(folder / "postgres_scanner.duckdb_extension"))

@@ -1,7 +1,7 @@
 """Late deliveries of what is archived: the new hot row takes up what the cold one says, as if that were told again.
 
-In whatever order deliveries come, the same row comes out: a late one takes nothing away. What then says no more than the
-archived version is gone; else it is archived again, with all that both have said.
+In whatever order deliveries come, the same row comes out: a late one takes nothing away. What then says no more than
+the archived version is gone; else it is archived again, with all that both have said.
 """
 
 import json
