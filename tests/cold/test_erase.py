@@ -159,8 +159,7 @@ def test_a_tenant_under_a_hold_is_not_erased_until_the_hold_is_released(world: W
     hold = world.hold(held)
     first, second = erasure_of(world, held), erasure_of(world, other)
     rows = world.rows(held)
-    with pytest.raises(JobFailed, match="legal hold"):
-        world.run(lambda_handler)
+    assert world.run(lambda_handler)["erasures_waiting"] == 1  # which is no failure, however long it lasts
     assert (world.rows(held), receipt(world, first)["state"]) == (rows, "pending")
     assert receipt(world, second)["state"] == "done"  # nobody waits for it
     world.release(hold)

@@ -88,10 +88,12 @@ def run(job: Job) -> None:
             carry_out(job, erasure)
         except (NotNow, archive.Changed):
             job.unfinished = True
-        except (Refused, DatabaseError) as error:
-            if isinstance(error, DatabaseError) and error.sqlstate != "FL409":
+        except Refused as error:
+            job.failed(f"Erasure {erasure.id} is refused: {error}", "ErasureRefused")
+        except DatabaseError as error:
+            if error.sqlstate != "FL409":
                 raise
-            job.counts["erasures_waiting"] += 1  # until the hold is released
+            job.counts["erasures_waiting"] += 1  # until a hold is released
         except (*archive.REFUSED, storage.StorageUnavailable) as error:
             job.failed(f"Erasure {erasure.id} cannot be finished: {error}", "ErasureFailed")
 
