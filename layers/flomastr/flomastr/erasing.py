@@ -88,12 +88,14 @@ def run(job: Job) -> None:
             carry_out(job, erasure)
         except (NotNow, archive.Changed):
             job.unfinished = True
-        except Refused as error:
-            job.failed(f"Erasure {erasure.id} is refused: {error}", "ErasureRefused")
-        except DatabaseError as error:
-            if error.sqlstate != "FL409":
+        except (Refused, DatabaseError) as error:
+            if isinstance(error, DatabaseError) and error.sqlstate != "FL409":
                 raise
-            job.counts["erasures_waiting"] += 1  # until a hold is released
+            if isinstance(error, DatabaseError) and error.diag.constraint_name == "legal_hold":
+                job.counts["erasures_waiting"] += 1  # until it is released
+                continue
+            told = str(error).partition("\n")[0]
+            job.failed(f"Erasure {erasure.id} is refused: {told}", "ErasureRefused")
         except (*archive.REFUSED, storage.StorageUnavailable) as error:
             job.failed(f"Erasure {erasure.id} cannot be finished: {error}", "ErasureFailed")
 
