@@ -225,3 +225,19 @@ def test_a_file_that_is_compacted_away_meanwhile_is_looked_for_again(
     monkeypatch.setattr(storage, "read", missing_at_first)
     assert tiers(world, tenant) == {str(id): "cold"}
     assert found
+
+
+def test_a_file_that_is_lost_is_told_and_not_taken_for_an_empty_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.leaves_since(40)
+    tenant = world.make.tenant(hot_ttl_days=7)
+    world.execution(tenant, world.make.workflow(tenant), 20)
+    world.run(archive_handler)
+
+    def missing(key: str, start: int, end: int) -> bytes:
+        raise storage.ObjectMissing
+
+    monkeypatch.setattr(storage, "read", missing)
+    answer = ask(world, tenant, f"{HISTORY}?limit=250")
+    assert (answer.status, answer.json["code"]) == (503, "archive_unreadable")

@@ -36,19 +36,14 @@ def told() -> Generator[None]:
             raise failures[0] from error
         if not isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
             raise
-        logger.error("A file of the archive cannot be read", error=type(error).__name__)
-        metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
-        raise FileUnreadable from error
+        raise unreadable(error) from error
 
 
-@contextmanager
-def told_missing() -> Generator[None]:
-    """An object that the manifest names and that is not there is a loss, and not just compacted away."""
-    try:
-        yield
-    except ObjectMissing as error:
-        metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
-        raise FileUnreadable from error
+def unreadable(error: Exception) -> FileUnreadable:
+    """What to raise in place of an error that means a loss. Operators are told; the message may quote data."""
+    logger.error("A file of the archive cannot be read", error=type(error).__name__)
+    metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
+    return FileUnreadable()
 
 
 class ColdFile(AbstractBufferedFile):

@@ -32,8 +32,10 @@ def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
     try:
         return read()
     except ObjectMissing:
-        with coldfiles.told_missing():
+        try:
             return read()
+        except ObjectMissing as error:
+            raise coldfiles.unreadable(error) from error
 
 
 def page_of(
