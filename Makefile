@@ -42,6 +42,7 @@ lock: .venv/ready ## Pin every package anew, with hashes
 	@cd dev && ../$(COMPILE) runtime.in -o runtime.txt
 	@cd layers/dependencies && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
 	@cd layers/lake && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
+	@cd layers/documents && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
 
 .venv/ready: dev/requirements.txt dev/setup
 	@dev/setup

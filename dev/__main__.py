@@ -51,6 +51,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.age import age
 
             age(arguments.days, data)
+        case "fill":
+            from dev.fill import fill
+
+            fill(arguments.passages, arguments.port, data)
         case "openapi":
             from dev.openapi import write
 
@@ -81,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
 
     older = commands.add_parser("age", parents=[shared], help="make the demo's executions and chats older")
     older.add_argument("--days", type=int, required=True)
+
+    filled = commands.add_parser("fill", parents=[shared], help="fill a knowledge base of the running platform")
+    filled.add_argument("--passages", type=int, default=10_000)
+    filled.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
 
     commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
     commands.add_parser("routes", parents=[shared], help="write README's table of routes anew")

@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 from dev.database import Database
+from dev.embeddings import MODELS
 from dev.identity import ISSUER, JWKS_PATH
 from dev.packages import installed
+from dev.queues import queue_url
 from dev.secret import secret
 from dev.storage import Storage
 from dev.template import Function
@@ -13,7 +15,7 @@ from dev.template import Function
 APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
 
 
-def parameters(url: str) -> dict[str, str]:
+def parameters(url: str, embeddings_url: str = "") -> dict[str, str]:
     """The template's parameters for a platform that is reached at `url`."""
     return {
         "DatabaseSecretArn": APP_SECRET,
@@ -21,6 +23,8 @@ def parameters(url: str) -> dict[str, str]:
         "MigrationSecretArn": MIGRATION_SECRET,
         "OidcIssuer": ISSUER,
         "OidcJwksUrl": f"{url}{JWKS_PATH}",
+        "EmbeddingModels": ",".join(MODELS),
+        "EmbeddingsUrl": embeddings_url,
     }
 
 
@@ -67,6 +71,8 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
         "SIGNING_KEY": secret(data / "signing.key"),
         "ARCHIVE_BUCKET": storage.bucket,
         "S3_ENDPOINT": storage.endpoint,
+        "SQS_ENDPOINT": storage.endpoint,
+        "EMBED_QUEUE_URL": queue_url(storage, function.environment.get("EMBED_QUEUE_URL", "")),
     }
     declared = {name: overrides.get(name, value) for name, value in function.environment.items()}
     return lambdas | declared

@@ -7,10 +7,12 @@ from socket import socket
 
 from dev import postgres, storage
 from dev.database import Database, database
+from dev.embeddings import embeddings
 from dev.environment import parameters
 from dev.events import Event, HttpRequest, http_event, scheduled_event
 from dev.platform import address, listen, platform
 from dev.problems import Problem
+from dev.queues import provide, sqs_event
 from dev.sandbox import EventTooLarge, FunctionFailed
 from dev.storage import Storage
 from dev.template import Template, read_template
@@ -20,10 +22,16 @@ def invoke(name: str, event: Path | None, data: Path) -> None:
     """Print the function's answer to the event in the file, else to one like its trigger's."""
     if event and not event.exists():
         raise Problem(f"There is no file {event}.")
-    with listen() as listener, database(data, postgres.reach) as found, storage.reach(data) as objects:
-        template = read_template(parameters=parameters(f"http://{address(listener)}"))
+    with (
+        listen() as listener,
+        embeddings(data) as model,
+        database(data, postgres.reach) as found,
+        storage.reach(data) as objects,
+    ):
+        template = read_template(parameters=parameters(f"http://{address(listener)}", model.url))
+        provide(template.functions.values(), objects)
         function = template.function(name).name
-        body = event.read_bytes() if event else json.dumps(_usual(function, template)).encode()
+        body = event.read_bytes() if event else json.dumps(usual(function, template)).encode()
         print(asyncio.run(_answer(listener, template, data, found, objects, function, body)).decode())
 
 
@@ -39,10 +47,12 @@ async def _answer(
             raise Problem("The event is larger than the 6 MB that Lambda takes.") from too_large
 
 
-def _usual(function: str, template: Template) -> Event:
-    """A tick of its schedule, a GET of its shortest route, or nothing where it has neither."""
+def usual(function: str, template: Template) -> Event:
+    """A tick of its schedule, a batch without messages, a GET of its shortest route, or nothing where it has none."""
     if template.functions[function].schedules:
         return scheduled_event()
+    if template.functions[function].queues:
+        return sqs_event("", [])
     routes = [route for route in template.routes if route.function == function]
     if not routes:
         return {}

@@ -16,7 +16,7 @@ DOCUMENT = ROOT / "functions/openapi/openapi.json"
 type Json = dict[str, Any]
 
 DESCRIPTION = """\
-Tenants and their people, workflows and executions, chats and preferences of FloMastr.
+Tenants and their people, workflows and executions, knowledge, chats and preferences of FloMastr.
 
 Sign in with a bearer token or an API key; the scope that an operation needs stands at its `security`. A key has the
 scopes that it was given. A person may do what its role in the tenant allows (member, admin, owner), `me:` whoever is

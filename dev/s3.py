@@ -1,7 +1,7 @@
-"""S3 itself, as a process of its own: moto's server, whose objects are files.
+"""S3 itself, as a process of its own: moto's server, whose objects are files. SQS is there too.
 
 A write is answered when its file is there, so the objects live as long as the database that names them.
-Versions that are not current end with the process.
+Versions that are not current end with the process, and so do queues.
 """
 
 import fcntl
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 READS = {"GET", "HEAD", "OPTIONS"}
+RECEIVE = "AmazonSQS.ReceiveMessage"
 
 
 class Kept:
@@ -37,7 +38,8 @@ class Kept:
         self._load()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in READS:
+        # Who waits for a message must not keep those from their turn who send one.
+        if environ["REQUEST_METHOD"] in READS or environ.get("HTTP_X_AMZ_TARGET") == RECEIVE:
             return self._serve(environ, start_response)
         if ".." in environ["PATH_INFO"].split("/"):
             start_response("400 Bad Request", [])  # no object's name leads out of the folder

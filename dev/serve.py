@@ -10,11 +10,13 @@ from socket import socket
 
 from dev.database import Database, database
 from dev.demo import EMAIL, OWNER, TENANT, Api, load_demo
+from dev.embeddings import embeddings
 from dev.environment import parameters, search_path
 from dev.identity import Identity
 from dev.platform import Platform, address, listen, platform
 from dev.postgres import cluster
 from dev.problems import Problem
+from dev.queues import deliver, provide
 from dev.sandbox import FunctionFailed
 from dev.scheduler import keep_time
 from dev.screen import console, paste, step
@@ -28,15 +30,19 @@ def serve(port: int, data: Path) -> None:
     with ExitStack() as opened:
         listener = opened.enter_context(_listen(port))
         opened.enter_context(_alone(data))
+        model = opened.enter_context(embeddings(data))
         with step("Template"):
-            template = read_template(parameters=parameters(f"http://{address(listener)}"))
+            template = read_template(parameters=parameters(f"http://{address(listener)}", model.url))
         with step("Packages (the first time takes a minute)"):
             for function in template.functions.values():
                 search_path(function, data)
         with step("Database"):
             ready = opened.enter_context(database(data, cluster))
-        with step("Object storage"):
+        with step("Object storage and queues"):
             objects = opened.enter_context(storage(data))
+            provide(template.functions.values(), objects)
+        with step("Embeddings model"):
+            model.wait()
         asyncio.run(_run(listener, template, data, ready, objects))
 
 
@@ -49,7 +55,10 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
         api = Api(address(listener), Identity(data).token(OWNER, EMAIL))
         outcomes = await asyncio.to_thread(load_demo, api)
         _welcome(api, data, dict(outcomes))
-        await keep_time(template.functions.values(), running.invoke)
+        await asyncio.gather(
+            keep_time(template.functions.values(), running.invoke),
+            deliver(template.functions.values(), storage, running.invoke),
+        )
         await asyncio.Event().wait()
 
 

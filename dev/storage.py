@@ -1,4 +1,4 @@
-"""The object storage under the platform: S3 on this machine, run as our child (dev/s3.py)."""
+"""The object storage under the platform: S3 on this machine, and SQS beside it, run as our child (dev/s3.py)."""
 
 import fcntl
 import subprocess

@@ -16,6 +16,25 @@ ANY = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 
 @dataclass(frozen=True)
+class DeadLetters:
+    """Where a message ends that was handed over so many times in vain."""
+
+    queue: str
+    receives: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What SQS keeps for a function, and how the function is given it."""
+
+    name: str
+    batch_size: int
+    reports_failures: bool  # the function names the messages that failed; else they fail together
+    visibility_timeout: int
+    dead_letters: DeadLetters | None
+
+
+@dataclass(frozen=True)
 class Function:
     name: str
     folder: Path
@@ -25,6 +44,7 @@ class Function:
     timeout: int
     memory: int
     schedules: tuple[str, ...]
+    queues: tuple[Queue, ...]
 
 
 @dataclass(frozen=True)
@@ -67,9 +87,9 @@ class Template:
 def read_template(path: Path = TEMPLATE, parameters: dict[str, str] | None = None) -> Template:
     """Read the template as a deployment with these parameters would have it."""
     stacks, functions, routes = _parse(path, parameters or {})
-    authorizers = _authorizers(stacks)
+    authorizers, queues = _authorizers(stacks), _resources(stacks, "AWS::SQS::Queue")
     return Template(
-        functions={found.name: _function(found, path.parent) for found in functions},
+        functions={found.name: _function(found, path.parent, queues) for found in functions},
         routes=tuple(_route(found, authorizers) for found in routes),
     )
 
@@ -92,8 +112,9 @@ def _parse(path: Path, parameters: dict[str, str]) -> tuple[Any, Any, Any]:
             raise Problem(f"{path} cannot be read: {error}") from error
 
 
-def _function(found: Any, root: Path) -> Function:
+def _function(found: Any, root: Path, queues: dict[str, Any]) -> Function:
     variables: dict[str, Any] = found.environment["Variables"] if found.environment else {}
+    events: dict[str, Any] = found.events or {}
     return Function(
         name=found.name,
         folder=root / found.codeuri,
@@ -102,7 +123,8 @@ def _function(found: Any, root: Path) -> Function:
         environment={name: str(value) for name, value in variables.items()},
         timeout=found.timeout or 3,
         memory=found.memory or 128,
-        schedules=tuple(_schedules(found.events or {})),
+        schedules=tuple(_schedules(events)),
+        queues=tuple(_queues(events, queues)),
     )
 
 
@@ -110,6 +132,25 @@ def _schedules(events: dict[str, Any]) -> Iterator[str]:
     for event in events.values():
         if event["Type"] == "ScheduleV2":
             yield event["Properties"]["ScheduleExpression"]
+
+
+def _queues(events: dict[str, Any], queues: dict[str, Any]) -> Iterator[Queue]:
+    for event in events.values():
+        if event["Type"] == "SQS":
+            name = _named(event["Properties"]["Queue"])
+            yield _queue(name, queues.get(name, {}), event["Properties"])
+
+
+def _queue(name: str, described: dict[str, Any], source: dict[str, Any]) -> Queue:
+    """Where the template says nothing, as AWS has it."""
+    redrive = described.get("RedrivePolicy")
+    return Queue(
+        name=name,
+        batch_size=source.get("BatchSize", 10),
+        reports_failures="ReportBatchItemFailures" in source.get("FunctionResponseTypes", ()),
+        visibility_timeout=described.get("VisibilityTimeout", 30),
+        dead_letters=redrive and DeadLetters(_named(redrive["deadLetterTargetArn"]), redrive["maxReceiveCount"]),
+    )
 
 
 def _route(found: Any, authorizers: dict[str, Authorizer]) -> Route:
@@ -124,17 +165,30 @@ def _route(found: Any, authorizers: dict[str, Authorizer]) -> Route:
 def _authorizers(stacks: Any) -> dict[str, Authorizer]:
     return {
         name: _authorizer(described)
-        for stack in stacks
-        for resource in stack.resources.values()
-        if resource["Type"] == "AWS::Serverless::HttpApi"
-        for name, described in resource["Properties"].get("Auth", {}).get("Authorizers", {}).items()
+        for api in _resources(stacks, "AWS::Serverless::HttpApi").values()
+        for name, described in api.get("Auth", {}).get("Authorizers", {}).items()
     }
+
+
+def _resources(stacks: Any, kind: str) -> dict[str, Any]:
+    """The properties of each resource of this kind."""
+    return {
+        name: resource.get("Properties", {})
+        for stack in stacks
+        for name, resource in stack.resources.items()
+        if resource["Type"] == kind
+    }
+
+
+def _named(arn: str) -> str:
+    """The name in the template: to SAM, the last part of an ARN, whatever the rest of it says."""
+    return arn.rpartition(":")[2]
 
 
 def _authorizer(described: Any) -> Authorizer:
     identity = described["Identity"]
     return Authorizer(
-        function=described["FunctionArn"].rpartition(":")[2],
+        function=_named(described["FunctionArn"]),
         headers=tuple(header.lower() for header in identity["Headers"]),
         seconds=identity.get("ReauthorizeEvery", 0),
     )

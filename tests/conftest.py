@@ -16,7 +16,8 @@ from flomastr import connection
 from flomastr.settings import settings
 from flomastr.storage import client
 from schema.migrate import migrate
-from tests import pooler, storage
+from tests import endpoint, pooler, storage
+from tests.endpoint import Endpoint
 from tests.factories import Factory
 from tests.flomastr.connected import connected
 
@@ -74,14 +75,21 @@ def direct_url(server: Cluster, database: str) -> str:
     return server.url("flo_app", database)
 
 
+@pytest.fixture(scope="session")
+def embeddings() -> Iterator[Endpoint]:
+    """What the functions ask for vectors."""
+    with endpoint.running() as running:
+        yield running
+
+
 @pytest.fixture(scope="session", autouse=True)
-def database_url(direct_url: str) -> Iterator[str]:
+def database_url(direct_url: str, embeddings: Endpoint) -> Iterator[str]:
     """What the functions connect to: PgBouncer 1.18 in transaction mode where it is installed, else Postgres itself."""
     with ExitStack() as stack:
         url = direct_url
         if pooler.BINARY:
             url = stack.enter_context(pooler.pgbouncer(url))
-        os.environ |= {"DATABASE_URL": url, **storage.NOWHERE}
+        os.environ |= {"DATABASE_URL": url, "EMBEDDINGS_URL": embeddings.url, **storage.NOWHERE}
         settings.cache_clear()  # a handler may have read them while the tests were collected
         yield url
         connection.discard()

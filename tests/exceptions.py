@@ -54,6 +54,7 @@ EXCEPTIONS = {
         "spend": "counts requests ahead of the gate, in buckets that are nobody's to see",
         "verified_key": "the authorizer asks whose key it is",
         "keep_leaves_ready": "makes partitions, which only their owner can",
+        "search": "names the tenant itself; under row-level security no index of words is used",
     },
     "run_as_owner_for_jobs": {
         "keep_leaves_ready": "makes partitions, which only their owner can",
@@ -63,12 +64,21 @@ EXCEPTIONS = {
     "open_to_jobs": {  # all tenants' rows of these tables, and these verbs
         "api_keys: DELETE, SELECT": "goes with an erased tenant",
         "archive_files: DELETE, INSERT, SELECT, UPDATE": "the manifest, which jobs alone write",
+        "chunks: DELETE, SELECT": "are embedded; go with an erased tenant",
         "class_changes: DELETE, SELECT": "is done when its rows are moved",
         "cold_policies: DELETE, SELECT": "goes with an erased tenant",
+        "documents: DELETE, SELECT": "go with an erased tenant",
+        "embedding_tasks: DELETE, SELECT, UPDATE": "are claimed and ended",
+        "embedding_usage: DELETE, INSERT, SELECT, UPDATE": "is counted up",
+        "embeddings: DELETE, INSERT, SELECT, UPDATE (embedding_vector)": "are given their vectors",
         "erasures: DELETE, INSERT, SELECT, UPDATE": "done in steps, with a receipt at the end",
         "idempotency_keys: DELETE, SELECT": "expire",
         "invitations: DELETE, SELECT": "goes with an erased tenant",
         "job_runs: DELETE, INSERT, SELECT, UPDATE": "written by jobs about themselves",
+        "knowledge_base_models: DELETE, SELECT": "go with an erased tenant",
+        "knowledge_bases: DELETE, SELECT, UPDATE (document_count), UPDATE (last_updated), UPDATE (total_chunks)": (
+            "go with an erased tenant; their counts follow"
+        ),
         "leaving_rows: DELETE, INSERT, SELECT": "planned, and taken out with their file",
         "legal_holds: DELETE, SELECT": "heeded; released ones go with an erased tenant",
         "rate_buckets: DELETE, SELECT": "expire",
@@ -81,6 +91,7 @@ EXCEPTIONS = {
         "tenant_memberships: DELETE, SELECT": "goes with an erased tenant",
         "tenants: DELETE, SELECT, UPDATE (updated_at)": "its class; an erased one goes",
         "user_preferences: DELETE, SELECT": "goes with an erased tenant or person",
+        "term_counts: DELETE, SELECT, UPDATE": "follow the passages that are erased",
         "webchat_sessions: DELETE, SELECT": "are archived",
         "workflow_executions: DELETE, INSERT, SELECT, UPDATE (error_message), UPDATE (execution_data),"
         " UPDATE (finished_at), UPDATE (started_at), UPDATE (status), UPDATE (ttl_class)": "archived, restored, moved",

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from flomastr.identity import Caller
 KEY_SCOPES = [  # all that a key may have
     *("workflows:read", "workflows:write", "executions:read", "executions:write", "events:write"),
     *("webchat:read", "webchat:write", "preferences:read", "preferences:write", "tenant:read"),
+    *("knowledge:read", "knowledge:write"),
 ]
 RATE_LIMIT_PER_MINUTE = 1_000_000  # so that no test but those of the limit run into it
 
@@ -152,6 +154,40 @@ class Factory:
             "INSERT INTO app.webchat_sessions (workflow_id, user_id, messages)"
             " VALUES (%(workflow)s, %(user_id)s, %(messages)s) RETURNING session_key",
             {"workflow": workflow, "user_id": user_id or tenant.owner.user_id, "messages": Jsonb([message])},
+        )[0]
+
+    def knowledge_base(self, tenant: Tenant, **overrides: Any) -> UUID:
+        row = {"name": f"Base {secrets.token_hex(6)}", "model": "model-a"} | overrides
+        return self.within(
+            tenant.id, "SELECT (app.create_knowledge_base(%(name)s, NULL, NULL, '{}', %(model)s)).id", row
+        )[0]
+
+    def document(
+        self, tenant: Tenant, base: UUID, name: str = "refunds.md", text: str = "Refunds take a week."
+    ) -> UUID:
+        """With one passage, which is not embedded yet."""
+        chunk: dict[str, Any] = {"text": text, "start": 0, "end": len(text), "metadata": {}}
+        document: dict[str, Any] = {
+            "name": name,
+            "content_type": "text",
+            "content": text,
+            "metadata": {},
+            "chunks": [chunk],
+        }
+        document |= {"content_hash": sha256(text.encode()).hexdigest(), "chunker": "test"}
+        return self.within(
+            tenant.id,
+            "SELECT (document).id FROM app.store_documents(%(base)s, jsonb_build_array(%(document)s::jsonb))",
+            {"base": base, "document": Jsonb(document)},
+        )[0]
+
+    def dead_letter(self, tenant: Tenant, document: UUID) -> UUID:
+        """Of a document that is given up by its model."""
+        return self.within(
+            tenant.id,
+            "UPDATE app.embedding_tasks SET status = 'failed', reason = 'test' WHERE document_id = %(document)s"
+            " RETURNING id",
+            {"document": document},
         )[0]
 
     def erasure(self, tenant: Tenant, user_id: str | None = None) -> UUID:

@@ -21,6 +21,7 @@ SAMPLES: dict[str, Any] = {  # what must have a form that a type does not tell
     "brand_primary": "#123456",
     "logo_svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
     "last_at": "2026-02-02T03:04:05Z",  # later than any other
+    "embedding_model": "model-b",
     "expires_at": "2999-01-02T03:04:05Z",
 }
 
@@ -46,6 +47,7 @@ class Operation:
     ) -> Answer:
         """With every parameter that names something, and the tenant named in the query, a header or the body."""
         query = {p["name"]: names[p["name"]] for p in self.parameters if p["in"] == "query" and p["name"] in names}
+        query |= {p["name"]: SAMPLES[p["name"]] for p in self.parameters if p["in"] == "query" and p["required"]}
         tenant = query.pop("tenant_id", None)
         return call(
             self.handler,

@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from dev.openapi import document
 from dev.routes import is_limited
@@ -129,6 +129,7 @@ class Scene:
             "headers": self.headers | tenant,
             "caller": self.caller,
             "body": BODIES[operation.name](self) if operation.has_body else None,
+            "query": QUERIES.get(operation.name),
         }
 
     def path(self, operation: Operation, **names: str) -> str:
@@ -136,6 +137,7 @@ class Scene:
 
     def prepare(self, operation: Operation) -> None:
         """Brings the tenant into the state in which the operation can succeed."""
+        self.path(operation)  # what it names is the same for all who ask
         for needed in BEFORE.get(operation.name, []):
             answer = self.beside("super admin").ask(BY_NAME[needed])
             assert answer.status < 300, answer.body
@@ -188,6 +190,21 @@ class Scene:
         return str(self.make.hold(self.tenant, execution_id=uuid4()))
 
     @cached_property
+    def knowledge_base_id(self) -> str:
+        return str(self.make.knowledge_base(self.tenant))
+
+    @cached_property
+    def name(self) -> str:
+        """Of a document."""
+        self.make.document(self.tenant, UUID(self.knowledge_base_id))
+        return "refunds.md"
+
+    @cached_property
+    def dead_letter_id(self) -> str:
+        document = self.make.document(self.tenant, UUID(self.knowledge_base_id), "broken.md")
+        return str(self.make.dead_letter(self.tenant, document))
+
+    @cached_property
     def setting_key(self) -> str:
         return "theme"
 
@@ -232,11 +249,21 @@ BODIES: dict[str, Callable[[Scene], Any]] = {
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
     "record_events": lambda s: [{"id": s.n8n_id, "workflowId": s.n8n_id, "status": "success", "mode": "webhook"}],
     "create_restore": lambda s: {"first_at": "2020-01-01T00:00:00Z", "last_at": "2020-01-02T00:00:00Z", "days": 1},
+    "create_knowledge_base": lambda s: {"name": f"Base {s.n8n_id}"},
+    "update_knowledge_base": lambda s: {"description": "What customers ask"},
+    "add_model": lambda s: {"embedding_model": "model-b"},
+    "activate_model": lambda s: {"embedding_model": "model-a"},
+    "store_document": lambda s: {"content": "Refunds take two weeks."},
+    "store_documents": lambda s: {"documents": [{"name": s.name, "content": "# Refunds\n\nThey take two weeks."}]},
+    "search_knowledge": lambda s: {"query": "How long do refunds take?"},
+    "store_entry": lambda s: {"title": f"Entry {s.n8n_id}", "content": "Refunds take a week."},
     "create_user": lambda s: {"email": f"{s.n8n_id}@example.com", "role": "admin"},
     "update_user": lambda s: {"role": "user"},
     "resolve_tenant": lambda s: {"identifier": s.slug},
 }
+QUERIES: dict[str, dict[str, str]] = {"drop_model": {"embedding_model": "model-b"}}
 BEFORE: dict[str, list[str]] = {
+    "drop_model": ["add_model"],
     "reactivate_tenant": ["suspend_tenant"],
     "restore_tenant": ["soft_delete_tenant"],
     "hard_delete_tenant": ["soft_delete_tenant"],

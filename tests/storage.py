@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-NOWHERE = {  # what functions find around them in tests that need no bucket: links can be signed
+NOWHERE = {  # what functions find around them in tests that need neither bucket nor queue: links can be signed
+    "EMBEDDING_MODELS": "model-a,model-b",
+    "EMBED_QUEUE_URL": "http://127.0.0.1:1/queue",
+    "SQS_ENDPOINT": "http://127.0.0.1:1",
     "ARCHIVE_BUCKET": "archive",
     "S3_ENDPOINT": "http://127.0.0.1:1",
     "AWS_ACCESS_KEY_ID": "test",

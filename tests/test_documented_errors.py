@@ -12,7 +12,7 @@ from flomastr import connection, issued_keys
 from flomastr.settings import settings
 from tests.events import Answer
 from tests.factories import Factory
-from tests.scenes import DOCUMENT, OPERATIONS, Operation, Scene
+from tests.scenes import BY_NAME, DOCUMENT, OPERATIONS, Operation, Scene
 from tests.ways import Stage, Way, called, to, ways_to
 
 
@@ -25,6 +25,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     connection.discard()
 
 
+@to(409, called("create_knowledge_base", "add_model"))
 @to(409, called("create_workflow", "create_tenant", "provision_tenant", "invite_member", "create_user"))
 @to(409, called("suspend_tenant", "soft_delete_tenant", "ask_for_erasure"))
 def it_has_been_done(stage: Stage) -> Answer:
@@ -89,13 +90,44 @@ def the_key_is_revoked(stage: Stage) -> Answer:
 
 
 @to(409, called("delete_workflow", "delete_execution", "delete_session", "delete_preferences", "delete_setting"))
-@to(409, called("hard_delete_tenant"))
+@to(409, called("hard_delete_tenant", "delete_knowledge_base", "store_document", "store_documents", "delete_document"))
 def it_is_under_a_legal_hold(stage: Stage) -> Answer:
     request = stage.scene.request(stage.operation)
     stage.make.hold(stage.scene.tenant)
     answer = stage.ask(**request)
     assert answer.json["code"] == "legal_hold"
     return answer
+
+
+@to(409, called("store_entry"))
+def the_entry_is_under_a_legal_hold(stage: Stage) -> Answer:
+    stage.ask()
+    stage.make.hold(stage.scene.tenant)
+    return stage.with_field("content", "Refunds take a month.")
+
+
+@to(409, called("update_knowledge_base"))
+def another_base_has_this_name(stage: Stage) -> Answer:
+    stage.make.knowledge_base(stage.scene.tenant, name="Taken")
+    return stage.ask(body={"name": "Taken"})
+
+
+@to(409, called("activate_model"))
+def its_vectors_are_not_there_yet(stage: Stage) -> Answer:
+    assert stage.scene.name
+    stage.scene.beside("super admin").ask(BY_NAME["add_model"])
+    return stage.ask(body={"embedding_model": "model-b"})
+
+
+@to(409, called("drop_model"))
+def it_is_the_model_that_is_searched(stage: Stage) -> Answer:
+    return stage.ask(query={"embedding_model": "model-a"})
+
+
+@to(409, called("search_knowledge"))
+def a_base_has_a_model_of_former_times(stage: Stage) -> Answer:
+    stage.make.knowledge_base(stage.scene.tenant, model="model-of-old")
+    return stage.ask()
 
 
 @to(409, called("release_hold"))

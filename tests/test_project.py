@@ -43,7 +43,13 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_every_package_is_pinned_with_a_hash_and_no_index_is_named() -> None:
-    for name in ("layers/dependencies/requirements", "layers/lake/requirements", "dev/requirements", "dev/runtime"):
+    for name in (
+        "layers/dependencies/requirements",
+        "layers/lake/requirements",
+        "layers/documents/requirements",
+        "dev/requirements",
+        "dev/runtime",
+    ):
         text = (ROOT / f"{name}.txt").read_text()
         packages = re.findall(r"^[a-z0-9][^\s=]*==\S+", text, re.MULTILINE)
         assert len(packages) == len(re.findall(r"^[a-z0-9].*==.*\\\n    --hash", text, re.MULTILINE)), name

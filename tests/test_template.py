@@ -21,8 +21,10 @@ FUNCTIONS = {
     if found["Type"] == "AWS::Serverless::Function"
 }
 REQUESTS = {"History"}
-JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase"}
-LAKE = REQUESTS | JOBS - {"Partitions"}
+JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue"}
+WORKERS = {"Embed"}  # behind a queue
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue"}
+SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
 RIGHTS = {
     "History": {READ, LIST},
@@ -84,10 +86,42 @@ def test_rights_over_objects_end_at_the_archives_bucket() -> None:
 
 def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
     assert {name for name, function in FUNCTIONS.items() if schedules(function)} == JOBS
-    for name in JOBS:
+    for name in JOBS | WORKERS:
         assert secrets(FUNCTIONS[name]) == ["JobSecretArn"]
         assert FUNCTIONS[name]["Environment"]["Variables"]["DATABASE_SECRET"] == {"Ref": "JobSecretArn"}
-    assert {name for name, function in FUNCTIONS.items() if "JobSecretArn" in secrets(function)} == JOBS
+    assert {name for name, function in FUNCTIONS.items() if "JobSecretArn" in secrets(function)} == JOBS | WORKERS
+
+
+def test_what_sends_messages_may_send_them_to_the_embed_queue_and_do_no_more_with_it() -> None:
+    granted = {
+        name: [
+            policy["SQSSendMessagePolicy"]
+            for policy in function.get("Policies", [])
+            if "SQSSendMessagePolicy" in policy
+        ]
+        for name, function in FUNCTIONS.items()
+    }
+    one = [{"QueueName": {"Fn::GetAtt": ["EmbedQueue", "QueueName"]}}]
+    assert {name: policies for name, policies in granted.items() if policies} == dict.fromkeys(SENDERS, one)
+    told = {name for name, function in FUNCTIONS.items() if "EMBED_QUEUE_URL" in function["Environment"]["Variables"]}
+    assert told == SENDERS
+
+
+def test_a_message_that_nothing_can_be_written_down_of_is_delivered_again_alone_and_kept_in_the_end() -> None:
+    queue, letters = RESOURCES["EmbedQueue"]["Properties"], RESOURCES["EmbedDeadLetters"]["Properties"]
+    (event,) = FUNCTIONS["Embed"]["Events"].values()
+    assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert queue["VisibilityTimeout"] > FUNCTIONS["Embed"]["Timeout"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["EmbedDeadLetters", "Arn"]}
+    assert queue["SqsManagedSseEnabled"] is letters["SqsManagedSseEnabled"] is True
+    assert letters["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_the_documents_layer_is_only_where_documents_are_cut() -> None:
+    has_layer = {
+        name for name, function in FUNCTIONS.items() if {"Ref": "DocumentsLayer"} in function.get("Layers", [])
+    }
+    assert has_layer == {"Documents", "KnowledgeIndex"}
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
@@ -120,7 +154,9 @@ def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_writ
     assert {
         function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS.values()
     } >= services
-    assert any(alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" for alarm in alarms)
+    assert ("EmbeddingsFailed", "embed") in watched
+    kept = [alarm for alarm in alarms if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"]
+    assert [alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for alarm in kept] == ["EmbedDeadLetters", "JobFailures"]
     for alarm in alarms:
         assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")

@@ -13,7 +13,7 @@ from flomastr.api_keys import ApiKey
 from flomastr.identity import Caller
 from tests.factories import Factory, Tenant, machine
 from tests.operations import Names
-from tests.schema.furnished import furnish_cold_tier
+from tests.schema.furnished import furnish_cold_tier, furnish_knowledge
 
 type Connection = psycopg.Connection[Any]
 
@@ -58,6 +58,7 @@ def furnished(make: Factory, superuser: Connection) -> Other:
         "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
         "user_role_id": str(role[0]),
     }
+    names |= furnish_knowledge(make, tenant, SECRET)
     furnish_cold_tier(make, tenant)
     return Other(tenant, key, names)
 

@@ -25,6 +25,7 @@ ABLE = {
     "invitation:write": "pending",
     "events:write": "key for events:write",
 }
+NEED_NONE = ("list_preferences", "store_setting", "store_document")  # nothing need be under the last name of the path
 NEEDS_NO_NAME = {"preferences:read", "preferences:write", "events:write"}  # else there is no tenant, or the key's
 
 
@@ -195,10 +196,15 @@ def there_is_no_such_tenant_to_change(stage: Stage) -> Answer:
     return stage.with_field("tenant_id", str(uuid4()))
 
 
-@to(404, lambda operation: last_id(operation) != "" and operation.name not in ("list_preferences", "store_setting"))
+@to(404, lambda operation: last_id(operation) != "" and operation.name not in NEED_NONE)
 def there_is_nothing_under_that_id(stage: Stage) -> Answer:
     name = last_id(stage.operation)
     return stage.ask(path=stage.scene.path(stage.operation, **{name: UNKNOWN.get(name, str(uuid4()))}))
+
+
+@to(404, called("store_document"))
+def there_is_no_such_base(stage: Stage) -> Answer:
+    return stage.ask(path=stage.scene.path(stage.operation, knowledge_base_id=str(uuid4())))
 
 
 @to(412, has("if-match"))

@@ -20,6 +20,7 @@ from tests.cold.world import TODAY, World
 from tests.events import call
 from tests.factories import Tenant
 from tests.flomastr.connected import connected
+from tests.schema.furnished import furnish_knowledge
 
 COUNTED = {"cold_files", "cold_rows", "tenants"}
 
@@ -37,6 +38,7 @@ class Furnished:
         self.workflow = make.workflow(self.tenant, name=f"workflow {self.marker}")
         make.preferences(self.tenant, self.person, theme=self.marker)
         make.tenant_action(self.tenant)
+        furnish_knowledge(make, self.tenant, f"A passage of {self.marker}")
         remember(world, self.tenant, f"user:{self.person.user_id}", self.marker)
         data = {"mode": "webhook", "said": self.marker}
         archived(world, self.tenant, self.workflow, 1, 2, execution_data=data)

@@ -7,17 +7,27 @@ import pytest
 
 from dev.packages import installed
 from dev.template import ROOT
-from tests.dev.local import FILES, Running, served
+from tests.dev.local import FED, FILES, Running, served
 
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Path:
     """The folder with the collection's template and code."""
-    for name, text in FILES.items():
-        path = tmp_path / "collection" / name
+    return written(FILES, tmp_path / "collection")
+
+
+@pytest.fixture
+def fed(tmp_path: Path) -> Path:
+    """The folder of another collection, whose functions are fed from queues."""
+    return written(FED, tmp_path / "fed")
+
+
+def written(files: dict[str, str], folder: Path) -> Path:
+    for name, text in files.items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return tmp_path / "collection"
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A small collection of functions, and the local platform that serves it."""
+"""Small collections of functions, and the local platform that serves them."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ from typing import Any
 from dev.database import Database
 from dev.environment import parameters
 from dev.platform import address, listen, platform
+from dev.queues import deliver, provide
 from dev.storage import Storage
 from dev.template import read_template
 
@@ -112,6 +113,86 @@ FILES = {
 }
 
 
+FED_TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  EmbeddingsUrl: {Type: String, Default: nowhere}
+Globals:
+  Function: {Runtime: python3.13, Handler: handler.lambda_handler, Timeout: 5}
+Resources:
+  WorkQueue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 1
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt WorkDeadLetters.Arn, maxReceiveCount: 2}
+  WorkDeadLetters: {Type: AWS::SQS::Queue}
+  SlowQueue: {Type: AWS::SQS::Queue}
+  Api: {Type: AWS::Serverless::HttpApi}
+  SendFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: send
+      Environment: {Variables: {EMBED_QUEUE_URL: !Ref WorkQueue, SQS_ENDPOINT: "", EMBEDDINGS_URL: !Ref EmbeddingsUrl}}
+      Events: {Send: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /send}}}
+  WorkFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: work
+      Events:
+        Queue:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt WorkQueue.Arn
+            BatchSize: 5
+            FunctionResponseTypes: [ReportBatchItemFailures]
+  SlowFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: slow
+      Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt SlowQueue.Arn}}}
+"""
+
+SEND = """
+import os
+import boto3
+
+def lambda_handler(event, context):
+    sqs = boto3.client("sqs", endpoint_url=os.environ["SQS_ENDPOINT"])
+    sqs.send_message(QueueUrl=os.environ["EMBED_QUEUE_URL"], MessageBody=event["body"])
+    return {"statusCode": 202}
+"""
+
+WORK = """
+import os
+from pathlib import Path
+
+def lambda_handler(event, context):
+    for record in event["Records"]:
+        with Path(__file__).with_name("seen").open("a") as seen:
+            print(record["body"], file=seen)
+        if record["body"] == "exit":
+            os._exit(1)
+    return {"batchItemFailures": []}
+"""
+
+SLOW = """
+import time
+from pathlib import Path
+
+def lambda_handler(event, context):
+    Path(__file__).with_name("begun").touch()
+    while not Path(__file__).with_name("may_end").exists():
+        time.sleep(0.01)
+"""
+
+FED = {
+    "template.yaml": FED_TEMPLATE,
+    "send/handler.py": SEND,
+    "work/handler.py": WORK,
+    "slow/handler.py": SLOW,
+}
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -139,8 +220,11 @@ class Running:
         return answer
 
 
+NOWHERE = Storage(0, 0)
+
+
 @contextmanager
-def served(collection: Path, data: Path) -> Generator[Running]:
+def served(collection: Path, data: Path, storage: Storage = NOWHERE) -> Generator[Running]:
     """The platform in a thread of its own, as the tests block theirs."""
     started = Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
     with listen() as listener, ThreadPoolExecutor() as threads:
@@ -148,10 +232,14 @@ def served(collection: Path, data: Path) -> Generator[Running]:
 
         async def serve() -> None:
             template = read_template(collection / "template.yaml", parameters(url))
-            async with platform(listener, template, data, Database("", "", ""), Storage(0, 0)):
+            functions = template.functions.values()
+            provide(functions, storage)
+            async with platform(listener, template, data, Database("", "", ""), storage) as running:
+                delivering = asyncio.create_task(deliver(functions, storage, running.invoke))
                 over = asyncio.Event()
                 started.put((asyncio.get_running_loop(), over))
                 await over.wait()
+                delivering.cancel()
 
         serving = threads.submit(asyncio.run, serve())
         serving.add_done_callback(lambda _: started.shutdown())

@@ -17,6 +17,28 @@ def template() -> Template:
     return read_template(parameters=environment.parameters("http://127.0.0.1:3000"))
 
 
+def test_the_template_is_told_of_the_models_and_where_they_are() -> None:
+    told = environment.parameters("http://127.0.0.1:3000", "http://127.0.0.1:4001/v1")
+    assert told["EmbeddingsUrl"] == "http://127.0.0.1:4001/v1"
+    assert told["EmbeddingModels"] == "wordllama-256,wordllama-64"
+
+
+def test_a_function_finds_the_queue_that_its_template_names(
+    fed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "installed", not_installed)
+    parameters = environment.parameters("http://127.0.0.1:3000", "http://127.0.0.1:4001/v1")
+    functions = read_template(fed / "template.yaml", parameters).functions
+    found = {
+        name: environment.variables(function, "", tmp_path, DATABASE, Storage(4000, 1))
+        for name, function in functions.items()
+    }
+    assert found["SendFunction"]["EMBED_QUEUE_URL"] == "http://127.0.0.1:4000/123456789012/WorkQueue"
+    assert found["SendFunction"]["SQS_ENDPOINT"] == "http://127.0.0.1:4000"
+    assert found["SendFunction"]["EMBEDDINGS_URL"] == "http://127.0.0.1:4001/v1"
+    assert not {"EMBED_QUEUE_URL", "SQS_ENDPOINT", "EMBEDDINGS_URL"} & found["WorkFunction"].keys()
+
+
 def not_installed(_requirements: Path, data: Path, name: str) -> Path:
     return data / name
 
@@ -35,7 +57,7 @@ def test_requests_jobs_and_migrations_each_have_their_door(
     found: dict[str, dict[str, str]], template: Template
 ) -> None:
     doors = {name: variables["DATABASE_URL"] for name, variables in found.items()}
-    jobs = {name for name, function in template.functions.items() if function.schedules}
+    jobs = {name for name, function in template.functions.items() if function.schedules or function.queues}
     assert {name for name, door in doors.items() if door == "as flo_job"} == jobs
     assert {name for name, door in doors.items() if door == "as the owner"} == {"MigrateFunction"}
     assert set(doors.values()) == {"as the owner", "as flo_app", "as flo_job"}

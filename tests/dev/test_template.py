@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dev.problems import Problem
-from dev.template import ROOT, read_template
+from dev.template import ROOT, DeadLetters, Queue, read_template
 
 
 def test_a_function_is_read_with_its_folder_layers_and_variables(collection: Path) -> None:
@@ -12,7 +12,7 @@ def test_a_function_is_read_with_its_folder_layers_and_variables(collection: Pat
     assert echo.folder == collection / "echo"
     assert echo.layers == (collection / "shared",)
     assert echo.environment == {"GREETING": "hello", "ISSUER": "https://issuer", "DATABASE_URL": ""}
-    assert (echo.timeout, echo.memory, echo.schedules) == (1, 128, ())
+    assert (echo.timeout, echo.memory, echo.schedules, echo.queues) == (1, 128, (), ())
 
 
 def test_a_route_knows_its_methods_and_who_guards_it(collection: Path) -> None:
@@ -32,6 +32,12 @@ def test_a_route_knows_its_methods_and_who_guards_it(collection: Path) -> None:
 def test_schedules_are_read(collection: Path) -> None:
     template = read_template(collection / "template.yaml")
     assert template.functions["OpenFunction"].schedules == ("rate(2 hours)",)
+
+
+def test_queues_are_read_with_how_they_are_handed_over(fed: Path) -> None:
+    functions = read_template(fed / "template.yaml").functions
+    assert functions["WorkFunction"].queues == (Queue("WorkQueue", 5, True, 1, DeadLetters("WorkDeadLetters", 2)),)
+    assert functions["SlowFunction"].queues == (Queue("SlowQueue", 10, False, 30, None),)
 
 
 def test_a_function_is_found_by_its_short_name_and_an_unknown_one_is_told(collection: Path) -> None:

@@ -11,7 +11,9 @@ from uuid import UUID
 import pytest
 
 from flomastr import flight
+from functions.documents.handler import lambda_handler as documents
 from functions.executions.handler import lambda_handler as executions
+from functions.knowledge_search.handler import lambda_handler as knowledge_search
 from functions.workflows.handler import lambda_handler as workflows
 from tests.events import Answer, call
 from tests.factories import Factory, Tenant
@@ -53,7 +55,7 @@ def flights(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-def requests(tenant: Tenant, workflow: UUID, execution: UUID) -> dict[str, Callable[[], Answer]]:
+def requests(tenant: Tenant, workflow: UUID, execution: UUID, base: UUID) -> dict[str, Callable[[], Answer]]:
     fresh = count()
 
     def by(handler: Any, method: str, path: str, **request: Any) -> Callable[[], Answer]:
@@ -76,6 +78,11 @@ def requests(tenant: Tenant, workflow: UUID, execution: UUID) -> dict[str, Calla
             workflows, "POST", "/routes/workflows", caller=tenant.owner, headers=headers(), body=new_workflow
         )
 
+    def put_document() -> Answer:
+        path = f"/routes/knowledge-bases/{base}/documents/refunds.md"
+        return call(documents, "PUT", path, caller=tenant.owner, body={"content": f"Refund number {next(fresh)}"})
+
+    asked = {"query": "How long do refunds take?"}
     return {
         "GET one workflow": by(workflows, "GET", one_workflow),
         "GET 50 workflows": by(workflows, "GET", "/routes/workflows"),
@@ -86,6 +93,11 @@ def requests(tenant: Tenant, workflow: UUID, execution: UUID) -> dict[str, Calla
         "GET 50 executions": by(executions, "GET", "/routes/workflow-executions"),
         "POST execution": record(dict),
         "POST execution with key": record(key),
+        "PUT document": put_document,
+        "POST search": by(knowledge_search, "POST", f"/routes/knowledge/{tenant.slug}/search", body=asked),
+        "POST search of words": by(
+            knowledge_search, "POST", f"/routes/knowledge/{tenant.slug}/search", body=asked | {"mode": "text"}
+        ),
         "PUT execution": by(executions, "PUT", one_execution, body={"error_message": "late"}),
     }
 
@@ -94,7 +106,11 @@ def test_every_simple_request_takes_one_round_trip(make: Factory, far: None, fli
     tenant = make.tenant()
     workflow = [make.workflow(tenant) for _ in range(51)][-1]
     execution = [make.execution(tenant, workflow) for _ in range(51)][-1]
-    medians = {name: quietest(ask, flights) for name, ask in requests(tenant, workflow, execution).items()}
+    base = make.knowledge_base(tenant)
+    for place in range(20):
+        make.document(tenant, base, f"d{place}", f"Refunds take {place} days.")
+    asked = requests(tenant, workflow, execution, base)
+    medians = {name: quietest(ask, flights) for name, ask in asked.items()}
     for name, round_trips in medians.items():
         print(f"{name:26} {round_trips:.2f} round trips")
     assert {name: trips for name, trips in medians.items() if not 1.0 <= trips <= LIMIT} == {}

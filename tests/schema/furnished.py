@@ -6,6 +6,7 @@ import psycopg
 
 from flomastr.identity import Caller
 from functions.workflows.handler import lambda_handler
+from tests.endpoint import vector_of
 from tests.events import call
 from tests.factories import Factory, Tenant
 
@@ -48,6 +49,13 @@ SELECT tenant_id, app.uuid7(), id, 1 FROM app.restores WHERE tenant_id = %(tenan
 """
 
 
+EMBEDDED = """
+SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::text)),
+  app.meter(%(tenant)s, 'model-a', 1, 4)
+FROM app.claim_embedding(%(tenant)s, %(document)s, 'model-a', '1 minute', 8)
+"""
+
+
 def furnished(make: Factory) -> Tenant:
     """A tenant with a row in every table."""
     tenant, colleague = make.tenant(), make.person()
@@ -62,7 +70,18 @@ def furnished(make: Factory) -> Tenant:
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
     furnish_cold_tier(make, tenant)
+    furnish_knowledge(make, tenant)
     return tenant
+
+
+def furnish_knowledge(make: Factory, tenant: Tenant, text: str = "Refunds take a week.") -> dict[str, str]:
+    """A base with a document that is embedded and one that is given up. What they are called."""
+    base = make.knowledge_base(tenant)
+    document = make.document(tenant, base, text=text)
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(EMBEDDED, {"tenant": tenant.id, "document": document, "vector": str(vector_of(text))})
+    letter = make.dead_letter(tenant, make.document(tenant, base, "broken.md"))
+    return {"knowledge_base_id": str(base), "name": "refunds.md", "dead_letter_id": str(letter)}
 
 
 def furnish_cold_tier(make: Factory, tenant: Tenant) -> None:

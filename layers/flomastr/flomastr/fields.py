@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError, to_json
 
 NO_NUL = r"^[^\x00]*$"
+VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"  # something to see
 TENANT = r"^[0-9A-Za-z][0-9A-Za-z-]{0,62}$"  # an id or a slug
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 
@@ -99,6 +100,11 @@ Metadata = Annotated[JsonObject, AfterValidator(small)]
 Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
 PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
 Flag = Annotated[bool, Strict()]
+DocumentName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]+$"),
+    Field(description="No slash, no control character."),
+]
 TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
 
 

@@ -8,7 +8,7 @@ from flomastr.database import ask
 from flomastr.errors import Unavailable
 from flomastr.flight import Query
 
-NEEDED_MIGRATION = "0033_late"
+NEEDED_MIGRATION = "0040_knowledge_models"
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 
 

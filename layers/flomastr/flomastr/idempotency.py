@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from flomastr.flight import Query
+from flomastr.rows import Nothing
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,6 @@ class IdempotencyKey:
 
     def params(self) -> dict[str, Any]:
         return {"idempotency_key": self.key, "fingerprint": self.fingerprint}
-
-
-class Nothing(BaseModel):
-    pass
 
 
 class Answer(BaseModel):

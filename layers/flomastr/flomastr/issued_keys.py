@@ -32,6 +32,8 @@ type Scope = Literal[
     "preferences:read",
     "preferences:write",
     "tenant:read",
+    "knowledge:read",
+    "knowledge:write",
 ]
 
 
@@ -67,7 +69,7 @@ class ShownKey(IssuedKey):
 class NewKey(Body):
     tenant_id: TenantName | None = None
     name: Name
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
     rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), A_NUMBER] | None = None  # beside the tenant's
     expires_at: Annotated[Moment, AfterValidator(ahead)] | None = None
 

@@ -78,17 +78,19 @@ def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
 
 
 def begin(conn: Connection, name: str, deadline: float) -> bool:
+    bound(conn, deadline)
+    lock = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
+    return bool(conn.execute(lock, (name,)).fetchall()[0][0])
+
+
+def bound(conn: Connection, deadline: float) -> None:
+    """What a direct connection may take, whatever becomes of the function that holds it."""
     milliseconds = max(1, int((deadline - time.monotonic()) * 1000))
     conn.execute(
         "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', '2s', false),"
         " set_config('client_connection_check_interval', '1s', false),"  # else a killed run's statement keeps its locks
         " set_config('idle_in_transaction_session_timeout', '2s', false)",  # and a stalled one's transaction
         (str(milliseconds),),
-    )
-    return bool(
-        conn.execute("SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))", (name,)).fetchall()[0][
-            0
-        ]
     )
 
 

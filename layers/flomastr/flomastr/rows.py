@@ -11,3 +11,7 @@ class Count(BaseModel):
 
 class Deleted(BaseModel):
     id: UUID
+
+
+class Nothing(BaseModel):
+    """That there is a row."""

@@ -19,6 +19,10 @@ class Settings(BaseModel):
     signing_key: str = ""  # local runs only, in place of the secret
     archive_bucket: str = ""
     s3_endpoint: str = ""  # an address such as https://fra1.digitaloceanspaces.com; empty: AWS S3
+    embeddings_url: str = ""  # of an endpoint that speaks OpenAI's API, such as https://api.openai.com/v1
+    embedding_models: str = ""  # comma separated; new knowledge bases begin with the first
+    embed_queue_url: str = ""
+    sqs_endpoint: str = ""  # local runs only; empty: AWS SQS
     oidc_issuer: str = ""
     oidc_jwks_url: str = ""
     oidc_authorized_parties: str = ""  # comma separated; empty admits any
@@ -27,7 +31,8 @@ class Settings(BaseModel):
 class Credentials(BaseModel):
     """The secret: where the database is, whom to believe that it is the database, and what signs cursors.
 
-    Object storage that is not AWS's has keys of its own; AWS S3 knows the function by its role.
+    Object storage that is not AWS's has keys of its own; AWS S3 knows the function by its role. The embeddings endpoint
+    has one that is its provider's.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -37,6 +42,7 @@ class Credentials(BaseModel):
     signing_key: str = Field(min_length=32)
     s3_access_key_id: str | None = None
     s3_secret_access_key: str | None = None
+    embeddings_api_key: str | None = None
 
 
 @cache
@@ -65,6 +71,17 @@ def storage_keys() -> tuple[str | None, str | None]:
         return None, None
     secret = credentials()
     return secret.s3_access_key_id, secret.s3_secret_access_key
+
+
+def embeddings_key() -> str:
+    """Of the embeddings endpoint. One that needs none passes over it."""
+    if settings().database_url:
+        return "local"
+    return credentials().embeddings_api_key or ""
+
+
+def embedding_models() -> list[str]:
+    return [name for name in settings().embedding_models.split(",") if name]
 
 
 def credentials(*, fresh: bool = False) -> Credentials:

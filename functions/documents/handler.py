@@ -1,0 +1,68 @@
+"""Documents of knowledge bases over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query, Response
+
+from flomastr import embed_queue, knowledge, stored_documents
+from flomastr.auth import OnceKey, enters
+from flomastr.database import Database
+from flomastr.documents import DocumentBatch, NewDocument, cut, cut_all
+from flomastr.etags import IfMatch, IfNoneMatch, tagged
+from flomastr.fields import DocumentName, Message
+from flomastr.http import conflict, create_app, http_handler
+from flomastr.paging import Page
+from flomastr.stored_documents import Document, DocumentFilter, StoredDocument, StoredDocuments, WholeDocument
+
+app = create_app("/routes/knowledge-bases/{knowledge_base_id}/documents", "knowledge")
+Reading = Annotated[Database, enters("knowledge:read")]
+Writing = Annotated[Database, enters("knowledge:write")]
+Name = Annotated[DocumentName, Path()]
+HELD = conflict("It is under a legal hold.")
+
+
+@app.get("")
+async def list_documents(
+    knowledge_base_id: UUID, db: Reading, matching: Annotated[DocumentFilter, Query()], page: Page, response: Response
+) -> list[Document]:
+    """Newest first, without their content; filter status: processing, embedded, failed."""
+    newest = stored_documents.newest(knowledge_base_id, matching, page)
+    listed = page.of(newest, stored_documents.count(knowledge_base_id, matching), db, response)
+    if not listed:
+        db.one(knowledge.get(knowledge_base_id))  # or it is not found
+    return listed
+
+
+@app.post("/batch", responses=HELD)
+async def store_documents(knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: OnceKey) -> StoredDocuments:
+    """Up to 100, all of them or none."""
+    stored = db.once(stored_documents.store(knowledge_base_id, cut_all(batch.documents)), key)
+    embed_queue.send(task for document in stored for task in document.tasks())
+    return StoredDocuments(documents=stored)
+
+
+@app.get("/{name}")
+async def get_document(
+    knowledge_base_id: UUID, name: Name, db: Reading, known: IfNoneMatch, response: Response
+) -> WholeDocument:
+    return tagged(db.one(stored_documents.get(knowledge_base_id, name)), response, known)
+
+
+@app.put("/{name}", responses=HELD)
+async def store_document(
+    knowledge_base_id: UUID, name: Name, new: NewDocument, db: Writing, if_match: IfMatch, response: Response
+) -> StoredDocument:
+    """New, or in the place of the one of this name. Passages that stay as they are keep their vectors."""
+    stored = db.one(stored_documents.store(knowledge_base_id, [cut(name, new)], if_match))
+    embed_queue.send(stored.tasks())
+    return tagged(stored, response)
+
+
+@app.delete("/{name}", responses=HELD)
+async def delete_document(knowledge_base_id: UUID, name: Name, db: Writing, if_match: IfMatch) -> Message:
+    db.one(stored_documents.delete(knowledge_base_id, name, if_match))
+    return Message(message="The document and its passages are deleted.")
+
+
+lambda_handler = http_handler(app)

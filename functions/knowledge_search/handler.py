@@ -1,0 +1,48 @@
+"""Search over a tenant's knowledge, what could not be embedded, and what embedding costs, over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from flomastr import dead_letters, embed_queue, search
+from flomastr.auth import OnceKey, enters_named
+from flomastr.database import Database
+from flomastr.dead_letters import DailyUsage, DeadLetter
+from flomastr.fields import Message
+from flomastr.http import conflict, create_app, http_handler
+from flomastr.paging import Page
+from flomastr.search import SearchAnswer, SearchRequest
+
+app = create_app("/routes/knowledge/{slug}", "knowledge")
+Reading = Annotated[Database, enters_named("knowledge:read")]
+Writing = Annotated[Database, enters_named("knowledge:write")]
+
+
+@app.post("/search", responses=conflict("A base is searched by a model that is not available."))
+async def search_knowledge(asked: SearchRequest, db: Reading) -> SearchAnswer:
+    """The passages that answer a query, by meaning and words, each with its place and whether it can be relied on."""
+    return search.search(db, asked)
+
+
+@app.get("/dead-letters")
+async def list_dead_letters(db: Reading, page: Page, response: Response) -> list[DeadLetter]:
+    """Documents that could not be embedded, with the reason."""
+    return page.of(dead_letters.newest(page), dead_letters.count(), db, response)
+
+
+@app.post("/dead-letters/{dead_letter_id}/retry", status_code=202)
+async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: OnceKey) -> Message:
+    """It is no longer one, until it fails again."""
+    (retried,) = db.once(dead_letters.retry(dead_letter_id), key)
+    embed_queue.send([retried.task()])
+    return Message(message="The document is embedded again.")
+
+
+@app.get("/usage")
+async def get_usage(db: Reading, days: Annotated[int, Query(ge=1, le=365)] = 30) -> list[DailyUsage]:
+    """What embedding documents has cost, by day and model."""
+    return db.all(dead_letters.usage(days))
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,77 @@
+"""What could not be embedded, with the reason, and what embedding has cost."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from flomastr.embed_queue import Task
+from flomastr.etags import Resource
+from flomastr.flight import Query
+from flomastr.paging import PageRequest
+from flomastr.rows import Count
+
+
+class DeadLetter(Resource):
+    """A document that one model was given up on. Its other passages and other documents are not touched by it."""
+
+    tenant_id: UUID
+    knowledge_base_id: UUID
+    document_id: UUID
+    document_name: str
+    embedding_model: str
+    attempts: int
+    reason: str
+    updated_at: datetime
+
+    def task(self) -> Task:
+        return Task(tenant_id=self.tenant_id, document_id=self.document_id, embedding_model=self.embedding_model)
+
+
+class DailyUsage(BaseModel):
+    """Of one model on one day (UTC), as the endpoint counted it."""
+
+    day: date
+    embedding_model: str
+    requests: int
+    chunks: int
+    tokens: int
+
+
+COLUMNS = """
+  t.id, t.tenant_id, t.knowledge_base_id, t.document_id, d.name AS document_name, t.embedding_model, t.attempts,
+  coalesce(t.reason, '') AS reason, t.updated_at
+"""
+FROM = " FROM app.embedding_tasks AS t JOIN app.documents AS d ON d.id = t.document_id WHERE t.status = 'failed' "
+
+
+def newest(page: PageRequest) -> Query[DeadLetter]:
+    return Query(
+        "SELECT "
+        + COLUMNS
+        + FROM
+        + "AND (%(after)s::uuid IS NULL OR t.id < %(after)s) ORDER BY t.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        page.params(),
+        DeadLetter,
+    )
+
+
+def count() -> Query[Count]:
+    return Query("SELECT count(*)" + FROM, {}, Count)
+
+
+def retry(id: UUID) -> Query[DeadLetter]:
+    return Query(
+        "SELECT " + COLUMNS + " FROM app.retry_embedding(%(id)s) AS t JOIN app.documents AS d ON d.id = t.document_id",
+        {"id": id},
+        DeadLetter,
+    )
+
+
+def usage(days: int) -> Query[DailyUsage]:
+    return Query(
+        "SELECT u.day, u.embedding_model, u.requests, u.chunks, u.tokens FROM app.embedding_usage AS u"
+        " WHERE u.day > (now() AT TIME ZONE 'UTC')::date - %(days)s::integer ORDER BY u.day DESC, u.embedding_model",
+        {"days": days},
+        DailyUsage,
+    )

@@ -1,0 +1,58 @@
+"""The queue of what is to be embedded. A message says where to look, app.embedding_tasks what there is to do."""
+
+from collections.abc import Iterable
+from functools import cache
+from itertools import batched
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from flomastr.observability import logger, metrics
+from flomastr.settings import settings
+
+MESSAGES = 10  # that SQS takes at once
+
+
+class Task(BaseModel):
+    """The passages of one document that one model has not embedded yet."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant_id: UUID
+    document_id: UUID
+    embedding_model: str
+
+
+def tasks_of(tenant_id: UUID, document_id: UUID, models: Iterable[str]) -> list[Task]:
+    return [Task(tenant_id=tenant_id, document_id=document_id, embedding_model=model) for model in models]
+
+
+@cache
+def client() -> Any:
+    """Imported here, since it loads boto3: only where there is something to send."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+    return cast(Any, boto3).client("sqs", endpoint_url=settings().sqs_endpoint or None, config=config)
+
+
+def send(tasks: Iterable[Task]) -> int:
+    """How many messages the queue took. Those of what it did not take are sent by the next run of `requeue`."""
+    return sum(sent(batch) for batch in batched(tasks, MESSAGES, strict=False))
+
+
+def sent(batch: tuple[Task, ...]) -> int:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    entries = [{"Id": str(place), "MessageBody": task.model_dump_json()} for place, task in enumerate(batch)]
+    try:
+        taken = client().send_message_batch(QueueUrl=settings().embed_queue_url, Entries=entries)
+        count = len(taken.get("Successful", []))
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("The queue cannot be reached: requeue will send it", error=type(error).__name__)
+        count = 0
+    if count < len(batch):
+        metrics.add_metric(name="EmbeddingsNotQueued", unit="Count", value=len(batch) - count)
+    return count

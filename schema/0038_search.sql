@@ -1,0 +1,210 @@
+-- Search: the nearest vectors, the best words, or both, fused by rank. It runs as flo_owner, since under row-level security
+-- only leakproof operators may use an index, and `&&` is none; each statement names the tenant that app.enter admitted to.
+
+-- A query as full-text search sees it: its words among the passages of these bases, and how much they weigh in all.
+CREATE FUNCTION app.query_terms(
+  tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT weights public.sparsevec, OUT total double precision
+)
+LANGUAGE sql
+STABLE
+AS $$
+  WITH counted AS (
+    SELECT b.chunks, word.lexeme, word.term,
+      ln(1 + (b.chunks - coalesce(n.chunks, 0) + 0.5) / (coalesce(n.chunks, 0) + 0.5)) AS rarity
+    FROM (
+      SELECT l.lexeme, (app.terms_of(tenant, array_to_tsvector(ARRAY[l.lexeme])))[1] AS term
+      FROM unnest(to_tsvector('english', query)) AS l
+    ) AS word
+    CROSS JOIN (
+      SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
+      WHERE b.tenant_id = tenant AND b.id = ANY (bases)
+    ) AS b
+    CROSS JOIN LATERAL (
+      SELECT sum(t.chunks)::double precision AS chunks FROM app.term_counts AS t
+      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = word.term
+    ) AS n
+  )
+  SELECT array_agg(lexeme), array_agg(term),
+    ('{' || string_agg(format('%s:%s', app.term(lexeme) + 1, rarity), ',' ORDER BY app.term(lexeme)) || '}/536870912')
+      ::public.sparsevec,
+    sum(rarity)
+  FROM counted
+$$;
+
+-- The passages that a query's words fit best, the best first.
+CREATE FUNCTION app.matching_chunks(
+  tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer
+)
+RETURNS uuid[]
+LANGUAGE plpgsql
+STABLE
+AS $$
+BEGIN
+  RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
+    SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
+    FROM app.chunks AS c
+    WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases) AND c.terms && matching_chunks.terms
+      AND (document IS NULL OR c.document_id IN (
+        SELECT d.id FROM app.documents AS d
+        WHERE d.tenant_id = tenant AND d.knowledge_base_id = ANY (bases) AND d.name = document
+      ))
+      AND (metadata IS NULL OR EXISTS (
+        SELECT FROM app.embeddings AS e WHERE e.tenant_id = tenant AND e.id = c.id AND e.chunk_metadata @> metadata
+      ))
+    ORDER BY distance, c.id LIMIT most
+  ) AS found);
+END
+$$;
+
+-- The passages nearest to a vector, the nearest first, by looking at all of them.
+CREATE FUNCTION app.nearest_of_all(
+  tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer
+)
+RETURNS uuid[]
+LANGUAGE plpgsql
+STABLE
+AS $$
+BEGIN
+  RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
+    SELECT looked.id, looked.distance FROM (
+      SELECT e.id, e.embedding_vector OPERATOR(public.<=>) wanted AS distance
+      FROM app.embeddings AS e
+      WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
+        AND e.embedding_vector IS NOT NULL
+        AND (document IS NULL OR e.document_name = document) AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+      OFFSET 0  -- else the planner might take the graph
+    ) AS looked
+    ORDER BY looked.distance, looked.id LIMIT most
+  ) AS found);
+END
+$$;
+
+-- The same by the graph of the tenant's partition, which goes on until it has enough, within its bounds.
+CREATE FUNCTION app.nearest_by_graph(
+  tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer
+)
+RETURNS uuid[]
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  found uuid[];
+BEGIN
+  PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
+    set_config('hnsw.ef_search', greatest(120, most)::text, true);
+  SELECT array_agg(f.id ORDER BY f.distance, f.id) INTO found FROM (
+    SELECT e.id, e.embedding_vector OPERATOR(public.<=>) wanted AS distance
+    FROM app.embeddings AS e
+    WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
+      AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+    ORDER BY e.embedding_vector OPERATOR(public.<=>) wanted LIMIT most
+  ) AS f;
+  RETURN found;
+END
+$$;
+
+-- The nearest passages: exactly where there are few to look at, else by the graph, and exactly again if that found too few.
+CREATE FUNCTION app.nearest_chunks(
+  tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer
+)
+RETURNS uuid[]
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  chunks bigint := (
+    SELECT sum(b.total_chunks) FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND b.id = ANY (bases)
+  );
+  found uuid[];
+BEGIN
+  IF document IS NULL AND chunks > 4000 THEN
+    found := app.nearest_by_graph(tenant, bases, model, wanted, metadata, most);
+  END IF;
+  IF coalesce(cardinality(found), 0) < least(most, chunks) THEN
+    found := app.nearest_of_all(tenant, bases, model, wanted, document, metadata, most);
+  END IF;
+  RETURN found;
+END
+$$;
+
+-- The passages of the entered tenant that answer a query, the best first. `vectors` are the query's, by each of `models`.
+-- Raises FL404 for an unknown base, FL409 for one that is searched by a model of which there is no vector.
+CREATE FUNCTION app.search(
+  query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]
+)
+RETURNS TABLE (
+  knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb,
+  chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[],
+  confidence_threshold double precision
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan  -- only a plan for this very tenant leaves partitions out
+AS $$
+DECLARE
+  tenant uuid := app.tenant();
+  every uuid[] := ARRAY(
+    SELECT b.id FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base)
+  );
+  depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
+  words_of_query record;
+  of_model record;
+  listed uuid[] := '{}';
+  places float[] := '{}';
+  found uuid[];
+BEGIN
+  IF base IS NOT NULL AND every = '{}' THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.knowledge_base_id: there is no such knowledge base.';
+  END IF;
+  SELECT * INTO words_of_query FROM app.query_terms(tenant, every, query);
+  IF mode <> 'vector' AND words_of_query.terms IS NOT NULL THEN
+    found := app.matching_chunks(tenant, every, words_of_query.terms, words_of_query.weights, document, metadata, depth);
+    listed := found;
+    places := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+  END IF;
+  FOR of_model IN
+    SELECT m.embedding_model AS name, array_agg(m.knowledge_base_id) AS bases FROM app.knowledge_base_models AS m
+    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (every) GROUP BY 1
+  LOOP
+    IF of_model.name <> ALL (models) THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
+        message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
+    END IF;
+    found := app.nearest_chunks(tenant, of_model.bases, of_model.name,
+      vectors[array_position(models, of_model.name)]::public.halfvec, document, metadata, depth);
+    listed := listed || found;
+    places := places || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+  END LOOP;
+  RETURN QUERY
+  SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
+    c.chunk_start, c.chunk_end,
+    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]::public.halfvec),
+    least(1, -(c.weights OPERATOR(public.<#>) words_of_query.weights) / words_of_query.total),
+    app.matched_words(e.chunk_text, words_of_query.lexemes), t.confidence_threshold
+  FROM (
+    SELECT l.id, sum(l.worth) AS worth FROM unnest(listed, places) AS l (id, worth)
+    GROUP BY l.id ORDER BY worth DESC, l.id LIMIT most
+  ) AS best
+  JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
+  JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
+  JOIN app.knowledge_base_models AS m ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+  JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
+  JOIN app.tenants AS t ON t.id = tenant
+  ORDER BY best.worth DESC, best.id;
+END
+$$;
+
+-- The words of a passage, in lower case, that a query asks for in one form or another.
+CREATE FUNCTION app.matched_words(passage text, lexemes text[])
+RETURNS text[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+  SELECT coalesce(array_agg(DISTINCT w.word), '{}')
+  FROM regexp_split_to_table(lower(passage), '[^[:alnum:]]+') AS w (word)
+  WHERE w.word <> '' AND (ts_lexize('english_stem', w.word))[1] = ANY (lexemes)
+$$;
+
+REVOKE ALL ON FUNCTION app.search FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.search TO flo_app;

@@ -1,0 +1,126 @@
+-- How passages are given their vectors: claimed by a worker, stored once, tried again later, or given up with a reason.
+
+-- Takes a task, and returns what is left to embed of it. Nothing if it is done, given up, not due, or somebody else's.
+CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer)
+RETURNS TABLE (id uuid, chunk_text text)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
+AS $$
+DECLARE
+  task app.embedding_tasks;
+BEGIN
+  UPDATE app.embedding_tasks AS t SET
+    attempts = t.attempts + 1, due_at = now() + lease, updated_at = now(),
+    status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
+    reason = CASE WHEN t.attempts < most_attempts THEN t.reason
+      ELSE coalesce(t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)) END
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
+    AND t.status = 'processing' AND t.due_at <= now()
+  RETURNING t.* INTO task;
+  IF task.status IS DISTINCT FROM 'processing' THEN
+    RETURN;
+  END IF;
+  INSERT INTO app.embeddings AS e (  -- a model that came later has no rows yet
+    id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, embedding_vector, document_name, chunk_index, embedding_model
+  )
+  SELECT DISTINCT ON (c.id) c.id, c.knowledge_base_id, tenant, e.chunk_text, e.chunk_metadata,
+    app.known_vector(tenant, c.content_hash, model), e.document_name, e.chunk_index, model
+  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = c.tenant_id AND e.id = c.id
+  WHERE c.tenant_id = tenant AND c.document_id = document AND e.tenant_id = tenant
+  ON CONFLICT DO NOTHING;
+  RETURN QUERY
+  SELECT e.id, e.chunk_text FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = c.tenant_id AND e.id = c.id
+  WHERE c.tenant_id = tenant AND c.document_id = document AND e.tenant_id = tenant AND e.embedding_model = model
+    AND e.embedding_vector IS NULL
+  ORDER BY c.chunk_index;
+  IF NOT FOUND THEN
+    PERFORM app.end_embedding(tenant, document, model);
+  END IF;
+END
+$$;
+
+-- Ends a task whose every passage has its vector. A document that was replaced meanwhile goes on.
+CREATE FUNCTION app.end_embedding(tenant uuid, document uuid, model text)
+RETURNS void
+LANGUAGE sql
+AS $$
+  UPDATE app.embedding_tasks AS t SET status = 'embedded', attempts = 0, reason = NULL, updated_at = now()
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND NOT EXISTS (
+    SELECT FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.document_id = document AND NOT EXISTS (
+      SELECT FROM app.embeddings AS e
+      WHERE e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
+    )
+  )
+$$;
+
+-- Gives passages their vectors. One that has its own keeps it, one that is gone stays gone. How many were stored.
+CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[])
+RETURNS bigint
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
+AS $$
+DECLARE
+  stored bigint;
+BEGIN
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
+  UPDATE app.embeddings AS e SET embedding_vector = v.vector::public.halfvec
+  FROM unnest(ids, vectors) AS v (id, vector)
+  WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
+  GET DIAGNOSTICS stored = ROW_COUNT;
+  UPDATE app.embedding_tasks AS t SET attempts = 0, reason = NULL, updated_at = now()  -- it gets on
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing';
+  PERFORM app.end_embedding(tenant, document, model);
+  RETURN stored;
+END
+$$;
+
+-- Writes down what the endpoint counted.
+CREATE FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint)
+RETURNS void
+LANGUAGE sql
+AS $$
+  INSERT INTO app.embedding_usage AS u (tenant_id, day, embedding_model, requests, chunks, tokens)
+  VALUES (tenant, (now() AT TIME ZONE 'UTC')::date, model, 1, chunks, tokens)
+  ON CONFLICT ON CONSTRAINT embedding_usage_pkey DO UPDATE SET
+    requests = u.requests + 1, chunks = u.chunks + excluded.chunks, tokens = u.tokens + excluded.tokens
+$$;
+
+-- Puts a task off, or gives it up where it has been tried often enough or trying again is no use. Its status after it.
+CREATE FUNCTION app.put_off_embedding(
+  tenant uuid, document uuid, model text, told text, wait interval, most_attempts integer
+)
+RETURNS text
+LANGUAGE sql
+AS $$
+  UPDATE app.embedding_tasks AS t SET
+    status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
+    reason = left(told, 1000), queued_at = NULL, updated_at = now(),
+    due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+  RETURNING t.status
+$$;
+
+-- Gives a task back that there was no time for. It does not count as tried.
+CREATE FUNCTION app.release_embedding(tenant uuid, document uuid, model text)
+RETURNS void
+LANGUAGE sql
+AS $$
+  UPDATE app.embedding_tasks AS t SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+$$;
+
+-- What is due and has no message on its way that is younger than `wait`, the longest waiting first. Counts as sent.
+CREATE FUNCTION app.due_embeddings(most integer, wait interval)
+RETURNS TABLE (tenant_id uuid, document_id uuid, embedding_model text)
+LANGUAGE sql
+AS $$
+  UPDATE app.embedding_tasks AS t SET queued_at = now()
+  FROM (
+    SELECT d.tenant_id, d.id FROM app.embedding_tasks AS d
+    WHERE d.status = 'processing' AND d.due_at <= now() AND (d.queued_at IS NULL OR d.queued_at <= now() - wait)
+    ORDER BY d.due_at LIMIT most FOR UPDATE SKIP LOCKED
+  ) AS due
+  WHERE t.tenant_id = due.tenant_id AND t.id = due.id
+  RETURNING t.tenant_id, t.document_id, t.embedding_model
+$$;

@@ -1,0 +1,14 @@
+"""What a function gets when nobody says what to send it."""
+
+from pathlib import Path
+
+from dev.invoke import usual
+from dev.template import read_template
+
+
+def test_a_function_gets_what_its_trigger_would_send(collection: Path, fed: Path) -> None:
+    served, queued = read_template(collection / "template.yaml"), read_template(fed / "template.yaml")
+    assert usual("EchoFunction", served)["rawPath"] == "/echo"
+    assert usual("OpenFunction", served)["detail-type"] == "Scheduled Event"
+    assert usual("WorkFunction", queued) == {"Records": []}
+    assert usual("GuardFunction", served) == {}

@@ -1,0 +1,119 @@
+"""A base changes its model: the new vectors are built beside the old, then it is searched by them at once, and back."""
+
+import psycopg
+import pytest
+
+from tests.endpoint import rightly
+from tests.knowledge.library import Json, Library
+from tests.problems import refused
+
+ADD = {"embedding_model": "model-b"}
+
+
+@pytest.fixture
+def changing(lib: Library) -> Library:
+    lib.put("a", "One two three")
+    lib.put("b", "Four five six")
+    lib.embed()
+    assert lib.models("POST", body=ADD).status == 201
+    return lib
+
+
+def states(lib: Library) -> dict[str, tuple[bool, int, int]]:
+    return {m["embedding_model"]: (m["is_active"], m["embedded"], m["documents"]) for m in lib.models().json}
+
+
+def activated(lib: Library, model: str) -> None:
+    answer = lib.models("POST", "/activate", body={"embedding_model": model})
+    assert answer.status == 200, answer.body
+
+
+def searched_by(lib: Library) -> set[str]:
+    """By which model's vectors a passage is found as itself, and which model the passages name."""
+    (hit, *_) = lib.find("One two three", mode="vector")
+    assert (hit["document_name"], hit["score"]) == ("a", pytest.approx(1, abs=0.001))
+    return {chunk["embedding_model"] for chunk in lib.chunks()}
+
+
+def test_a_new_model_is_built_beside_the_old_and_then_activated_and_taken_back(changing: Library) -> None:
+    assert states(changing) == {"model-a": (True, 2, 2), "model-b": (False, 0, 2)}
+    refused(changing.models("POST", "/activate", body=ADD), 409)
+    assert searched_by(changing) == {"model-a"}
+    changing.embed()
+    assert states(changing) == {"model-a": (True, 2, 2), "model-b": (False, 2, 2)}
+    assert searched_by(changing) == {"model-a"}
+    activated(changing, "model-b")
+    assert states(changing) == {"model-a": (False, 2, 2), "model-b": (True, 2, 2)}
+    assert searched_by(changing) == {"model-b"}
+    activated(changing, "model-a")
+    assert searched_by(changing) == {"model-a"}
+    assert changing.about()["total_chunks"] == len(changing.find("One two three", k=100)) == 2
+
+
+def test_each_model_embeds_each_text_once(changing: Library) -> None:
+    changing.embed()
+    asked = [(asked["model"], text) for asked in changing.endpoint.asked for text in asked["input"]]
+    assert sorted(asked) == [(m, t) for m in ("model-a", "model-b") for t in ("Four five six", "One two three")]
+
+
+def test_documents_that_come_meanwhile_are_embedded_by_both(changing: Library) -> None:
+    changing.put("c", "Seven eight")
+    changing.put("a", "One two three, changed")
+    changing.embed()
+    activated(changing, "model-b")
+    changing.put("d", "Nine")
+    changing.delete("b")
+    changing.embed()
+    assert [row for row in changing.rows() if not row[3]] == []
+    expected = [(name, 0, model) for name in ("a", "c", "d") for model in ("model-a", "model-b")]
+    assert [row[:3] for row in changing.rows()] == expected
+    activated(changing, "model-a")
+    assert set(changing.names("Seven Nine One")) == {"a", "c", "d"}
+
+
+def test_a_base_whose_new_model_failed_somewhere_is_not_switched(changing: Library) -> None:
+    with changing.endpoint.answering(lambda asked: rightly(asked) if len(asked["input"]) > 9 else (400, {})):
+        changing.work()
+    assert [m["failed"] for m in changing.models().json] == [0, 2]
+    refused(changing.models("POST", "/activate", body=ADD), 409)
+    assert {letter["embedding_model"] for letter in changing.dead_letters()} == {"model-b"}
+    assert {document["status"] for document in changing.documents()} == {"embedded"}  # by the one that is searched
+
+
+def test_bases_of_different_models_are_searched_together_each_by_its_own(changing: Library) -> None:
+    changing.embed()
+    activated(changing, "model-b")
+    other = changing.other_base()
+    other.put("a", "One two three")
+    other.embed()
+    hits = changing.find("One two three", mode="vector")
+    assert {(h["knowledge_base_id"], h["score"] > 0.99) for h in hits if h["document_name"] == "a"} == {
+        (changing.base, True), (other.base, True)
+    }  # fmt: skip
+    assert [h["document_name"] for h in hits].count("a") == 2 == [h["document_name"] for h in hits[:2]].count("a")
+
+
+def test_a_model_is_dropped_with_its_vectors_unless_it_is_searched(
+    changing: Library, superuser: psycopg.Connection[Json]
+) -> None:
+    changing.embed()
+    refused(changing.models("DELETE", query={"embedding_model": "model-a"}), 409)
+    assert changing.models("DELETE", query={"embedding_model": "model-b"}).status == 200
+    refused(changing.models("DELETE", query={"embedding_model": "model-b"}), 404)
+    assert {row[2] for row in changing.rows()} == {"model-a"}
+    assert states(changing) == {"model-a": (True, 2, 2)}
+
+
+def test_what_is_no_model_is_told(lib: Library) -> None:
+    refused(lib.models("POST", body={"embedding_model": "model-z"}), 422, "body.embedding_model")
+    refused(lib.models("POST", "/activate", body=ADD), 404)
+    refused(lib.models("POST", body={"embedding_model": "model-a"}), 409, "body.embedding_model")
+    assert lib.models("POST", body=ADD).status == 201
+
+
+def test_an_empty_base_is_switched_at_once(lib: Library) -> None:
+    lib.models("POST", body=ADD)
+    activated(lib, "model-b")
+    lib.put("a", "One two three")
+    lib.embed()
+    assert searched_by(lib) == {"model-b"}

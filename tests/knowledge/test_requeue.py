@@ -1,0 +1,143 @@
+"""Messages: sent with what is written, and again by `requeue` for whatever is due and has none on its way."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+
+from flomastr import embed_queue
+from functions.requeue.handler import lambda_handler
+from tests.events import Context
+from tests.flomastr.connected import connected
+from tests.knowledge.library import Library
+from tests.storage import Bucket
+
+
+@dataclass
+class Queue:
+    client: Any
+    url: str
+
+    def messages(self) -> list[str]:
+        """All that wait, taken out."""
+        bodies: list[str] = []
+        while received := self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in received]
+            for message in received:
+                self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+
+@pytest.fixture
+def queue(bucket: Bucket) -> Iterator[Queue]:
+    made: Any = boto3.client("sqs", endpoint_url=bucket.endpoint, region_name="us-east-1")  # pyright: ignore[reportUnknownMemberType]
+    url = made.create_queue(QueueName=f"embed-{secrets.token_hex(4)}")["QueueUrl"]
+    with connected(EMBED_QUEUE_URL=url, SQS_ENDPOINT=bucket.endpoint):
+        embed_queue.client.cache_clear()
+        yield Queue(made, url)
+    embed_queue.client.cache_clear()
+
+
+@pytest.fixture
+def quiet(superuser: psycopg.Connection[Any]) -> None:
+    """What other tests have left is not due."""
+    superuser.execute("UPDATE app.embedding_tasks SET status = 'embedded' WHERE status = 'processing'")
+
+
+def requeued(lib: Library) -> int:
+    with connected(DATABASE_URL=lib.job_url):
+        done = lambda_handler({}, Context(left_ms=120_000))
+    assert done["state"] == "done"
+    return done.get("messages_sent", 0)
+
+
+def aged(lib: Library, minutes: int) -> None:
+    lib.superuser.execute(
+        "UPDATE app.embedding_tasks SET queued_at = queued_at - %s * interval '1 minute' WHERE tenant_id = %s",
+        (minutes, lib.tenant.id),
+    )
+
+
+def test_what_is_written_is_told_to_the_queue_and_what_needs_nothing_is_not(lib: Library, queue: Queue) -> None:
+    lib.put("a", "One")
+    messages = queue.messages()
+    assert messages == [json.dumps(json.loads(body), separators=(",", ":")) for body in lib.tasks()]
+    lib.work(messages)
+    lib.put("a", "One", title="A title")
+    assert queue.messages() == []
+    lib.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(25)))
+    assert len(queue.messages()) == 25
+
+
+def test_what_has_a_message_on_its_way_is_not_sent_again_until_that_must_be_lost(
+    lib: Library, queue: Queue, quiet: None
+) -> None:
+    lib.put("a", "One")
+    assert len(queue.messages()) == 1  # and is lost
+    aged(lib, 14)
+    assert requeued(lib) == 0
+    aged(lib, 2)
+    assert requeued(lib) == 1
+    assert requeued(lib) == 0
+    lib.work(queue.messages())
+    assert lib.document("a")["status"] == "embedded"
+
+
+def test_what_was_put_off_is_sent_when_it_is_due(lib: Library, queue: Queue, quiet: None) -> None:
+    lib.put("a", "One")
+    with lib.endpoint.answering(lambda _: (500, {})):
+        lib.work(queue.messages())
+    assert requeued(lib) == 0
+    lib.due()
+    assert requeued(lib) == 1
+
+
+def test_a_new_model_is_sent_for_every_document(lib: Library, queue: Queue, quiet: None) -> None:
+    lib.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(12)))
+    lib.work(queue.messages())
+    lib.models("POST", body={"embedding_model": "model-b"})
+    assert queue.messages() == []
+    assert requeued(lib) == 12
+    messages = queue.messages()
+    assert {json.loads(body)["embedding_model"] for body in messages} == {"model-b"}
+    assert lib.work(messages) == []
+    assert lib.models().json[1]["embedded"] == 12
+
+
+def test_what_a_worker_that_died_had_claimed_is_sent_when_its_time_is_over(
+    lib: Library, queue: Queue, quiet: None
+) -> None:
+    lib.put("a", "One")
+    (message,) = queue.messages()
+    claim = "SELECT app.claim_embedding(%(tenant_id)s, %(document_id)s, %(embedding_model)s, '10 minutes', 8)"
+    lib.superuser.execute(claim, json.loads(message))
+    aged(lib, 16)
+    assert requeued(lib) == 0
+    lib.due()
+    assert requeued(lib) == 1
+    assert lib.work(queue.messages()) == []
+    assert lib.document("a")["status"] == "embedded"
+
+
+def test_a_queue_that_cannot_be_reached_loses_nothing(lib: Library, bucket: Bucket, quiet: None) -> None:
+    assert lib.put("a", "One")["status"] == "processing"
+    assert requeued(lib) == 0
+    aged(lib, 16)
+    assert requeued(lib) == 0  # tried, in vain
+    aged(lib, 16)
+    lib.work()
+    assert lib.document("a")["status"] == "embedded"
+
+
+def test_a_retried_dead_letter_is_told_to_the_queue(lib: Library, queue: Queue) -> None:
+    lib.put("bad", "One")
+    with lib.endpoint.answering(lambda _: (400, {})):
+        lib.work(queue.messages())
+    assert lib.retry(lib.dead_letters()[0]["id"]).status == 202
+    assert lib.work(queue.messages()) == []
+    assert lib.document("bad")["status"] == "embedded"

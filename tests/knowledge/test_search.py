@@ -1,0 +1,202 @@
+"""Search: by meaning, words or both, filtered, in one tenant, with a score that says whether to rely on it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from flomastr.settings import settings
+from tests.knowledge.library import Library
+from tests.problems import refused
+
+MODES = ("hybrid", "vector", "text")
+SHELF = {
+    "refunds": "Refunds go back to the card within five days.",
+    "shipping": "Parcels leave the warehouse on the next working day.",
+    "customs": "Customs may hold parcels for a week.",
+}
+
+
+@pytest.fixture
+def shelf(lib: Library) -> Library:
+    for name, text in SHELF.items():
+        lib.put(name, text, metadata={"language": "en", "topic": name})
+    lib.embed()
+    return lib
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_passage_that_answers_comes_first_and_cites_its_place(shelf: Library, mode: str) -> None:
+    hit = shelf.find("When do parcels leave the warehouse?", mode=mode)[0]
+    assert hit["knowledge_base_id"] == shelf.base
+    assert (hit["document_name"], hit["chunk_index"], hit["chunk_text"]) == ("shipping", 0, SHELF["shipping"])
+    assert SHELF["shipping"][hit["start"] : hit["end"]] == hit["chunk_text"]
+    assert hit["chunk_metadata"] == {"language": "en", "topic": "shipping"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_replaced_or_deleted_is_not_found_by_the_next_search(shelf: Library, mode: str) -> None:
+    assert "refunds" in shelf.names("refunds card", mode=mode)
+    shelf.put("refunds", "Money is returned in cash only.")
+    assert SHELF["refunds"] not in [hit["chunk_text"] for hit in shelf.find("refunds card", mode=mode)]
+    shelf.delete("customs")
+    assert "customs" not in shelf.names("customs parcels", mode=mode)
+
+
+def test_new_text_is_found_by_its_words_before_it_is_embedded(shelf: Library) -> None:
+    shelf.put("warranty", "The warranty covers two winters.")
+    assert shelf.names("warranty winters", mode="text") == ["warranty"]
+    assert shelf.names("warranty winters")[0] == "warranty"
+    assert "warranty" not in shelf.names("warranty winters", mode="vector")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_filters_hold_for_every_leg(shelf: Library, mode: str) -> None:
+    elsewhere = shelf.other_base()
+    elsewhere.put("refunds", "Refunds to the card, elsewhere.", metadata={"language": "de"})
+    elsewhere.embed()
+    query = "refunds parcels card"
+    assert len(shelf.find(query, mode=mode)) == 4
+    assert {h["knowledge_base_id"] for h in shelf.find(query, mode=mode, knowledge_base_id=elsewhere.base)} == {
+        elsewhere.base
+    }
+    assert shelf.names(query, mode=mode, filter={"document_name": "customs"}) == ["customs"]
+    german = shelf.find(query, mode=mode, filter={"metadata": {"language": "de"}})
+    assert [hit["knowledge_base_id"] for hit in german] == [elsewhere.base]
+    both = {"document_name": "refunds", "metadata": {"topic": "refunds", "language": "en"}}
+    assert [h["knowledge_base_id"] for h in shelf.find(query, mode=mode, filter=both)] == [shelf.base]
+    assert shelf.find(query, mode=mode, filter={"document_name": "nothing"}) == []
+
+
+def test_k_rows_come_whenever_there_are_k(lib: Library) -> None:
+    lib.batch(*({"name": f"d{n}", "content": f"parcel number {n}"} for n in range(100)))
+    while lib.tasks():
+        lib.work(lib.tasks()[:10])
+    for mode in MODES:
+        for k in (1, 7, 100):
+            assert len(lib.find("parcel", mode=mode, k=k)) == k
+    assert len(lib.find("words that nothing has", k=100)) == 100
+    assert lib.find("words that nothing has", k=100, mode="text") == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_hit_says_whether_it_can_be_relied_on_and_the_answer_whether_anybody_must_be_asked(
+    shelf: Library, mode: str
+) -> None:
+    def told(**more: Any) -> tuple[list[bool], bool]:
+        answer = shelf.searches(SHELF["refunds"], mode=mode, **more).json
+        assert all(hit["confident"] == (hit["score"] >= more.get("min_score", 0.8)) for hit in answer["results"])
+        return [hit["confident"] for hit in answer["results"]], answer["escalate"]
+
+    confident, escalate = told()  # the tenant's threshold is 0.8
+    assert (confident[0], any(confident[1:]), escalate) == (True, False, False)
+    assert all(told(min_score=0)[0])
+    other = shelf.searches("Who was the first person on the moon?", mode=mode).json
+    assert other["escalate"] and not any(hit["confident"] for hit in other["results"])
+
+
+def test_without_knowledge_somebody_must_be_asked(lib: Library) -> None:
+    assert lib.searches("anything").json == {"results": [], "escalate": True}
+
+
+def test_the_threshold_is_the_tenants(shelf: Library) -> None:
+    query = "When do parcels leave the warehouse on a day like this one or that?"
+    score = shelf.find(query)[0]["score"]
+    for threshold, confident in ((score, True), (min(1, score + 0.01), False)):
+        shelf.make.within(shelf.tenant.id, "UPDATE app.tenants SET confidence_threshold = %(t)s", {"t": threshold})
+        assert shelf.find(query)[0]["confident"] is confident
+
+
+def test_scores_lie_between_nothing_and_all(shelf: Library) -> None:
+    same = shelf.find(SHELF["refunds"], mode="vector")[0]
+    assert (same["document_name"], same["score"]) == ("refunds", pytest.approx(1, abs=0.001))
+    words = shelf.find(SHELF["refunds"], mode="text")[0]
+    assert 0.95 <= words["score"] <= 1
+    half = shelf.find("refunds unicorns", mode="text")[0]
+    assert 0.2 < half["score"] < 0.6  # a word that nothing has weighs more
+
+
+def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -> None:
+    shelf.put("forms", "He refunded it. Refunding is free; refund_policy, prerefund.")
+    (hit,) = shelf.find("refunds", mode="text", filter={"document_name": "forms"})
+    assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["refunded", "Refunding", "refund"]
+
+
+def test_other_tenants_text_changes_neither_results_nor_scores(shelf: Library) -> None:
+    def all_found() -> Any:
+        return [
+            [(h["document_name"], h["score"]) for h in shelf.find("refunds parcels customs card", mode=m)]
+            for m in MODES
+        ]
+
+    before = all_found()
+    neighbour = shelf.neighbour()
+    neighbour.batch(*({"name": f"n{n}", "content": f"refunds parcels customs card {n}"} for n in range(50)))
+    while neighbour.tasks():
+        neighbour.work(neighbour.tasks()[:10])
+    assert all_found() == before
+    assert len(neighbour.find("refunds", k=100)) == 50
+
+
+def test_the_same_word_has_another_number_in_each_tenant(shelf: Library, superuser: psycopg.Connection[Any]) -> None:
+    """So that nobody's search has to pass over the postings of others."""
+    neighbour = shelf.neighbour()
+    neighbour.put("refunds", SHELF["refunds"])
+    terms = "SELECT unnest(terms) FROM app.chunks WHERE tenant_id = %s"
+    ours, theirs = ({row for row in superuser.execute(terms, (lib.tenant.id,))} for lib in (shelf, neighbour))
+    assert ours and theirs and not ours & theirs
+
+
+def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: Library) -> None:
+    refused(shelf.searches("x", mode="best"), 422, "body.mode")
+    refused(shelf.searches("x", k=0), 422, "body.k")
+    refused(shelf.searches("x", k=101), 422, "body.k")
+    refused(shelf.searches(" "), 422, "body.query")
+    refused(shelf.searches("x" * 2001), 422, "body.query")
+    refused(shelf.searches("x", min_score=1.1), 422, "body.min_score")
+    refused(shelf.searches("x", filter={"author": "me"}), 422, "body.filter.author")
+    refused(shelf.searches("x", knowledge_base_id=shelf.neighbour().base), 404, "body.knowledge_base_id")
+
+
+def test_a_query_of_stop_words_is_answered_by_meaning_alone(shelf: Library) -> None:
+    assert shelf.find("the of and", mode="text") == []
+    assert len(shelf.find("the of and")) == 3
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("EMBEDDING_MODELS", "model-b")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: Library, no_models: None) -> None:
+    answer = shelf.searches("refunds")
+    refused(answer, 409)
+    assert answer.json["code"] == "model_unavailable"
+    assert shelf.names("refunds", mode="text") == ["refunds"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (429, {}, "embeddings_unavailable"),
+        (500, "oops", "embeddings_unavailable"),
+        (401, {}, "embeddings_unavailable"),
+        (200, "<html>", "embeddings_unavailable"),
+        (200, {"data": []}, "embeddings_unavailable"),
+        (200, {"data": [{"index": 0, "embedding": [1.0] * 3}]}, "embeddings_unavailable"),
+        (400, {"error": {}}, "query_refused"),
+    ],
+)
+def test_without_a_vector_the_search_says_so_and_words_still_work(
+    shelf: Library, status: int, body: Any, code: str
+) -> None:
+    with shelf.endpoint.answering(lambda _: (status, body)):
+        answer = shelf.searches("refunds")
+        assert (answer.status, answer.json["code"]) == (422 if code == "query_refused" else 503, code)
+        assert shelf.names("refunds", mode="text") == ["refunds"]
+    assert shelf.names("refunds")[0] == "refunds"
