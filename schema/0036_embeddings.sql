@@ -32,7 +32,8 @@ BEGIN
 END
 $$;
 CREATE INDEX embeddings_of_document ON app.embeddings (tenant_id, knowledge_base_id, document_name, chunk_index);
-CREATE INDEX embeddings_nearest ON app.embeddings USING hnsw (embedding_vector public.halfvec_cosine_ops);
+CREATE INDEX embeddings_nearest ON app.embeddings USING hnsw (embedding_vector public.halfvec_cosine_ops)
+WITH (m = 16, ef_construction = 200);
 CALL app.isolate('app.embeddings');
 CALL app.open_to_jobs('app.embeddings', 'SELECT, INSERT, DELETE');
 GRANT UPDATE (embedding_vector) ON app.embeddings TO flo_job;

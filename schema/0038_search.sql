@@ -85,6 +85,7 @@ CREATE FUNCTION app.nearest_by_graph(
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan  -- how many rows of the graph are this very tenant's decides whether it is used
 AS $$
 DECLARE
   found uuid[];
@@ -104,15 +105,12 @@ $$;
 
 -- The nearest passages: exactly where there are few to look at, else by the graph, and exactly again if that found too few.
 CREATE FUNCTION app.nearest_chunks(
-  tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer
+  tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  chunks bigint := (
-    SELECT sum(b.total_chunks) FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND b.id = ANY (bases)
-  );
   found uuid[];
 BEGIN
   IF document IS NULL AND chunks > 4000 THEN
@@ -124,6 +122,17 @@ BEGIN
   RETURN found;
 END
 $$;
+
+-- What words of these lexemes may look like: stemming changes the last two letters at most, and what it adds.
+CREATE FUNCTION app.like_lexemes(lexemes text[])
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN (
+  SELECT '\m(?:' || string_agg(left(l.lexeme, greatest(1, length(l.lexeme) - 2)), '|') || ')[[:alnum:]]*'
+  FROM unnest(lexemes) AS l (lexeme) WHERE l.lexeme ~ '^[[:alnum:]]+$'
+);
 
 -- The passages of the entered tenant that answer a query, the best first. `vectors` are the query's, by each of `models`.
 -- Raises FL404 for an unknown base, FL409 for one that is searched by a model of which there is no vector.
@@ -138,51 +147,62 @@ RETURNS TABLE (
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan  -- only a plan for this very tenant leaves partitions out
+SET plan_cache_mode = force_generic_plan  -- planning anew takes longer than what is planned
+SET join_collapse_limit = 1  -- from the few that were found to what they are, and not the other way round
 AS $$
 DECLARE
   tenant uuid := app.tenant();
-  every uuid[] := ARRAY(
-    SELECT b.id FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base)
-  );
+  wanted public.halfvec[] := vectors::public.halfvec[];
   depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
-  words_of_query record;
+  every uuid[];
+  query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
+  query_terms integer[];
+  query_weights public.sparsevec;
+  query_total double precision;
   of_model record;
   listed uuid[] := '{}';
-  places float[] := '{}';
+  worths float[] := '{}';
   found uuid[];
+  look text;
 BEGIN
-  IF base IS NOT NULL AND every = '{}' THEN
+  SELECT array_agg(b.id) INTO every FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  IF base IS NOT NULL AND every IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
-  SELECT * INTO words_of_query FROM app.query_terms(tenant, every, query);
-  IF mode <> 'vector' AND words_of_query.terms IS NOT NULL THEN
-    found := app.matching_chunks(tenant, every, words_of_query.terms, words_of_query.weights, document, metadata, depth);
+  IF mode <> 'vector' THEN
+    SELECT * INTO query_lexemes, query_terms, query_weights, query_total FROM app.query_terms(tenant, every, query);
+    found := app.matching_chunks(tenant, every, query_terms, query_weights, document, metadata, depth);
     listed := found;
-    places := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+    worths := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
   END IF;
   FOR of_model IN
-    SELECT m.embedding_model AS name, array_agg(m.knowledge_base_id) AS bases FROM app.knowledge_base_models AS m
+    SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
+    FROM app.knowledge_base_models AS m JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
     WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (every) GROUP BY 1
   LOOP
     IF of_model.name <> ALL (models) THEN
       RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
         message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
     END IF;
-    found := app.nearest_chunks(tenant, of_model.bases, of_model.name,
-      vectors[array_position(models, of_model.name)]::public.halfvec, document, metadata, depth);
+    found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
+      wanted[array_position(models, of_model.name)], document, metadata, depth);
     listed := listed || found;
-    places := places || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+    worths := worths || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
   END LOOP;
+  look := app.like_lexemes(query_lexemes);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
-    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]::public.halfvec),
-    least(1, -(c.weights OPERATOR(public.<#>) words_of_query.weights) / words_of_query.total),
-    app.matched_words(e.chunk_text, words_of_query.lexemes), t.confidence_threshold
+    1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
+    least(1, -(c.weights OPERATOR(public.<#>) query_weights) / query_total),
+    ARRAY(
+      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), look, 'g') AS r (found)) AS w
+      WHERE (ts_lexize('english_stem', w.word))[1] = ANY (query_lexemes)
+    ),
+    t.confidence_threshold
   FROM (
-    SELECT l.id, sum(l.worth) AS worth FROM unnest(listed, places) AS l (id, worth)
+    SELECT l.id, sum(l.worth) AS worth FROM unnest(listed, worths) AS l (id, worth)
     GROUP BY l.id ORDER BY worth DESC, l.id LIMIT most
   ) AS best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
@@ -193,18 +213,5 @@ BEGIN
   ORDER BY best.worth DESC, best.id;
 END
 $$;
-
--- The words of a passage, in lower case, that a query asks for in one form or another.
-CREATE FUNCTION app.matched_words(passage text, lexemes text[])
-RETURNS text[]
-LANGUAGE sql
-STABLE
-PARALLEL SAFE
-AS $$
-  SELECT coalesce(array_agg(DISTINCT w.word), '{}')
-  FROM regexp_split_to_table(lower(passage), '[^[:alnum:]]+') AS w (word)
-  WHERE w.word <> '' AND (ts_lexize('english_stem', w.word))[1] = ANY (lexemes)
-$$;
-
 REVOKE ALL ON FUNCTION app.search FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.search TO flo_app;

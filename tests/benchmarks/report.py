@@ -25,7 +25,8 @@ class Goal:
     at_least: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.figure} <= {self.at_most:g}" if self.at_most else f"{self.figure} >= {self.at_least:,g}"
+        at_most = self.at_most is not None
+        return f"{self.figure} <= {self.at_most:g}" if at_most else f"{self.figure} >= {self.at_least:,g}"
 
     def is_met(self, figures: dict[str, float]) -> bool:
         value = figures[self.figure]
@@ -54,6 +55,10 @@ class Report:
 
     def add(self, group: str, name: str, figures: dict[str, float], goal: Goal | None = None) -> None:
         self.rows.append(Row(group, name, {figure: round(value, 3) for figure, value in figures.items()}, goal))
+
+    def missed(self, group: str) -> list[str]:
+        """For a test that is to fail where a goal of its group is missed."""
+        return [f"{row.name}: {row.goal}" for row in self.rows if row.group == group and row.verdict == "MISSED"]
 
     def show(self) -> None:
         console = Console(width=120)

@@ -39,7 +39,8 @@ class SearchRequest(Body):
 
 
 class SearchResult(BaseModel):
-    """A passage: `content[start:end]` of its document. `highlights` are ranges within `chunk_text`.
+    """A passage: `content[start:end]` of its document. `highlights` are ranges within `chunk_text`, where words of the query
+    stand; a search by vectors alone looks at none.
 
     `score` lies between 0 and 1. `confident` says that it reaches `min_score`.
     """

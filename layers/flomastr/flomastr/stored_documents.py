@@ -59,15 +59,27 @@ class DocumentFilter(BaseModel):
 COLUMNS = """
   d.id, d.tenant_id, d.knowledge_base_id, d.name, d.title, d.content_type, d.metadata,
   encode(d.content_hash, 'hex') AS content_hash, d.chunker, d.chunk_count, d.created_at, d.updated_at,
-  s.status, s.reason, s.etag
+  s.status, s.reason
 """
-FROM = " FROM app.documents AS d CROSS JOIN LATERAL app.state_of(d) AS s "
-MATCHES = " d.knowledge_base_id = %(base)s AND (%(status)s::text IS NULL OR s.status = %(status)s) "
+ALL = """
+  FROM app.documents AS d CROSS JOIN LATERAL app.state_of(d) AS s
+  WHERE d.knowledge_base_id = %(base)s
+"""
+OF_STATUS = """
+  FROM app.embedding_tasks AS s
+  JOIN app.knowledge_base_models AS m
+    ON m.knowledge_base_id = s.knowledge_base_id AND m.embedding_model = s.embedding_model AND m.is_active
+  JOIN app.documents AS d ON d.id = s.document_id
+  WHERE s.knowledge_base_id = %(base)s AND s.status = %(status)s
+"""
+PAGE = """
+  AND (%(after)s::uuid IS NULL OR d.id < %(after)s) ORDER BY d.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+"""
 
 
 def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None = None) -> Query[StoredDocument]:
     return Query(
-        "SELECT" + COLUMNS + ", stored.pending_models"
+        "SELECT" + COLUMNS + ", s.etag, stored.pending_models"
         " FROM app.store_documents(%(base)s, %(sent)s, %(if_match)s) AS stored"
         " CROSS JOIN LATERAL (SELECT (stored.document).*) AS d CROSS JOIN LATERAL (SELECT (stored.state).*) AS s",
         {
@@ -80,25 +92,20 @@ def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None =
 
 
 def newest(base: UUID, matching: DocumentFilter, page: PageRequest) -> Query[Document]:
-    return Query(
-        "SELECT"
-        + COLUMNS
-        + FROM
-        + "WHERE"
-        + MATCHES
-        + "AND (%(after)s::uuid IS NULL OR d.id < %(after)s) ORDER BY d.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
-        matching.model_dump() | page.params() | {"base": base},
-        Document,
-    )
+    """Each list as its index has it: those of one status are few."""
+    found = OF_STATUS if matching.status else ALL
+    params = matching.model_dump() | page.params() | {"base": base}
+    return Query("SELECT" + COLUMNS + found + PAGE, params, Document)
 
 
 def count(base: UUID, matching: DocumentFilter) -> Query[Count]:
-    return Query("SELECT count(*)" + FROM + "WHERE" + MATCHES, matching.model_dump() | {"base": base}, Count)
+    counted = OF_STATUS if matching.status else " FROM app.documents AS d WHERE d.knowledge_base_id = %(base)s"
+    return Query("SELECT count(*)" + counted, matching.model_dump() | {"base": base}, Count)
 
 
 def get(base: UUID, name: str) -> Query[WholeDocument]:
     return Query(
-        "SELECT d.content, " + COLUMNS + FROM + "WHERE d.knowledge_base_id = %(base)s AND d.name = %(name)s",
+        "SELECT d.content, s.etag, " + COLUMNS + ALL + "AND d.name = %(name)s",
         {"base": base, "name": name},
         WholeDocument,
     )

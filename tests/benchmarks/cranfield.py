@@ -1,0 +1,52 @@
+"""Cranfield: 1,400 abstracts on aerodynamics, 225 questions, and which abstracts people judged to answer which."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from math import log2
+from typing import Any
+
+import pytest
+
+from dev.template import ROOT
+
+FOLDER = ROOT.parent / "shared" / "data" / "cranfield"
+needs_cranfield = pytest.mark.skipif(
+    not FOLDER.exists(), reason=f"Cranfield is missing: put its three files in {FOLDER}"
+)
+
+type Ranking = Sequence[str]  # names of documents, the best first
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    relevant: frozenset[str]
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (FOLDER / name).read_text().splitlines()]
+
+
+def batches() -> Iterable[list[dict[str, str]]]:
+    """The documents as requests have them, a hundred each."""
+    for rows in batched(lines("documents.jsonl"), 100, strict=False):
+        yield [{"name": str(row["id"]), "content": f"{row['title']}\n\n{row['text']}"} for row in rows]
+
+
+def questions() -> list[Question]:
+    relevant: dict[int, set[str]] = {}
+    for row in lines("relevance.jsonl"):
+        if row["grade"] >= 1:
+            relevant.setdefault(row["query"], set()).add(str(row["document"]))
+    return [Question(row["text"], frozenset(relevant[row["id"]])) for row in lines("queries.jsonl")]
+
+
+def ndcg(ranking: Ranking, relevant: frozenset[str], at: int = 10) -> float:
+    gained = sum(1 / log2(place + 2) for place, name in enumerate(ranking[:at]) if name in relevant)
+    return gained / sum(1 / log2(place + 2) for place in range(min(at, len(relevant))))
+
+
+def recall(ranking: Ranking, relevant: frozenset[str], at: int = 100) -> float:
+    return len(relevant.intersection(ranking[:at])) / len(relevant)

@@ -1,0 +1,147 @@
+"""How well search finds what people judged to answer a question, through the API and by the model that runs here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import batched, cycle
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import psycopg
+import pytest
+
+from dev.embeddings import embeddings
+from flomastr.embed_queue import Task
+from flomastr.observability import logger, metrics
+from flomastr.search import SearchMode
+from functions.documents.handler import lambda_handler as ask_documents
+from functions.embed.handler import lambda_handler as embed
+from functions.knowledge_bases.handler import lambda_handler as ask_bases
+from functions.knowledge_search.handler import lambda_handler as ask_search
+from tests.benchmarks.cranfield import Question, batches, ndcg, needs_cranfield, questions, recall
+from tests.benchmarks.measure import in_turn
+from tests.benchmarks.report import Goal, Report
+from tests.events import Context, call
+from tests.factories import Factory, Tenant
+from tests.flomastr.connected import connected
+
+pytestmark = [pytest.mark.timeout(600), needs_cranfield]
+
+GROUP = "Cranfield by wordllama-256"
+MODEL = "wordllama-256"
+MODES: tuple[SearchMode, ...] = ("vector", "text", "hybrid")
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MESSAGES = 10  # of one invocation
+TASKS = "SELECT tenant_id, document_id, embedding_model FROM app.embedding_tasks WHERE tenant_id = %s AND status = %s"
+
+type Found = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Library:
+    tenant: Tenant
+    questions: list[Question]
+
+    def search(self, question: Question, mode: SearchMode, k: int) -> Found:
+        asked = {"query": question.text, "mode": mode, "k": k}
+        return ask(ask_search, self.tenant, f"/routes/knowledge/{self.tenant.slug}/search", asked)["results"]
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[None]:
+    """Without the warnings that there is no queue: what it would hand over is handed over here."""
+    level = logger.log_level
+    logger.setLevel("ERROR")
+    yield
+    logger.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def library(
+    quiet: None, make: Factory, superuser: psycopg.Connection[Any], job_url: str, data: Path
+) -> Iterator[Library]:
+    with embeddings(data) as model, connected(EMBEDDINGS_URL=model.url, EMBEDDING_MODELS=MODEL):
+        model.wait()
+        tenant = make.tenant()
+        load(tenant)
+        with connected(DATABASE_URL=job_url):
+            embed_all(tenant, superuser)
+        superuser.execute("VACUUM ANALYZE")
+        yield Library(tenant, questions())
+
+
+def test_search_finds_what_people_judged_relevant(library: Library, report: Report) -> None:
+    found = {mode: [library.search(question, mode, k=100) for question in library.questions] for mode in MODES}
+    for mode in MODES:
+        report.add(GROUP, mode, quality(found[mode], library.questions))
+    hybrid = quality(found["hybrid"], library.questions)
+    for goal in (Goal("nDCG@10", at_least=0.4), Goal("recall@100", at_least=0.75)):
+        report.add(GROUP, "hybrid", hybrid, goal)
+    for threshold in THRESHOLDS:
+        figures = {name: share for mode in MODES for name, share in confidence(mode, found[mode], threshold, library)}
+        report.add(
+            f"{GROUP}: the share of questions whose best hit reaches a score, and of these hits the relevant ones",
+            f"{threshold}",
+            figures,
+        )
+    assert report.missed(GROUP) == []
+
+
+def test_how_long_a_search_takes_in_its_handler(library: Library, report: Report) -> None:
+    questions = cycle(library.questions)
+
+    def search(mode: SearchMode) -> Found:
+        return library.search(next(questions), mode, k=10)
+
+    calls = {mode: partial(search, mode) for mode in MODES}
+    for mode, taken in in_turn(calls, rounds=len(library.questions)).items():
+        report.add(f"{GROUP}: in the handler, k = 10", mode, {"p50 ms": taken.p50, "p99 ms": taken.p99})
+
+
+def load(tenant: Tenant) -> None:
+    base = ask(ask_bases, tenant, "/routes/knowledge-bases", {"name": "Cranfield"})
+    for documents in batches():
+        ask(ask_documents, tenant, f"/routes/knowledge-bases/{base['id']}/documents/batch", {"documents": documents})
+
+
+def embed_all(tenant: Tenant, superuser: psycopg.Connection[Any]) -> None:
+    tasks = superuser.execute(TASKS, (tenant.id, "processing")).fetchall()
+    for batch in batched(tasks, MESSAGES, strict=False):
+        records = [{"messageId": str(task[1]), "body": message(*task)} for task in batch]
+        assert embed({"Records": records}, Context(left_ms=120_000)) == {"batchItemFailures": []}
+        metrics.clear_metrics()
+    assert len(superuser.execute(TASKS, (tenant.id, "embedded")).fetchall()) == 1400
+
+
+def message(tenant_id: Any, document_id: Any, embedding_model: str) -> str:
+    return Task(tenant_id=tenant_id, document_id=document_id, embedding_model=embedding_model).model_dump_json()
+
+
+def ask(handler: Any, tenant: Tenant, path: str, body: dict[str, Any]) -> Any:
+    answer = call(handler, "POST", path, body=body, caller=tenant.owner)
+    metrics.clear_metrics()  # though disabled they pile up, and a hundred of a name are printed
+    assert answer.status < 300, answer
+    return answer.json
+
+
+def quality(found: list[Found], asked: list[Question]) -> dict[str, float]:
+    judged = [(ranking(results), question.relevant) for results, question in zip(found, asked, strict=True)]
+    return {
+        "nDCG@10": mean(ndcg(ranked, relevant) for ranked, relevant in judged),
+        "recall@100": mean(recall(ranked, relevant) for ranked, relevant in judged),
+    }
+
+
+def ranking(results: Found) -> list[str]:
+    """Documents by their first passage."""
+    return list(dict.fromkeys(result["document_name"] for result in results))
+
+
+def confidence(mode: str, found: list[Found], threshold: float, library: Library) -> Iterator[tuple[str, float]]:
+    """The share of questions whose best hit has that score, and of those the share whose best hit is relevant."""
+    best = [(results[0], question.relevant) for results, question in zip(found, library.questions, strict=True)]
+    passed = [hit["document_name"] in relevant for hit, relevant in best if hit["score"] >= threshold]
+    yield f"{mode}: reach", len(passed) / len(best)
+    if passed:
+        yield "relevant" + " " * MODES.index(mode), mean(passed)  # a column of its own, of the same title
