@@ -113,7 +113,7 @@ AS $$
 DECLARE
   found uuid[];
 BEGIN
-  IF document IS NULL AND chunks > 4000 THEN
+  IF document IS NULL AND chunks > 5000 THEN
     found := app.nearest_by_graph(tenant, bases, model, wanted, metadata, most);
   END IF;
   IF coalesce(cardinality(found), 0) < least(most, chunks) THEN

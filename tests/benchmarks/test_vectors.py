@@ -37,7 +37,7 @@ FOUND, TAKEN, RATE = f"{GROUP}: found", f"{GROUP}: taken", f"{GROUP}: searches a
 MODEL = "model-a"
 QUERY = "how do wings behave in a slipstream at high speed"
 K, QUERIES = 10, 60
-CLASSES = {"more than 4,000": 4001, "1,000 to 4,000": 1000, "fewer than 1,000": 0}  # from so many vectors on
+CLASSES = {"more than 5,000": 5001, "1,000 to 5,000": 1000, "fewer than 1,000": 0}  # from so many vectors on
 SLICES, SLICE_SECONDS = 5, 2.0  # the designs take turns
 WORDS = (
     "a the of in and to is wing wings flow shock plate speed pressure boundary layer heat transfer theory at high"

@@ -121,6 +121,29 @@ def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -
     shelf.put("forms", "He refunded it. Refunding is free; refund_policy, prerefund.")
     (hit,) = shelf.find("refunds", mode="text", filter={"document_name": "forms"})
     assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["refunded", "Refunding", "refund"]
+    assert {tuple(hit["highlights"]) for hit in shelf.find("refunds", mode="vector")} == {()}
+
+
+@pytest.mark.parametrize(
+    ("query", "passage", "found"),
+    [
+        ("died", "They are dying. A die is cast.", ["dying", "die"]),
+        ("skies", "One sky, two skies, three skis.", ["sky", "skies"]),
+        ("happy policies", "Happiness is a policy.", ["Happiness", "policy"]),
+        ("running", "Runners run; a runner's runs.", ["run", "runs"]),
+        ("x-ray 3.14 a@b.example", "X-ray of 3.14 pies", ["X", "ray"]),
+        ("über straßen", "Über den Straßen", ["Über", "Straßen"]),
+        (".*(", "Nothing (.*) of this is a pattern", []),
+    ],
+)
+def test_highlights_are_what_the_stemmer_says_and_nothing_else(
+    lib: Library, query: str, passage: str, found: list[str]
+) -> None:
+    lib.put("a", passage)
+    lib.put("b", query)  # so that there is something to find
+    lib.embed()
+    (hit,) = lib.find(query, filter={"document_name": "a"})
+    assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == found
 
 
 def test_other_tenants_text_changes_neither_results_nor_scores(shelf: Library) -> None:

@@ -39,10 +39,10 @@ class SearchRequest(Body):
 
 
 class SearchResult(BaseModel):
-    """A passage: `content[start:end]` of its document. `highlights` are ranges within `chunk_text`, where words of the query
-    stand; a search by vectors alone looks at none.
+    """A passage: `content[start:end]` of its document.
 
-    `score` lies between 0 and 1. `confident` says that it reaches `min_score`.
+    `score` lies between 0 and 1. `confident` says that it reaches `min_score`. `highlights` are ranges in `chunk_text`
+    where words of the query stand; a search by vectors alone looks for none.
     """
 
     knowledge_base_id: UUID
