@@ -32,6 +32,11 @@ class Database:
                 role, password = sql.Identifier(door.username or ""), sql.Literal(door.password)
                 connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
 
+    def forget_messages(self) -> None:
+        """The queues of this machine end with the platform: what waits to be embedded is sent anew."""
+        with psycopg.connect(self.job_url) as connection:
+            connection.execute("UPDATE app.embedding_tasks SET queued_at = NULL WHERE status = 'processing'")
+
     def provide_tenant(self, slug: str, name: str, owner: str) -> None:
         """Make the tenant with this user as its owner, unless it is there."""
         with psycopg.connect(self.app_url) as connection:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from itertools import batched, islice
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from dev.screen import console
 from dev.template import ROOT
 
 PASSAGES = 20  # of a document
-DOCUMENTS = 20  # of a request
+DOCUMENTS = 10  # of a request
 PAUSE_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0  # without another document that is embedded
 
@@ -58,14 +58,23 @@ class _Api:
     def ask(self, method: str, path: str, body: Json | None = None) -> tuple[Any, int]:
         """The answer, and how many there are of what it lists."""
         try:
-            self._connection.request(method, path, json.dumps(body), self._headers | {"Prefer": "count=exact"})
-            response = self._connection.getresponse()
+            response = self._answered(method, path, json.dumps(body))
             answer = json.loads(response.read())
         except OSError as error:
             raise Problem(f"The platform does not answer ({error}): start it with make run, or say --port.") from error
         if response.status >= 400:
             raise Problem(f"{method} {path} was answered {response.status}: {answer}")
         return answer, int(response.headers.get("X-Total-Count") or 0)
+
+    def _answered(self, method: str, path: str, body: str) -> HTTPResponse:
+        """Sent again as often as the platform asks for it."""
+        while True:
+            self._connection.request(method, path, body, self._headers | {"Prefer": "count=exact"})
+            response = self._connection.getresponse()
+            if response.status not in (429, 503):
+                return response
+            response.read()
+            time.sleep(float(response.headers.get("Retry-After", 1)))
 
 
 def _new_base(api: _Api) -> str:

@@ -51,6 +51,7 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
         with step("Migrations"):
             await _migrate(running)
             database.open_for_functions()
+            database.forget_messages()
             database.provide_tenant(TENANT, "Demo", OWNER)
         api = Api(address(listener), Identity(data).token(OWNER, EMAIL))
         outcomes = await asyncio.to_thread(load_demo, api)

@@ -73,7 +73,15 @@ BEGIN
 END
 $$;
 CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.documents
-FOR EACH ROW WHEN (old.content_hash <> new.content_hash) EXECUTE FUNCTION app.keep_held_content();
+FOR EACH ROW WHEN (
+  (old.content_hash, old.chunker, old.title, old.metadata) IS DISTINCT FROM
+  (new.content_hash, new.chunker, new.title, new.metadata)
+) EXECUTE FUNCTION app.keep_held_content();
+CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.knowledge_bases
+FOR EACH ROW WHEN (
+  (old.name, old.description, old.source_type, old.source_metadata) IS DISTINCT FROM
+  (new.name, new.description, new.source_type, new.source_metadata)
+) EXECUTE FUNCTION app.keep_held_content();
 
 CREATE POLICY counted ON app.knowledge_bases FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);  -- by cascades
 

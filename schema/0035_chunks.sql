@@ -62,7 +62,7 @@ CREATE TABLE app.chunks (
 ALTER TABLE app.chunks ALTER weights SET STORAGE MAIN, ALTER terms SET STORAGE MAIN;
 CREATE INDEX chunks_terms ON app.chunks USING gin (terms) WITH (fastupdate = off);  -- a list of pending ones slows searches
 CREATE INDEX chunks_of_base ON app.chunks (tenant_id, knowledge_base_id);
-CREATE INDEX chunks_content_hash ON app.chunks (tenant_id, content_hash);  -- whose text has been embedded before
+CREATE INDEX chunks_content_hash ON app.chunks (tenant_id, content_hash, id);  -- whose text has been embedded before
 CALL app.isolate('app.chunks');
 CALL app.open_to_jobs('app.chunks', 'SELECT, DELETE');
 CREATE POLICY gate ON app.chunks FOR SELECT TO flo_owner USING (true);
@@ -73,9 +73,8 @@ CREATE TABLE app.term_counts (
   knowledge_base_id uuid NOT NULL,
   term integer NOT NULL,
   chunks integer NOT NULL CHECK (chunks > 0),
-  PRIMARY KEY (tenant_id, term, knowledge_base_id),  -- a word of all bases lies together
-  FOREIGN KEY (tenant_id, knowledge_base_id) REFERENCES app.knowledge_bases (tenant_id, id) ON DELETE CASCADE
-) WITH (fillfactor = 70);
+  PRIMARY KEY (tenant_id, term, knowledge_base_id)  -- a word of all bases lies together
+) WITH (fillfactor = 70);  -- no foreign key, which would be looked up for each word of a passage: triggers on passages keep it
 CALL app.isolate('app.term_counts');
 CALL app.open_to_jobs('app.term_counts', 'SELECT, UPDATE, DELETE');
 CREATE POLICY gate ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);  -- a cascade counts as the owner

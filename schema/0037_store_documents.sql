@@ -48,31 +48,38 @@ BEGIN
     FROM placed AS p CROSS JOIN LATERAL to_tsvector('english', p.text) AS l (lexemes)
     WHERE p.is_new
   ),
+  known AS MATERIALIZED (
+    SELECT h.content_hash, m.embedding_model,
+      app.known_vector(document.tenant_id, h.content_hash, m.embedding_model) AS vector
+    FROM (SELECT DISTINCT p.content_hash FROM placed AS p WHERE p.is_new) AS h
+    CROSS JOIN app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+  ),
   embedded AS (
     INSERT INTO app.embeddings (
       id, knowledge_base_id, chunk_text, chunk_metadata, embedding_vector, document_name, chunk_index, embedding_model
     )
     SELECT p.id, document.knowledge_base_id, p.text, document.metadata || p.metadata,
-      app.known_vector(document.tenant_id, p.content_hash, m.embedding_model),
-      document.name, p.chunk_index, m.embedding_model
-    FROM placed AS p CROSS JOIN app.knowledge_base_models AS m
-    WHERE p.is_new AND m.knowledge_base_id = document.knowledge_base_id
+      k.vector, document.name, p.chunk_index, k.embedding_model
+    FROM placed AS p JOIN known AS k ON k.content_hash = p.content_hash WHERE p.is_new
   )
   SELECT count(*) INTO total FROM placed;
   RETURN total;
 END
 $$;
 
--- The vector that a tenant's text has been given by a model, so that no text is embedded twice.
+-- The vector that a tenant's text has been given by a model, so that no text is embedded twice. Of a text that stands in many
+-- passages the oldest are asked, which were embedded first.
 CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text)
 RETURNS public.halfvec
 LANGUAGE sql
 STABLE
 AS $$
   SELECT e.embedding_vector
-  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = c.tenant_id AND e.id = c.id
-  WHERE c.tenant_id = tenant AND c.content_hash = text_hash
-    AND e.tenant_id = tenant AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
+  FROM (
+    SELECT c.id FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.content_hash = text_hash ORDER BY c.id LIMIT 50
+  ) AS c
+  JOIN app.embeddings AS e
+    ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
   LIMIT 1
 $$;
 
@@ -98,15 +105,36 @@ $$;
 -- A document as requests see it: its row, and how far it is by the model that is searched.
 CREATE TYPE app.document_state AS (status text, reason text, etag text);
 
+-- By what stands for the content, so that a list does not have to read it.
+CREATE FUNCTION app.document_etag(document app.documents)
+RETURNS text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN md5(concat_ws(
+  ' ', document.id, document.content_hash, document.title, document.metadata, document.chunker, document.updated_at
+));
+
 CREATE FUNCTION app.state_of(document app.documents)
 RETURNS app.document_state
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT t.status, t.reason, md5(concat_ws(' ', document::text, t.status, t.reason))
+  SELECT t.status, t.reason, app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason))
   FROM app.knowledge_base_models AS m
   JOIN app.embedding_tasks AS t ON t.document_id = document.id AND t.embedding_model = m.embedding_model
   WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
+$$;
+
+-- Whether a writer knows the document as it is. How far it is embedded is news to readers, and no change that a writer missed.
+CREATE FUNCTION app.require_known(document app.documents, if_match text[])
+RETURNS boolean
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT app.require_match(app.document_etag(document), CASE WHEN if_match IS NOT NULL THEN ARRAY(
+    SELECT split_part(m.tag, '-', 1) FROM unnest(if_match) AS m (tag) WHERE m.tag <> '*' OR document.id IS NOT NULL
+  ) END)
 $$;
 
 -- Puts one document in, or in the place of the one of its name. What is unchanged is not written.
@@ -119,7 +147,7 @@ DECLARE
   stored app.documents;
 BEGIN
   SELECT * INTO old FROM app.documents AS d WHERE d.knowledge_base_id = base AND d.name = sent ->> 'name';
-  PERFORM app.require_match(coalesce((app.state_of(old)).etag, ''), if_match);
+  PERFORM app.require_known(old, if_match);
   INSERT INTO app.documents AS d (
     knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker
   )
@@ -134,13 +162,17 @@ BEGIN
     (excluded.title, excluded.content_hash, excluded.chunker, excluded.metadata)
   RETURNING d.* INTO stored;
   IF stored.id IS NULL THEN
-    RETURN old;
+    stored := old;
   END IF;
   IF (old.content_hash, old.chunker, old.metadata) IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
     PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, as who embeds it does
     UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
+  ELSE
+    UPDATE app.embedding_tasks AS t
+    SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
+    WHERE t.document_id = stored.id AND t.status = 'failed';
   END IF;
   RETURN stored;
 END
@@ -177,9 +209,11 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
   PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
+  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
   RETURN QUERY
   DELETE FROM app.documents AS d
-  WHERE d.knowledge_base_id = base AND d.name = named AND app.require_match((app.state_of(d)).etag, if_match)
+  WHERE d.knowledge_base_id = base AND d.name = named AND app.require_known(d, if_match)
   RETURNING d.*;
 END
 $$;

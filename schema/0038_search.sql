@@ -12,7 +12,8 @@ AS $$
     SELECT b.chunks, word.lexeme, word.term,
       ln(1 + (b.chunks - coalesce(n.chunks, 0) + 0.5) / (coalesce(n.chunks, 0) + 0.5)) AS rarity
     FROM (
-      SELECT l.lexeme, (app.terms_of(tenant, array_to_tsvector(ARRAY[l.lexeme])))[1] AS term
+      SELECT DISTINCT ON (app.term(l.lexeme))
+        l.lexeme, (app.terms_of(tenant, array_to_tsvector(ARRAY[l.lexeme])))[1] AS term
       FROM unnest(to_tsvector('english', query)) AS l
     ) AS word
     CROSS JOIN (
@@ -195,7 +196,7 @@ BEGIN
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
     1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
-    least(1, -(c.weights OPERATOR(public.<#>) query_weights) / query_total),
+    CASE WHEN query_total > 0 THEN least(1, -(c.weights OPERATOR(public.<#>) query_weights) / query_total) END,
     ARRAY(
       SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), look, 'g') AS r (found)) AS w
       WHERE (ts_lexize('english_stem', w.word))[1] = ANY (query_lexemes)

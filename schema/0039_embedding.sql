@@ -1,37 +1,57 @@
 -- How passages are given their vectors: claimed by a worker, stored once, tried again later, or given up with a reason.
 
--- Takes a task, and returns what is left to embed of it. Nothing if it is done, given up, not due, or somebody else's.
+-- Takes a task until the moment that is returned, by which its taker is known. Nothing if it is done, given up, not due, or
+-- somebody else's. A transaction of its own: the attempt counts, whatever becomes of it.
 CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer)
-RETURNS TABLE (id uuid, chunk_text text)
+RETURNS TABLE (claimed_until timestamptz, is_first_attempt boolean)
+LANGUAGE sql
+AS $$
+  WITH taken AS (
+    UPDATE app.embedding_tasks AS t SET
+      attempts = t.attempts + 1, due_at = clock_timestamp() + lease, updated_at = now(),
+      status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
+      reason = CASE WHEN t.attempts < most_attempts THEN t.reason
+        ELSE coalesce(t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)) END
+    WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
+      AND t.status = 'processing' AND t.due_at <= now()
+    RETURNING t.due_at, t.attempts, t.status
+  )
+  SELECT taken.due_at, taken.attempts = 1 FROM taken WHERE taken.status = 'processing'
+$$;
+
+-- What is left to embed of a document. A model that came later has no rows yet, and what has been embedded elsewhere since is
+-- taken over.
+CREATE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text)
+RETURNS TABLE (id uuid, chunk_index integer, chunk_text text)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
 AS $$
-DECLARE
-  task app.embedding_tasks;
 BEGIN
-  UPDATE app.embedding_tasks AS t SET
-    attempts = t.attempts + 1, due_at = now() + lease, updated_at = now(),
-    status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
-    reason = CASE WHEN t.attempts < most_attempts THEN t.reason
-      ELSE coalesce(t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)) END
-  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
-    AND t.status = 'processing' AND t.due_at <= now()
-  RETURNING t.* INTO task;
-  IF task.status IS DISTINCT FROM 'processing' THEN
-    RETURN;
-  END IF;
-  INSERT INTO app.embeddings AS e (  -- a model that came later has no rows yet
-    id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, embedding_vector, document_name, chunk_index, embedding_model
+  INSERT INTO app.embeddings AS e (
+    id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
   )
-  SELECT DISTINCT ON (c.id) c.id, c.knowledge_base_id, tenant, e.chunk_text, e.chunk_metadata,
-    app.known_vector(tenant, c.content_hash, model), e.document_name, e.chunk_index, model
-  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = c.tenant_id AND e.id = c.id
-  WHERE c.tenant_id = tenant AND c.document_id = document AND e.tenant_id = tenant
+  SELECT DISTINCT ON (c.id) c.id, c.knowledge_base_id, tenant, e.chunk_text, e.chunk_metadata, e.document_name,
+    e.chunk_index, model
+  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
+  WHERE c.tenant_id = tenant AND c.document_id = document AND NOT EXISTS (
+    SELECT FROM app.embeddings AS o WHERE o.tenant_id = tenant AND o.id = c.id AND o.embedding_model = model
+  )
   ON CONFLICT DO NOTHING;
+  WITH pending AS MATERIALIZED (
+    SELECT e.id, c.content_hash FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
+    WHERE c.tenant_id = tenant AND c.document_id = document AND e.embedding_model = model AND e.embedding_vector IS NULL
+  ),
+  known AS MATERIALIZED (
+    SELECT h.content_hash, app.known_vector(tenant, h.content_hash, model) AS vector
+    FROM (SELECT DISTINCT p.content_hash FROM pending AS p) AS h
+  )
+  UPDATE app.embeddings AS e SET embedding_vector = k.vector
+  FROM pending AS p JOIN known AS k ON k.content_hash = p.content_hash
+  WHERE e.tenant_id = tenant AND e.id = p.id AND e.embedding_model = model AND k.vector IS NOT NULL;
   RETURN QUERY
-  SELECT e.id, e.chunk_text FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = c.tenant_id AND e.id = c.id
-  WHERE c.tenant_id = tenant AND c.document_id = document AND e.tenant_id = tenant AND e.embedding_model = model
-    AND e.embedding_vector IS NULL
+  SELECT e.id, e.chunk_index, e.chunk_text
+  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
+  WHERE c.tenant_id = tenant AND c.document_id = document AND e.embedding_model = model AND e.embedding_vector IS NULL
   ORDER BY c.chunk_index;
   IF NOT FOUND THEN
     PERFORM app.end_embedding(tenant, document, model);
@@ -86,9 +106,10 @@ AS $$
     requests = u.requests + 1, chunks = u.chunks + excluded.chunks, tokens = u.tokens + excluded.tokens
 $$;
 
--- Puts a task off, or gives it up where it has been tried often enough or trying again is no use. Its status after it.
+-- Puts a task off, or gives it up where it has been tried often enough or trying again is no use. Its status after it, or nothing
+-- if it is not this taker's any more: what was tried is not what there is now.
 CREATE FUNCTION app.put_off_embedding(
-  tenant uuid, document uuid, model text, told text, wait interval, most_attempts integer
+  tenant uuid, document uuid, model text, claim timestamptz, told text, wait interval, most_attempts integer
 )
 RETURNS text
 LANGUAGE sql
@@ -98,16 +119,28 @@ AS $$
     reason = left(told, 1000), queued_at = NULL, updated_at = now(),
     due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+    AND t.due_at = claim
   RETURNING t.status
 $$;
 
 -- Gives a task back that there was no time for. It does not count as tried.
-CREATE FUNCTION app.release_embedding(tenant uuid, document uuid, model text)
+CREATE FUNCTION app.release_embedding(tenant uuid, document uuid, model text, claim timestamptz)
 RETURNS void
 LANGUAGE sql
 AS $$
   UPDATE app.embedding_tasks AS t SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+    AND t.due_at = claim
+$$;
+
+-- These have no message on their way after all.
+CREATE FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[])
+RETURNS void
+LANGUAGE sql
+AS $$
+  UPDATE app.embedding_tasks AS t SET queued_at = NULL
+  FROM unnest(tenants, documents, models) AS n (tenant_id, document_id, embedding_model)
+  WHERE t.tenant_id = n.tenant_id AND t.document_id = n.document_id AND t.embedding_model = n.embedding_model
 $$;
 
 -- What is due and has no message on its way that is younger than `wait`, the longest waiting first. Counts as sent.

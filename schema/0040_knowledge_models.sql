@@ -85,15 +85,25 @@ RETURNS SETOF app.model_progress
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  missing bigint;
+  missing record;
 BEGIN
   PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  SELECT m.documents - m.embedded INTO missing FROM app.models_of(base) AS m WHERE m.embedding_model = model;
-  IF NOT FOUND THEN
+  IF NOT EXISTS (
+    SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
+  ) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'The knowledge base has no such model.';
-  ELSIF missing > 0 THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_incomplete',
-      message = format('%s documents are not embedded by this model yet. GET .../models tells how far it is.', missing);
+  END IF;
+  SELECT count(*) FILTER (WHERE new.status = 'processing') AS pending, count(*) FILTER (WHERE new.status = 'failed') AS failed
+  INTO missing
+  FROM app.embedding_tasks AS new
+  JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active
+  JOIN app.embedding_tasks AS old ON old.document_id = new.document_id AND old.embedding_model = m.embedding_model
+  WHERE new.knowledge_base_id = base AND new.embedding_model = model AND old.status = 'embedded';  -- what would be lost
+  IF missing.pending + missing.failed > 0 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_incomplete', message = format(
+      'Of the documents that are found now, %s wait for this model, and %s are among its dead letters. '
+      'GET .../models tells how far it is.', missing.pending, missing.failed
+    );
   END IF;
   UPDATE app.knowledge_base_models AS m SET is_active = false
   WHERE m.knowledge_base_id = base AND m.is_active AND m.embedding_model <> model;
@@ -117,6 +127,8 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_is_active',
       message = 'The knowledge base is searched by this model. Activate another one first.';
   END IF;
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.knowledge_base_id = base AND t.embedding_model = model FOR UPDATE;  -- first, as who embeds them does
   RETURN QUERY
   DELETE FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
 END

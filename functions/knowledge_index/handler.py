@@ -28,7 +28,7 @@ async def get_index(db: Reading, page: Page, response: Response) -> Index:
 
 @app.post("", responses=conflict("It is under a legal hold."))
 async def store_entry(new: NewEntry, db: Writing, key: OnceKey) -> StoredEntry:
-    """In the knowledge base of this title, made if there is none. Its text is found once it is embedded."""
+    """In the knowledge base of this title, made if there is none."""
     (stored,) = db.once(knowledge_index.store(new, embedding_models()[0]), key)
     embed_queue.send(stored.tasks())
     return stored

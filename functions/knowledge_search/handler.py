@@ -36,7 +36,7 @@ async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: OnceKey) -> 
     """It is no longer one, until it fails again."""
     (retried,) = db.once(dead_letters.retry(dead_letter_id), key)
     embed_queue.send([retried.task()])
-    return Message(message="The document is embedded again.")
+    return Message(message="The document waits to be embedded again.")
 
 
 @app.get("/usage")

@@ -1,16 +1,19 @@
 """Documents: put, cut, listed, replaced, deleted. What stays as it is is not embedded again, and counts are exact."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import Any
 
 import psycopg
 import pytest
 
-from flomastr.chunking import CAPACITY
+from flomastr.chunking import CAPACITY, CHUNKER, chunks_of_markdown
 from flomastr.database import Database
 from flomastr.documents import NewDocument, cut
 from flomastr.flight import ENTER, Entry
 from flomastr.stored_documents import delete, store
+from functions.documents.handler import lambda_handler as documents
 from functions.knowledge_bases.handler import lambda_handler as bases
 from tests.knowledge.library import Library
 from tests.problems import refused
@@ -61,6 +64,26 @@ def test_every_passage_says_where_it_stands_and_under_which_headings(lib: Librar
     assert all(len(chunk["content_hash"]) == 64 and "semantic-text-splitter" in chunk["chunker"] for chunk in chunks)
 
 
+PLAIN: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("content", "headings"),
+    [
+        ("Title\n=====\n\nPart\n---\n\nText", [["Title", "Part"]]),
+        ("````\n```\n# none\n```\n````\n\n# One\n\nText", [["One"]]),
+        ("~~~ sh\n# none\n```\n~~~\n\n## Two ##\n\nText", [["Two"]]),
+        ("Text\n\n---\n\nMore\n\n---\n", [PLAIN]),
+        ("#hash\n\n####### seven\n\nText", [PLAIN]),
+    ],
+)
+def test_headings_are_those_of_markdown(content: str, headings: list[list[str]]) -> None:
+    """A passage that holds several stands under the last that begins before it; here text is put behind them."""
+    tail = "\n\n" + "x " * 1500
+    chunks = chunks_of_markdown(content + tail)
+    assert [chunk.headings for chunk in chunks][-1:] == headings
+
+
 def test_of_a_page_its_text_is_kept_without_scripts(lib: Library) -> None:
     page = "<html><head><script>alert(1)</script></head><body><h1>Refunds</h1><p>Thirty days</p></body></html>"
     lib.put("page.html", page, content_type="html")
@@ -100,7 +123,7 @@ def test_metadata_change_without_a_call(lib: Library) -> None:
 def test_only_what_is_new_is_embedded_wherever_the_rest_moves(lib: Library) -> None:
     lib.put("a", chunks=[{"text": text} for text in ("one", "two", "three", "two")])
     lib.embed()
-    assert lib.endpoint.texts == ["one", "two", "three", "two"]
+    assert lib.endpoint.texts == ["one", "two", "three"]
     ids = {(chunk["chunk_text"], chunk["id"]) for chunk in lib.chunks("a")}
     lib.endpoint.asked.clear()
     lib.put("a", chunks=[{"text": text} for text in ("zero", "two", "one", "two")])
@@ -112,9 +135,8 @@ def test_only_what_is_new_is_embedded_wherever_the_rest_moves(lib: Library) -> N
     assert all(chunk["is_embedded"] for chunk in chunks)
 
 
-def test_text_that_the_tenant_has_elsewhere_takes_over_its_vector_and_that_of_other_tenants_does_not(
-    lib: Library,
-) -> None:
+def test_text_that_the_tenant_has_elsewhere_takes_over_its_vector(lib: Library) -> None:
+    """And not that of another tenant."""
     lib.put("a", "Shared text")
     lib.embed()
     lib.endpoint.asked.clear()
@@ -157,7 +179,9 @@ def test_a_batch_is_stored_whole_or_not_at_all(lib: Library) -> None:
         ({"chunks": []}, "body.chunks"),
         ({"chunks": [{"text": " "}]}, "body.chunks.0.text"),
         ({"chunks": [{"text": "x" * 8001}]}, "body.chunks.0.text"),
-        ({"chunks": [{"text": "x"}] * 1001}, "body.chunks"),
+        ({"chunks": [{"text": "x"}] * 601}, "body.chunks"),
+        ({"chunks": [{"text": "x" * 1000}] * 501}, "body"),
+        ({"content": "<blockquote><p>x" * 900 * 30, "content_type": "html"}, "body.content"),
         ({"content": "<div>" * 5000 + "lost" + "</div>" * 5000, "content_type": "html"}, "body.content"),
     ],
     ids=lambda value: None if isinstance(value, str) else str(value)[:40],
@@ -171,9 +195,35 @@ def test_what_is_too_much_at_once_is_told(lib: Library) -> None:
     refused(lib.batch({"name": "a", "content": "x"}, {"name": "a", "content": "y"}), 422, "body")
     heavy = [{"name": str(n), "content": "x" * 400_000} for n in range(3)]
     refused(lib.batch(*heavy), 422, "body")
-    many = [{"name": str(n), "chunks": [{"text": "x"}] * 600} for n in range(2)]
+    many = [{"name": str(n), "chunks": [{"text": "x"}] * 400} for n in range(2)]
     refused(lib.batch(*many), 422, "body.documents")
+    deep = {"name": "b", "content": "<div>" * 5000 + "lost", "content_type": "html"}
+    refused(lib.batch({"name": "a", "content": "x"}, deep), 422, "body.documents.1.content")
+    for name in (".", "..", "a%00b"):
+        assert lib.sends(name, "x").status == 422
     assert counts(lib) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        ("<table><tr><td rowspan=1000 colspan='1000'>a</td></tr>" + "<tr><td>b" * 1000, "html"),
+        ("# a" + " " * 400_000 + "b", "markdown"),
+        ("# " + "#" * 400_000 + "b", "markdown"),
+        ("a\n" + "-" * 400_000 + "b", "markdown"),
+        ("`" * 400_000, "markdown"),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_a_page_that_is_made_to_take_long_does_not(lib: Library, content: str, content_type: str) -> None:
+    began = time.monotonic()
+    assert lib.sends("a", content, content_type=content_type).status in (200, 422)
+    assert time.monotonic() - began < 4
+
+
+def test_the_chunker_is_named_as_it_is_pinned() -> None:
+    named = dict(part.split() for part in CHUNKER.split(", ")[:2])
+    assert named == {package: version(package) for package in named}
 
 
 def test_the_largest_document_is_taken_in_time(lib: Library) -> None:
@@ -194,8 +244,13 @@ def test_a_write_may_demand_the_state_that_it_knows(lib: Library) -> None:
     second = lib.sends("a", "Two", headers={"if-match": first.headers["etag"]})
     assert second.status == 200
     refused(lib.sends("a", "Three", headers={"if-match": first.headers["etag"]}), 412)
-    lib.embed()  # which is news as well
-    refused(lib.sends("a", "Three", headers={"if-match": second.headers["etag"]}), 412)
+    refused(lib.sends("b", "x", headers={"if-match": "*"}), 412)
+    lib.embed()  # which is news to who reads, and no change that who writes has missed
+    path = f"{lib.path}/documents/a"
+    assert lib.ask(documents, "GET", path, headers={"if-none-match": second.headers["etag"]}).status == 200
+    known = lib.ask(documents, "GET", path).headers["etag"]
+    assert lib.ask(documents, "GET", path, headers={"if-none-match": known}).status == 304
+    assert lib.sends("a", "Three", headers={"if-match": second.headers["etag"]}).status == 200
 
 
 def test_counts_are_exact_after_whatever_happened(lib: Library, superuser: psycopg.Connection[Any]) -> None:
@@ -256,7 +311,9 @@ def test_what_is_under_a_hold_is_neither_deleted_nor_written_over_and_takes_more
         refused(answer, 409)
         assert answer.json["code"] == "legal_hold"
     assert lib.document("a")["content"] == "Evidence"
-    assert lib.put("a", "Evidence", title="Exhibit")["title"] == "Exhibit"
+    refused(lib.sends("a", "Evidence", title="Exhibit"), 409)
+    refused(lib.ask(bases, "PUT", lib.path, body={"description": "Nothing"}), 409)
+    assert lib.sends("a", "Evidence").status == 200
     assert lib.put("b", "More")["name"] == "b"
     lib.make.within(
         lib.tenant.id,

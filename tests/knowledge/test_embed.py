@@ -1,13 +1,18 @@
 """The worker behind the queue: what it embeds, puts off and gives up. Nobody waits for what is another's fault."""
 
 import json
+import socket
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from flomastr import embedding
+from flomastr import embedder, embedding
+from flomastr.embedder import EndpointBusy, EndpointRefuses
 from flomastr.embedding import MAX_ATTEMPTS
 from functions.embed.handler import lambda_handler
 from tests.endpoint import rightly, vector_of
@@ -22,7 +27,7 @@ NEEDLE = "poison"
 def picky(asked: Json) -> tuple[int, Any]:
     """Refuses whatever has the word in it."""
     if any(NEEDLE in text for text in asked["input"]):
-        return 400, {"error": {"message": "no"}}
+        return 400, {"error": {"message": f"I will not have {asked['input']}", "code": "bad_input"}}
     return rightly(asked)
 
 
@@ -69,10 +74,69 @@ def test_a_poisoned_document_ends_among_the_dead_letters_and_blocks_nobody(lib: 
     }
     (letter,) = lib.dead_letters()
     assert (letter["document_name"], letter["embedding_model"], letter["attempts"]) == ("bad", "model-a", 1)
-    assert letter["reason"] == "The embeddings endpoint refused the text: it answered 400"
+    assert letter["reason"] == "The embeddings endpoint answered 400 (bad_input) for passage 0"
     assert lib.document("bad")["reason"] == letter["reason"]
     assert lib.neighbour().dead_letters() == []
     assert lib.names(NEEDLE, mode="text") == ["bad"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [(500, {}), (200, {"data": [{"index": 0, "embedding": [float("nan")] * 1536}]}), (400, {}), (429, {})],
+    ids=lambda fault: str(fault[0]),
+)
+def test_whatever_a_document_makes_of_the_endpoint_those_beside_it_are_embedded(
+    lib: Library, fault: tuple[int, Any]
+) -> None:
+    for n in range(5):
+        lib.put(f"good{n}", f"Text {n}")
+    lib.put("bad", f"Some {NEEDLE} here")
+    with lib.endpoint.answering(lambda asked: fault if picky(asked)[0] == 400 else rightly(asked)):
+        for _ in range(2):
+            lib.work()
+            lib.due()
+        assert {d["name"] for d in lib.documents() if d["status"] == "embedded"} == {f"good{n}" for n in range(5)}
+
+
+def test_of_a_document_all_passages_but_the_one_at_fault_are_embedded(lib: Library) -> None:
+    lib.put("a", chunks=[{"text": f"{NEEDLE if n == 11 else 'Part'} {n}"} for n in range(20)])
+    with lib.endpoint.answering(picky):
+        lib.work()
+    assert [row[1] for row in lib.rows() if not row[3]] == [11]
+    assert "for passage 11" in lib.dead_letters()[0]["reason"]
+
+
+def test_an_endpoint_that_takes_fewer_texts_at_once_gets_fewer(lib: Library) -> None:
+    lib.put("a", chunks=[{"text": f"Part {n}"} for n in range(96)])
+    with lib.endpoint.answering(lambda asked: (413, {}) if len(asked["input"]) > 32 else rightly(asked)):
+        lib.embed()
+    assert [len(asked["input"]) for asked in lib.endpoint.asked] == [96, 48, 24, 24, 48, 24, 24]
+
+
+def test_what_stands_several_times_in_what_is_new_is_embedded_once(lib: Library) -> None:
+    lib.batch(*({"name": str(n), "chunks": [{"text": "Footer"}, {"text": "Footer"}]} for n in range(5)))
+    lib.embed()
+    assert lib.endpoint.texts == ["Footer"]
+    assert all(row[3] for row in lib.rows()) and lib.usage()[0]["chunks"] == 1
+
+
+def test_what_was_embedded_elsewhere_since_is_taken_over(lib: Library) -> None:
+    lib.put("a", "Same")
+    lib.put("b", "Same")
+    first, second = lib.tasks()
+    lib.work([first])
+    lib.work([second])
+    assert lib.endpoint.texts == ["Same"]
+    assert {d["status"] for d in lib.documents()} == {"embedded"}
+
+
+def test_putting_a_failed_document_anew_tries_again(lib: Library) -> None:
+    lib.put("bad", NEEDLE)
+    with lib.endpoint.answering(picky):
+        lib.work()
+    assert lib.put("bad", NEEDLE)["status"] == "processing"
+    lib.embed()
+    assert lib.dead_letters() == []
 
 
 def test_a_dead_letter_is_tried_again_or_replaced(lib: Library) -> None:
@@ -96,8 +160,11 @@ def test_a_dead_letter_is_tried_again_or_replaced(lib: Library) -> None:
         (429, {}, "answered 429"),
         (500, "oops", "answered 500"),
         (503, "", "answered 503"),
-        (401, {}, "answered 401: see its URL, model and key"),
-        (404, {}, "answered 404: see its URL, model and key"),
+        (408, {}, "answered 408"),
+        (401, {}, "answered 401: see its URL, model, key and account"),
+        (402, {"error": {"type": "no_credit"}}, "answered 402 (no_credit): see its URL"),
+        (404, {}, "answered 404: see its URL, model, key and account"),
+        (302, "", "answered 302: see its URL, model, key and account"),
         (200, "<html>", "no list of vectors"),
         (200, "[" * 100_000, "no list of vectors"),
         (200, {"data": None}, "no list of vectors"),
@@ -110,6 +177,8 @@ def test_a_dead_letter_is_tried_again_or_replaced(lib: Library) -> None:
         (200, {"data": [{"index": 0, "embedding": [1e300] * 1536}]}, "NaN, an infinity or no number"),
         (200, {"data": [{"index": 0, "embedding": [None] * 1536}]}, "NaN, an infinity or no number"),
         (200, {"data": [{"index": 0, "embedding": [True] * 1536}]}, "NaN, an infinity or no number"),
+        (200, {"data": [{"index": 0, "embedding": [10**400] * 1536}]}, "NaN, an infinity or no number"),
+        (200, '{"data": [], "usage": {"total_tokens": 1e999}}', "no list of vectors"),
         (200, {"data": [{"index": 0, "embedding": [0.0] * 1536}]}, "a vector of zeros"),
     ],
     ids=lambda value: str(value)[:40],
@@ -262,3 +331,53 @@ def test_a_long_document_is_embedded_in_portions(lib: Library) -> None:
     assert [len(asked["input"]) for asked in lib.endpoint.asked] == [96, 96, 8]
     assert {asked["dimensions"] for asked in lib.endpoint.asked} == {1536}
     assert lib.about()["total_chunks"] == 200 == sum(chunk["is_embedded"] for chunk in lib.chunks())
+
+
+def test_a_document_of_equal_passages_is_embedded_at_once(lib: Library) -> None:
+    """Each of them would else be looked for among all the others."""
+    began = time.monotonic()
+    lib.put("a", chunks=[{"text": "the same"}] * 600)
+    lib.embed()
+    assert time.monotonic() - began < 10
+    assert lib.endpoint.texts == ["the same"]
+    assert sum(chunk["is_embedded"] for chunk in lib.chunks("a", limit="250")) == 250
+
+
+def test_what_is_said_of_an_old_text_does_not_touch_the_new_one(lib: Library) -> None:
+    lib.put("a", "old")
+
+    def replaced_then_refused(asked: Json) -> tuple[int, Any]:
+        lib.make.document(lib.tenant, UUID(lib.base), "a", "new")
+        return 400, {}
+
+    with lib.endpoint.answering(replaced_then_refused):
+        lib.work()
+    assert (lib.document("a")["status"], lib.dead_letters()) == ("processing", [])
+    lib.embed()
+
+
+def test_an_answer_that_does_not_end_is_not_waited_for(lib: Library) -> None:
+    """Each part of it comes in time, and all of them together do not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def drip() -> None:
+            conn, _ = server.accept()
+            with conn, suppress(OSError):
+                conn.recv(100_000)
+                conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while True:
+                    conn.sendall(b" " * 70_000)
+                    time.sleep(0.3)
+
+        threading.Thread(target=drip, daemon=True).start()
+        with connected(EMBEDDINGS_URL=f"http://127.0.0.1:{port}/v1"), pytest.raises(EndpointBusy, match="does not end"):
+            embedder.embed(["x"], "model-a", 1.0)
+
+
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-se\ncret"])
+def test_a_key_that_cannot_be_sent_is_told_without_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedder, "embeddings_key", lambda: key)
+    with pytest.raises(EndpointRefuses) as error:
+        embedder.embed(["x"], "model-a", 1.0)
+    assert "secret" not in str(error.value) and error.value.__cause__ is None

@@ -75,9 +75,27 @@ def test_a_base_whose_new_model_failed_somewhere_is_not_switched(changing: Libra
     with changing.endpoint.answering(lambda asked: rightly(asked) if len(asked["input"]) > 9 else (400, {})):
         changing.work()
     assert [m["failed"] for m in changing.models().json] == [0, 2]
-    refused(changing.models("POST", "/activate", body=ADD), 409)
+    answer = changing.models("POST", "/activate", body=ADD)
+    refused(answer, 409)
+    assert "0 wait for this model, and 2 are among its dead letters" in answer.json["detail"]
     assert {letter["embedding_model"] for letter in changing.dead_letters()} == {"model-b"}
     assert {document["status"] for document in changing.documents()} == {"embedded"}  # by the one that is searched
+
+
+def test_a_document_that_no_model_takes_does_not_keep_a_base_from_switching(changing: Library) -> None:
+    changing.put("bad", "poison")
+    with changing.endpoint.answering(lambda asked: (400, {}) if "poison" in asked["input"] else rightly(asked)):
+        changing.work()
+    activated(changing, "model-b")
+    assert searched_by(changing) == {"model-b"}
+
+
+def test_a_model_that_gives_no_vectors_keeps_nobody_from_searching_by_another(changing: Library) -> None:
+    with changing.endpoint.answering(lambda asked: (500, {}) if asked["model"] == "model-b" else rightly(asked)):
+        assert searched_by(changing) == {"model-a"}
+        changing.make.knowledge_base(changing.tenant, model="model-b")
+        answer = changing.searches("One")
+        assert (answer.status, answer.json["code"]) == (503, "embeddings_unavailable")
 
 
 def test_bases_of_different_models_are_searched_together_each_by_its_own(changing: Library) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from flomastr import embed_queue
+from flomastr.embed_queue import Task
 from functions.requeue.handler import lambda_handler
 from tests.events import Context
 from tests.flomastr.connected import connected
@@ -128,8 +129,7 @@ def test_a_queue_that_cannot_be_reached_loses_nothing(lib: Library, bucket: Buck
     assert lib.put("a", "One")["status"] == "processing"
     assert requeued(lib) == 0
     aged(lib, 16)
-    assert requeued(lib) == 0  # tried, in vain
-    aged(lib, 16)
+    assert requeued(lib) == requeued(lib) == 0  # tried each time, in vain
     lib.work()
     assert lib.document("a")["status"] == "embedded"
 
@@ -141,3 +141,31 @@ def test_a_retried_dead_letter_is_told_to_the_queue(lib: Library, queue: Queue) 
     assert lib.retry(lib.dead_letters()[0]["id"]).status == 202
     assert lib.work(queue.messages()) == []
     assert lib.document("bad")["status"] == "embedded"
+
+
+def test_a_thousand_that_are_due_are_sent_and_a_queue_that_takes_none_is_asked_once(
+    lib: Library, queue: Queue, quiet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = lib.put("a", "One")["id"]
+    lib.work(queue.messages())
+    lib.superuser.execute(
+        "WITH d AS (INSERT INTO app.documents (tenant_id, knowledge_base_id, name, content_type, content_hash, chunker)"
+        "  SELECT tenant_id, knowledge_base_id, 'n' || n, 'text', content_hash, chunker FROM app.documents,"
+        "  generate_series(1, 1000) AS n WHERE id = %s RETURNING *)"
+        " INSERT INTO app.embedding_tasks"
+        "  (tenant_id, knowledge_base_id, document_id, embedding_model, status, queued_at)"
+        " SELECT tenant_id, knowledge_base_id, id, 'model-a', 'processing', NULL FROM d",
+        (document,),
+    )
+    with monkeypatch.context() as patch:
+        asked: list[int] = []
+
+        def takes_none(batch: Sequence[Task]) -> bool:
+            asked.append(len(batch))
+            return False
+
+        patch.setattr(embed_queue, "took", takes_none)
+        assert requeued(lib) == 0
+        assert asked == [10]
+    assert requeued(lib) == 1000
+    assert requeued(lib) == 0

@@ -1,5 +1,6 @@
 """Search: by meaning, words or both, filtered, in one tenant, with a score that says whether to rely on it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,8 @@ import psycopg
 import pytest
 
 from flomastr.settings import settings
+from functions.knowledge_search.handler import lambda_handler as handler
+from tests.events import call
 from tests.knowledge.library import Library
 from tests.problems import refused
 
@@ -184,7 +187,9 @@ def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: Library
 
 def test_a_query_of_stop_words_is_answered_by_meaning_alone(shelf: Library) -> None:
     assert shelf.find("the of and", mode="text") == []
-    assert len(shelf.find("the of and")) == 3
+    answer = shelf.searches("the of and").json
+    assert len(answer["results"]) == 3
+    assert answer["escalate"] and not any(hit["score"] > 0.5 for hit in answer["results"])
 
 
 @pytest.fixture
@@ -209,6 +214,7 @@ def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: Library, n
         (429, {}, "embeddings_unavailable"),
         (500, "oops", "embeddings_unavailable"),
         (401, {}, "embeddings_unavailable"),
+        (302, {}, "embeddings_unavailable"),
         (200, "<html>", "embeddings_unavailable"),
         (200, {"data": []}, "embeddings_unavailable"),
         (200, {"data": [{"index": 0, "embedding": [1.0] * 3}]}, "embeddings_unavailable"),
@@ -223,3 +229,35 @@ def test_without_a_vector_the_search_says_so_and_words_still_work(
         assert (answer.status, answer.json["code"]) == (422 if code == "query_refused" else 503, code)
         assert shelf.names("refunds", mode="text") == ["refunds"]
     assert shelf.names("refunds")[0] == "refunds"
+
+
+def test_no_vector_is_bought_for_who_may_not_search(shelf: Library) -> None:
+    stranger = shelf.neighbour()
+    shelf.endpoint.asked.clear()
+    path = f"/routes/knowledge/{shelf.tenant.slug}/search"
+    for _ in range(2):
+        assert call(handler, "POST", path, caller=stranger.tenant.owner, body={"query": "refunds"}).status == 404
+    assert shelf.endpoint.asked == []
+    assert shelf.names("refunds") and shelf.names("refunds")
+    assert [asked["model"] for asked in shelf.endpoint.asked] == ["model-a", "model-a"]
+
+
+def test_who_is_at_the_limit_buys_one_more_vector_at_most(shelf: Library) -> None:
+    assert shelf.names("refunds")
+    shelf.make.within(shelf.tenant.id, "UPDATE app.rate_limits SET rate_limit_per_minute = 1", {})
+    shelf.endpoint.asked.clear()
+    assert 429 in {shelf.searches("refunds").status for _ in range(5)}
+    assert len(shelf.endpoint.asked) <= 2
+
+
+def test_two_words_of_one_number_are_one_word(shelf: Library) -> None:
+    assert shelf.searches("zqgggaac zqgggcdc", mode="text").json["results"] == []
+
+
+def test_an_answer_is_one_that_lambda_can_carry(lib: Library) -> None:
+    for n in range(10):
+        lib.put(str(n), chunks=[{"text": "word " * 100 + "\x01" * 7500}] * 10)
+    answer = lib.searches("word", mode="text", k=100)
+    assert len(json.dumps(answer.body)) < 6_000_000
+    assert 20 < len(answer.json["results"]) < 100
+    assert {len(hit["highlights"]) for hit in answer.json["results"]} == {100}

@@ -1,16 +1,18 @@
 """Documents cut into passages that keep their headings and say where they stand."""
 
 import re
-from hashlib import sha256
 
 from html_to_markdown import ConversionOptions, convert
 from pydantic import BaseModel
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 CAPACITY = 2000  # characters: a model sees a passage as a whole, and a reader takes it in at a glance
-CHUNKER = f"semantic-text-splitter 0.33.1, {CAPACITY}"  # another one cuts otherwise, so documents are cut anew
-HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-FENCE = re.compile(r"^ {0,3}(```|~~~)")
+CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, {CAPACITY}"  # others cut otherwise
+HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
+UNDERLINE = re.compile(r"^ {0,3}(=|-)\1*[ \t]*$")
+FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+SPAN = re.compile(r"\b(?:row|col)span\s*=", re.IGNORECASE)  # cells that repeat a thousand times
+MAX_CONTENT = 500_000  # characters of one document
 MAX_HEADING = 100  # characters of each that are kept
 OPTIONS = ConversionOptions(extract_metadata=False, skip_images=True)
 
@@ -26,10 +28,13 @@ class Chunk(BaseModel):
 
 def markdown_of(html: str) -> str:
     """The text of a page as Markdown, without scripts and styles. Raises ValueError."""
-    result = convert(html, OPTIONS)
+    result = convert(SPAN.sub(" ", html), OPTIONS)
+    content = result.content or ""
     if result.warnings:
         raise ValueError("is nested too deeply, and would lose text")
-    return result.content or ""
+    if len(content) > MAX_CONTENT:
+        raise ValueError(f"is {len(content):,} characters as Markdown, and may be {MAX_CONTENT:,}")
+    return content
 
 
 def chunks_of_text(content: str) -> list[Chunk]:
@@ -56,16 +61,28 @@ def chunks_of_markdown(content: str) -> list[Chunk]:
 def headings_of(content: str) -> list[tuple[int, int, str]]:
     """Where each stands, its level and its words. What looks like one in a block of code is none."""
     found: list[tuple[int, int, str]] = []
-    position, fence = 0, ""
+    position, fence, before = 0, "", ""
     for line in content.splitlines(keepends=True):
-        if mark := FENCE.match(line):
-            fence = "" if fence == mark[1] else fence or mark[1]
-        elif not fence and (heading := HEADING.match(line.rstrip("\r\n"))):
-            found.append((position + heading.start(1), len(heading[1]), heading[2][:MAX_HEADING]))
-        position += len(line)
+        text = line.rstrip("\r\n")
+        if mark := FENCE.match(text):
+            fence = closed(fence, mark[1], mark[2])
+        elif not fence and (heading := HEADING.match(text)):
+            found.append((position + heading.start(1), len(heading[1]), unclosed(heading[2])[:MAX_HEADING]))
+        elif not fence and before.strip() and (underline := UNDERLINE.match(text)):
+            found.append((position - len(before), 1 if underline[1] == "=" else 2, before.strip()[:MAX_HEADING]))
+        position, before = position + len(line), "" if fence or mark or HEADING.match(text) else line
     return found
 
 
-def digest(*parts: str) -> str:
-    """SHA-256 of what was sent, in hexadecimal."""
-    return sha256("\0".join(parts).encode()).hexdigest()
+def unclosed(heading: str) -> str:
+    """Without the #s that may close it."""
+    words = heading.strip()
+    bare = words.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1] in " \t" else words
+
+
+def closed(fence: str, mark: str, rest: str) -> str:
+    """The fence that is open after such a line: one is closed by as many of its characters, and nothing else."""
+    if not fence:
+        return mark
+    return "" if mark.startswith(fence) and not rest.strip() else fence

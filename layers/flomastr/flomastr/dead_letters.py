@@ -13,7 +13,7 @@ from flomastr.rows import Count
 
 
 class DeadLetter(Resource):
-    """A document that one model was given up on. Its other passages and other documents are not touched by it."""
+    """A document that one model was given up on, for one of its passages: the others have their vectors."""
 
     tenant_id: UUID
     knowledge_base_id: UUID

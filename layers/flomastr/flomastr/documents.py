@@ -1,17 +1,18 @@
 """Documents of knowledge bases: what is sent, and the passages that it is cut into."""
 
 import json
+from collections import Counter
+from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from flomastr.chunking import CHUNKER, Chunk, chunks_of_markdown, chunks_of_text, digest, markdown_of
+from flomastr.chunking import CHUNKER, MAX_CONTENT, Chunk, chunks_of_markdown, chunks_of_text, markdown_of
 from flomastr.errors import Unprocessable
 from flomastr.fields import NO_NUL, VISIBLE, Body, DocumentName, JsonObject
 
-MAX_CONTENT = 500_000  # characters of one document
-MAX_CONTENTS = 1_000_000  # of those of one request
-MAX_CHUNKS = 1_000  # of one request
+MAX_CONTENTS = 750_000  # of those of one request
+MAX_CHUNKS = 600  # of one request
 MAX_METADATA = 10_000  # bytes of JSON; up to about 4,000 it lies beside the vector, in the same page
 
 type ContentType = Literal["text", "markdown", "html"]
@@ -56,7 +57,13 @@ class NewDocument(Body):
     def has_content_or_chunks(self) -> Self:
         if (self.content is None) == (self.chunks is None):
             raise ValueError("content or chunks is required, and not both")
+        if self.length > MAX_CONTENT:
+            raise ValueError(f"holds {self.length:,} characters of chunks, and may hold {MAX_CONTENT:,}")
         return self
+
+    @property
+    def length(self) -> int:
+        return len(self.content or "") + sum(len(chunk.text) for chunk in self.chunks or ())
 
 
 class NamedDocument(NewDocument):
@@ -69,10 +76,10 @@ class DocumentBatch(Body):
     @model_validator(mode="after")
     def is_not_too_much(self) -> Self:
         names = [document.name for document in self.documents]
-        if len(set(names)) < len(names):
-            raise ValueError("holds two documents of one name")
-        if sum(len(document.content or "") for document in self.documents) > MAX_CONTENTS:
-            raise ValueError(f"holds more than {MAX_CONTENTS:,} characters of content: send fewer documents at once")
+        if twice := [name for name, times in Counter(names).items() if times > 1]:
+            raise ValueError(f"holds two documents of the name {twice[0]}")
+        if sum(document.length for document in self.documents) > MAX_CONTENTS:
+            raise ValueError(f"holds more than {MAX_CONTENTS:,} characters: send fewer documents at once")
         return self
 
 
@@ -89,8 +96,10 @@ class CutDocument(BaseModel):
     chunks: list[dict[str, Any]]
 
 
-def cut(name: str, document: NewDocument) -> CutDocument:
-    content, chunks = passages(document)
+def cut(name: str, document: NewDocument, field: str = "body") -> CutDocument:
+    content, chunks = passages(document, field)
+    if len(chunks) > MAX_CHUNKS:
+        raise Unprocessable(f"{field}.content: is {len(chunks):,} passages, and may be {MAX_CHUNKS:,}")
     as_sent = document.model_dump_json(include={"content", "content_type", "chunks"})
     return CutDocument(
         name=name,
@@ -98,37 +107,37 @@ def cut(name: str, document: NewDocument) -> CutDocument:
         content_type="chunks" if document.chunks else document.content_type,
         content=content,
         metadata=document.metadata,
-        content_hash=digest(as_sent),
+        content_hash=sha256(as_sent.encode()).hexdigest(),
         chunker="none" if document.chunks else CHUNKER,
         chunks=chunks,
     )
 
 
 def cut_all(documents: list[NamedDocument]) -> list[CutDocument]:
-    done = [cut(document.name, document) for document in documents]
+    done = [cut(d.name, d, f"body.documents.{place}") for place, d in enumerate(documents)]
     if (total := sum(len(document.chunks) for document in done)) > MAX_CHUNKS:
         raise Unprocessable(f"body.documents: are {total:,} passages, and may be {MAX_CHUNKS:,} at once")
     return done
 
 
-def passages(document: NewDocument) -> tuple[str | None, list[dict[str, Any]]]:
+def passages(document: NewDocument, field: str) -> tuple[str | None, list[dict[str, Any]]]:
     match document:
         case NewDocument(chunks=[_, *_] as chunks):
             return None, ready_made(chunks)
         case NewDocument(content_type="text"):
             return document.content, [stored(chunk) for chunk in chunks_of_text(document.content or "")]
         case _:
-            content = markdown(document)
+            content = markdown(document, field)
             return content, [stored(chunk) for chunk in chunks_of_markdown(content)]
 
 
-def markdown(document: NewDocument) -> str:
+def markdown(document: NewDocument, field: str) -> str:
     if document.content_type == "markdown":
         return document.content or ""
     try:
         return markdown_of(document.content or "")
     except ValueError as error:
-        raise Unprocessable(f"body.content: {error}") from error
+        raise Unprocessable(f"{field}.content: {error}") from error
 
 
 def stored(chunk: Chunk) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """The queue of what is to be embedded. A message says where to look, app.embedding_tasks what there is to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import batched
 from typing import Any, cast
 from uuid import UUID
 
@@ -38,21 +37,23 @@ def client() -> Any:
     return cast(Any, boto3).client("sqs", endpoint_url=settings().sqs_endpoint or None, config=config)
 
 
-def send(tasks: Iterable[Task]) -> int:
-    """How many messages the queue took. Those of what it did not take are sent by the next run of `requeue`."""
-    return sum(sent(batch) for batch in batched(tasks, MESSAGES, strict=False))
+def send(tasks: Iterable[Task]) -> list[Task]:
+    """Those that the queue did not take: the next run of `requeue` sends them. One that is slow is asked no further."""
+    waiting = list(tasks)
+    while waiting and took(waiting[:MESSAGES]):
+        waiting = waiting[MESSAGES:]
+    if waiting:
+        metrics.add_metric(name="EmbeddingsNotQueued", unit="Count", value=len(waiting))
+    return waiting
 
 
-def sent(batch: tuple[Task, ...]) -> int:
+def took(batch: Sequence[Task]) -> bool:
     from botocore.exceptions import BotoCoreError, ClientError
 
     entries = [{"Id": str(place), "MessageBody": task.model_dump_json()} for place, task in enumerate(batch)]
     try:
         taken = client().send_message_batch(QueueUrl=settings().embed_queue_url, Entries=entries)
-        count = len(taken.get("Successful", []))
     except (BotoCoreError, ClientError) as error:
         logger.warning("The queue cannot be reached: requeue will send it", error=type(error).__name__)
-        count = 0
-    if count < len(batch):
-        metrics.add_metric(name="EmbeddingsNotQueued", unit="Count", value=len(batch) - count)
-    return count
+        return False
+    return len(taken.get("Successful", [])) == len(batch)

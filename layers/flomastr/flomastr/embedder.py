@@ -1,10 +1,11 @@
 """Vectors of texts, from any endpoint that speaks OpenAI's embeddings API. What it may do instead has a name each."""
 
 import json
+import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite
 from typing import Any, cast
 
 import urllib3
@@ -14,7 +15,9 @@ from flomastr.settings import embeddings_key, settings
 DIMENSIONS = 1536
 LARGEST = 65_504  # what a half-precision number holds
 CONNECT_SECONDS = 2.0
+CODE = re.compile(r"[\w.-]{1,60}")
 MOST_BYTES = 50_000_000  # of an answer
+MOST_TOKENS = 10_000_000  # that one request can have cost
 
 
 class EndpointError(Exception):
@@ -56,16 +59,18 @@ def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
     """The vectors of texts, or an EndpointError, within so many seconds."""
     body = {"model": model, "input": list(texts), "dimensions": DIMENSIONS, "encoding_format": "float"}
     status, headers, answer = ask(body, seconds)
-    if status == 429 or status >= 500:
-        raise EndpointBusy(f"The embeddings endpoint answered {status}", wait_in(headers))
-    if status in (401, 403, 404, 405):
-        raise EndpointRefuses(f"The embeddings endpoint answered {status}: see its URL, model and key")
-    if status != 200:
-        raise TextRefused(f"The embeddings endpoint refused the text: it answered {status}")
-    return embedded(answer, len(texts))
+    if status == 200:
+        return embedded(answer, len(texts))
+    told = f"The embeddings endpoint answered {status}{code_in(answer)}"
+    if status in (408, 409, 425, 429) or status >= 500:
+        raise EndpointBusy(told, wait_in(headers))
+    if status in (400, 413, 422):
+        raise TextRefused(told)
+    raise EndpointRefuses(f"{told}: see its URL, model, key and account")
 
 
 def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], bytes]:
+    deadline = time.monotonic() + seconds
     try:
         response = pool().request(
             "POST",
@@ -76,18 +81,40 @@ def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], b
             redirect=False,
             preload_content=False,
         )
-        answer = response.read(MOST_BYTES + 1)
-        response.drain_conn()
-        response.release_conn()
+        answer = read(response, deadline)
     except urllib3.exceptions.HTTPError as error:
         raise EndpointBusy(f"The embeddings endpoint cannot be reached: {type(error).__name__}") from error
+    except ValueError:  # whose text would put the key into the log
+        raise EndpointRefuses("The embeddings endpoint's URL or key is malformed") from None
     return response.status, response.headers, answer
+
+
+def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """The whole answer in time, since each part of it may take as long as all."""
+    answer = bytearray()
+    for part in response.stream(65_536):
+        answer += part
+        if time.monotonic() > deadline or len(answer) > MOST_BYTES:
+            response.close()
+            raise EndpointBusy("The embeddings endpoint's answer does not end")
+    response.release_conn()
+    return bytes(answer)
+
+
+def code_in(answer: bytes) -> str:
+    """What it calls the error, if it does: a word for programs, in which there is no text of ours."""
+    try:
+        error = json.loads(answer)["error"]
+        code = str(error.get("code") or error.get("type") or "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
+    return f" ({code})" if CODE.fullmatch(code) else ""
 
 
 def wait_in(headers: Mapping[str, str]) -> int:
     """Retry-After in seconds. As a date, which is allowed, it is passed over."""
     told = str(headers.get("Retry-After", ""))
-    return min(int(told), 3600) if told.isdecimal() else 0
+    return min(int(told), 3600) if re.fullmatch(r"[0-9]{1,9}", told) else 0
 
 
 def embedded(answer: bytes, wanted: int) -> Embedded:
@@ -97,12 +124,12 @@ def embedded(answer: bytes, wanted: int) -> Embedded:
         vectors = [row["embedding"] for row in rows]
         places = [row["index"] for row in rows]
         usage: Any = body.get("usage") or {}
-        tokens = int(usage.get("total_tokens", 0))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        tokens = int(usage.get("total_tokens") or 0)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise AnswerMalformed("The embeddings endpoint answered what is no list of vectors") from error
     if places != list(range(wanted)):
         raise AnswerMalformed(f"The embeddings endpoint answered {len(rows)} vectors for {wanted} texts")
-    return Embedded([written(vector) for vector in vectors], max(0, tokens))
+    return Embedded([written(vector) for vector in vectors], min(max(0, tokens), MOST_TOKENS))
 
 
 def written(vector: Any) -> str:
@@ -111,7 +138,7 @@ def written(vector: Any) -> str:
         length = len(cast(list[Any], vector)) if isinstance(vector, list) else "no"
         raise AnswerMalformed(f"The embeddings endpoint answered a vector of {length} dimensions, not {DIMENSIONS}")
     numbers = cast(list[Any], vector)
-    if not all(type(number) in (int, float) and isfinite(number) and abs(number) <= LARGEST for number in numbers):
+    if not all(type(number) in (int, float) and abs(number) <= LARGEST for number in numbers):  # which NaN is not
         raise AnswerMalformed("The embeddings endpoint answered a vector that holds NaN, an infinity or no number")
     if not any(
         abs(number) > 1e-7 for number in numbers

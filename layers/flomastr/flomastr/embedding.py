@@ -5,21 +5,22 @@ are counted before they are made, and what a run had claimed that died is due ag
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from pydantic import ValidationError
 
 from flomastr import connection, embedder, jobs
 from flomastr.connection import Connection
 from flomastr.embed_queue import Task
-from flomastr.embedder import Embedded, EndpointBusy, EndpointError, TextRefused
+from flomastr.embedder import AnswerMalformed, EndpointBusy, EndpointError, TextRefused
 from flomastr.errors import Unavailable
 from flomastr.observability import logger, metrics
 
@@ -27,19 +28,33 @@ MAX_ATTEMPTS = 8  # over half an hour
 MAX_TEXTS = 96  # of one request to the endpoint
 MAX_CHARACTERS = 200_000
 ASK_SECONDS = 20.0  # what one request may take
-STORE_SECONDS = 10.0  # what storing its answer may take
+STORE_SECONDS = 10.0  # what one transaction may take
+STORE_ATTEMPTS = 3
 NAMED = "%(tenant_id)s, %(document_id)s, %(embedding_model)s"
 
 type Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A passage without a vector, and the message that told of it."""
+class Claim:
+    """A task that is this run's until a moment, by which the database knows it, and the message that told of it."""
 
-    message_id: str
     task: Task
+    until: datetime
+    is_first_attempt: bool
+    message_id: str
+
+    def params(self) -> dict[str, Any]:
+        return self.task.model_dump() | {"claim": self.until}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A passage without a vector."""
+
+    claim: Claim
     id: UUID
+    place: int
     text: str
 
 
@@ -53,7 +68,7 @@ def work(records: Sequence[Record], seconds: float) -> list[str]:
             pieces += claimed(record, deadline)
     for _, some in groupby(sorted(pieces, key=whose), key=whose):
         for portion in portions(some):
-            with losing(lost, [piece.message_id for piece in portion]):
+            with losing(lost, [piece.claim.message_id for piece in portion]):
                 embed(portion, deadline)
     return [record["messageId"] for record in records if record["messageId"] in lost]
 
@@ -69,35 +84,42 @@ def losing(lost: set[str], message_ids: Iterable[str]) -> Generator[None]:
         lost.update(message_ids)
 
 
-def whose(piece: Piece) -> tuple[str, str]:
-    """A request to the endpoint carries one tenant's text, so that what it counts is that tenant's."""
-    return str(piece.task.tenant_id), piece.task.embedding_model
+def whose(piece: Piece) -> tuple[str, ...]:
+    """A request to the endpoint carries one tenant's text, so that what it counts is that tenant's.
+
+    A document that failed before is tried alone: else those that it was with would fail with it again.
+    """
+    task = piece.claim.task
+    shared = (str(task.tenant_id), task.embedding_model)
+    return shared if piece.claim.is_first_attempt else (*shared, str(task.document_id))
 
 
 def portions(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """What one request takes. A text that stands in several passages is sent once."""
     portion: list[Piece] = []
-    characters = 0
+    texts: set[str] = set()
     for piece in pieces:
-        if portion and (len(portion) == MAX_TEXTS or characters + len(piece.text) > MAX_CHARACTERS):
+        grown = texts | {piece.text}
+        if portion and (len(grown) > MAX_TEXTS or sum(map(len, grown)) > MAX_CHARACTERS):
             yield portion
-            portion, characters = [], 0
+            portion, grown = [], {piece.text}
         portion.append(piece)
-        characters += len(piece.text)
+        texts = grown
     if portion:
         yield portion
 
 
-def by_task(pieces: Iterable[Piece]) -> dict[Task, list[Piece]]:
-    tasks: dict[Task, list[Piece]] = {}
+def by_claim(pieces: Iterable[Piece]) -> dict[Claim, list[Piece]]:
+    claims: dict[Claim, list[Piece]] = {}
     for piece in pieces:
-        tasks.setdefault(piece.task, []).append(piece)
-    return tasks
+        claims.setdefault(piece.claim, []).append(piece)
+    return claims
 
 
 @contextmanager
 def transaction(deadline: float) -> Generator[Connection]:
     conn = connection.connection(deadline + STORE_SECONDS)
-    jobs.bound(conn, deadline + STORE_SECONDS)
+    jobs.bound(conn, min(deadline + STORE_SECONDS, time.monotonic() + STORE_SECONDS))
     with conn.transaction():
         yield conn
 
@@ -106,63 +128,87 @@ def claimed(record: Record, deadline: float) -> list[Piece]:
     task = Task.model_validate_json(record["body"])
     lease = timedelta(seconds=max(0.0, deadline - time.monotonic()) + 2 * STORE_SECONDS)
     with transaction(deadline) as conn:
-        rows = conn.execute(
-            "SELECT id, chunk_text FROM app.claim_embedding(" + NAMED + ", %(lease)s, %(most)s)",
+        taken = conn.execute(
+            "SELECT c.claimed_until, c.is_first_attempt FROM app.claim_embedding("
+            + NAMED
+            + ", %(lease)s, %(most)s) AS c",
             task.model_dump() | {"lease": lease, "most": MAX_ATTEMPTS},
         ).fetchall()
-    return [Piece(record["messageId"], task, id, text) for id, text in rows]
+    claims = [Claim(task, until, is_first_attempt, record["messageId"]) for until, is_first_attempt in taken]
+    return [piece for claim in claims for piece in pending(claim, deadline)]
 
 
-def embed(pieces: list[Piece], deadline: float) -> None:
-    """A text that the endpoint does not take is told apart from those beside it: each document is tried alone."""
-    tasks = by_task(pieces)
+def pending(claim: Claim, deadline: float) -> list[Piece]:
+    with transaction(deadline) as conn:
+        rows = conn.execute(
+            "SELECT p.id, p.chunk_index, p.chunk_text FROM app.pending_chunks(" + NAMED + ") AS p", claim.params()
+        ).fetchall()
+    return [Piece(claim, *row) for row in rows]
+
+
+def embed(pieces: Sequence[Piece], deadline: float) -> None:
+    """What the endpoint does not take, or answers wrongly again, is halved until the passage at fault stands alone."""
+    claims = by_claim(pieces)
+    first = pieces[0].claim
     if time.monotonic() + ASK_SECONDS > deadline:
-        release(tasks, deadline)
+        release(claims, deadline)
         return
+    texts = list(dict.fromkeys(piece.text for piece in pieces))
     try:
-        answer = embedder.embed([piece.text for piece in pieces], pieces[0].task.embedding_model, ASK_SECONDS)
-    except TextRefused as error:
-        if len(tasks) > 1:
-            for alone in tasks.values():
-                embed(alone, deadline)
+        answer = embedder.embed(texts, first.task.embedding_model, ASK_SECONDS)
+    except (TextRefused, AnswerMalformed) as error:
+        if len(pieces) > 1 and (isinstance(error, TextRefused) or not first.is_first_attempt):
+            embed(pieces[: len(pieces) // 2], deadline)
+            embed(pieces[len(pieces) // 2 :], deadline)
         else:
-            put_off(tasks, str(error), None, deadline)
+            told = f"{error} for passage {pieces[0].place}" if len(pieces) == 1 else str(error)
+            put_off(claims, told, None if isinstance(error, TextRefused) else timedelta(0), deadline)
     except EndpointError as error:
         wait = timedelta(seconds=error.wait_seconds if isinstance(error, EndpointBusy) else 0)
-        put_off(tasks, str(error), wait, deadline)
+        put_off(claims, str(error), wait, deadline)
     else:
-        store(pieces, answer, deadline)
+        store(claims, dict(zip(texts, answer.vectors, strict=True)), answer.tokens, deadline)
 
 
-def store(pieces: Sequence[Piece], answer: Embedded, deadline: float) -> None:
-    vectors = {piece.id: vector for piece, vector in zip(pieces, answer.vectors, strict=True)}
-    tenant, model = pieces[0].task.tenant_id, pieces[0].task.embedding_model
+def store(claims: Mapping[Claim, list[Piece]], vectors: Mapping[str, str], tokens: int, deadline: float) -> None:
+    """First what it cost, then document by document, each as often as it takes: the vectors are paid."""
+    task = next(iter(claims)).task
     with transaction(deadline) as conn:
-        for task, own in by_task(pieces).items():
-            ids = [piece.id for piece in own]
-            conn.execute(
-                "SELECT app.store_vectors(" + NAMED + ", %(ids)s, %(vectors)s)",
-                task.model_dump() | {"ids": ids, "vectors": [vectors[id] for id in ids]},
-            )
-        conn.execute("SELECT app.meter(%s, %s, %s, %s)", (tenant, model, len(pieces), answer.tokens))
-    metrics.add_metric(name="ChunksEmbedded", unit="Count", value=len(pieces))
-    metrics.add_metric(name="EmbeddingTokens", unit="Count", value=answer.tokens)
+        meter = "SELECT app.meter(%s, %s, %s, %s)"
+        conn.execute(meter, (task.tenant_id, task.embedding_model, len(vectors), tokens))
+    metrics.add_metric(name="EmbeddingTokens", unit="Count", value=tokens)
+    for claim, pieces in claims.items():
+        store_of(claim, pieces, vectors, deadline)
+        metrics.add_metric(name="ChunksEmbedded", unit="Count", value=len(pieces))
 
 
-def put_off(tasks: Iterable[Task], told: str, wait: timedelta | None, deadline: float) -> None:
+def store_of(claim: Claim, pieces: Sequence[Piece], vectors: Mapping[str, str], deadline: float) -> None:
+    own = {"ids": [piece.id for piece in pieces], "vectors": [vectors[piece.text] for piece in pieces]}
+    for attempt in range(1, STORE_ATTEMPTS + 1):
+        try:
+            with transaction(deadline) as conn:
+                conn.execute("SELECT app.store_vectors(" + NAMED + ", %(ids)s, %(vectors)s)", claim.params() | own)
+        except (DeadlockDetected, LockNotAvailable):  # whoever writes the document has it
+            if attempt == STORE_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def put_off(claims: Iterable[Claim], told: str, wait: timedelta | None, deadline: float) -> None:
     """Until later, or for good where no wait helps or there were attempts enough. Then it is among the dead letters."""
     logger.warning("Embedding is put off", reason=told)
-    with transaction(deadline) as conn:
-        for task in tasks:
+    for claim in claims:
+        with transaction(deadline) as conn:
             row = conn.execute(
-                "SELECT app.put_off_embedding(" + NAMED + ", %(told)s, %(wait)s, %(most)s)",
-                task.model_dump() | {"told": told, "wait": wait, "most": MAX_ATTEMPTS},
+                "SELECT app.put_off_embedding(" + NAMED + ", %(claim)s, %(told)s, %(wait)s, %(most)s)",
+                claim.params() | {"told": told, "wait": wait, "most": MAX_ATTEMPTS},
             ).fetchone()
-            metrics.add_metric(name="EmbeddingsFailed", unit="Count", value=int(row == ("failed",)))
+        metrics.add_metric(name="EmbeddingsFailed", unit="Count", value=int(row == ("failed",)))
 
 
-def release(tasks: Iterable[Task], deadline: float) -> None:
+def release(claims: Iterable[Claim], deadline: float) -> None:
     """There is no time left: `requeue` sends them again."""
-    with transaction(deadline) as conn:
-        for task in tasks:
-            conn.execute("SELECT app.release_embedding(" + NAMED + ")", task.model_dump())
+    for claim in claims:
+        with transaction(deadline) as conn:
+            conn.execute("SELECT app.release_embedding(" + NAMED + ", %(claim)s)", claim.params())

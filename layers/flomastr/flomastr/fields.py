@@ -102,8 +102,10 @@ PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
 Flag = Annotated[bool, Strict()]
 DocumentName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]+$"),
-    Field(description="No slash, no control character."),
+    StringConstraints(
+        min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]*[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$"
+    ),
+    Field(description="No slash, no control character, not of dots alone."),
 ]
 TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
 

@@ -75,7 +75,7 @@ def store(new: NewEntry, model: str) -> Query[StoredEntry]:
             "content": new.content,
             "metadata": None if new.metadata is None else Jsonb(new.metadata),
             "model": model,
-            "document": Jsonb(cut(DOCUMENT, NewDocument(content=new.content)).model_dump()),
+            "document": Jsonb(cut(DOCUMENT, NewDocument(content=new.content, title=new.title)).model_dump()),
         },
         StoredEntry,
     )

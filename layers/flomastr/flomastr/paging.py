@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi import Query as QueryParameter
+from pydantic import BaseModel
 
 from flomastr.database import Database
 from flomastr.errors import BadRequest
@@ -57,7 +58,7 @@ class PageRequest:
         return page
 
 
-def carried(rows: Sequence[Listed]) -> int:
+def carried(rows: Sequence[BaseModel]) -> int:
     """How many of the first rows Lambda can answer, which writes the answer into JSON as a text. Always one."""
     weight = 0
     for place, row in enumerate(rows):

@@ -6,19 +6,28 @@ from flomastr import embed_queue
 from flomastr.embed_queue import Task
 from flomastr.jobs import Job
 
-BATCH = 1000
+BATCH = 200
 ON_ITS_WAY = timedelta(minutes=15)  # how long a message may wait in the queue before another is sent
 
 
 def run(job: Job) -> None:
-    due = BATCH
-    while due == BATCH and job.has_time():
-        with job.conn.transaction():  # a kill before its end sends a message twice, which does no harm
-            rows = job.conn.execute(
-                "SELECT tenant_id, document_id, embedding_model FROM app.due_embeddings(%s, %s)", (BATCH, ON_ITS_WAY)
-            ).fetchall()
-            tasks = [
-                Task(tenant_id=tenant, document_id=document, embedding_model=model) for tenant, document, model in rows
-            ]
-            job.counts["messages_sent"] += embed_queue.send(tasks)
-        due = len(rows)
+    """They count as sent before they are: a run that dies between leaves them to be sent when they must be lost."""
+    tasks = due(job)
+    while tasks and job.has_time():
+        unsent = embed_queue.send(tasks)
+        job.counts["messages_sent"] += len(tasks) - len(unsent)
+        if unsent:
+            give_back(job, unsent)
+            return
+        tasks = due(job)
+    give_back(job, tasks)
+
+
+def due(job: Job) -> list[Task]:
+    rows = job.conn.execute("SELECT d.* FROM app.due_embeddings(%s, %s) AS d", (BATCH, ON_ITS_WAY)).fetchall()
+    return [Task(tenant_id=tenant, document_id=document, embedding_model=model) for tenant, document, model in rows]
+
+
+def give_back(job: Job, tasks: list[Task]) -> None:
+    columns = [[getattr(task, name) for task in tasks] for name in Task.model_fields]
+    job.conn.execute("SELECT app.not_sent(%s::uuid[], %s::uuid[], %s::text[])", columns)

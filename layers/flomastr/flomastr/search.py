@@ -1,6 +1,8 @@
 """Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; what a hit is worth is here."""
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,16 +10,19 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr import embedder
+from flomastr.admission import Place
 from flomastr.database import Database
-from flomastr.embedder import AnswerMalformed, EndpointBusy, EndpointRefuses, TextRefused
-from flomastr.errors import Unavailable, Unprocessable
+from flomastr.embedder import EndpointError, TextRefused
+from flomastr.errors import Conflict, ServiceError, Unavailable, Unprocessable
 from flomastr.fields import A_NUMBER, NO_NUL, VISIBLE, Body, JsonObject
 from flomastr.flight import Query
 from flomastr.observability import logger, metrics
+from flomastr.paging import carried
 from flomastr.settings import embedding_models
 from flomastr.tenants import Share
 
 EMBED_SECONDS = 2.5  # of the request's time
+MAX_HIGHLIGHTS = 100  # of one passage
 
 type SearchMode = Literal["hybrid", "vector", "text"]
 
@@ -89,31 +94,44 @@ class Found(BaseModel):
         if not self.words:
             return []
         words = "|".join(re.escape(word) for word in self.words)
-        return [
-            found.span() for found in re.finditer(rf"(?<![^\W_])(?:{words})(?![^\W_])", self.chunk_text, re.IGNORECASE)
-        ]
+        found = re.finditer(rf"(?<![^\W_])(?:{words})(?![^\W_])", self.chunk_text, re.IGNORECASE)
+        return [one.span() for one in islice(found, MAX_HIGHLIGHTS)]
 
 
 def search(db: Database, asked: SearchRequest) -> SearchAnswer:
-    vectors = {} if asked.mode == "text" else query_vectors(asked.query)
-    found = db.all(best(asked, vectors))
+    """One flight, and one ahead of it where it is not known yet that the caller may: vectors of queries cost money."""
+    place = Place(db, asked.knowledge_base_id)
+    was_known = place.is_known()
+    vectors = {} if asked.mode == "text" else query_vectors(asked.query, place.models())
+    try:
+        found = db.all(best(asked, vectors))
+    except ServiceError as error:
+        place.forget()
+        if was_known and isinstance(error, Conflict):  # a base has changed its model since
+            return search(db, asked)
+        raise
     results = [result(row, asked) for row in found]
+    results = results[: carried(results)]
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
 
 
-def query_vectors(query: str) -> dict[str, str]:
-    """By every model that is available: a base may be searched by any of them. Usually there is one."""
+def query_vectors(query: str, models: Iterable[str]) -> dict[str, str]:
+    """By each model that the bases are searched by. Usually it is one."""
+    available = [model for model in models if model in embedding_models()]
     try:
-        answers = {model: embedder.embed([query], model, EMBED_SECONDS) for model in embedding_models()}
-    except TextRefused as error:
-        raise Unprocessable("body.query: the embeddings endpoint does not take this text", "query_refused") from error
-    except (EndpointBusy, EndpointRefuses, AnswerMalformed) as error:
-        logger.error("No vector of a query", reason=str(error))
-        metrics.add_metric(name="EmbeddingsUnavailable", unit="Count", value=1)
-        told = f"{error}. Repeat the search, or search with mode text."
-        raise Unavailable(told, "embeddings_unavailable") from error
+        answers = {model: embedder.embed([query], model, EMBED_SECONDS) for model in available}
+    except EndpointError as error:
+        raise failure(error) from error
     metrics.add_metric(name="QueryTokens", unit="Count", value=sum(answer.tokens for answer in answers.values()))
     return {model: answer.vectors[0] for model, answer in answers.items()}
+
+
+def failure(error: EndpointError) -> ServiceError:
+    if isinstance(error, TextRefused):
+        return Unprocessable("body.query: the embeddings endpoint does not take this text", "query_refused")
+    logger.error("No vector of a query", reason=str(error))
+    metrics.add_metric(name="EmbeddingsUnavailable", unit="Count", value=1)
+    return Unavailable(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
 
 
 def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:

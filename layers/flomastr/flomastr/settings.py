@@ -77,7 +77,7 @@ def embeddings_key() -> str:
     """Of the embeddings endpoint. One that needs none passes over it."""
     if settings().database_url:
         return "local"
-    return credentials().embeddings_api_key or ""
+    return (credentials().embeddings_api_key or "").strip()
 
 
 def embedding_models() -> list[str]:
