@@ -178,7 +178,20 @@ BEGIN
 END
 $$;
 
--- Puts documents into a base of the entered tenant, or raises FL404. Who writes into a base takes turns: its counts are exact.
+-- Who writes into a base takes turns, so that its counts are exact. Raises FL404 if there is no such base.
+CREATE FUNCTION app.take_turn(base uuid)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+-- Puts documents into a base of the entered tenant, or raises FL404.
 CREATE FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[] DEFAULT NULL)
 RETURNS TABLE (document app.documents, state app.document_state, pending_models text[])
 LANGUAGE plpgsql
@@ -186,10 +199,7 @@ AS $$
 DECLARE
   one jsonb;
 BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.take_turn(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
     state := app.state_of(document);
@@ -208,7 +218,7 @@ RETURNS SETOF app.documents
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  PERFORM app.take_turn(base);
   PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
   WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
   RETURN QUERY

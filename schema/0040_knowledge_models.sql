@@ -67,10 +67,7 @@ RETURNS SETOF app.model_progress
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.take_turn(base);
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (base, model, false);
   INSERT INTO app.embedding_tasks (knowledge_base_id, document_id, embedding_model, status, queued_at)
   SELECT base, d.id, model, CASE d.chunk_count WHEN 0 THEN 'embedded' ELSE 'processing' END, NULL
@@ -87,7 +84,7 @@ AS $$
 DECLARE
   missing record;
 BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  PERFORM app.take_turn(base);
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
@@ -119,7 +116,7 @@ RETURNS SETOF app.knowledge_base_models
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  PERFORM app.take_turn(base);
   IF EXISTS (
     SELECT FROM app.knowledge_base_models AS m
     WHERE m.knowledge_base_id = base AND m.embedding_model = model AND m.is_active

@@ -43,13 +43,7 @@ class SearchRequest(Body):
     filter: SearchFilter = Field(default=SearchFilter())
 
 
-class SearchResult(BaseModel):
-    """A passage: `content[start:end]` of its document.
-
-    `score` lies between 0 and 1. `confident` says that it reaches `min_score`. `highlights` are ranges in `chunk_text`
-    where words of the query stand; a search by vectors alone looks for none.
-    """
-
+class Passage(BaseModel):
     knowledge_base_id: UUID
     document_name: str
     title: str | None
@@ -58,6 +52,15 @@ class SearchResult(BaseModel):
     chunk_metadata: dict[str, Any]
     start: int
     end: int
+
+
+class SearchResult(Passage):
+    """A passage: `content[start:end]` of its document.
+
+    `score` lies between 0 and 1. `confident` says that it reaches `min_score`. `highlights` are ranges in `chunk_text`
+    where words of the query stand; a search by vectors alone looks for none.
+    """
+
     score: float
     confident: bool
     highlights: list[tuple[int, int]]
@@ -70,15 +73,7 @@ class SearchAnswer(BaseModel):
     escalate: bool
 
 
-class Found(BaseModel):
-    knowledge_base_id: UUID
-    document_name: str
-    title: str | None
-    chunk_index: int
-    chunk_text: str
-    chunk_metadata: dict[str, Any]
-    chunk_start: int
-    chunk_end: int
+class Found(Passage):
     similarity: float | None  # cosine; None: it has no vector yet, or none was asked for
     coverage: float | None  # how much of the query's words, weighed by how rare they are, it has; None: there are none
     words: list[str]
@@ -136,7 +131,7 @@ def failure(error: EndpointError) -> ServiceError:
 
 def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:
     return Query(
-        "SELECT s.* FROM app.search("
+        "SELECT s.*, s.chunk_start AS start, s.chunk_end AS end FROM app.search("
         "  %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s) AS s",
         {
             "query": asked.query,
@@ -155,13 +150,5 @@ def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:
 def result(row: Found, asked: SearchRequest) -> SearchResult:
     score = row.score(asked.mode)
     needed = row.confidence_threshold if asked.min_score is None else asked.min_score
-    return SearchResult(
-        **row.model_dump(
-            exclude={"chunk_start", "chunk_end", "similarity", "coverage", "words", "confidence_threshold"}
-        ),
-        start=row.chunk_start,
-        end=row.chunk_end,
-        score=score,
-        confident=score >= needed,
-        highlights=row.highlights(),
-    )
+    passage = {name: getattr(row, name) for name in Passage.model_fields}
+    return SearchResult(**passage, score=score, confident=score >= needed, highlights=row.highlights())
