@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -13,6 +13,7 @@ from flomastr.settings import settings
 from tests.events import Answer
 from tests.factories import Factory
 from tests.scenes import BY_NAME, DOCUMENT, OPERATIONS, Operation, Scene
+from tests.schema.furnished import embed
 from tests.ways import Stage, Way, called, to, ways_to
 
 
@@ -114,7 +115,8 @@ def another_base_has_this_name(stage: Stage) -> Answer:
 
 @to(409, called("activate_model"))
 def its_vectors_are_not_there_yet(stage: Stage) -> Answer:
-    assert stage.scene.name
+    base = UUID(stage.scene.knowledge_base_id)
+    embed(stage.make, stage.scene.tenant, stage.make.document(stage.scene.tenant, base), "Refunds take a week.")
     stage.scene.beside("super admin").ask(BY_NAME["add_model"])
     return stage.ask(body={"embedding_model": "model-b"})
 

@@ -7,15 +7,13 @@ from functions.executions.handler import lambda_handler
 from tests.events import Answer, call
 from tests.factories import Factory, Tenant
 
-NOW = datetime.now(UTC)
-
 
 def ask(tenant: Tenant, **query: Any) -> Answer:
     return call(lambda_handler, "GET", "/routes/workflow-executions/stats/summary", query=query, caller=tenant.owner)
 
 
 def run(status: str, hours_ago: float, seconds: float | None, mode: str | None = "trigger") -> dict[str, Any]:
-    start = NOW - timedelta(hours=hours_ago)
+    start = datetime.now(UTC) - timedelta(hours=hours_ago)
     return {
         "status": status,
         "started_at": start.isoformat(),

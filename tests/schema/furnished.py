@@ -1,6 +1,7 @@
 """A tenant with a row in every table, and a way in that asks nobody."""
 
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -52,7 +53,7 @@ SELECT tenant_id, app.uuid7(), id, 1 FROM app.restores WHERE tenant_id = %(tenan
 EMBEDDED = """
 SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::text)),
   app.meter(%(tenant)s, 'model-a', 1, 4)
-FROM app.claim_embedding(%(tenant)s, %(document)s, 'model-a', '1 minute', 8)
+FROM app.pending_chunks(%(tenant)s, %(document)s, 'model-a')
 """
 
 
@@ -77,11 +78,14 @@ def furnished(make: Factory) -> Tenant:
 def furnish_knowledge(make: Factory, tenant: Tenant, text: str = "Refunds take a week.") -> dict[str, str]:
     """A base with a document that is embedded and one that is given up. What they are called."""
     base = make.knowledge_base(tenant)
-    document = make.document(tenant, base, text=text)
-    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
-        job.execute(EMBEDDED, {"tenant": tenant.id, "document": document, "vector": str(vector_of(text))})
+    embed(make, tenant, make.document(tenant, base, text=text), text)
     letter = make.dead_letter(tenant, make.document(tenant, base, "broken.md"))
     return {"knowledge_base_id": str(base), "name": "refunds.md", "dead_letter_id": str(letter)}
+
+
+def embed(make: Factory, tenant: Tenant, document: UUID, text: str) -> None:
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(EMBEDDED, {"tenant": tenant.id, "document": document, "vector": str(vector_of(text))})
 
 
 def furnish_cold_tier(make: Factory, tenant: Tenant) -> None:
