@@ -13,7 +13,7 @@ from functions.compact.handler import lambda_handler
 from functions.expire.handler import lambda_handler as expire
 from tests.cold.archived import MONTH, archived, archived_again, overwrite, wait
 from tests.cold.killing import steps
-from tests.cold.world import TODAY, World
+from tests.cold.world import NOW, World
 from tests.factories import Tenant
 
 
@@ -159,7 +159,7 @@ def test_killed_before_any_step_and_run_again_it_comes_to_the_same(world: World)
         assert world.rows(tenant) == rows
         world.run(lambda_handler)
         wait(world)
-        world.run(expire, TODAY + timedelta(hours=12))
+        world.run(expire, NOW)
         assert (world.rows(tenant), len(world.files(tenant))) == (rows, 1)
         assert world.is_in_order()
         tenant = scene()

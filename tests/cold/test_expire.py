@@ -13,17 +13,15 @@ from functions.expire.handler import lambda_handler
 from functions.restore.handler import lambda_handler as restore
 from tests.cold.archived import MONTH, archived, ask_for_restore, old_chat, remember, wait
 from tests.cold.killing import steps
-from tests.cold.world import TODAY, World
+from tests.cold.world import NOW, TODAY, World
 from tests.factories import Tenant
-
-NOW = timedelta(days=1)  # no moment lies ahead of the clock, so this is now
 
 
 def keep_for(world: World, tenant: Tenant, days: int) -> None:
     world.superuser.execute("INSERT INTO app.cold_policies VALUES (%s, %s)", (tenant.id, days))
 
 
-def run(world: World, moment: datetime = TODAY + NOW) -> dict[str, Any]:
+def run(world: World, moment: datetime = NOW) -> dict[str, Any]:
     return world.run(lambda_handler, moment)
 
 

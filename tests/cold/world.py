@@ -25,6 +25,7 @@ from tests.storage import Bucket
 
 MOMENTS = ("started_at", "finished_at", "created_at")
 TODAY = (datetime.now(UTC) - timedelta(hours=12)).replace(hour=12, minute=0, second=0, microsecond=0)  # the last noon
+NOW = TODAY + timedelta(days=1)  # what a job makes of it: its moment never lies ahead of the clock
 
 # An execution as it was recorded, whether in Postgres or in a file: text and whole microseconds.
 HOT_ROWS = """
