@@ -64,6 +64,7 @@ CREATE FUNCTION app.nearest_of_all(
 RETURNS uuid[]
 LANGUAGE plpgsql
 STABLE
+SET enable_seqscan = off  -- a partition may hold a large tenant beside this one
 AS $$
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (

@@ -53,6 +53,13 @@ EXPLAINED: tuple[LiteralString, ...] = (
     "SET client_min_messages = log",
     "SET ROLE flo_app",
 )
+IN_ONE_PARTITION = """
+SELECT EXISTS (
+  SELECT FROM generate_series(0, 31) AS n
+  WHERE satisfies_hash_partition('app.embeddings'::regclass, 32, n, %s)
+    AND satisfies_hash_partition('app.embeddings'::regclass, 32, n, %s)
+)
+"""
 GRAPH = "_embedding_vector_idx"
 
 
@@ -110,6 +117,16 @@ def small_base(make: Factory, superuser: psycopg.Connection[Any], large: Tenant)
     return filled(make, superuser, large, 500)
 
 
+@pytest.fixture(scope="module")
+def neighbour(make: Factory, superuser: psycopg.Connection[Any], large: Tenant) -> Tenant:
+    """500 passages, in the partition of the large tenant."""
+    while True:
+        tenant = make.tenant()
+        if superuser.execute(IN_ONE_PARTITION, (large.id, tenant.id)).fetchall() == [(True,)]:
+            filled(make, superuser, tenant, 500)
+            return tenant
+
+
 def test_words_are_looked_up_in_their_index_under_the_role_of_the_functions(large: Tenant, told: Told) -> None:
     assert len(told.search(large, "zebra", "text", k=100)) == 30
     plan = told.plan("c.terms &&")
@@ -136,6 +153,14 @@ def test_a_small_base_of_a_large_tenant_is_searched_exactly(large: Tenant, small
     assert len(told.search(large, "zebra", "vector", base=small_base)) == 10
     assert GRAPH not in told.plan("AS looked")
     assert not [plan for plan in told.plans if "ORDER BY e.embedding_vector" in plan]
+
+
+def test_a_small_tenant_beside_a_large_one_reads_its_own_rows_alone(neighbour: Tenant, told: Told) -> None:
+    for _ in range(8):  # after five the server makes one plan for all tenants
+        assert len(told.search(neighbour, "zebra", "vector")) == 10
+    plan = told.plan("AS looked")
+    assert "tenant_id = $1" in plan
+    assert "Seq Scan" not in plan
 
 
 def test_no_statement_of_a_search_touches_another_partition(large: Tenant, told: Told) -> None:
