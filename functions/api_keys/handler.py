@@ -13,11 +13,12 @@ from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http import conflict, create_app, http_handler
 from flomastr.issued_keys import IssuedKey, NewKey, Rotation, ShownKey
 from flomastr.paging import Page
+from flomastr.patterns import KEY_ID
 
 app = create_app("/routes/api-keys", "API keys")
 Reading = Annotated[Database, enters("keys:read")]
 Writing = Annotated[Database, enters("keys:write")]
-KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{12}$"), Path()]
+KeyId = Annotated[str, StringConstraints(pattern=KEY_ID), Path()]
 
 
 @app.post("", status_code=201, responses=conflict("The key has been made, and its secret is not shown again."))

@@ -13,6 +13,7 @@ from dev.gateway import Gateway
 from dev.openapi import DOCUMENT, document, rendered
 from dev.routes import README, TABLE, applications, routes_of, with_table
 from dev.template import read_template
+from flomastr.patterns import REFUSALS
 from functions.openapi.handler import SERVED, lambda_handler
 from tests.events import Answer, call
 
@@ -46,6 +47,11 @@ def test_every_route_is_described_under_a_name_of_its_own_and_stands_in_the_read
     assert {row for row in re.findall(r"^\| `([A-Z]+ /\S+)` \|", table[0], re.MULTILINE)} == {
         f"{method.upper()} {path}" for method, path in OPERATIONS
     }
+
+
+def test_what_no_pattern_allows_is_told_in_words() -> None:
+    patterns = re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', rendered(document()))
+    assert {json.loads(pattern) for pattern in patterns} == REFUSALS.keys()
 
 
 def test_what_is_open_to_everyone_is_what_the_template_opens() -> None:

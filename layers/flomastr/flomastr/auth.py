@@ -9,10 +9,10 @@ from fastapi.security import SecurityScopes
 
 from flomastr.database import Database, deadline_in
 from flomastr.errors import Unauthorized
-from flomastr.fields import IDEMPOTENCY_KEY, TENANT
 from flomastr.flight import Entry
 from flomastr.idempotency import IdempotencyKey
 from flomastr.identity import Caller
+from flomastr.patterns import IDEMPOTENCY_KEY, TENANT
 
 RESERVE_MS = 1000  # of Lambda's time, to tell the caller that the database's is over
 

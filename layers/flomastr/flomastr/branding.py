@@ -7,11 +7,12 @@ from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, StringConstraints
 
 from flomastr.etags import Tagged
-from flomastr.fields import NO_NUL, Changes
+from flomastr.fields import Changes
 from flomastr.flight import Query
+from flomastr.patterns import COLOUR, NO_NUL
 from flomastr.svg import MAX_BYTES, sanitised
 
-type Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+type Colour = Annotated[str, StringConstraints(pattern=COLOUR)]
 type Svg = Annotated[str, StringConstraints(max_length=MAX_BYTES, pattern=NO_NUL), AfterValidator(sanitised)]
 
 

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from flomastr.chunking import CHUNKER, MAX_CONTENT, Chunk, chunks_of_markdown, chunks_of_text, markdown_of
 from flomastr.errors import Unprocessable
-from flomastr.fields import NO_NUL, VISIBLE, Body, DocumentName, JsonObject
+from flomastr.fields import Body, DocumentName, JsonObject
+from flomastr.patterns import NO_NUL, VISIBLE
 
 MAX_CONTENTS = 750_000  # of those of one request
 MAX_CHUNKS = 600  # of one request

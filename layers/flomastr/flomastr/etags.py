@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Response
 from pydantic import BaseModel, Field
 
 from flomastr.errors import NotModified
-from flomastr.fields import NO_NUL
+from flomastr.patterns import NO_NUL
 
 
 class Tagged(BaseModel):

@@ -18,10 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError, to_json
 
-NO_NUL = r"^[^\x00]*$"
-VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"  # something to see
-TENANT = r"^[0-9A-Za-z][0-9A-Za-z-]{0,62}$"  # an id or a slug
-IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+from flomastr.patterns import DOCUMENT_NAME, NO_NUL, TENANT
 
 JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
@@ -102,9 +99,7 @@ PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
 Flag = Annotated[bool, Strict()]
 DocumentName = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]*[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$"
-    ),
+    StringConstraints(min_length=1, max_length=255, pattern=DOCUMENT_NAME),
     Field(description="No slash, no control character, not of dots alone."),
 ]
 TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]

@@ -8,9 +8,10 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.etags import Resource
-from flomastr.fields import NO_NUL, UNSET, Body, Changes, Metadata, Name, TenantName, Text
+from flomastr.fields import UNSET, Body, Changes, Metadata, Name, TenantName, Text
 from flomastr.flight import Query
 from flomastr.paging import MAX_PAGE_BYTES, PageRequest
+from flomastr.patterns import NO_NUL
 from flomastr.rows import Count, Deleted
 
 type SourceType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=NO_NUL)]

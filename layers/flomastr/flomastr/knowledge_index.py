@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.documents import NewDocument, cut
 from flomastr.embed_queue import Task, tasks_of
-from flomastr.fields import NO_NUL, Body, Metadata, Name
+from flomastr.fields import Body, Metadata, Name
 from flomastr.flight import Query
 from flomastr.knowledge import KnowledgeBase
+from flomastr.patterns import NO_NUL
 
 DOCUMENT = "index"
 

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
-from flomastr.fields import NO_NUL, Body
+from flomastr.fields import Body
 from flomastr.flight import Query
+from flomastr.patterns import NO_NUL
 from flomastr.rows import Nothing
 from flomastr.settings import embedding_models
 

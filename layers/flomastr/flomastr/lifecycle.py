@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, StringConstraints
 
-from flomastr.fields import NO_NUL, Body, Name, TenantName
+from flomastr.fields import Body, Name, TenantName
 from flomastr.flight import Query
 from flomastr.members import Email, NewUserId
+from flomastr.patterns import NO_NUL
 from flomastr.tenants import HttpUrl, Slug, TenantStatus
 
 type Action = Literal["suspend", "reactivate", "soft_delete", "restore", "hard_delete"]

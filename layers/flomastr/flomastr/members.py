@@ -10,13 +10,13 @@ from flomastr.etags import Resource
 from flomastr.fields import Body
 from flomastr.flight import Query
 from flomastr.paging import PageRequest
+from flomastr.patterns import EMAIL, USER_ID
 from flomastr.rows import Count, Deleted
 
 type Role = Literal["owner", "admin", "member"]
 type MemberStatus = Literal["active", "pending", "inactive"]
 
-# Printable ASCII without a slash, since both stand in paths; the subject of a token, and `mailto:` for an invitation.
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-.0-~]+$")]
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=USER_ID)]
 
 
 def of_a_token(user_id: str) -> str:
@@ -30,7 +30,7 @@ def of_a_token(user_id: str) -> str:
 NewUserId = Annotated[UserId, AfterValidator(of_a_token)]
 Email = Annotated[
     str,
-    StringConstraints(min_length=3, max_length=248, pattern=r"^[!-.0-?A-~]+@[!-.0-?A-~]+$"),
+    StringConstraints(min_length=3, max_length=248, pattern=EMAIL),
     AfterValidator(str.lower),
 ]
 

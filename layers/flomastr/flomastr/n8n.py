@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from flomastr.executions import Status
-from flomastr.fields import NO_NUL, JsonObject, Name, PastMoment, Text
+from flomastr.fields import JsonObject, Name, PastMoment, Text
+from flomastr.patterns import NO_NUL
 
 STATUSES: tuple[Status, ...] = get_args(Status.__value__)
 LOGGED: dict[str, Status] = {

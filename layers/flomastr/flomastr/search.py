@@ -14,10 +14,11 @@ from flomastr.admission import Place
 from flomastr.database import Database
 from flomastr.embedder import EndpointError, TextRefused
 from flomastr.errors import Conflict, ServiceError, Unavailable, Unprocessable
-from flomastr.fields import A_NUMBER, NO_NUL, VISIBLE, Body, JsonObject
+from flomastr.fields import A_NUMBER, Body, JsonObject
 from flomastr.flight import Query
 from flomastr.observability import logger, metrics
 from flomastr.paging import carried
+from flomastr.patterns import NO_NUL, VISIBLE
 from flomastr.settings import embedding_models
 from flomastr.tenants import Share
 

@@ -11,12 +11,13 @@ from flomastr.etags import Resource
 from flomastr.fields import A_NUMBER, UNSET, Body, Changes, Name
 from flomastr.flight import Query
 from flomastr.paging import PageRequest
+from flomastr.patterns import HTTP_URL, SLUG
 from flomastr.rows import Count, Deleted
 
 LIKE_AN_ID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 type TenantStatus = Literal["active", "inactive", "suspended"]
-type HttpUrl = Annotated[str, StringConstraints(max_length=255, pattern=r"^https?://[!-~]+$")]
+type HttpUrl = Annotated[str, StringConstraints(max_length=255, pattern=HTTP_URL)]
 type Days = Annotated[int, Field(ge=1, le=365), A_NUMBER]
 type Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 
@@ -29,7 +30,7 @@ def no_id(slug: str) -> str:
 
 Slug = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
+    StringConstraints(min_length=1, max_length=63, pattern=SLUG),
     AfterValidator(no_id),
     Field(description="Lower case letters, digits and hyphens. Not the form of a UUID."),
 ]

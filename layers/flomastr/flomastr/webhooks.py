@@ -18,9 +18,9 @@ from flomastr import api_keys
 from flomastr.auth import deadline
 from flomastr.database import Database
 from flomastr.errors import Unauthorized
-from flomastr.fields import TENANT
 from flomastr.flight import Entry
 from flomastr.identity import Caller
+from flomastr.patterns import TENANT
 from flomastr.settings import signing_key
 
 TOLERANCE_SECONDS = 300
