@@ -146,6 +146,21 @@ BEGIN
 END
 $$;
 
+-- Tries again so many of all that were given up, of which `requeue` tells the queue. How many they are.
+CREATE FUNCTION app.retry_embeddings(most integer)
+RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  retried bigint;
+BEGIN
+  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
+  WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
+  GET DIAGNOSTICS retried = ROW_COUNT;
+  RETURN retried;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION app.key_scopes()
 RETURNS text[]
 LANGUAGE sql

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, override
 
 DIMENSIONS = 1536
+HANGS_UP = 0  # in place of a status: the connection ends without an answer
 
 type Json = dict[str, Any]
 type Answer = Callable[[Json], tuple[int, Any]]  # a status, and JSON or a text
@@ -67,6 +68,9 @@ def running() -> Generator[Endpoint]:
             asked: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             endpoint.asked.append(asked)
             status, body = endpoint.answer(asked)
+            if status == HANGS_UP:
+                self.close_connection = True
+                return
             content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
             for name, value in {**endpoint.headers, "Content-Length": str(len(content))}.items():

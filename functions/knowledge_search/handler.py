@@ -39,6 +39,13 @@ async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: OnceKey) -> 
     return Message(message="The document waits to be embedded again.")
 
 
+@app.post("/dead-letters/retry", status_code=202)
+async def retry_dead_letters(db: Writing, key: OnceKey) -> Message:
+    """All of them, up to 10,000 at once: what to do when the endpoint was down for long."""
+    (retried,) = db.once(dead_letters.retry_all(), key)
+    return Message(message=f"{retried.count} documents wait to be embedded again.")
+
+
 @app.get("/usage")
 async def get_usage(db: Reading, days: Annotated[int, Query(ge=1, le=365)] = 30) -> list[DailyUsage]:
     """What embedding documents has cost, by day and model."""

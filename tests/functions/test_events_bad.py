@@ -58,7 +58,7 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (executed() | {"workflowId": None}, "workflowId: "),
     (executed(workflowId=None), "workflowId: "),
     (executed(workflowId={}), "workflowId: "),
-    (executed(workflowId="\0"), "workflowId: "),
+    (executed(workflowId="\0"), "workflowId: holds the character U+0000, which cannot be stored."),
     (without(executed(), "status"), "status: Field required."),
     (executed(status=None), "status: "),
     (executed(status=1), "status: "),

@@ -112,6 +112,9 @@ class Library:
     def retry(self, letter: str) -> Answer:
         return self.ask(search, "POST", f"/routes/knowledge/{self.tenant.slug}/dead-letters/{letter}/retry")
 
+    def retry_all(self) -> Answer:
+        return self.ask(search, "POST", f"/routes/knowledge/{self.tenant.slug}/dead-letters/retry")
+
     def usage(self) -> list[Json]:
         return self.ask(search, "GET", f"/routes/knowledge/{self.tenant.slug}/usage").json
 

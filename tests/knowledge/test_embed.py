@@ -15,7 +15,7 @@ from flomastr import embedder, embedding
 from flomastr.embedder import EndpointBusy, EndpointRefuses
 from flomastr.embedding import MAX_ATTEMPTS
 from functions.embed.handler import lambda_handler
-from tests.endpoint import rightly, vector_of
+from tests.endpoint import HANGS_UP, rightly, vector_of
 from tests.events import Context
 from tests.flomastr.connected import connected
 from tests.knowledge.library import Json, Library, sqs_event
@@ -154,6 +154,20 @@ def test_a_dead_letter_is_tried_again_or_replaced(lib: Library) -> None:
     refused(lib.neighbour().retry(letters["worse"]), 404)
 
 
+def test_after_an_outage_all_dead_letters_of_a_tenant_are_tried_again_at_once(lib: Library) -> None:
+    neighbour = lib.neighbour()
+    for library, names in ((lib, "abc"), (neighbour, "d")):
+        for name in names:
+            library.put(name, f"Text {name}")
+        with library.endpoint.answering(lambda _: (400, {})):
+            library.work()
+    assert lib.retry_all().json == {"message": "3 documents wait to be embedded again."}
+    assert [letter["document_name"] for letter in neighbour.dead_letters()] == ["d"]
+    assert lib.retry_all().json == {"message": "0 documents wait to be embedded again."}
+    lib.embed()
+    assert {document["status"] for document in lib.documents()} == {"embedded"}
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
@@ -220,7 +234,7 @@ def test_it_waits_longer_each_time_and_gives_up_in_the_end_with_the_reason(lib: 
             assert lib.work() == []  # before it is due nothing happens
             lib.due()
     assert len(lib.endpoint.asked) == MAX_ATTEMPTS
-    assert [round(wait, -1) for wait in seen[:-1]] == [10, 20, 40, 80, 160, 320, 640]
+    assert [round(wait, -1) for wait in seen[:-1]] == [10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900]
     (letter,) = lib.dead_letters()
     assert (letter["attempts"], letter["reason"]) == (MAX_ATTEMPTS, "The embeddings endpoint answered 500")
     assert lib.work() == []
@@ -260,7 +274,7 @@ def test_a_document_whose_work_always_dies_is_given_up(lib: Library) -> None:
     )
     lib.work()
     (letter,) = lib.dead_letters()
-    assert "ended 8 times without a word" in letter["reason"]
+    assert f"ended {MAX_ATTEMPTS} times without a word" in letter["reason"]
     assert lib.endpoint.asked == []
 
 
@@ -373,6 +387,23 @@ def test_an_answer_that_does_not_end_is_not_waited_for(lib: Library) -> None:
         threading.Thread(target=drip, daemon=True).start()
         with connected(EMBEDDINGS_URL=f"http://127.0.0.1:{port}/v1"), pytest.raises(EndpointBusy, match="does not end"):
             embedder.embed(["x"], "model-a", 1.0)
+
+
+def test_a_connection_that_is_closed_just_as_it_is_used_again_is_made_anew(lib: Library) -> None:
+    def closing(asked: Json) -> tuple[int, Any]:
+        asks = len(lib.endpoint.asked)
+        return (HANGS_UP, {}) if asks == 2 else rightly(asked)
+
+    with lib.endpoint.answering(closing):
+        for _ in range(2):
+            assert embedder.embed(["One"], "model-a", 2.0).tokens == 1
+    assert len(lib.endpoint.asked) == 3
+
+
+def test_an_endpoint_that_always_hangs_up_is_asked_twice(lib: Library) -> None:
+    with lib.endpoint.answering(lambda _: (HANGS_UP, {})), pytest.raises(EndpointBusy, match="cannot be reached"):
+        embedder.embed(["One"], "model-a", 2.0)
+    assert len(lib.endpoint.asked) == 2
 
 
 @pytest.mark.parametrize("key", ["sk-secret\n", "sk-se\ncret"])

@@ -38,6 +38,8 @@ class DailyUsage(BaseModel):
     tokens: int
 
 
+MOST_RETRIED = 10_000  # by one request
+
 COLUMNS = """
   t.id, t.tenant_id, t.knowledge_base_id, t.document_id, d.name AS document_name, t.embedding_model, t.attempts,
   coalesce(t.reason, '') AS reason, t.updated_at
@@ -66,6 +68,11 @@ def retry(id: UUID) -> Query[DeadLetter]:
         {"id": id},
         DeadLetter,
     )
+
+
+def retry_all() -> Query[Count]:
+    """`requeue` tells the queue of them."""
+    return Query("SELECT app.retry_embeddings(%(most)s) AS count", {"most": MOST_RETRIED}, Count)
 
 
 def usage(days: int) -> Query[DailyUsage]:

@@ -72,21 +72,33 @@ def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
 def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], bytes]:
     deadline = time.monotonic() + seconds
     try:
-        response = pool().request(
-            "POST",
-            f"{settings().embeddings_url.rstrip('/')}/embeddings",
-            json=body,
-            headers={"Authorization": f"Bearer {embeddings_key()}"},
-            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds),
-            redirect=False,
-            preload_content=False,
-        )
+        response = sent(body, deadline)
         answer = read(response, deadline)
     except urllib3.exceptions.HTTPError as error:
         raise EndpointBusy(f"The embeddings endpoint cannot be reached: {type(error).__name__}") from error
     except ValueError:  # whose text would put the key into the log
         raise EndpointRefuses("The embeddings endpoint's URL or key is malformed") from None
     return response.status, response.headers, answer
+
+
+def sent(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
+    try:
+        return posted(body, deadline)
+    except urllib3.exceptions.ProtocolError:  # the endpoint closed a connection that was idle, just as it was used
+        return posted(body, deadline)
+
+
+def posted(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
+    seconds = max(0.1, deadline - time.monotonic())
+    return pool().request(
+        "POST",
+        f"{settings().embeddings_url.rstrip('/')}/embeddings",
+        json=body,
+        headers={"Authorization": f"Bearer {embeddings_key()}"},
+        timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds),
+        redirect=False,
+        preload_content=False,
+    )
 
 
 def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:

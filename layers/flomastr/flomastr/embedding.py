@@ -24,7 +24,7 @@ from flomastr.embedder import AnswerMalformed, EndpointBusy, EndpointError, Text
 from flomastr.errors import Unavailable
 from flomastr.observability import logger, metrics
 
-MAX_ATTEMPTS = 8  # over half an hour
+MAX_ATTEMPTS = 12  # over eighty minutes
 MAX_TEXTS = 96  # of one request to the endpoint
 MAX_CHARACTERS = 200_000
 ASK_SECONDS = 20.0  # what one request may take

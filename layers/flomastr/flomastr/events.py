@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, PlainValidator, ValidationError
 from flomastr.deliveries import MAX_BATCH, Outcome
 from flomastr.flight import Query
 from flomastr.n8n import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
+from flomastr.patterns import told
 
 TELLING = {"execution", "trigger", "eventName", "workflowId"}  # by which the forms are told apart
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
@@ -91,7 +92,6 @@ def form_of(posted: dict[str, Any]) -> type[ErrorPost | LogMessage | ApiExecutio
 
 def sentence(error: ValidationError) -> str:
     """The first field that is wrong, and what is wrong with it."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{field}: {message}." if field else f"{message}."
+    return f"{field}: {told(first)}." if field else f"{told(first)}."

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from flomastr.errors import NotModified, PayloadTooLarge, ServiceError
 from flomastr.observability import LambdaHandler, instrumented, logger
-from flomastr.patterns import REFUSALS
+from flomastr.patterns import told
 
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
 MAX_ERRORS = 20  # that one answer tells
@@ -129,9 +129,9 @@ async def validation_error(request: Request, error: Exception) -> Response:
         return unreadable(request, error)
     if any(e["loc"] == ("body",) for e in error.errors()) and "json" not in request.headers.get("content-type", ""):
         return unreadable(request, error)
-    fields = [InvalidField(field=field_name(e["loc"]), message=message_of(e)) for e in error.errors()[:MAX_ERRORS]]
-    told = ServiceError(f"Invalid: {', '.join(f.field for f in fields)}.", "invalid_request")
-    return problem(request_id(request), told, fields, HTTPStatus.UNPROCESSABLE_ENTITY)
+    fields = [InvalidField(field=field_name(e["loc"]), message=told(e)) for e in error.errors()[:MAX_ERRORS]]
+    invalid = ServiceError(f"Invalid: {', '.join(f.field for f in fields)}.", "invalid_request")
+    return problem(request_id(request), invalid, fields, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def unreadable(request: Request, error: Exception) -> Response:
@@ -141,11 +141,6 @@ def unreadable(request: Request, error: Exception) -> Response:
     )
     invalid = InvalidField(field="body", message="is not JSON that can be read")
     return problem(request_id(request), told, [invalid], HTTPStatus.BAD_REQUEST)
-
-
-def message_of(error: Mapping[str, Any]) -> str:
-    refusal = REFUSALS.get(error.get("ctx", {}).get("pattern"))
-    return refusal or str(error["msg"]).removeprefix("Value error, ")
 
 
 def field_name(location: Sequence[int | str]) -> str:

@@ -1,5 +1,7 @@
 """What text may look like, and what is told of text that does not: a regular expression tells few people anything."""
 
+from typing import Any
+
 NO_NUL = r"^[^\x00]*$"
 VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"
 TENANT = r"^[0-9A-Za-z][0-9A-Za-z-]{0,62}$"
@@ -25,3 +27,8 @@ REFUSALS = {
     COLOUR: "is not a colour such as #1a2b3c",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",
 }
+
+
+def told(error: Any) -> str:
+    """What is wrong with a value, of one of the errors in which pydantic has it."""
+    return REFUSALS.get(error.get("ctx", {}).get("pattern")) or str(error["msg"]).removeprefix("Value error, ")
