@@ -57,7 +57,7 @@ CREATE TABLE app.embedding_tasks (
   FOREIGN KEY (tenant_id, document_id) REFERENCES app.documents (tenant_id, id) ON DELETE CASCADE,
   FOREIGN KEY (tenant_id, knowledge_base_id, embedding_model) REFERENCES app.knowledge_base_models ON DELETE CASCADE
 );
-CREATE INDEX embedding_tasks_due ON app.embedding_tasks (due_at) WHERE status = 'processing';
+CREATE INDEX embedding_tasks_due ON app.embedding_tasks (tenant_id, due_at) WHERE status = 'processing';
 CREATE INDEX embedding_tasks_failed ON app.embedding_tasks (tenant_id, id) WHERE status = 'failed';
 CREATE INDEX embedding_tasks_of_model ON app.embedding_tasks (tenant_id, knowledge_base_id, embedding_model, status);
 CALL app.isolate('app.embedding_tasks');

@@ -27,6 +27,8 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
 AS $$
 BEGIN
+  PERFORM FROM app.embedding_tasks AS t  -- whoever writes the document has it, too: passages are copied as they are
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
   INSERT INTO app.embeddings AS e (
     id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
   )
@@ -143,7 +145,8 @@ AS $$
   WHERE t.tenant_id = n.tenant_id AND t.document_id = n.document_id AND t.embedding_model = n.embedding_model
 $$;
 
--- What is due and has no message on its way that is younger than `wait`, the longest waiting first. Counts as sent.
+-- What is due and has no message on its way that is younger than `wait`: of each tenant the longest waiting, then of each the
+-- next, so that none stands before all others. Counts as sent.
 CREATE FUNCTION app.due_embeddings(most integer, wait interval)
 RETURNS TABLE (tenant_id uuid, document_id uuid, embedding_model text)
 LANGUAGE sql
@@ -151,8 +154,17 @@ AS $$
   UPDATE app.embedding_tasks AS t SET queued_at = now()
   FROM (
     SELECT d.tenant_id, d.id FROM app.embedding_tasks AS d
-    WHERE d.status = 'processing' AND d.due_at <= now() AND (d.queued_at IS NULL OR d.queued_at <= now() - wait)
-    ORDER BY d.due_at LIMIT most FOR UPDATE SKIP LOCKED
+    WHERE (d.tenant_id, d.id) IN (
+      SELECT turn.tenant_id, turn.id FROM app.tenants AS n CROSS JOIN LATERAL (
+        SELECT w.tenant_id, w.id, w.due_at, row_number() OVER (ORDER BY w.due_at) AS place
+        FROM app.embedding_tasks AS w
+        WHERE w.tenant_id = n.id AND w.status = 'processing' AND w.due_at <= now()
+          AND (w.queued_at IS NULL OR w.queued_at <= now() - wait)
+        ORDER BY w.due_at LIMIT most
+      ) AS turn
+      ORDER BY turn.place, turn.due_at LIMIT most
+    )
+    FOR UPDATE SKIP LOCKED
   ) AS due
   WHERE t.tenant_id = due.tenant_id AND t.id = due.id
   RETURNING t.tenant_id, t.document_id, t.embedding_model

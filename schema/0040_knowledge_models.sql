@@ -29,12 +29,18 @@ AS $$
 DECLARE
   base uuid;
 BEGIN
-  UPDATE app.knowledge_bases AS b
-  SET description = content, source_metadata = coalesce(metadata, b.source_metadata), updated_at = now()
-  WHERE b.name = title RETURNING b.id INTO base;
-  IF base IS NULL THEN
-    base := (app.create_knowledge_base(title, content, 'index', coalesce(metadata, '{}'), model)).id;
-  END IF;
+  LOOP
+    UPDATE app.knowledge_bases AS b
+    SET description = content, source_metadata = coalesce(metadata, b.source_metadata), updated_at = now()
+    WHERE b.name = title RETURNING b.id INTO base;
+    EXIT WHEN FOUND;
+    BEGIN
+      base := (app.create_knowledge_base(title, content, 'index', coalesce(metadata, '{}'), model)).id;
+      EXIT;
+    EXCEPTION WHEN unique_violation THEN
+      CONTINUE;  -- another made it at this moment
+    END;
+  END LOOP;
   RETURN QUERY
   SELECT base, (s.document).tenant_id, (s.document).id, s.pending_models
   FROM app.store_documents(base, jsonb_build_array(sent)) AS s;
@@ -102,6 +108,16 @@ BEGIN
       'GET .../models tells how far it is.', missing.pending, missing.failed
     );
   END IF;
+  INSERT INTO app.embeddings (  -- what neither model has embedded: the model that is searched has a row of every passage
+    id, knowledge_base_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
+  )
+  SELECT e.id, base, e.chunk_text, e.chunk_metadata, e.document_name, e.chunk_index, model
+  FROM app.embeddings AS e
+  JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active AND m.embedding_model = e.embedding_model
+  WHERE e.knowledge_base_id = base AND NOT EXISTS (
+    SELECT FROM app.embeddings AS o WHERE o.tenant_id = e.tenant_id AND o.id = e.id AND o.embedding_model = model
+  )
+  ON CONFLICT DO NOTHING;
   UPDATE app.knowledge_base_models AS m SET is_active = false
   WHERE m.knowledge_base_id = base AND m.is_active AND m.embedding_model <> model;
   UPDATE app.knowledge_base_models AS m SET is_active = true
@@ -158,6 +174,19 @@ BEGIN
   WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
   GET DIAGNOSTICS retried = ROW_COUNT;
   RETURN retried;
+END
+$$;
+
+-- Takes a base out with all that is in it, or returns nothing: the base first, then its tasks, as who embeds them does.
+CREATE FUNCTION app.delete_knowledge_base(base uuid, if_match text[])
+RETURNS SETOF app.knowledge_bases
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR UPDATE;
+  PERFORM FROM app.embedding_tasks AS t WHERE t.knowledge_base_id = base ORDER BY t.id FOR UPDATE;
+  RETURN QUERY
+  DELETE FROM app.knowledge_bases AS b WHERE b.id = base AND app.require_match(app.etag(b), if_match) RETURNING b.*;
 END
 $$;
 

@@ -106,6 +106,24 @@ def test_of_a_document_all_passages_but_the_one_at_fault_are_embedded(lib: Libra
     assert "for passage 11" in lib.dead_letters()[0]["reason"]
 
 
+def test_what_there_was_no_time_for_after_the_passage_at_fault_is_tried_by_another_run(
+    lib: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lib.put("a", chunks=[{"text": f"{NEEDLE if n == 0 else 'Part'} {n}"} for n in range(20)])
+    monkeypatch.setattr(embedding, "ASK_SECONDS", 1.0)
+
+    def slowly(asked: Json) -> tuple[int, Any]:
+        time.sleep(0.2)
+        return picky(asked)
+
+    with lib.endpoint.answering(slowly):
+        lib.work(seconds=12)
+        assert (lib.document("a")["status"], lib.dead_letters()) == ("processing", [])
+        lib.work()
+    assert [row[1] for row in lib.rows() if not row[3]] == [0]
+    assert "for passage 0" in lib.dead_letters()[0]["reason"]
+
+
 def test_an_endpoint_that_takes_fewer_texts_at_once_gets_fewer(lib: Library) -> None:
     lib.put("a", chunks=[{"text": f"Part {n}"} for n in range(96)])
     with lib.endpoint.answering(lambda asked: (413, {}) if len(asked["input"]) > 32 else rightly(asked)):
@@ -370,7 +388,8 @@ def test_what_is_said_of_an_old_text_does_not_touch_the_new_one(lib: Library) ->
     lib.embed()
 
 
-def test_an_answer_that_does_not_end_is_not_waited_for(lib: Library) -> None:
+@pytest.mark.parametrize("part", [1, 70_000])
+def test_an_answer_that_does_not_end_is_not_waited_for(part: int) -> None:
     """Each part of it comes in time, and all of them together do not."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -381,12 +400,14 @@ def test_an_answer_that_does_not_end_is_not_waited_for(lib: Library) -> None:
                 conn.recv(100_000)
                 conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
                 while True:
-                    conn.sendall(b" " * 70_000)
+                    conn.sendall(b" " * part)
                     time.sleep(0.3)
 
         threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
         with connected(EMBEDDINGS_URL=f"http://127.0.0.1:{port}/v1"), pytest.raises(EndpointBusy, match="does not end"):
             embedder.embed(["x"], "model-a", 1.0)
+        assert time.monotonic() - began < 2
 
 
 def test_a_connection_that_is_closed_just_as_it_is_used_again_is_made_anew(lib: Library) -> None:

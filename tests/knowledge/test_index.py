@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from flomastr.flight import Entry
+from flomastr.knowledge_index import NewEntry, store
 from functions.knowledge_index.handler import lambda_handler
+from tests.at_once import at_once
 from tests.events import Answer
 from tests.knowledge.library import Library
 from tests.problems import refused
@@ -32,6 +35,12 @@ def test_the_same_title_again_is_the_same_entry(lib: Library) -> None:
     lib.embed()
     assert [entry["content"] for entry in index(lib, "GET").json["entries"] if entry["id"] == first] == ["Ten to six."]
     assert "Nine" not in str(lib.find("Nine to five"))
+
+
+def test_many_who_post_a_new_title_at_once_make_one_entry(lib: Library, direct_url: str) -> None:
+    entry = Entry(lib.tenant.owner, lib.tenant.slug, "knowledge:write")
+    at_once(direct_url, entry, [store(NewEntry(title="Hours", content=f"{n} to five"), "model-a") for n in range(6)])
+    assert [entry["title"] for entry in index(lib, "GET").json["entries"]].count("Hours") == 1
 
 
 def test_entries_come_in_pages(lib: Library) -> None:

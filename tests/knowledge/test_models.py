@@ -1,12 +1,19 @@
 """A base changes its model: the new vectors are built beside the old, then it is searched by them at once, and back."""
 
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import psycopg
 import pytest
 
+from flomastr import search
 from tests.endpoint import rightly
 from tests.knowledge.library import Json, Library
 from tests.problems import refused
 
+WAITING = "SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
 ADD = {"embedding_model": "model-b"}
 
 
@@ -109,6 +116,63 @@ def test_bases_of_different_models_are_searched_together_each_by_its_own(changin
         (changing.base, True), (other.base, True)
     }  # fmt: skip
     assert [h["document_name"] for h in hits].count("a") == 2 == [h["document_name"] for h in hits[:2]].count("a")
+
+
+@pytest.mark.parametrize("body", [{"content": "Refunds take a week"}, {"chunks": [{"text": "Refunds take a week"}]}])
+def test_a_passage_that_no_model_has_embedded_outlives_every_change_of_models(lib: Library, body: Json) -> None:
+    lib.put("a", **body)
+    lib.models("POST", body=ADD)
+    activated(lib, "model-b")
+    assert lib.names("refunds", mode="text") == ["a"]
+    assert lib.models("DELETE", query={"embedding_model": "model-a"}).status == 200
+    assert [chunk["chunk_text"] for chunk in lib.chunks()] == ["Refunds take a week"]
+    lib.embed()
+    assert lib.names("refunds") == ["a"]
+    assert states(lib) == {"model-b": (True, 1, 1)}
+
+
+def test_a_document_that_is_put_while_a_new_model_copies_its_passages_is_copied_as_it_is(
+    changing: Library, superuser: psycopg.Connection[Any]
+) -> None:
+    changing.put("c", chunks=[{"text": "one"}, {"text": "two"}], metadata={"access": "public"})
+    changing.embed()
+    assert changing.models("DELETE", query=ADD).status == 200
+    assert changing.models("POST", body=ADD).status == 201
+    task = next(
+        task for task in map(json.loads, changing.tasks()) if task["document_id"] == changing.document("c")["id"]
+    )
+    with psycopg.connect(changing.job_url) as worker, ThreadPoolExecutor(1) as thread:
+        copied = "SELECT FROM app.pending_chunks(%(tenant_id)s, %(document_id)s, %(embedding_model)s)"
+        assert worker.execute(copied, task).rowcount == 2
+        secret: Json = {"chunks": [{"text": "two"}, {"text": "one"}], "metadata": {"access": "secret"}}
+        put = thread.submit(lambda: changing.sends("c", **secret))
+        while not superuser.execute(WAITING, (worker.info.backend_pid,)).fetchall() and not put.done():
+            time.sleep(0.01)
+        worker.commit()
+        assert put.result().status == 200
+    changing.due()
+    changing.embed()
+    activated(changing, "model-b")
+    assert [(c["chunk_text"], c["chunk_metadata"]) for c in changing.chunks("c")] == [
+        ("two", {"access": "secret"}),
+        ("one", {"access": "secret"}),
+    ]
+    assert changing.names("one", mode="vector", filter={"metadata": {"access": "public"}}) == []
+
+
+def test_all_models_of_a_search_share_its_time(changing: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    changing.embed()
+    other = changing.other_base()
+    assert other.models("POST", body=ADD).status == 201
+    activated(other, "model-b")
+    monkeypatch.setattr(search, "EMBED_SECONDS", 0.6)
+
+    def slowly(asked: Json) -> tuple[int, Json]:
+        time.sleep(0.4)
+        return rightly(asked)
+
+    with changing.endpoint.answering(slowly):
+        assert changing.searches("one").json["code"] == "embeddings_unavailable"
 
 
 def test_a_model_is_dropped_with_its_vectors_unless_it_is_searched(

@@ -10,7 +10,7 @@ import boto3
 import psycopg
 import pytest
 
-from flomastr import embed_queue
+from flomastr import embed_queue, requeue
 from flomastr.embed_queue import Task
 from functions.requeue.handler import lambda_handler
 from tests.events import Context
@@ -24,14 +24,18 @@ class Queue:
     client: Any
     url: str
 
-    def messages(self) -> list[str]:
+    def received(self) -> list[Any]:
         """All that wait, taken out."""
-        bodies: list[str] = []
-        while received := self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
-            bodies += [message["Body"] for message in received]
+        all: list[Any] = []
+        asked = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "AttributeNames": ["MessageGroupId"]}
+        while received := self.client.receive_message(**asked).get("Messages"):
+            all += received
             for message in received:
                 self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return bodies
+        return all
+
+    def messages(self) -> list[str]:
+        return [message["Body"] for message in self.received()]
 
 
 @pytest.fixture
@@ -141,6 +145,22 @@ def test_a_retried_dead_letter_is_told_to_the_queue(lib: Library, queue: Queue) 
     assert lib.retry(lib.dead_letters()[0]["id"]).status == 202
     assert lib.work(queue.messages()) == []
     assert lib.document("bad")["status"] == "embedded"
+
+
+def test_no_tenant_stands_before_all_others(
+    lib: Library, queue: Queue, quiet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, few = lib, lib.neighbour()
+    many.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(20)))
+    few.put("one", "Small tenant")
+    groups = [message["Attributes"]["MessageGroupId"] for message in queue.received()]
+    assert groups == [str(many.tenant.id)] * 20 + [str(few.tenant.id)]  # by which the queue is fair
+    aged(many, 20)
+    aged(few, 16)
+    monkeypatch.setattr(requeue, "BATCH", 4)
+    assert requeued(lib) == 21
+    sent = [json.loads(body)["tenant_id"] for body in queue.messages()]
+    assert str(few.tenant.id) in sent[:4]
 
 
 def test_a_thousand_that_are_due_are_sent_and_a_queue_that_takes_none_is_asked_once(

@@ -1,16 +1,18 @@
 """Search: by meaning, words or both, filtered, in one tenant, with a score that says whether to rely on it."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from flomastr.search import MAX_FILTER
 from flomastr.settings import settings
 from functions.knowledge_search.handler import lambda_handler as handler
 from tests.events import call
-from tests.knowledge.library import Library
+from tests.knowledge.library import Json, Library
 from tests.problems import refused
 
 MODES = ("hybrid", "vector", "text")
@@ -183,6 +185,21 @@ def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: Library
     refused(shelf.searches("x", min_score=1.1), 422, "body.min_score")
     refused(shelf.searches("x", filter={"author": "me"}), 422, "body.filter.author")
     refused(shelf.searches("x", knowledge_base_id=shelf.neighbour().base), 404, "body.knowledge_base_id")
+
+
+def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_endless(lib: Library) -> None:
+    """`@>` compares each element of a list with each of the other, and cannot be stopped meanwhile."""
+    lib.put("a", "hello world", metadata={"a": [[0]] * 1900 + [[1]]})
+
+    def of(size: int) -> Json:
+        bare = {"a": [[1]] * 190 + [""]}
+        return {"metadata": {"a": [[1]] * 190 + ["x" * (size - len(json.dumps(bare)))]}}
+
+    began = time.monotonic()
+    assert lib.searches("hello", mode="text", filter=of(MAX_FILTER)).json["results"] == []
+    assert lib.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
+    assert time.monotonic() - began < 1
+    refused(lib.searches("hello", mode="text", filter=of(MAX_FILTER + 1)), 422, "body.filter.metadata")
 
 
 def test_a_query_of_stop_words_is_answered_by_meaning_alone(shelf: Library) -> None:

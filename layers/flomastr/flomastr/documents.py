@@ -1,15 +1,14 @@
 """Documents of knowledge bases: what is sent, and the passages that it is cut into."""
 
-import json
 from collections import Counter
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from flomastr.chunking import CHUNKER, MAX_CONTENT, Chunk, chunks_of_markdown, chunks_of_text, markdown_of
 from flomastr.errors import Unprocessable
-from flomastr.fields import Body, DocumentName, JsonObject
+from flomastr.fields import Body, DocumentName, JsonObject, at_most
 from flomastr.patterns import NO_NUL, VISIBLE
 
 MAX_CONTENTS = 750_000  # of those of one request
@@ -19,16 +18,10 @@ MAX_METADATA = 10_000  # bytes of JSON; up to about 4,000 it lies beside the vec
 type ContentType = Literal["text", "markdown", "html"]
 
 
-def tiny(value: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(value)) > MAX_METADATA:
-        raise ValueError(f"is larger than {MAX_METADATA:,} bytes of JSON")
-    return value
-
-
 Title = Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
 Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, pattern=NO_NUL)]
 ChunkText = Annotated[str, StringConstraints(min_length=1, max_length=8000, pattern=VISIBLE)]
-TinyMetadata = Annotated[JsonObject, AfterValidator(tiny)]
+TinyMetadata = Annotated[JsonObject, at_most(MAX_METADATA)]
 
 
 class NewChunk(Body):

@@ -16,7 +16,7 @@ DIMENSIONS = 1536
 LARGEST = 65_504  # what a half-precision number holds
 CONNECT_SECONDS = 2.0
 CODE = re.compile(r"[\w.-]{1,60}")
-MOST_BYTES = 50_000_000  # of an answer
+MOST_BYTES = 10_000_000  # of an answer: 96 vectors take up to 5 MB, and Python five times as much
 MOST_TOKENS = 10_000_000  # that one request can have cost
 
 
@@ -104,7 +104,7 @@ def posted(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
 def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """The whole answer in time, since each part of it may take as long as all."""
     answer = bytearray()
-    for part in response.stream(65_536):
+    while part := response.read1(65_536):  # what has come, where `read` would wait for as much
         answer += part
         if time.monotonic() > deadline or len(answer) > MOST_BYTES:
             response.close()

@@ -7,7 +7,7 @@ are counted before they are made, and what a run had claimed that died is due ag
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -49,6 +49,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Run:
+    """Until when it works, and of whose passages it was told that they are no use, by claim."""
+
+    deadline: float
+    refused: dict[Claim, str] = field(default_factory=dict[Claim, str])
+
+
+@dataclass(frozen=True)
 class Piece:
     """A passage without a vector."""
 
@@ -60,16 +68,19 @@ class Piece:
 
 def work(records: Sequence[Record], seconds: float) -> list[str]:
     """Embeds what the records of a queue name. The ids of those to deliver again: nothing was written down of them."""
-    deadline = time.monotonic() + seconds - STORE_SECONDS
+    run = Run(time.monotonic() + seconds - STORE_SECONDS)
     lost: set[str] = set()
     pieces: list[Piece] = []
     for record in records:
         with losing(lost, [record["messageId"]]):
-            pieces += claimed(record, deadline)
+            pieces += claimed(record, run.deadline)
     for _, some in groupby(sorted(pieces, key=whose), key=whose):
         for portion in portions(some):
             with losing(lost, [piece.claim.message_id for piece in portion]):
-                embed(portion, deadline)
+                embed(portion, run)
+    for claim, told in run.refused.items():  # last, so that what there was no time for is tried by another run
+        with losing(lost, [claim.message_id]):
+            put_off([claim], told, None, run.deadline)
     return [record["messageId"] for record in records if record["messageId"] in lost]
 
 
@@ -146,28 +157,31 @@ def pending(claim: Claim, deadline: float) -> list[Piece]:
     return [Piece(claim, *row) for row in rows]
 
 
-def embed(pieces: Sequence[Piece], deadline: float) -> None:
+def embed(pieces: Sequence[Piece], run: Run) -> None:
     """What the endpoint does not take, or answers wrongly again, is halved until the passage at fault stands alone."""
     claims = by_claim(pieces)
     first = pieces[0].claim
-    if time.monotonic() + ASK_SECONDS > deadline:
-        release(claims, deadline)
+    if time.monotonic() + ASK_SECONDS > run.deadline:
+        release(claims, run.deadline)
         return
     texts = list(dict.fromkeys(piece.text for piece in pieces))
     try:
         answer = embedder.embed(texts, first.task.embedding_model, ASK_SECONDS)
     except (TextRefused, AnswerMalformed) as error:
         if len(pieces) > 1 and (isinstance(error, TextRefused) or not first.is_first_attempt):
-            embed(pieces[: len(pieces) // 2], deadline)
-            embed(pieces[len(pieces) // 2 :], deadline)
+            embed(pieces[: len(pieces) // 2], run)
+            embed(pieces[len(pieces) // 2 :], run)
+            return
+        told = f"{error} for passage {pieces[0].place}" if len(pieces) == 1 else str(error)
+        if isinstance(error, TextRefused):
+            run.refused[first] = told
         else:
-            told = f"{error} for passage {pieces[0].place}" if len(pieces) == 1 else str(error)
-            put_off(claims, told, None if isinstance(error, TextRefused) else timedelta(0), deadline)
+            put_off(claims, told, timedelta(0), run.deadline)
     except EndpointError as error:
         wait = timedelta(seconds=error.wait_seconds if isinstance(error, EndpointBusy) else 0)
-        put_off(claims, str(error), wait, deadline)
+        put_off(claims, str(error), wait, run.deadline)
     else:
-        store(claims, dict(zip(texts, answer.vectors, strict=True)), answer.tokens, deadline)
+        store(claims, dict(zip(texts, answer.vectors, strict=True)), answer.tokens, run.deadline)
 
 
 def store(claims: Mapping[Claim, list[Piece]], vectors: Mapping[str, str], tokens: int, deadline: float) -> None:

@@ -55,10 +55,15 @@ def written_length(text: str) -> int:
     return len(text) + sum(int(exponent) for exponent in EXPONENT.findall(text))
 
 
-def small(value: dict[str, Any]) -> dict[str, Any]:
-    if written_length(json.dumps(value)) > MAX_METADATA:
-        raise ValueError(f"is larger than {MAX_METADATA:,} bytes of JSON")
-    return value
+def at_most(size: int) -> AfterValidator:
+    """Bytes of JSON, as Postgres writes it."""
+
+    def check(value: dict[str, Any]) -> dict[str, Any]:
+        if written_length(json.dumps(value)) > size:
+            raise ValueError(f"is larger than {size:,} bytes of JSON")
+        return value
+
+    return AfterValidator(check)
 
 
 def written_out(value: Any) -> Any:
@@ -93,7 +98,7 @@ def not_ahead(moment: datetime) -> datetime:
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)]
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
-Metadata = Annotated[JsonObject, AfterValidator(small)]
+Metadata = Annotated[JsonObject, at_most(MAX_METADATA)]
 Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
 PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
 Flag = Annotated[bool, Strict()]

@@ -115,8 +115,7 @@ def update(id: UUID, changes: KnowledgeBaseChanges, if_match: list[str] | None) 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
     """With its documents and their passages."""
     return Query(
-        "DELETE FROM app.knowledge_bases AS b"
-        " WHERE b.id = %(id)s AND app.require_match(app.etag(b), %(if_match)s) RETURNING b.id",
+        "SELECT b.id FROM app.delete_knowledge_base(%(id)s, %(if_match)s) AS b",
         {"id": id, "if_match": if_match},
         Deleted,
     )

@@ -1,6 +1,7 @@
 """Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; what a hit is worth is here."""
 
 import re
+import time
 from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from flomastr.admission import Place
 from flomastr.database import Database
 from flomastr.embedder import EndpointError, TextRefused
 from flomastr.errors import Conflict, ServiceError, Unavailable, Unprocessable
-from flomastr.fields import A_NUMBER, Body, JsonObject
+from flomastr.fields import A_NUMBER, Body, JsonObject, at_most
 from flomastr.flight import Query
 from flomastr.observability import logger, metrics
 from flomastr.paging import carried
@@ -22,7 +23,8 @@ from flomastr.patterns import NO_NUL, VISIBLE
 from flomastr.settings import embedding_models
 from flomastr.tenants import Share
 
-EMBED_SECONDS = 2.5  # of the request's time
+EMBED_SECONDS = 2.5  # of the request's time, for all models together
+MAX_FILTER = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
 MAX_HIGHLIGHTS = 100  # of one passage
 
 type SearchMode = Literal["hybrid", "vector", "text"]
@@ -32,7 +34,7 @@ class SearchFilter(Body):
     """`metadata` is part of that of the passage, which has its document's."""
 
     document_name: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)] | None = None
-    metadata: JsonObject | None = None
+    metadata: Annotated[JsonObject, at_most(MAX_FILTER)] | None = None
 
 
 class SearchRequest(Body):
@@ -114,8 +116,9 @@ def search(db: Database, asked: SearchRequest) -> SearchAnswer:
 def query_vectors(query: str, models: Iterable[str]) -> dict[str, str]:
     """By each model that the bases are searched by. Usually it is one."""
     available = [model for model in models if model in embedding_models()]
+    deadline = time.monotonic() + EMBED_SECONDS
     try:
-        answers = {model: embedder.embed([query], model, EMBED_SECONDS) for model in available}
+        answers = {model: embedder.embed([query], model, deadline - time.monotonic()) for model in available}
     except EndpointError as error:
         raise failure(error) from error
     metrics.add_metric(name="QueryTokens", unit="Count", value=sum(answer.tokens for answer in answers.values()))
