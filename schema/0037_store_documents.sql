@@ -45,7 +45,7 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM placed AS p CROSS JOIN LATERAL to_tsvector('english', p.text) AS l (lexemes)
+    FROM placed AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
     WHERE p.is_new
   ),
   known AS MATERIALIZED (

@@ -3,7 +3,8 @@
 
 -- A query as full-text search sees it: its words among the passages of these bases, and how much they weigh in all.
 CREATE FUNCTION app.query_terms(
-  tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT weights public.sparsevec, OUT total double precision
+  tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[],
+  OUT rarities double precision[], OUT weights public.sparsevec
 )
 LANGUAGE sql
 STABLE
@@ -14,7 +15,7 @@ AS $$
     FROM (
       SELECT DISTINCT ON (app.term(l.lexeme))
         l.lexeme, (app.terms_of(tenant, array_to_tsvector(ARRAY[l.lexeme])))[1] AS term
-      FROM unnest(to_tsvector('english', query)) AS l
+      FROM unnest(app.words_of(query)) AS l
     ) AS word
     CROSS JOIN (
       SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
@@ -25,10 +26,9 @@ AS $$
       WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = word.term
     ) AS n
   )
-  SELECT array_agg(lexeme), array_agg(term),
+  SELECT array_agg(lexeme), array_agg(term), array_agg(rarity),
     ('{' || string_agg(format('%s:%s', app.term(lexeme) + 1, rarity), ',' ORDER BY app.term(lexeme)) || '}/536870912')
-      ::public.sparsevec,
-    sum(rarity)
+      ::public.sparsevec
   FROM counted
 $$;
 
@@ -125,15 +125,21 @@ BEGIN
 END
 $$;
 
--- What words of these lexemes may look like: stemming changes the last two letters at most, and what it adds.
+-- What words of these lexemes begin with, whose stems are then compared: stemming changes the last two letters at most, and what
+-- it adds. Three letters tell enough; more make a pattern that takes milliseconds a passage. Accents may stand by themselves.
 CREATE FUNCTION app.like_lexemes(lexemes text[])
 RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 RETURN (
-  SELECT '\m(?:' || string_agg(left(l.lexeme, greatest(1, length(l.lexeme) - 2)), '|') || ')[[:alnum:]]*'
-  FROM unnest(lexemes) AS l (lexeme) WHERE l.lexeme ~ '^[[:alnum:]]+$'
+  SELECT '\m(?:' || string_agg(DISTINCT p.prefix, '|') || ')[[:alnum:]\u0300-\u036F]*'
+  FROM unnest(lexemes) AS l (lexeme)
+  CROSS JOIN LATERAL (VALUES
+    (left(l.lexeme, least(3, greatest(1, length(l.lexeme) - 2)))),
+    (CASE WHEN l.lexeme IS NOT NFD NORMALIZED THEN left(normalize(l.lexeme, NFD), 1) END)
+  ) AS p (prefix)
+  WHERE l.lexeme ~ '^[[:alnum:]]+$'
 );
 
 -- The passages of the entered tenant that answer a query, the best first. `vectors` are the query's, by each of `models`.
@@ -159,8 +165,8 @@ DECLARE
   every uuid[];
   query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
   query_terms integer[];
+  query_rarities double precision[];
   query_weights public.sparsevec;
-  query_total double precision;
   of_model record;
   listed uuid[] := '{}';
   worths float[] := '{}';
@@ -173,7 +179,7 @@ BEGIN
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_weights, query_total FROM app.query_terms(tenant, every, query);
+    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, every, query);
     found := app.matching_chunks(tenant, every, query_terms, query_weights, document, metadata, depth);
     listed := found;
     worths := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
@@ -197,10 +203,13 @@ BEGIN
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
     1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
-    CASE WHEN query_total > 0 THEN least(1, -(c.weights OPERATOR(public.<#>) query_weights) / query_total) END,
+    (
+      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
+      FROM unnest(query_terms, query_rarities) AS q (term, rarity)
+    ),
     ARRAY(
       SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), look, 'g') AS r (found)) AS w
-      WHERE (ts_lexize('english_stem', w.word))[1] = ANY (query_lexemes)
+      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
     ),
     t.confidence_threshold
   FROM (

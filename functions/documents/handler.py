@@ -9,7 +9,7 @@ from flomastr import embed_queue, knowledge, stored_documents
 from flomastr.auth import OnceKey, enters
 from flomastr.database import Database
 from flomastr.documents import DocumentBatch, NewDocument, cut, cut_all
-from flomastr.etags import IfMatch, IfNoneMatch, tagged
+from flomastr.etags import IfMatch, IfNew, IfNoneMatch, tagged
 from flomastr.fields import DocumentName, Message
 from flomastr.http import conflict, create_app, http_handler
 from flomastr.paging import Page
@@ -51,10 +51,17 @@ async def get_document(
 
 @app.put("/{name}", responses=HELD)
 async def store_document(
-    knowledge_base_id: UUID, name: Name, new: NewDocument, db: Writing, if_match: IfMatch, response: Response
+    knowledge_base_id: UUID,
+    name: Name,
+    new: NewDocument,
+    db: Writing,
+    if_match: IfMatch,
+    if_new: IfNew,
+    response: Response,
 ) -> StoredDocument:
     """New, or in the place of the one of this name. Passages that stay as they are keep their vectors."""
-    stored = db.one(stored_documents.store(knowledge_base_id, [cut(name, new)], if_match))
+    expected = [stored_documents.NO_ETAG] if if_new else if_match
+    stored = db.one(stored_documents.store(knowledge_base_id, [cut(name, new)], expected))
     embed_queue.send(stored.tasks())
     return tagged(stored, response)
 

@@ -245,6 +245,10 @@ def test_a_write_may_demand_the_state_that_it_knows(lib: Library) -> None:
     assert second.status == 200
     refused(lib.sends("a", "Three", headers={"if-match": first.headers["etag"]}), 412)
     refused(lib.sends("b", "x", headers={"if-match": "*"}), 412)
+    refused(lib.sends("a", "Three", headers={"if-none-match": "*"}), 412)
+    refused(lib.sends("a", "Three", headers={"if-none-match": second.headers["etag"]}), 422, "header.if-none-match")
+    assert lib.sends("b", "x", headers={"if-none-match": "*"}).status == 200
+    lib.delete("b")
     lib.embed()  # which is news to who reads, and no change that who writes has missed
     path = f"{lib.path}/documents/a"
     assert lib.ask(documents, "GET", path, headers={"if-none-match": second.headers["etag"]}).status == 200

@@ -98,6 +98,18 @@ def test_whatever_a_document_makes_of_the_endpoint_those_beside_it_are_embedded(
         assert {d["name"] for d in lib.documents() if d["status"] == "embedded"} == {f"good{n}" for n in range(5)}
 
 
+def test_what_is_answered_wrongly_for_one_document_keeps_no_other_waiting(lib: Library) -> None:
+    for n in range(3):
+        lib.put(f"good{n}", f"Text {n}")
+    lib.put("bad", f"Some {NEEDLE} here")
+    wrong = 200, {"data": [{"index": 0, "embedding": [float("nan")] * 1536}]}
+    with lib.endpoint.answering(lambda asked: wrong if NEEDLE in str(asked["input"]) else rightly(asked)):
+        lib.work()
+    told = {d["name"]: (d["status"], d["reason"]) for d in lib.documents()}
+    assert told.pop("bad")[0] == "processing"
+    assert told == {f"good{n}": ("embedded", None) for n in range(3)}
+
+
 def test_of_a_document_all_passages_but_the_one_at_fault_are_embedded(lib: Library) -> None:
     lib.put("a", chunks=[{"text": f"{NEEDLE if n == 11 else 'Part'} {n}"} for n in range(20)])
     with lib.endpoint.answering(picky):

@@ -117,9 +117,67 @@ def test_scores_lie_between_nothing_and_all(shelf: Library) -> None:
     same = shelf.find(SHELF["refunds"], mode="vector")[0]
     assert (same["document_name"], same["score"]) == ("refunds", pytest.approx(1, abs=0.001))
     words = shelf.find(SHELF["refunds"], mode="text")[0]
-    assert 0.95 <= words["score"] <= 1
+    assert words["score"] == 1
     half = shelf.find("refunds unicorns", mode="text")[0]
     assert 0.2 < half["score"] < 0.6  # a word that nothing has weighs more
+
+
+def test_words_count_by_how_rare_they_are_and_not_by_how_long_the_passage_is(lib: Library) -> None:
+    lib.put("zebra", "Zebra printer.")
+    lib.put("giraffe", "Giraffe food.")
+    filler = " ".join(f"Filler{n} sentence about nothing." for n in range(40))
+    lib.put("long", f"The warranty of your zebra printer covers repairs. {filler}")
+    for n in range(6):
+        lib.put(f"other{n}", f"Text {n} about cooking rice.")
+    answer = lib.searches("lion giraffe", mode="text").json
+    assert [(hit["document_name"], hit["score"]) for hit in answer["results"]] == [
+        ("giraffe", pytest.approx(0.4, abs=0.1))
+    ]
+    assert answer["escalate"]
+    answer = lib.searches("warranty of your zebra printer covers repairs", mode="text").json
+    assert [(hit["document_name"], hit["score"]) for hit in answer["results"][:1]] == [("long", 1)]
+    assert not answer["escalate"]
+
+
+@pytest.mark.parametrize(
+    ("passage", "query"),
+    [
+        ("A \u201crefund\u201d is due", "refund"),
+        ("The customer\u2019s card", "customer"),
+        ("One payment\u2014declined twice", "payment"),
+        ("One payment\u2014declined twice", "declined"),
+        ("London\u2013Paris by rail", "Paris"),
+        ("The price\u00a0tag", "tag"),
+        ("We wait\u2026then go", "wait"),
+        ("\u00abиюль\u00bb here", "июль"),
+        ("\u00bfDónde está?", "Dónde"),
+        ("\u2022apple \u2022pear", "apple"),
+        ("home\u2192office", "office"),
+        ("20\u00b0C outside", "20"),
+        ("\u20ac100 each", "100"),
+        ("Widget\u2122 and m²", "widget"),
+        ("great\U0001f44dwork", "work"),
+        ("zero\u200bwidth", "width"),
+        ("hy\u00adphen\u00adation", "hyphenation"),
+        ("日本語\u3002テスト", "日本語"),
+        ("\uff48\uff45\uff4c\uff4c\uff4f\u3001world", "hello"),
+        ("The ﬁnance office", "finance"),
+        ("and/or lift/drag", "drag"),
+        ("Cafe\u0301 de la Bru\u0308cke", "Café Brücke"),
+        ("Café de la Brücke", "CAFE\u0301"),
+        ("ह\u093fन\u094dद\u0940 भ\u093eष\u093e\u0964", "भ\u093eष\u093e"),
+    ],
+)
+def test_words_are_found_whatever_stands_beside_them(lib: Library, passage: str, query: str) -> None:
+    lib.put("a", passage)
+    (hit,) = lib.find(query, mode="text")
+    assert hit["score"] == 1
+
+
+def test_letters_in_two_parts_are_highlighted_as_they_are_written(lib: Library) -> None:
+    lib.put("a", "Le re\u0301sume\u0301 est long")
+    (hit,) = lib.find("résumé", mode="text")
+    assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["re\u0301sume\u0301"]
 
 
 def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -> None:

@@ -31,7 +31,7 @@ chunks AS (
   )
   SELECT t.id, %(tenant)s, %(base)s, d.id, t.n, 0, 0, sha256(t.text::bytea), app.terms_of(%(tenant)s, l),
     app.weights_of(l)
-  FROM texts AS t, document AS d, to_tsvector('english', t.text) AS l
+  FROM texts AS t, document AS d, app.words_of(t.text) AS l
 )
 INSERT INTO app.embeddings (
   id, knowledge_base_id, tenant_id, chunk_text, embedding_vector, document_name, chunk_index, embedding_model

@@ -158,7 +158,7 @@ def pending(claim: Claim, deadline: float) -> list[Piece]:
 
 
 def embed(pieces: Sequence[Piece], run: Run) -> None:
-    """What the endpoint does not take, or answers wrongly again, is halved until the passage at fault stands alone."""
+    """What the endpoint does not take, or answers wrongly, is parted until the passage at fault stands alone."""
     claims = by_claim(pieces)
     first = pieces[0].claim
     if time.monotonic() + ASK_SECONDS > run.deadline:
@@ -168,9 +168,9 @@ def embed(pieces: Sequence[Piece], run: Run) -> None:
     try:
         answer = embedder.embed(texts, first.task.embedding_model, ASK_SECONDS)
     except (TextRefused, AnswerMalformed) as error:
-        if len(pieces) > 1 and (isinstance(error, TextRefused) or not first.is_first_attempt):
-            embed(pieces[: len(pieces) // 2], run)
-            embed(pieces[len(pieces) // 2 :], run)
+        if smaller := parts(pieces, error):
+            for part in smaller:
+                embed(part, run)
             return
         told = f"{error} for passage {pieces[0].place}" if len(pieces) == 1 else str(error)
         if isinstance(error, TextRefused):
@@ -182,6 +182,16 @@ def embed(pieces: Sequence[Piece], run: Run) -> None:
         put_off(claims, str(error), wait, run.deadline)
     else:
         store(claims, dict(zip(texts, answer.vectors, strict=True)), answer.tokens, run.deadline)
+
+
+def parts(pieces: Sequence[Piece], error: EndpointError) -> list[Sequence[Piece]]:
+    """A wrong answer may be the endpoint's own fault: documents are parted at once, and one only if it comes again."""
+    claims = by_claim(pieces)
+    if isinstance(error, AnswerMalformed) and len(claims) > 1:
+        return list(claims.values())
+    if len(pieces) > 1 and (isinstance(error, TextRefused) or not pieces[0].claim.is_first_attempt):
+        return [pieces[: len(pieces) // 2], pieces[len(pieces) // 2 :]]
+    return []
 
 
 def store(claims: Mapping[Claim, list[Piece]], vectors: Mapping[str, str], tokens: int, deadline: float) -> None:

@@ -1,6 +1,6 @@
 """ETags on single resources: If-None-Match answers 304, If-Match lets a write happen to no other state."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Header, Response
@@ -48,8 +48,15 @@ async def if_none_match(
     return [tag.removeprefix('W/"') for tag in tags_in(if_none_match) or []]
 
 
+async def if_new(
+    if_none_match: Annotated[Literal["*"] | None, Header(description="Write only if there is none yet.")] = None,
+) -> bool:
+    return if_none_match is not None
+
+
 IfMatch = Annotated[list[str] | None, Depends(if_match)]
 IfNoneMatch = Annotated[list[str], Depends(if_none_match)]
+IfNew = Annotated[bool, Depends(if_new)]
 
 
 def tagged[Row: Tagged](resource: Row, response: Response, known: list[str] | None = None) -> Row:

@@ -77,6 +77,9 @@ PAGE = """
 """
 
 
+NO_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # app.document_etag of a document that there is not
+
+
 def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None = None) -> Query[StoredDocument]:
     return Query(
         "SELECT" + COLUMNS + ", s.etag, stored.pending_models"
