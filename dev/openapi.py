@@ -134,7 +134,7 @@ def _complete(route: APIRoute, operation: Json, schemas: Json) -> None:
     operation["summary"] = summary_of(route)
     if scope:
         operation["security"] = [{"bearer": [scope]}, *([{"signature": [scope]}] if scope in SIGNED else [])]
-    if "if-none-match" in names and "GET" in route.methods:
+    if "if-none-match" in names and "if-match" not in names:
         responses["304"] = {"description": "Nothing has changed.", "headers": _headers("ETag")}
     for status in _refusals(route, names, operation):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
