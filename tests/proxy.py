@@ -77,6 +77,7 @@ class Proxy:
     async def _down(self) -> None:
         self.server.close()
         await self._reset()
+        self.server.abort_clients()  # those that are accepted and not linked yet
 
     async def _up(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -85,7 +86,7 @@ class Proxy:
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             return writer.transport.abort()
         link = Link(writer, to_server, silent=self.blackhole)
         self.links.add(link)
