@@ -9,7 +9,7 @@ CREATE TABLE app.embeddings (
   tenant_id uuid NOT NULL DEFAULT app.tenant(),  -- partition key
   chunk_text text NOT NULL,  -- leaves the row, which the vector fills
   chunk_metadata jsonb NOT NULL DEFAULT '{}',
-  embedding_vector public.halfvec(1536),
+  embedding_vector public.halfvec(1536),  -- of length 1, so that the inner product is the cosine, and is computed sooner
   document_name text NOT NULL,
   chunk_index integer NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -32,7 +32,7 @@ BEGIN
 END
 $$;
 CREATE INDEX embeddings_of_document ON app.embeddings (tenant_id, knowledge_base_id, document_name, chunk_index);
-CREATE INDEX embeddings_nearest ON app.embeddings USING hnsw (embedding_vector public.halfvec_cosine_ops)
+CREATE INDEX embeddings_nearest ON app.embeddings USING hnsw (embedding_vector public.halfvec_ip_ops)
 WITH (m = 16, ef_construction = 200);
 CALL app.isolate('app.embeddings');
 CALL app.open_to_jobs('app.embeddings', 'SELECT, INSERT, DELETE');

@@ -69,7 +69,7 @@ AS $$
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
     SELECT looked.id, looked.distance FROM (
-      SELECT e.id, e.embedding_vector OPERATOR(public.<=>) wanted AS distance
+      SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
       FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
         AND e.embedding_vector IS NOT NULL
@@ -95,11 +95,11 @@ BEGIN
   PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
     set_config('hnsw.ef_search', greatest(120, most)::text, true);
   SELECT array_agg(f.id ORDER BY f.distance, f.id) INTO found FROM (
-    SELECT e.id, e.embedding_vector OPERATOR(public.<=>) wanted AS distance
+    SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
     FROM app.embeddings AS e
     WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
       AND (metadata IS NULL OR e.chunk_metadata @> metadata)
-    ORDER BY e.embedding_vector OPERATOR(public.<=>) wanted LIMIT most
+    ORDER BY e.embedding_vector OPERATOR(public.<#>) wanted LIMIT most
   ) AS f;
   RETURN found;
 END

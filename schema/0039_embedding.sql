@@ -86,7 +86,7 @@ DECLARE
 BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
-  UPDATE app.embeddings AS e SET embedding_vector = v.vector::public.halfvec
+  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector::public.halfvec)
   FROM unnest(ids, vectors) AS v (id, vector)
   WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
   GET DIAGNOSTICS stored = ROW_COUNT;

@@ -92,7 +92,7 @@ STORE = (
 WITHOUT_GRAPHS = "DROP INDEX app.embeddings_nearest"
 GRAPHS = (
     "SET maintenance_work_mem = '2GB'",
-    "CREATE INDEX embeddings_nearest ON app.embeddings USING hnsw (embedding_vector public.halfvec_cosine_ops)",
+    "CREATE INDEX embeddings_nearest ON app.embeddings USING hnsw (embedding_vector public.halfvec_ip_ops)",
     "CREATE INDEX plain_nearest ON public.plain USING hnsw (embedding_vector public.halfvec_cosine_ops)",
     "VACUUM ANALYZE",
 )

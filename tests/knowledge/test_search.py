@@ -11,6 +11,7 @@ import pytest
 from flomastr.search import MAX_FILTER
 from flomastr.settings import settings
 from functions.knowledge_search.handler import lambda_handler as handler
+from tests.endpoint import rightly
 from tests.events import call
 from tests.knowledge.library import Json, Library
 from tests.problems import refused
@@ -178,6 +179,23 @@ def test_letters_in_two_parts_are_highlighted_as_they_are_written(lib: Library) 
     lib.put("a", "Le re\u0301sume\u0301 est long")
     (hit,) = lib.find("résumé", mode="text")
     assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["re\u0301sume\u0301"]
+
+
+def test_vectors_count_by_their_direction_whatever_their_length(lib: Library) -> None:
+    def stretched(asked: Json) -> tuple[int, Json]:
+        status, body = rightly(asked)
+        for row in body["data"]:
+            if "shipping" in asked["input"][row["index"]]:
+                row["embedding"] = [5 * number for number in row["embedding"]]
+        return status, body
+
+    lib.put("near", "refunds take a week")
+    lib.put("far", "shipping takes a week")
+    with lib.endpoint.answering(stretched):
+        lib.embed()
+    near, far = lib.find("refunds take a week", mode="vector")
+    assert (near["document_name"], near["score"]) == ("near", pytest.approx(1, abs=0.001))
+    assert far["score"] < 0.9
 
 
 def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -> None:
