@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from dev.problems import Problem
+from dev.errors import Problem
 
 
 def main() -> int:
@@ -48,19 +48,19 @@ def _run(arguments: argparse.Namespace) -> None:
 
             print_token(arguments.user, arguments.email, arguments.super_admin, data)
         case "age":
-            from dev.age import age
+            from dev.samples.age_demo import age
 
             age(arguments.days, data)
         case "fill":
-            from dev.fill import fill
+            from dev.samples.fill_knowledge import fill
 
             fill(arguments.passages, arguments.port, data)
         case "openapi":
-            from dev.openapi import write
+            from dev.docs.openapi import write
 
             write()
         case "routes":
-            from dev.routes import write
+            from dev.docs.routes import write
 
             write()
         case _:

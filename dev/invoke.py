@@ -5,17 +5,17 @@ import json
 from pathlib import Path
 from socket import socket
 
-from dev import postgres, storage
-from dev.database import Database, database
-from dev.embeddings import embeddings
-from dev.environment import parameters
-from dev.events import Event, HttpRequest, http_event, scheduled_event
-from dev.platform import address, listen, platform
-from dev.problems import Problem
-from dev.queues import provide, sqs_event
-from dev.sandbox import EventTooLarge, FunctionFailed
-from dev.storage import Storage
-from dev.template import Template, read_template
+from dev.aws.environment import parameters
+from dev.aws.events import Event, HttpRequest, http_event, scheduled_event
+from dev.aws.platform import address, listen, platform
+from dev.aws.sandbox import EventTooLarge, FunctionFailed
+from dev.aws.sqs_poller import provide, sqs_event
+from dev.aws.template import Template, read_template
+from dev.errors import Problem
+from dev.services import object_storage, postgres
+from dev.services.database import Database, database
+from dev.services.embeddings_server import embeddings
+from dev.services.object_storage import Storage
 
 
 def invoke(name: str, event: Path | None, data: Path) -> None:
@@ -26,7 +26,7 @@ def invoke(name: str, event: Path | None, data: Path) -> None:
         listen() as listener,
         embeddings(data) as model,
         database(data, postgres.reach) as found,
-        storage.reach(data) as objects,
+        object_storage.reach(data) as objects,
     ):
         template = read_template(parameters=parameters(f"http://{address(listener)}", model.url))
         provide(template.functions.values(), objects)

@@ -8,20 +8,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from socket import socket
 
-from dev.database import Database, database
-from dev.demo import EMAIL, OWNER, TENANT, Api, load_demo
-from dev.embeddings import embeddings
-from dev.environment import parameters, search_path
-from dev.identity import Identity
-from dev.platform import Platform, address, listen, platform
-from dev.postgres import cluster
-from dev.problems import Problem
-from dev.queues import deliver, provide
-from dev.sandbox import FunctionFailed
-from dev.scheduler import keep_time
-from dev.screen import console, paste, step
-from dev.storage import Storage, storage
-from dev.template import Template, read_template
+from dev.aws.environment import parameters, search_path
+from dev.aws.platform import Platform, address, listen, platform
+from dev.aws.sandbox import FunctionFailed
+from dev.aws.scheduler import keep_time
+from dev.aws.sqs_poller import deliver, provide
+from dev.aws.template import Template, read_template
+from dev.console import console, paste, step
+from dev.errors import Problem
+from dev.samples.load_demo import EMAIL, OWNER, TENANT, Api, load_demo
+from dev.services.database import Database, database
+from dev.services.embeddings_server import embeddings
+from dev.services.object_storage import Storage, storage
+from dev.services.oidc_issuer import Identity
+from dev.services.postgres import cluster
 
 
 def serve(port: int, data: Path) -> None:

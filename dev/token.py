@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from dev.database import database
-from dev.identity import Identity
-from dev.postgres import reach
+from dev.services.database import database
+from dev.services.oidc_issuer import Identity
+from dev.services.postgres import reach
 
 
 def print_token(user: str, email: str, super_admin: bool, data: Path) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from dev.postgres import Cluster, cluster, create_database
-from flomastr import connection
+from dev.services.postgres import Cluster, cluster, create_database
+from flomastr.database import connection
+from flomastr.object_storage import client
 from flomastr.settings import settings
-from flomastr.storage import client
 from schema.migrate import migrate
-from tests import endpoint, pooler, storage
-from tests.endpoint import Endpoint
-from tests.factories import Factory
-from tests.flomastr.connected import connected
+from tests.support import embeddings_endpoint, pgbouncer, s3
+from tests.support.connected import connected
+from tests.support.embeddings_endpoint import Endpoint
+from tests.support.factories import Factory
 
 RUN = ExitStack()
 CLUSTER = "FLOMASTR_TEST_CLUSTER"  # "port pid password": what the workers need to know
@@ -78,7 +78,7 @@ def direct_url(server: Cluster, database: str) -> str:
 @pytest.fixture(scope="session")
 def embeddings() -> Iterator[Endpoint]:
     """What the functions ask for vectors."""
-    with endpoint.running() as running:
+    with embeddings_endpoint.running() as running:
         yield running
 
 
@@ -87,9 +87,9 @@ def database_url(direct_url: str, embeddings: Endpoint) -> Iterator[str]:
     """What the functions connect to: PgBouncer 1.18 in transaction mode where it is installed, else Postgres itself."""
     with ExitStack() as stack:
         url = direct_url
-        if pooler.BINARY:
-            url = stack.enter_context(pooler.pgbouncer(url))
-        os.environ |= {"DATABASE_URL": url, "EMBEDDINGS_URL": embeddings.url, **storage.NOWHERE}
+        if pgbouncer.BINARY:
+            url = stack.enter_context(pgbouncer.pgbouncer(url))
+        os.environ |= {"DATABASE_URL": url, "EMBEDDINGS_URL": embeddings.url, **s3.NOWHERE}
         settings.cache_clear()  # a handler may have read them while the tests were collected
         yield url
         connection.discard()
@@ -109,10 +109,10 @@ def as_job(job_url: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bucket(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[storage.Bucket]:
+def bucket(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Bucket]:
     """This worker's bucket, which the environment names from now on."""
-    with storage.running(tmp_path_factory.mktemp("storage")) as bucket:
-        os.environ |= storage.environment(bucket)
+    with s3.running(tmp_path_factory.mktemp("storage")) as bucket:
+        os.environ |= s3.environment(bucket)
         settings.cache_clear()
         client.cache_clear()
         yield bucket

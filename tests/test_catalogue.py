@@ -4,8 +4,8 @@ from typing import LiteralString
 
 import pytest
 
-from tests.catalogue import CHECKS, Connection, problems
-from tests.exceptions import EXCEPTIONS
+from tests.support.catalogue import CHECKS, Connection, problems
+from tests.support.catalogue_allowlist import EXCEPTIONS
 
 
 def test_the_catalogue_opens_no_way_past_row_level_security(superuser: Connection) -> None:

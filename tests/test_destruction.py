@@ -16,10 +16,10 @@ import pytest
 from psycopg import sql
 from psycopg.rows import scalar_row
 
-from tests.destroyers import KNOWN, NOT_KEPT
-from tests.factories import Factory, Tenant, archived_file
-from tests.schema.furnished import furnished
-from tests.visitors import stored
+from tests.support.allowed_deletes import KNOWN, NOT_KEPT
+from tests.support.cross_tenant import stored
+from tests.support.factories import Factory, Tenant, archived_file
+from tests.support.full_tenant import furnished
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,10 +57,10 @@ def in_python(text: str) -> Iterator[str]:
         match node:
             case ast.Constant(value=str(constant)):
                 yield from statements(constant)
-            case ast.Attribute(value=ast.Name(id="storage"), attr=attr) if attr in OF_OBJECTS:
-                yield f"storage.{attr}"
-            case ast.ImportFrom(module="flomastr.storage", names=names):
-                yield from (f"storage.{name.name}" for name in names if name.name in OF_OBJECTS)
+            case ast.Attribute(value=ast.Name(id="object_storage"), attr=attr) if attr in OF_OBJECTS:
+                yield f"object_storage.{attr}"
+            case ast.ImportFrom(module="flomastr.object_storage", names=names):
+                yield from (f"object_storage.{name.name}" for name in names if name.name in OF_OBJECTS)
             case ast.Attribute(attr=attr) if attr.startswith("delete_object"):
                 yield attr
             case _:
@@ -73,7 +73,8 @@ def destructive() -> Iterator[tuple[str, str]]:
         yield from ((str(path.relative_to(ROOT)), statement) for statement in statements(path.read_text()))
     for folder in ("layers", "functions", "dev", "schema"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            yield from ((str(path.relative_to(ROOT)), statement) for statement in in_python(path.read_text()))
+            name = str(path.relative_to(ROOT)).removeprefix("layers/flomastr/")
+            yield from ((name, statement) for statement in in_python(path.read_text()))
 
 
 def names(superuser: Connection, query: Any) -> set[str]:
@@ -128,9 +129,9 @@ def test_what_destroys_is_found_in_sql(text: str, found: list[str]) -> None:
     [
         ("Query('DELETE FROM app.things' ' WHERE true')", ["DELETE FROM app.things"]),
         ("f'DELETE FROM {table}'", ["DELETE FROM "]),
-        ("storage.remove(keys)", ["storage.remove"]),
-        ("go = storage.erase", ["storage.erase"]),
-        ("from flomastr.storage import put, remove", ["storage.remove"]),
+        ("object_storage.remove(keys)", ["object_storage.remove"]),
+        ("go = object_storage.erase", ["object_storage.erase"]),
+        ("from flomastr.object_storage import put, remove", ["object_storage.remove"]),
         ("client().delete_object(Key=key)", ["delete_object"]),
         ("files.remove(file)", []),
     ],

@@ -8,13 +8,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from flomastr import connection, issued_keys
+from flomastr.database import connection
 from flomastr.settings import settings
-from tests.events import Answer
-from tests.factories import Factory
-from tests.scenes import BY_NAME, DOCUMENT, OPERATIONS, Operation, Scene
-from tests.schema.furnished import embed
-from tests.ways import Stage, Way, called, to, ways_to
+from flomastr.tenancy import api_keys
+from tests.support.events import Answer
+from tests.support.factories import Factory
+from tests.support.full_tenant import embed
+from tests.support.requests import BY_NAME, DOCUMENT, OPERATIONS, Operation, Scene
+from tests.support.status_triggers import Stage, Way, called, to, ways_to
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def it_is_the_last_super_admin(stage: Stage) -> Answer:
 @to(409, called("create_api_key"))
 def its_secret_cannot_be_derived_any_more(stage: Stage) -> Answer:
     assert stage.with_header("idempotency-key", "1").status == 201
-    stage.patch.setattr(issued_keys, "signing_key", lambda: b"another")
+    stage.patch.setattr(api_keys, "signing_key", lambda: b"another")
     return stage.with_header("idempotency-key", "1")
 
 

@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
-from flomastr import flight
-from flomastr.identity import Caller
-from tests.events import Answer, call
-from tests.factories import Factory
-from tests.operations import OPERATIONS, Names, Operation
-from tests.visitors import (
+from flomastr.caller import Caller
+from flomastr.database import access
+from tests.support.cross_tenant import (
     SECRET,
     VISITORS,
     Connection,
@@ -22,6 +19,9 @@ from tests.visitors import (
     stored,
     unknown,
 )
+from tests.support.events import Answer, call
+from tests.support.factories import Factory
+from tests.support.operations import OPERATIONS, Names, Operation
 
 EVER_NEW = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+Z"
@@ -143,7 +143,7 @@ def test_with_the_gate_taken_away_row_level_security_alone_still_keeps_the_other
     asks_for_a_thing = bool(set(re.findall(r"{(\w+)}", operation.path)) - {"slug"})
     headers = {"authorization": f"Bearer {other.key.token()}"}
     for named_in in ways_to_name(operation):
-        monkeypatch.setattr(flight, "ENTER", LET_INTO.format(make.tenant().id))
+        monkeypatch.setattr(access, "ENTER", LET_INTO.format(make.tenant().id))
         answer = operation.ask(other.tenant.owner, other.names, named_in, headers)
         assert SECRET not in answer.body
         assert answer.status not in (422, 500, 503), answer.body

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from dev.template import read_template
+from dev.aws.template import read_template
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = read_template()

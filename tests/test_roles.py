@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.factories import KEY_SCOPES, Factory
-from tests.scenes import MACHINES, OPERATIONS, PEOPLE, ROLES, Operation, Scene
+from tests.support.factories import KEY_SCOPES, Factory
+from tests.support.requests import MACHINES, OPERATIONS, PEOPLE, ROLES, Operation, Scene
 
 EVERYBODY = ("anonymous", *PEOPLE, "key for nothing", *MACHINES)
 MEMBERS = ("member", "admin", "owner", "super admin")

@@ -15,9 +15,9 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
-from dev.postgres import free_port
-from tests import pooler
-from tests.factories import Factory
+from dev.services.postgres import free_port
+from tests.support import pgbouncer
+from tests.support.factories import Factory
 
 ROOT = Path(__file__).parent.parent
 SAM = Path(sys.executable).with_name("sam")
@@ -62,8 +62,8 @@ def api(built: Path, network: str, direct_url: str) -> Iterator[str]:
     """Where `sam local start-api` serves; its containers reach the database by their network's gateway."""
     gateway = docker("network", "inspect", network, "--format", "{{(index .IPAM.Config 0).Gateway}}")
     assert gateway
-    with pooler.running(direct_url, host=gateway) as running:
-        variables = {"DATABASE_URL": pooler.pooled(direct_url, running), "SIGNING_KEY": "test"}
+    with pgbouncer.running(direct_url, host=gateway) as running:
+        variables = {"DATABASE_URL": pgbouncer.pooled(direct_url, running), "SIGNING_KEY": "test"}
         (built.parent / "environment.json").write_text(json.dumps({"Parameters": variables}))
         port = free_port()
         with (built.parent / "sam.log").open("w") as log:
@@ -107,7 +107,7 @@ def ask(url: str, method: str = "GET", body: Any = None, token: str | None = Non
 
 
 @needs_docker
-@pooler.needs_pgbouncer
+@pgbouncer.needs_pgbouncer
 @pytest.mark.timeout(400)
 def test_a_workflow_is_written_and_read_through_sam_local(api: str, make: Factory) -> None:
     tenant = make.tenant()

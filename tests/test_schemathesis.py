@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.conftest import Cluster
-from tests.described import QUIETLY, SCHEMA, Platform, in_sequence, platform
+from tests.support.openapi_strategies import QUIETLY, SCHEMA, Platform, in_sequence, platform
 
 CASES_OF_AN_OPERATION = 24  # some 1,500 in all
 SEQUENCES, STEPS = 7, 20  # some 500 more

@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test  # pyright: ignore
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.executions.handler import lambda_handler as executions
 from functions.lifecycle.handler import lambda_handler as lifecycle
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, call
-from tests.factories import Factory
-from tests.model import STATES, Lifecycle, Member, Platform, Refused, Tenant, Workflow
+from tests.support.events import Answer, call
+from tests.support.factories import Factory
+from tests.support.reference_model import STATES, Lifecycle, Member, Platform, Refused, Tenant, Workflow
 
 SEQUENCES, STEPS = 30, 100
 ONE_SEQUENCE = settings(

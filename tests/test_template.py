@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from samcli import yamlhelper
 
-from flomastr.lake import SOURCES, Source
+from flomastr.archive.parquet import SOURCES, Source
 
 ROOT = Path(__file__).parent.parent
 YAML: Any = yamlhelper  # which has no types

@@ -4,13 +4,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from flomastr import api_keys, tokens
-from flomastr.database import ask
+from flomastr.auth import api_key_tokens, oidc
+from flomastr.auth.oidc import InvalidToken, KeySet
+from flomastr.caller import Caller
+from flomastr.database.session import ask
 from flomastr.errors import ServiceError, Unavailable
-from flomastr.identity import Caller
 from flomastr.observability import instrumented, logger
 from flomastr.settings import settings
-from flomastr.tokens import InvalidToken, KeySet
 
 DATABASE_SECONDS = 2.0
 keys = KeySet(settings().oidc_jwks_url)
@@ -22,7 +22,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     try:
         if scheme.lower() != "bearer":
             raise InvalidToken("no bearer token")
-        caller = machine(token) if token.startswith("flo_") else tokens.verify(token, keys, settings())
+        caller = machine(token) if token.startswith("flo_") else oidc.verify(token, keys, settings())
     except (InvalidToken, ServiceError) as error:
         logger.info("Refused", reason=str(error))
         return {"isAuthorized": False}
@@ -30,11 +30,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 
 def machine(token: str) -> Caller:
-    key = api_keys.parse(token)
+    key = api_key_tokens.parse(token)
     if key is None:
         raise InvalidToken("no API key has this form")
     try:
-        ask(api_keys.verify(key), DATABASE_SECONDS)
+        ask(api_key_tokens.verify(key), DATABASE_SECONDS)
     except Unavailable:
         logger.warning("API key not verified here: app.enter verifies it with the request")
     return Caller(key_id=key.id, key_hash=key.secret_hash.hex())

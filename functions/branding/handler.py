@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Response
 
-from flomastr import branding
-from flomastr.auth import enters
-from flomastr.branding import Branding, BrandingChanges
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, tagged
-from flomastr.http import create_app, http_handler
+from flomastr.database.session import Database
+from flomastr.http.app import create_app, http_handler
+from flomastr.http.dependencies import enters
+from flomastr.http.etags import IfMatch, IfNoneMatch, tagged
+from flomastr.tenancy import branding
+from flomastr.tenancy.branding import Branding, BrandingChanges
 
 app = create_app("/routes/branding", "branding")
 Reading = Annotated[Database, enters("tenant:read")]

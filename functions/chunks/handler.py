@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import chunks, knowledge
-from flomastr.auth import enters
-from flomastr.chunks import ChunkFilter, StoredChunk, WithVectors
-from flomastr.database import Database
-from flomastr.http import create_app, http_handler
-from flomastr.paging import Page
+from flomastr.database.session import Database
+from flomastr.http.app import create_app, http_handler
+from flomastr.http.dependencies import enters
+from flomastr.http.paging import Page
+from flomastr.knowledge import bases, chunks
+from flomastr.knowledge.chunks import ChunkFilter, StoredChunk, WithVectors
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/chunks", "knowledge")
 Reading = Annotated[Database, enters("knowledge:read")]
@@ -29,7 +29,7 @@ async def list_chunks(
     newest = chunks.newest(knowledge_base_id, matching, page, include_vectors)
     listed = page.of(newest, chunks.count(knowledge_base_id, matching), db, response)
     if not listed:
-        db.one(knowledge.get(knowledge_base_id))  # or it is not found
+        db.one(bases.get(knowledge_base_id))  # or it is not found
     return listed
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from flomastr import compaction, jobs
+from flomastr import jobs
+from flomastr.archive import compaction_job
 from flomastr.observability import instrumented
 
 
 @instrumented
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return jobs.run("compact", compaction.run, event, context)
+    return jobs.run("compact", compaction_job.run, event, context)

@@ -5,15 +5,16 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
-from flomastr import embed_queue, knowledge, stored_documents
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
-from flomastr.documents import DocumentBatch, NewDocument, cut, cut_all
-from flomastr.etags import IfMatch, IfNew, IfNoneMatch, tagged
-from flomastr.fields import DocumentName, Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
-from flomastr.stored_documents import Document, DocumentFilter, StoredDocument, StoredDocuments, WholeDocument
+from flomastr.database.session import Database
+from flomastr.embeddings import queue
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfMatch, IfNew, IfNoneMatch, tagged
+from flomastr.http.fields import DocumentName, Message
+from flomastr.http.paging import Page
+from flomastr.knowledge import bases, documents
+from flomastr.knowledge.documents import Document, DocumentFilter, StoredDocument, StoredDocuments, WholeDocument
+from flomastr.knowledge.ingest import DocumentBatch, NewDocument, cut, cut_all
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/documents", "knowledge")
 Reading = Annotated[Database, enters("knowledge:read")]
@@ -27,18 +28,18 @@ async def list_documents(
     knowledge_base_id: UUID, db: Reading, matching: Annotated[DocumentFilter, Query()], page: Page, response: Response
 ) -> list[Document]:
     """Newest first, without their content; filter status: processing, embedded, failed."""
-    newest = stored_documents.newest(knowledge_base_id, matching, page)
-    listed = page.of(newest, stored_documents.count(knowledge_base_id, matching), db, response)
+    newest = documents.newest(knowledge_base_id, matching, page)
+    listed = page.of(newest, documents.count(knowledge_base_id, matching), db, response)
     if not listed:
-        db.one(knowledge.get(knowledge_base_id))  # or it is not found
+        db.one(bases.get(knowledge_base_id))  # or it is not found
     return listed
 
 
 @app.post("/batch", responses=HELD)
 async def store_documents(knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: OnceKey) -> StoredDocuments:
     """Up to 100, all of them or none."""
-    stored = db.once(stored_documents.store(knowledge_base_id, cut_all(batch.documents)), key)
-    embed_queue.send(task for document in stored for task in document.tasks())
+    stored = db.once(documents.store(knowledge_base_id, cut_all(batch.documents)), key)
+    queue.send(task for document in stored for task in document.tasks())
     return StoredDocuments(documents=stored)
 
 
@@ -46,7 +47,7 @@ async def store_documents(knowledge_base_id: UUID, batch: DocumentBatch, db: Wri
 async def get_document(
     knowledge_base_id: UUID, name: Name, db: Reading, known: IfNoneMatch, response: Response
 ) -> WholeDocument:
-    return tagged(db.one(stored_documents.get(knowledge_base_id, name)), response, known)
+    return tagged(db.one(documents.get(knowledge_base_id, name)), response, known)
 
 
 @app.put("/{name}", responses=HELD)
@@ -60,15 +61,15 @@ async def store_document(
     response: Response,
 ) -> StoredDocument:
     """New, or in the place of the one of this name. Passages that stay as they are keep their vectors."""
-    expected = [stored_documents.NO_ETAG] if if_new else if_match
-    stored = db.one(stored_documents.store(knowledge_base_id, [cut(name, new)], expected))
-    embed_queue.send(stored.tasks())
+    expected = [documents.NO_ETAG] if if_new else if_match
+    stored = db.one(documents.store(knowledge_base_id, [cut(name, new)], expected))
+    queue.send(stored.tasks())
     return tagged(stored, response)
 
 
 @app.delete("/{name}", responses=HELD)
 async def delete_document(knowledge_base_id: UUID, name: Name, db: Writing, if_match: IfMatch) -> Message:
-    db.one(stored_documents.delete(knowledge_base_id, name, if_match))
+    db.one(documents.delete(knowledge_base_id, name, if_match))
     return Message(message="The document and its passages are deleted.")
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from flomastr import embedding
+from flomastr.embeddings import worker
 from flomastr.observability import instrumented
 
 
 @instrumented
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    lost = embedding.work(event.get("Records", []), context.get_remaining_time_in_millis() / 1000)
+    lost = worker.work(event.get("Records", []), context.get_remaining_time_in_millis() / 1000)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in lost]}

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from fastapi import Response
 
-from flomastr import erasures
-from flomastr.auth import OnceKey, enters_named, outside
-from flomastr.database import Database
-from flomastr.erasures import Erasure, NewErasure
-from flomastr.etags import IfNoneMatch, created, tagged
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters_named, outside
+from flomastr.http.etags import IfNoneMatch, created, tagged
+from flomastr.http.paging import Page
+from flomastr.retention import erasures
+from flomastr.retention.erasures import Erasure, NewErasure
 
 app = create_app("/routes", "erasures")
 OnPlatform = Annotated[Database, outside("platform:read")]

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Body
 
-from flomastr import events
-from flomastr.auth import OnceKey
-from flomastr.database import Database
-from flomastr.events import EventResults, Posted
-from flomastr.http import create_app, http_handler
-from flomastr.webhooks import reports
+from flomastr.database.session import Database
+from flomastr.http.app import create_app, http_handler
+from flomastr.http.dependencies import OnceKey
+from flomastr.http.webhook_auth import reports
+from flomastr.workflows import n8n_events
+from flomastr.workflows.n8n_events import EventResults, Posted
 
 app = create_app("/routes/n8n", "events")
 Reporting = Annotated[Database, reports("events:write")]
@@ -18,7 +18,7 @@ Reporting = Annotated[Database, reports("events:write")]
 @app.post("/events", status_code=202)
 async def record_events(posted: Annotated[Posted, Body()], db: Reporting, key: OnceKey) -> EventResults:
     """Error posts, log messages, executions and pages of them; unknown workflows are made. One result for each item."""
-    return EventResults(results=db.once(events.record(posted), key))
+    return EventResults(results=db.once(n8n_events.record(posted), key))
 
 
 lambda_handler = http_handler(app)

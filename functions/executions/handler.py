@@ -5,17 +5,17 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import analytics, archived, deliveries, executions
-from flomastr.analytics import Summary
-from flomastr.archived import MOVED, Archived, Moved
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
-from flomastr.deliveries import Batch, BatchResults, NewExecution
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.executions import Execution, ExecutionChanges, Matching, WithData
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
+from flomastr.archive import redirects
+from flomastr.archive.redirects import MOVED, Archived, Moved
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message
+from flomastr.http.paging import Page
+from flomastr.workflows import executions, recording, summary
+from flomastr.workflows.executions import Execution, ExecutionChanges, Matching, WithData
+from flomastr.workflows.recording import Batch, BatchResults, NewExecution
 
 app = create_app("/routes/workflow-executions", "executions")
 Reading = Annotated[Database, enters("executions:read")]
@@ -26,7 +26,7 @@ KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 @app.post("", status_code=201, responses={200: KNOWN, **conflict("It belongs to another workflow.")})
 async def record_execution(new: NewExecution, db: Writing, key: OnceKey, response: Response) -> Execution:
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
-    (recorded,) = db.within(new.tenant_id).once(deliveries.record(new), key)
+    (recorded,) = db.within(new.tenant_id).once(recording.record(new), key)
     execution = recorded.execution
     if recorded.outcome != "created":
         response.status_code = 200
@@ -36,7 +36,7 @@ async def record_execution(new: NewExecution, db: Writing, key: OnceKey, respons
 @app.post("/batch")
 async def record_executions(batch: Batch, db: Writing, key: OnceKey) -> BatchResults:
     """Up to 1,000, each with its outcome: created, updated, unchanged or rejected."""
-    return BatchResults(results=db.within(batch.tenant_id).once(deliveries.record_batch(batch), key))
+    return BatchResults(results=db.within(batch.tenant_id).once(recording.record_batch(batch), key))
 
 
 @app.get("")
@@ -51,15 +51,15 @@ async def list_executions(
 @app.get("/stats/summary")
 async def summarize_executions(
     db: Reading, workflow_id: UUID | None = None, days: Annotated[int, Query(ge=1, le=365)] = 30
-) -> Summary:
-    return db.one(analytics.summary(workflow_id, days))
+) -> summary.Summary:
+    return summary.summarize(db.all(summary.groups(workflow_id, days, copies=True)), days)
 
 
 @app.get("/{execution_id}", responses=MOVED)
 async def get_execution(
     execution_id: UUID, db: Reading, known: IfNoneMatch, moved: Moved, response: Response
 ) -> Execution:
-    return tagged(archived.one(db, executions.get(execution_id), execution_id, moved), response, known)
+    return tagged(redirects.one(db, executions.get(execution_id), execution_id, moved), response, known)
 
 
 @app.put("/{execution_id}", responses=conflict("It has ended, and is not reopened; or it is archived."))
@@ -67,13 +67,13 @@ async def update_execution(
     execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Execution:
     """One that has ended is not reopened."""
-    updated = archived.one(db, executions.update(execution_id, changes, if_match), execution_id, Archived())
+    updated = redirects.one(db, executions.update(execution_id, changes, if_match), execution_id, Archived())
     return tagged(updated, response)
 
 
 @app.delete("/{execution_id}", responses=conflict("It is under a legal hold, or archived."))
 async def delete_execution(execution_id: UUID, db: Writing, if_match: IfMatch) -> Message:
-    archived.one(db, executions.delete(execution_id, if_match), execution_id, Archived())
+    redirects.one(db, executions.delete(execution_id, if_match), execution_id, Archived())
     return Message(message="The execution is deleted.")
 
 

@@ -2,7 +2,7 @@
 
 from flomastr import health
 from flomastr.health import Health, Readiness
-from flomastr.http import create_app, http_handler
+from flomastr.http.app import create_app, http_handler
 
 app = create_app("/routes/health", "health")
 

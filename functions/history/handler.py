@@ -5,15 +5,15 @@ from uuid import UUID
 
 from fastapi import Response
 
-from flomastr import archive_files, history, overview, preview, restores
-from flomastr.auth import OnceKey, enters
-from flomastr.cold import TieredExecution
-from flomastr.database import Database
-from flomastr.etags import IfNoneMatch, created, tagged
-from flomastr.executions import Matching, WithData
-from flomastr.http import create_app, http_handler
-from flomastr.overview import Days, Summary
-from flomastr.paging import Page
+from flomastr.archive import history, manifest, preview, rehydrations, summary
+from flomastr.archive.reader import TieredExecution
+from flomastr.archive.rehydrations import NewRestore, Restore
+from flomastr.database.session import Database
+from flomastr.http.app import create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfNoneMatch, created, tagged
+from flomastr.http.paging import Page
+from flomastr.workflows.executions import Matching, WithData
 
 app = create_app("/routes/history", "history")
 Reading = Annotated[Database, enters("executions:read")]
@@ -30,8 +30,8 @@ async def list_history(
 
 
 @app.get("/workflow-executions/stats/summary")
-async def summarize_history(db: Reading, workflow_id: UUID | None = None, days: Days = 30) -> Summary:
-    return overview.summary(db, workflow_id, days)
+async def summarize_history(db: Reading, workflow_id: UUID | None = None, days: summary.Days = 30) -> summary.Summary:
+    return summary.summary(db, workflow_id, days)
 
 
 @app.get("/workflow-executions/{execution_id}")
@@ -40,18 +40,18 @@ async def get_in_history(execution_id: UUID, db: Reading, known: IfNoneMatch, re
 
 
 @app.get("/statistics")
-async def get_archive_statistics(db: Archive) -> list[archive_files.Statistics]:
-    return db.all(archive_files.statistics())
+async def get_archive_statistics(db: Archive) -> list[manifest.Statistics]:
+    return db.all(manifest.statistics())
 
 
 @app.get("/files")
-async def list_archive_files(db: Archive, page: Page, response: Response) -> list[archive_files.ArchiveFile]:
-    return page.of(archive_files.newest(page), archive_files.count(), db, response)
+async def list_archive_files(db: Archive, page: Page, response: Response) -> list[manifest.ArchiveFile]:
+    return page.of(manifest.newest(page), manifest.count(), db, response)
 
 
 @app.get("/files/{file_id}/download")
-async def download_archive_file(file_id: UUID, db: Archive) -> archive_files.Download:
-    return archive_files.download(db.one(archive_files.get(file_id)))
+async def download_archive_file(file_id: UUID, db: Archive) -> manifest.Download:
+    return manifest.download(db.one(manifest.get(file_id)))
 
 
 @app.get("/preview")
@@ -61,20 +61,20 @@ async def preview_archival(db: Archive, at: preview.PreviewMoment | None = None)
 
 
 @app.post("/restores", status_code=202)
-async def create_restore(new: restores.NewRestore, db: Writing, key: OnceKey, response: Response) -> restores.Restore:
+async def create_restore(new: NewRestore, db: Writing, key: OnceKey, response: Response) -> Restore:
     """Copies of archived executions are hot for some days. Restoring them again makes no second copies."""
-    (restore,) = db.within(new.tenant_id).once(restores.request(new), key)
+    (restore,) = db.within(new.tenant_id).once(rehydrations.request(new), key)
     return created(restore, response, f"/routes/history/restores/{restore.id}")
 
 
 @app.get("/restores")
-async def list_restores(db: Archive, page: Page, response: Response) -> list[restores.Restore]:
-    return page.of(restores.newest(page), restores.count(), db, response)
+async def list_restores(db: Archive, page: Page, response: Response) -> list[Restore]:
+    return page.of(rehydrations.newest(page), rehydrations.count(), db, response)
 
 
 @app.get("/restores/{restore_id}")
-async def get_restore(restore_id: UUID, db: Archive, known: IfNoneMatch, response: Response) -> restores.Restore:
-    return tagged(db.one(restores.get(restore_id)), response, known)
+async def get_restore(restore_id: UUID, db: Archive, known: IfNoneMatch, response: Response) -> Restore:
+    return tagged(db.one(rehydrations.get(restore_id)), response, known)
 
 
 lambda_handler = http_handler(app)

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import holds
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
+from flomastr.database.session import Database
 from flomastr.errors import NotFound
-from flomastr.etags import IfNoneMatch, created, tagged
-from flomastr.holds import Filter, LegalHold, NewHold, Release
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfNoneMatch, created, tagged
+from flomastr.http.paging import Page
+from flomastr.retention import legal_holds
+from flomastr.retention.legal_holds import Filter, LegalHold, NewHold, Release
 
 app = create_app("/routes/legal-holds", "holds")
 Reading = Annotated[Database, enters("holds:read")]
@@ -22,7 +22,7 @@ Writing = Annotated[Database, enters("holds:write")]
 @app.post("", status_code=201)
 async def create_hold(new: NewHold, db: Writing, key: OnceKey, response: Response) -> LegalHold:
     """From now on nothing that is under it is deleted."""
-    (hold,) = db.within(new.tenant_id).once(holds.place(new), key)
+    (hold,) = db.within(new.tenant_id).once(legal_holds.place(new), key)
     return created(hold, response, f"/routes/legal-holds/{hold.id}")
 
 
@@ -31,18 +31,18 @@ async def list_holds(
     db: Reading, matching: Annotated[Filter, Query()], page: Page, response: Response
 ) -> list[LegalHold]:
     """Newest first, the released ones included; filter active."""
-    return page.of(holds.newest(matching, page), holds.count(matching), db, response)
+    return page.of(legal_holds.newest(matching, page), legal_holds.count(matching), db, response)
 
 
 @app.get("/{hold_id}")
 async def get_hold(hold_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> LegalHold:
-    return tagged(db.one(holds.get(hold_id)), response, known)
+    return tagged(db.one(legal_holds.get(hold_id)), response, known)
 
 
 @app.post("/{hold_id}/release", responses=conflict("It has been released."))
 async def release_hold(hold_id: UUID, release: Release, db: Writing, key: OnceKey, response: Response) -> LegalHold:
     """It stays as a record, with who released it and why."""
-    released = db.once(holds.release(hold_id, release), key)
+    released = db.once(legal_holds.release(hold_id, release), key)
     if not released:
         raise NotFound
     return tagged(released[0], response)

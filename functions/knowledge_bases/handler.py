@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import knowledge
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.knowledge import Filter, KnowledgeBase, KnowledgeBaseChanges, NewKnowledgeBase
-from flomastr.paging import Page
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message
+from flomastr.http.paging import Page
+from flomastr.knowledge import bases
+from flomastr.knowledge.bases import Filter, KnowledgeBase, KnowledgeBaseChanges, NewKnowledgeBase
 from flomastr.settings import embedding_models
 
 app = create_app("/routes/knowledge-bases", "knowledge")
@@ -23,7 +23,7 @@ TAKEN = conflict("The tenant has a knowledge base of this name already.")
 
 @app.post("", status_code=201, responses=TAKEN)
 async def create_knowledge_base(new: NewKnowledgeBase, db: Writing, key: OnceKey, response: Response) -> KnowledgeBase:
-    (base,) = db.within(new.tenant_id).once(knowledge.create(new, embedding_models()[0]), key)
+    (base,) = db.within(new.tenant_id).once(bases.create(new, embedding_models()[0]), key)
     return created(base, response, f"/routes/knowledge-bases/{base.id}")
 
 
@@ -32,27 +32,27 @@ async def list_knowledge_bases(
     db: Reading, matching: Annotated[Filter, Query()], page: Page, response: Response
 ) -> list[KnowledgeBase]:
     """Newest first; filter source_type."""
-    return page.of(knowledge.newest(matching, page), knowledge.count(matching), db, response)
+    return page.of(bases.newest(matching, page), bases.count(matching), db, response)
 
 
 @app.get("/{knowledge_base_id}")
 async def get_knowledge_base(
     knowledge_base_id: UUID, db: Reading, known: IfNoneMatch, response: Response
 ) -> KnowledgeBase:
-    return tagged(db.one(knowledge.get(knowledge_base_id)), response, known)
+    return tagged(db.one(bases.get(knowledge_base_id)), response, known)
 
 
 @app.put("/{knowledge_base_id}", responses=TAKEN)
 async def update_knowledge_base(
     knowledge_base_id: UUID, changes: KnowledgeBaseChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> KnowledgeBase:
-    return tagged(db.one(knowledge.update(knowledge_base_id, changes, if_match)), response)
+    return tagged(db.one(bases.update(knowledge_base_id, changes, if_match)), response)
 
 
 @app.delete("/{knowledge_base_id}", responses=conflict("It is under a legal hold."))
 async def delete_knowledge_base(knowledge_base_id: UUID, db: Writing, if_match: IfMatch) -> Message:
     """With its documents and their passages."""
-    db.one(knowledge.delete(knowledge_base_id, if_match))
+    db.one(bases.delete(knowledge_base_id, if_match))
     return Message(message="The knowledge base and its documents are deleted.")
 
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import Response
 
-from flomastr import embed_queue, knowledge, knowledge_index
-from flomastr.auth import OnceKey, enters_named
-from flomastr.database import Database
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.knowledge import Filter
-from flomastr.knowledge_index import Index, NewEntry, StoredEntry
-from flomastr.paging import Page
+from flomastr.database.session import Database
+from flomastr.embeddings import queue
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters_named
+from flomastr.http.paging import Page
+from flomastr.knowledge import bases, legacy_index
+from flomastr.knowledge.bases import Filter
+from flomastr.knowledge.legacy_index import Index, NewEntry, StoredEntry
 from flomastr.settings import embedding_models
 
 app = create_app("/routes/{slug}/index", "knowledge")
@@ -21,16 +22,16 @@ Writing = Annotated[Database, enters_named("knowledge:write")]
 @app.get("")
 async def get_index(db: Reading, page: Page, response: Response) -> Index:
     """The knowledge bases of the tenant as entries, newest first."""
-    bases, (total,) = db.both(knowledge.newest(Filter(), page), knowledge.count(Filter()))
-    entries = [knowledge_index.entry(base) for base in page.cut(bases, response)]
+    found, (total,) = db.both(bases.newest(Filter(), page), bases.count(Filter()))
+    entries = [legacy_index.entry(base) for base in page.cut(found, response)]
     return Index(entries=entries, total_count=total.count)
 
 
 @app.post("", responses=conflict("It is under a legal hold."))
 async def store_entry(new: NewEntry, db: Writing, key: OnceKey) -> StoredEntry:
     """In the knowledge base of this title, made if there is none."""
-    (stored,) = db.once(knowledge_index.store(new, embedding_models()[0]), key)
-    embed_queue.send(stored.tasks())
+    (stored,) = db.once(legacy_index.store(new, embedding_models()[0]), key)
+    queue.send(stored.tasks())
     return stored
 
 

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from fastapi import Query
 
-from flomastr import knowledge_models
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
+from flomastr.database.session import Database
 from flomastr.errors import NotFound
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.knowledge_models import KnowledgeBaseModel, ModelChoice, ModelName
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.fields import Message
+from flomastr.knowledge import embedding_models
+from flomastr.knowledge.embedding_models import KnowledgeBaseModel, ModelChoice, ModelName
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/models", "knowledge")
 Reading = Annotated[Database, enters("knowledge:read")]
@@ -21,7 +21,7 @@ Choosing = Annotated[Database, enters("models:write")]
 @app.get("")
 async def list_models(knowledge_base_id: UUID, db: Reading) -> list[KnowledgeBaseModel]:
     """The one that is searched, and those that are built or kept beside it."""
-    if models := db.all(knowledge_models.of_base(knowledge_base_id)):
+    if models := db.all(embedding_models.of_base(knowledge_base_id)):
         return models
     raise NotFound
 
@@ -31,7 +31,7 @@ async def add_model(
     knowledge_base_id: UUID, choice: ModelChoice, db: Choosing, key: OnceKey
 ) -> list[KnowledgeBaseModel]:
     """Begins to build the vectors of another model beside those that are searched."""
-    return db.once(knowledge_models.add(knowledge_base_id, choice.embedding_model), key)
+    return db.once(embedding_models.add(knowledge_base_id, choice.embedding_model), key)
 
 
 @app.post("/activate", responses=conflict("The model is not complete."))
@@ -39,12 +39,12 @@ async def activate_model(
     knowledge_base_id: UUID, choice: ModelChoice, db: Choosing, key: OnceKey
 ) -> list[KnowledgeBaseModel]:
     """The base is searched by it from now on. The one before stays, and may be activated again."""
-    return db.once(knowledge_models.activate(knowledge_base_id, choice.embedding_model), key)
+    return db.once(embedding_models.activate(knowledge_base_id, choice.embedding_model), key)
 
 
 @app.delete("", responses=conflict("It is the one that is searched."))
 async def drop_model(knowledge_base_id: UUID, embedding_model: Annotated[ModelName, Query()], db: Choosing) -> Message:
-    db.one(knowledge_models.drop(knowledge_base_id, embedding_model))
+    db.one(embedding_models.drop(knowledge_base_id, embedding_model))
     return Message(message="The model and its vectors are gone from the knowledge base.")
 
 

@@ -5,14 +5,16 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import dead_letters, embed_queue, search
-from flomastr.auth import OnceKey, enters_named
-from flomastr.database import Database
-from flomastr.dead_letters import DailyUsage, DeadLetter
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
-from flomastr.search import SearchAnswer, SearchRequest
+from flomastr.database.session import Database
+from flomastr.embeddings import dead_letters, queue, usage
+from flomastr.embeddings.dead_letters import DeadLetter
+from flomastr.embeddings.usage import DailyUsage
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters_named
+from flomastr.http.fields import Message
+from flomastr.http.paging import Page
+from flomastr.knowledge import search
+from flomastr.knowledge.search import SearchAnswer, SearchRequest
 
 app = create_app("/routes/knowledge/{slug}", "knowledge")
 Reading = Annotated[Database, enters_named("knowledge:read")]
@@ -35,7 +37,7 @@ async def list_dead_letters(db: Reading, page: Page, response: Response) -> list
 async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: OnceKey) -> Message:
     """It is no longer one, until it fails again."""
     (retried,) = db.once(dead_letters.retry(dead_letter_id), key)
-    embed_queue.send([retried.task()])
+    queue.send([retried.task()])
     return Message(message="The document waits to be embedded again.")
 
 
@@ -49,7 +51,7 @@ async def retry_dead_letters(db: Writing, key: OnceKey) -> Message:
 @app.get("/usage")
 async def get_usage(db: Reading, days: Annotated[int, Query(ge=1, le=365)] = 30) -> list[DailyUsage]:
     """What embedding documents has cost, by day and model."""
-    return db.all(dead_letters.usage(days))
+    return db.all(usage.usage(days))
 
 
 lambda_handler = http_handler(app)

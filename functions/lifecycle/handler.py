@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
-from flomastr import lifecycle
-from flomastr.auth import OnceKey, outside
-from flomastr.database import Database
-from flomastr.fields import TenantName
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.lifecycle import ChangedTenant, HardDelete, Provision, Provisioned, StateChange, TenantState
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, outside
+from flomastr.http.fields import TenantName
+from flomastr.tenancy import lifecycle
+from flomastr.tenancy.lifecycle import ChangedTenant, HardDelete, Provision, Provisioned, StateChange, TenantState
 
 app = create_app("/routes", "lifecycle")
 Reading = Annotated[Database, outside("platform:read")]

@@ -5,15 +5,15 @@ from urllib.parse import quote
 
 from fastapi import Path, Response
 
-from flomastr import members
-from flomastr.auth import OnceKey, enters_named
-from flomastr.database import Database
+from flomastr.database.session import Database
 from flomastr.errors import NotFound
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.members import Member, MemberChanges, NewMember, UserId
-from flomastr.paging import Page
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters_named
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message, UserId
+from flomastr.http.paging import Page
+from flomastr.tenancy import members
+from flomastr.tenancy.members import Member, MemberChanges, NewMember
 
 app = create_app("/routes/tenants/{slug}", "members")
 Reading = Annotated[Database, enters_named("members:read")]

@@ -4,26 +4,26 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from flomastr import preferences
-from flomastr.auth import OnceKey, enters, enters_if_named, outside_unless_named
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.fields import Message, Name, Text
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.members import UserId
-from flomastr.paging import Page
-from flomastr.preferences import NewPreferences, NewSetting, PreferencesChange, Setting, StoredSetting, UserPreferences
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters, enters_if_named, outside_unless_named
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message, Name, Text, UserId
+from flomastr.http.paging import Page
+from flomastr.tenancy import preferences
 
 app = create_app("/routes/user-preferences", "preferences")
 Storing = Annotated[Database, enters("preferences:write")]  # for the body may name the tenant
 Reading = Annotated[Database, enters_if_named("preferences:read")]
 Writing = Annotated[Database, enters_if_named("preferences:write")]
 Given = Annotated[Text | None, Query(description="Answered when there is no value.")]
-REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "model": UserPreferences}}
+REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "model": preferences.UserPreferences}}
 
 
 @app.post("", status_code=201, responses=REPLACED)
-async def store_preferences(new: NewPreferences, db: Storing, key: OnceKey, response: Response) -> UserPreferences:
+async def store_preferences(
+    new: preferences.NewPreferences, db: Storing, key: OnceKey, response: Response
+) -> preferences.UserPreferences:
     """In the tenant that is named. Without one, a person's own: the default in all tenants."""
     (stored,) = outside_unless_named(db.within(new.tenant_id)).once(preferences.store(new), key)
     if stored.updated_at:
@@ -32,7 +32,9 @@ async def store_preferences(new: NewPreferences, db: Storing, key: OnceKey, resp
 
 
 @app.get("/{user_id}")
-async def list_preferences(user_id: UserId, db: Reading, page: Page, response: Response) -> list[UserPreferences]:
+async def list_preferences(
+    user_id: UserId, db: Reading, page: Page, response: Response
+) -> list[preferences.UserPreferences]:
     """In a tenant its row and the own default, else those of all own tenants. The ETag is that of what PUT replaces."""
     listed = page.of(preferences.newest(user_id, page), preferences.count(user_id), db, response)
     return [tagged(row, response) if row.is_here else row for row in listed]
@@ -40,8 +42,8 @@ async def list_preferences(user_id: UserId, db: Reading, page: Page, response: R
 
 @app.put("/{user_id}")
 async def replace_preferences(
-    user_id: UserId, change: PreferencesChange, db: Writing, if_match: IfMatch, response: Response
-) -> UserPreferences:
+    user_id: UserId, change: preferences.PreferencesChange, db: Writing, if_match: IfMatch, response: Response
+) -> preferences.UserPreferences:
     return tagged(db.one(preferences.replace(user_id, change, if_match)), response)
 
 
@@ -54,15 +56,15 @@ async def delete_preferences(user_id: UserId, db: Writing, if_match: IfMatch) ->
 @app.get("/{user_id}/setting/{setting_key}")
 async def get_setting(
     user_id: UserId, setting_key: Name, db: Reading, known: IfNoneMatch, response: Response, default_value: Given = None
-) -> Setting:
+) -> preferences.Setting:
     """Its value in the tenant, else the own default, else default_value."""
     return tagged(db.one(preferences.setting(user_id, setting_key, default_value)), response, known)
 
 
 @app.put("/{user_id}/setting/{setting_key}")
 async def store_setting(
-    user_id: UserId, setting_key: Name, new: NewSetting, db: Writing, if_match: IfMatch, response: Response
-) -> StoredSetting:
+    user_id: UserId, setting_key: Name, new: preferences.NewSetting, db: Writing, if_match: IfMatch, response: Response
+) -> preferences.StoredSetting:
     """Made if it is not there; with If-Match it must be."""
     return tagged(db.one(preferences.store_setting(user_id, setting_key, new, if_match)), response)
 

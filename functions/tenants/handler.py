@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from flomastr import policies, tenants
-from flomastr.auth import OnceKey, enters_named, outside
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
-from flomastr.policies import Policies, PolicyChanges
-from flomastr.tenants import Filter, NewTenant, Tenant, TenantChanges
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters_named, outside
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message
+from flomastr.http.paging import Page
+from flomastr.tenancy import policies, tenants
+from flomastr.tenancy.policies import Policies, PolicyChanges
+from flomastr.tenancy.tenants import Filter, NewTenant, Tenant, TenantChanges
 
 app = create_app("/routes/tenants", "tenants")
 Reading = Annotated[Database, enters_named("tenant:read")]

@@ -5,15 +5,15 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import me, users
-from flomastr.auth import OnceKey, outside
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.fields import Message, Name
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.me import Identifier, MyRole, MyStatus, Resolved
-from flomastr.paging import Page
-from flomastr.users import NewUser, User, UserChanges
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, outside
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message, Name
+from flomastr.http.paging import Page
+from flomastr.tenancy import me, platform_users
+from flomastr.tenancy.me import Identifier, MyRole, MyStatus, Resolved
+from flomastr.tenancy.platform_users import NewUser, User, UserChanges
 
 app = create_app("/routes", "users")
 Reading = Annotated[Database, outside("platform:read")]
@@ -24,30 +24,30 @@ LAST = conflict("The last super admin stays.")
 
 @app.post("/users", status_code=201, responses=conflict("This person has a role already."))
 async def create_user(new: NewUser, db: Writing, key: OnceKey, response: Response) -> User:
-    (user,) = db.once(users.create(new), key)
+    (user,) = db.once(platform_users.create(new), key)
     return created(user, response, f"/routes/users/{user.id}")
 
 
 @app.get("/users")
 async def list_users(db: Reading, page: Page, response: Response) -> list[User]:
-    return page.of(users.newest(page), users.count(), db, response)
+    return page.of(platform_users.newest(page), platform_users.count(), db, response)
 
 
 @app.get("/users/{user_role_id}")
 async def get_user(user_role_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> User:
-    return tagged(db.one(users.get(user_role_id)), response, known)
+    return tagged(db.one(platform_users.get(user_role_id)), response, known)
 
 
 @app.put("/users/{user_role_id}", responses=LAST)
 async def update_user(
     user_role_id: UUID, changes: UserChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> User:
-    return tagged(db.one(users.update(user_role_id, changes, if_match)), response)
+    return tagged(db.one(platform_users.update(user_role_id, changes, if_match)), response)
 
 
 @app.delete("/users/{user_role_id}", responses=LAST)
 async def delete_user(user_role_id: UUID, db: Writing, if_match: IfMatch) -> Message:
-    db.one(users.delete(user_role_id, if_match))
+    db.one(platform_users.delete(user_role_id, if_match))
     return Message(message="The person has no global role any more.")
 
 

@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 
-from flomastr import webchat
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.fields import Message, Name
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
-from flomastr.webchat import AppendedMessages, Filter, NewMessages, NewSession, WebchatSession
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message, Name
+from flomastr.http.paging import Page
+from flomastr.workflows import webchat
+from flomastr.workflows.webchat import AppendedMessages, Filter, NewMessages, NewSession, WebchatSession
 
 app = create_app("/routes/webchat/sessions", "webchat")
 Reading = Annotated[Database, enters("webchat:read")]

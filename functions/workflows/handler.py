@@ -5,15 +5,15 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr import executions, workflows
-from flomastr.auth import OnceKey, enters
-from flomastr.database import Database
-from flomastr.etags import IfMatch, IfNoneMatch, created, tagged
-from flomastr.executions import Execution
-from flomastr.fields import Message
-from flomastr.http import conflict, create_app, http_handler
-from flomastr.paging import Page
-from flomastr.workflows import Filter, NewWorkflow, Workflow, WorkflowChanges
+from flomastr.database.session import Database
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
+from flomastr.http.fields import Message
+from flomastr.http.paging import Page
+from flomastr.workflows import executions, workflows
+from flomastr.workflows.executions import Execution
+from flomastr.workflows.workflows import Filter, NewWorkflow, Workflow, WorkflowChanges
 
 app = create_app("/routes/workflows", "workflows")
 Reading = Annotated[Database, enters("workflows:read")]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from dev.template import ROOT
+from dev.paths import ROOT
 from tests.benchmarks.report import Report
 from tests.benchmarks.scene import Scene, set_scene
 from tests.benchmarks.serving import Served, served
 from tests.conftest import Cluster
-from tests.factories import Factory
+from tests.support.factories import Factory
 
 DATA = ROOT / ".local" / "bench"  # kept, so that packages are installed once
 

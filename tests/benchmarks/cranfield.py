@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dev.template import ROOT
+from dev.paths import ROOT
 
 FOLDER = ROOT.parent / "shared" / "data" / "cranfield"
 needs_cranfield = pytest.mark.skipif(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import psycopg
 
-from tests.factories import Factory, Tenant
+from tests.support.factories import Factory, Tenant
 
 EXECUTIONS = 50_000
 BATCH = 5_000

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from dev.identity import Identity
-from dev.postgres import free_port
-from dev.template import ROOT
-from flomastr.identity import Caller
+from dev.paths import ROOT
+from dev.services.oidc_issuer import Identity
+from dev.services.postgres import free_port
+from flomastr.caller import Caller
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,17 @@ from uuid import UUID
 
 import pytest
 
-from flomastr import paging, storage
+from flomastr import object_storage
+from flomastr.http import paging
 from functions.archive.handler import lambda_handler as archive_handler
 from functions.history.handler import lambda_handler
 from tests.benchmarks.measure import in_turn
 from tests.benchmarks.report import Goal, Report
-from tests.cold.conftest import world as made_world
-from tests.cold.world import World
-from tests.events import Context, http_event
-from tests.factories import Tenant
-from tests.flomastr.connected import connected
+from tests.flomastr.archive.conftest import world as made_world
+from tests.support.archive_env import World
+from tests.support.connected import connected
+from tests.support.events import Context, http_event
+from tests.support.factories import Tenant
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -88,14 +89,14 @@ def archive(world: World) -> Iterator[Archive]:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Read:
-    counted, reading = Read(), storage.read
+    counted, reading = Read(), object_storage.read
 
     def counting(key: str, start: int, end: int) -> bytes:
         counted.requests += 1
         counted.bytes += end - start
         return reading(key, start, end)
 
-    monkeypatch.setattr(storage, "read", counting)
+    monkeypatch.setattr(object_storage, "read", counting)
     return counted
 
 

@@ -14,18 +14,19 @@ from typing import Any
 
 import pytest
 
-from dev.database import Database
-from dev.environment import parameters
-from dev.identity import Identity
-from dev.platform import HOST, Platform, address, platform
-from dev.storage import Storage
-from dev.template import ROOT, Template, read_template
+from dev.aws.environment import parameters
+from dev.aws.platform import HOST, Platform, address, platform
+from dev.aws.template import Template, read_template
+from dev.paths import ROOT
+from dev.services.database import Database
+from dev.services.object_storage import Storage
+from dev.services.oidc_issuer import Identity
 from tests.benchmarks.measure import Times
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.scene import Scene
 from tests.conftest import Cluster
-from tests.events import http_event
-from tests.factories import Factory
+from tests.support.events import http_event
+from tests.support.factories import Factory
 
 pytestmark = pytest.mark.timeout(600)
 

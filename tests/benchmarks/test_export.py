@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from dev.template import ROOT
+from dev.paths import ROOT
 from tests.benchmarks.report import Goal, Report
-from tests.cold.world import TODAY, World, world_of_its_own
 from tests.conftest import Cluster
-from tests.storage import Bucket
+from tests.support.archive_env import TODAY, World, world_of_its_own
+from tests.support.s3 import Bucket
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -35,9 +35,10 @@ import json, resource, sys, tempfile, time
 from collections import Counter
 from pathlib import Path
 from psycopg import sql
-from flomastr import archive, filing, lake, storage
+from flomastr import object_storage
+from flomastr.archive import export_job, parquet
 from functions.archive.handler import lambda_handler
-from tests.events import Context
+from tests.support.events import Context
 
 seconds = Counter()
 
@@ -51,14 +52,17 @@ def timed(owner, name):
             seconds[name] += time.perf_counter() - began
     setattr(owner, name, timing)
 
-timed(lake, "export")
+timed(parquet, "export")
 if sys.argv[2] == "export alone":
-    query = f"SELECT {lake.EXECUTIONS.columns} FROM app.workflow_executions AS e ORDER BY e.tenant_id, e.id DESC"
+    query = f"SELECT {parquet.EXECUTIONS.columns} FROM app.workflow_executions AS e ORDER BY e.tenant_id, e.id DESC"
     with tempfile.TemporaryDirectory() as folder:
-        lake.export(query, Path(folder) / "rows.parquet")
+        parquet.export(query, Path(folder) / "rows.parquet")
         seconds["bytes"] = (Path(folder) / "rows.parquet").stat().st_size
 else:
-    parts = ((archive, "prepare"), (storage, "put"), (storage, "fetch"), (lake, "tally"), (archive, "retire"))
+    parts = (
+        (export_job, "prepare"), (object_storage, "put"), (object_storage, "fetch"),
+        (parquet, "tally"), (export_job, "retire"),
+    )
     for owner, name in parts:
         timed(owner, name)
     began = time.perf_counter()

@@ -9,9 +9,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from flomastr import branding, issued_keys, me, members, policies, preferences, tenants, webchat
-from flomastr.flight import Query
-from flomastr.paging import PageRequest
+from flomastr.database.query import Query
+from flomastr.http.paging import PageRequest
+from flomastr.tenancy import api_keys, branding, me, members, policies, preferences, tenants
+from flomastr.workflows import webchat
 from functions.api_keys.handler import lambda_handler as ask_api_keys
 from functions.branding.handler import lambda_handler as ask_branding
 from functions.events.handler import lambda_handler as ask_events
@@ -23,8 +24,8 @@ from functions.webchat.handler import lambda_handler as ask_webchat
 from tests.benchmarks.measure import Call, in_turn
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.scene import Scene
-from tests.events import Context, http_event
-from tests.factories import Factory, Tenant
+from tests.support.events import Context, http_event
+from tests.support.factories import Factory, Tenant
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -73,7 +74,7 @@ def reads(tenant: Tenant) -> dict[str, tuple[Call, Query[Any]]]:
         "GET policies": (lambda: ask(ask_tenants, tenant, "GET", f"{path}/policies"), policies.get()),
         "GET branding": (lambda: ask(ask_branding, tenant, "GET", "/routes/branding"), branding.get()),
         "list of 50 members": (lambda: ask(ask_members, tenant, "GET", f"{path}/members"), members.newest(PAGE)),
-        "list of 50 API keys": (lambda: ask(ask_api_keys, tenant, "GET", "/routes/api-keys"), issued_keys.newest(PAGE)),
+        "list of 50 API keys": (lambda: ask(ask_api_keys, tenant, "GET", "/routes/api-keys"), api_keys.newest(PAGE)),
         "list of 50 sessions": (
             lambda: ask(ask_webchat, tenant, "GET", sessions),
             webchat.newest(webchat.Filter(), PAGE),

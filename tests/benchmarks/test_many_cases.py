@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tests.benchmarks.report import Goal, Report
 from tests.conftest import Cluster
-from tests.described import COLLECTION, QUIETLY, Platform, in_sequence, platform, read
+from tests.support.openapi_strategies import COLLECTION, QUIETLY, Platform, in_sequence, platform, read
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -11,14 +11,14 @@ from typing import Any, LiteralString
 import pytest
 from psycopg import sql
 
-from flomastr import archive
-from flomastr.archive import Leaf
+from flomastr.archive import export_job
+from flomastr.archive.export_job import Leaf
 from flomastr.jobs import Job
 from functions.archive.handler import lambda_handler
 from tests.benchmarks.report import Goal, Report
-from tests.cold.world import TODAY, World, world_of_its_own
 from tests.conftest import Cluster
-from tests.storage import Bucket
+from tests.support.archive_env import TODAY, World, world_of_its_own
+from tests.support.s3 import Bucket
 
 pytestmark = pytest.mark.timeout(3000)
 
@@ -152,7 +152,7 @@ def fill(world: World) -> dict[str, dict[str, Any]]:
 
 
 def watched(monkeypatch: pytest.MonkeyPatch) -> Wal:
-    wal, retire, run = Wal(), archive.retire, archive.run
+    wal, retire, run = Wal(), export_job.retire, export_job.run
 
     def retire_watched(job: Job, leaf: Leaf) -> None:
         before, rows = written(job), job.counts["rows_archived"]
@@ -165,8 +165,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Wal:
         run(job)
         wal.all = written(job)
 
-    monkeypatch.setattr(archive, "retire", retire_watched)
-    monkeypatch.setattr(archive, "run", run_watched)
+    monkeypatch.setattr(export_job, "retire", retire_watched)
+    monkeypatch.setattr(export_job, "run", run_watched)
     return wal
 
 

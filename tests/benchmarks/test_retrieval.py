@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dev.embeddings import embeddings
-from flomastr.embed_queue import Task
+from dev.services.embeddings_server import embeddings
+from flomastr.embeddings.queue import Task
+from flomastr.knowledge.search import SearchMode
 from flomastr.observability import logger, metrics
-from flomastr.search import SearchMode
 from functions.documents.handler import lambda_handler as ask_documents
 from functions.embed.handler import lambda_handler as embed
 from functions.knowledge_bases.handler import lambda_handler as ask_bases
@@ -22,9 +22,9 @@ from functions.knowledge_search.handler import lambda_handler as ask_search
 from tests.benchmarks.cranfield import Question, batches, ndcg, needs_cranfield, questions, recall
 from tests.benchmarks.measure import in_turn
 from tests.benchmarks.report import Goal, Report
-from tests.events import Context, call
-from tests.factories import Factory, Tenant
-from tests.flomastr.connected import connected
+from tests.support.connected import connected
+from tests.support.events import Context, call
+from tests.support.factories import Factory, Tenant
 
 pytestmark = [pytest.mark.timeout(600), needs_cranfield]
 

@@ -16,19 +16,19 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-from flomastr import search
-from flomastr.database import Database
-from flomastr.flight import Entry
-from flomastr.search import SearchRequest
+from flomastr.database.access import Entry
+from flomastr.database.session import Database
+from flomastr.knowledge import search
+from flomastr.knowledge.search import SearchRequest
 from tests.benchmarks import vectors
 from tests.benchmarks.measure import Times
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.vectors import Owner
-from tests.cold.world import World, world_of_its_own
 from tests.conftest import Cluster
-from tests.factories import Tenant
-from tests.flomastr.connected import connected
-from tests.storage import Bucket
+from tests.support.archive_env import World, world_of_its_own
+from tests.support.connected import connected
+from tests.support.factories import Tenant
+from tests.support.s3 import Bucket
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -7,15 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr import executions
-from flomastr.executions import Filter
-from flomastr.paging import PageRequest
+from flomastr.http.paging import PageRequest
+from flomastr.workflows import executions
+from flomastr.workflows.executions import Filter
 from functions.executions.handler import lambda_handler
 from tests.benchmarks.measure import Call, Times, in_turn
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.scene import Scene
 from tests.benchmarks.serving import Client, Served
-from tests.events import Context, http_event
+from tests.support.events import Context, http_event
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.packages import installed
-from dev.template import ROOT
-from tests.dev.local import FED, FILES, Running, served
+from dev.aws.packages import installed
+from dev.paths import ROOT
+from tests.support.local_platform import FED, FILES, Running, served
 
 
 @pytest.fixture

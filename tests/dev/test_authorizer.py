@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from dev.authorizer import Gatekeeper, Refused
-from dev.template import Authorizer
+from dev.aws.authorizer import Gatekeeper, Refused
+from dev.aws.template import Authorizer
 
 GUARD = Authorizer("GuardFunction", ("authorization",), seconds=60)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dev.database import Database, database
-from dev.postgres import cluster
+from dev.services.database import Database, database
+from dev.services.postgres import cluster
 from schema.migrate import migrate
 
 PASSWORDS = "host all flo_app,flo_job 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from dev.embeddings import Embeddings, embeddings
-from dev.problems import Problem
-from dev.template import ROOT
+from dev.errors import Problem
+from dev.paths import ROOT
+from dev.services.embeddings_server import Embeddings, embeddings
 
 MAIL, LETTER, WEATHER = "Send an e-mail to the customer", "A message is mailed to a client", "It rains in the mountains"
 
@@ -173,7 +173,7 @@ def test_one_that_does_not_start_is_one_sentence(tmp_path: Path, monkeypatch: py
 
 def test_the_server_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from dev.embeddings import embeddings\n"
+        "import sys, time; from pathlib import Path; from dev.services.embeddings_server import embeddings\n"
         "with embeddings(Path(sys.argv[1])) as running: running.wait(); print(running.port, flush=True); time.sleep(60)"
     )
     starter = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)

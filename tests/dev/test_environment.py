@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dev import environment
-from dev.database import Database
-from dev.storage import Storage
-from dev.template import Template, read_template
+from dev.aws import environment
+from dev.aws.template import Template, read_template
+from dev.services.database import Database
+from dev.services.object_storage import Storage
 
 DATABASE = Database("as the owner", "as flo_app", "as flo_job")
 

@@ -2,8 +2,8 @@ from base64 import b64decode
 
 import pytest
 
-from dev.events import HttpRequest, authorizer_event, http_event
-from dev.template import ANY, Route
+from dev.aws.events import HttpRequest, authorizer_event, http_event
+from dev.aws.template import ANY, Route
 
 ROUTE = Route("/echo/{proxy+}", frozenset(ANY), "EchoFunction", None)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.dev.local import Running
+from tests.support.local_platform import Running
 
 ME = {"Authorization": "me"}
 JSON = {"Content-Type": "application/json"}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from dev.aws.template import read_template
 from dev.invoke import usual
-from dev.template import read_template
 
 
 def test_a_function_gets_what_its_trigger_would_send(collection: Path, fed: Path) -> None:

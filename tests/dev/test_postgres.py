@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dev.postgres import Cluster, cluster, create_database, reach
+from dev.services.postgres import Cluster, cluster, create_database, reach
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from uuid import uuid4
 
 import pytest
 
-from dev.events import Event
-from dev.problems import Problem
-from dev.queues import client, deliver, provide, queue_url
-from dev.sandbox import EventTooLarge, FunctionFailed
-from dev.storage import Storage, storage
-from dev.template import DeadLetters, Function, Queue
-from tests.dev.local import Running, served
-from tests.storage import bucket_in
+from dev.aws.events import Event
+from dev.aws.sandbox import EventTooLarge, FunctionFailed
+from dev.aws.sqs_poller import client, deliver, provide, queue_url
+from dev.aws.template import DeadLetters, Function, Queue
+from dev.errors import Problem
+from dev.services.object_storage import Storage, storage
+from tests.support.local_platform import Running, served
+from tests.support.s3 import bucket_in
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

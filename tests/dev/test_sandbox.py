@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dev.template import ROOT
-from tests.dev.local import Running
+from dev.paths import ROOT
+from tests.support.local_platform import Running
 
 TEXT = {"Content-Type": "text/plain"}
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.problems import Problem
-from dev.sandbox import FunctionFailed
-from dev.scheduler import calendar, keep_time
-from dev.template import Function, read_template
+from dev.aws.sandbox import FunctionFailed
+from dev.aws.scheduler import calendar, keep_time
+from dev.aws.template import Function, read_template
+from dev.errors import Problem
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)  # a Wednesday
 

@@ -17,11 +17,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from dev.demo import SAMPLE
-from dev.postgres import cluster, create_database, free_port
-from dev.storage import reach
-from dev.template import ROOT
-from tests.storage import bucket_in
+from dev.paths import ROOT
+from dev.samples.load_demo import SAMPLE
+from dev.services.object_storage import reach
+from dev.services.postgres import cluster, create_database, free_port
+from tests.support.s3 import bucket_in
 
 READY_SECONDS = 120
 

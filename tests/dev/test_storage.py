@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from dev.problems import Problem
-from dev.storage import reach, storage
-from dev.template import ROOT
-from tests.storage import Bucket, bucket_in
+from dev.errors import Problem
+from dev.paths import ROOT
+from dev.services.object_storage import reach, storage
+from tests.support.s3 import Bucket, bucket_in
 
 KEY = "workflow_executions/month=2026-01/tenant=a/b.parquet"
 
@@ -75,7 +75,7 @@ def test_what_was_written_outlives_the_server(tmp_path: Path, how: signal.Signal
 
 def test_the_server_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from dev.storage import storage\n"
+        "import sys, time; from pathlib import Path; from dev.services.object_storage import storage\n"
         "with storage(Path(sys.argv[1])) as running: print(running.port, flush=True); time.sleep(60)"
     )
     starter = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)

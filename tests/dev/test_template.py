@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.problems import Problem
-from dev.template import ROOT, DeadLetters, Queue, read_template
+from dev.aws.template import DeadLetters, Queue, read_template
+from dev.errors import Problem
+from dev.paths import ROOT
 
 
 def test_a_function_is_read_with_its_folder_layers_and_variables(collection: Path) -> None:

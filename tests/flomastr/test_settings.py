@@ -22,14 +22,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from moto import mock_aws
 
-from flomastr import connection, settings
-from flomastr.database import deadline_in
+from flomastr import settings
+from flomastr.database import connection
+from flomastr.database.session import deadline_in
 from flomastr.errors import Unavailable
 from functions.workflows.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
-from tests.flomastr.connected import connected, port_of
-from tests.pooler import Pooler, needs_pgbouncer, running
+from tests.support.connected import connected, port_of
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
+from tests.support.pgbouncer import Pooler, needs_pgbouncer, running
 
 SECRET = "flomastr/database"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.factories import Factory, Tenant
+from tests.support.factories import Factory, Tenant
 
 
 @pytest.fixture(scope="module")

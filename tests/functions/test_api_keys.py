@@ -7,13 +7,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flomastr.api_keys import parse
-from flomastr.identity import Caller
+from flomastr.auth.api_key_tokens import parse
+from flomastr.caller import Caller
 from functions.api_keys.handler import lambda_handler
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, call
-from tests.factories import KEY_SCOPES, Factory, Tenant, machine
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import KEY_SCOPES, Factory, Tenant, machine
+from tests.support.problems import refused
 
 type Superuser = psycopg.Connection[Any]
 

@@ -14,16 +14,16 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from flomastr import connection
-from flomastr.api_keys import ApiKey
-from flomastr.identity import Caller
+from flomastr.auth.api_key_tokens import ApiKey
+from flomastr.auth.oidc import KeySet
+from flomastr.caller import Caller
+from flomastr.database import connection
 from flomastr.settings import settings
-from flomastr.tokens import KeySet
 from functions.authorizer import handler
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, Context, call
-from tests.factories import Factory, new_key
-from tests.issuer import Issuer, claims, rsa_key, serving, token
+from tests.support.events import Answer, Context, call
+from tests.support.factories import Factory, new_key
+from tests.support.oidc_issuer import Issuer, claims, rsa_key, serving, token
 
 REFUSED = {"isAuthorized": False}
 HOUR = 3600

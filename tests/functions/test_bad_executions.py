@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.factories import Factory, Tenant
-from tests.problems import EXECUTIONS, ask, nested, refused
+from tests.support.factories import Factory, Tenant
+from tests.support.problems import EXECUTIONS, ask, nested, refused
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 import pytest
 
-from flomastr.workflows import NewWorkflow
+from flomastr.workflows.workflows import NewWorkflow
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, Context, http_event
-from tests.factories import Tenant
-from tests.problems import EXECUTIONS, WORKFLOWS, ask, nested, refused
+from tests.support.events import Answer, Context, http_event
+from tests.support.factories import Tenant
+from tests.support.problems import EXECUTIONS, WORKFLOWS, ask, nested, refused
 
 KNOWN = len(NewWorkflow.model_fields)
 

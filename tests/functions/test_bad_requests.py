@@ -6,9 +6,9 @@ import pytest
 
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import call
-from tests.factories import Tenant
-from tests.problems import EXECUTIONS, WORKFLOWS, ask, refused
+from tests.support.events import call
+from tests.support.factories import Tenant
+from tests.support.problems import EXECUTIONS, WORKFLOWS, ask, refused
 
 NOBODYS = "018f0000-0000-7000-8000-000000000000"
 

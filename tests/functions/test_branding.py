@@ -9,12 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
-from flomastr.svg import MAX_BYTES
+from flomastr.caller import Caller
+from flomastr.tenancy.svg import MAX_BYTES
 from functions.branding.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant, machine
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant, machine
+from tests.support.problems import refused
 
 SVG = "http://www.w3.org/2000/svg"
 LOGO = f'<svg xmlns="{SVG}" viewBox="0 0 1 1"><path d="M0 0h1" fill="#fff" /></svg>'

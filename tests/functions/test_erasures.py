@@ -6,11 +6,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.erasures.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
+from tests.support.problems import refused
 
 
 def ask(caller: Caller, method: str, path: str, **request: Any) -> Answer:

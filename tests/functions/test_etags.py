@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
 
 CHANGE: dict[str, dict[str, Any]] = {
     "workflows": {"description": "changed"},

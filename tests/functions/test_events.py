@@ -8,10 +8,10 @@ import pytest
 
 from functions.events.handler import lambda_handler
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Context, call, http_event
-from tests.factories import Factory
-from tests.n8n import PATH, Instance, Json, executed, failed, failed_trigger, instance, logged, stored
-from tests.problems import EXECUTIONS, ask, refused
+from tests.support.events import Context, call, http_event
+from tests.support.factories import Factory
+from tests.support.n8n_capture import PATH, Instance, Json, executed, failed, failed_trigger, instance, logged, stored
+from tests.support.problems import EXECUTIONS, ask, refused
 
 type Superuser = psycopg.Connection[Any]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.factories import Factory
-from tests.n8n import Instance, Json, executed, failed, failed_trigger, instance, logged, stored
-from tests.problems import EXECUTIONS, ask, nested, refused
+from tests.support.factories import Factory
+from tests.support.n8n_capture import Instance, Json, executed, failed, failed_trigger, instance, logged, stored
+from tests.support.problems import EXECUTIONS, ask, nested, refused
 
 type Superuser = psycopg.Connection[Any]
 

@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.webhooks import signature, signing_secret
+from flomastr.auth.webhook_signatures import signature, signing_secret
 from functions.events.handler import lambda_handler
-from tests import issuer
-from tests.events import Answer, Context, call, http_event
-from tests.factories import Factory, machine
-from tests.n8n import PATH, Instance, executed, failed, instance, stored
-from tests.problems import refused
+from tests.support import oidc_issuer
+from tests.support.events import Answer, Context, call, http_event
+from tests.support.factories import Factory, machine
+from tests.support.n8n_capture import PATH, Instance, executed, failed, instance, stored
+from tests.support.problems import refused
 
 type Superuser = psycopg.Connection[Any]
 
@@ -70,7 +70,7 @@ def test_what_is_no_key_is_refused_without_asking_the_database(n8n: Instance, to
 
 
 def test_people_are_told_that_machines_report(n8n: Instance) -> None:
-    answer = ask({"authorization": f"Bearer {issuer.token()}"})
+    answer = ask({"authorization": f"Bearer {oidc_issuer.token()}"})
     told_to_sign_in(answer, "invalid_api_key")
     assert answer.json["detail"] == "Machines report here: send an API key, flo_live_..., as bearer token."
 

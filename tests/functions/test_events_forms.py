@@ -7,8 +7,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.factories import Factory
-from tests.n8n import Instance, Json, error_posts, executed, failed, failed_trigger, instance, logged, pages, stored
+from tests.support.factories import Factory
+from tests.support.n8n_capture import (
+    Instance,
+    Json,
+    error_posts,
+    executed,
+    failed,
+    failed_trigger,
+    instance,
+    logged,
+    pages,
+    stored,
+)
 
 type Superuser = psycopg.Connection[Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.factories import Factory
-from tests.n8n import Json, error_posts, instance, pages, report, stored
+from tests.support.factories import Factory
+from tests.support.n8n_capture import Json, error_posts, instance, pages, report, stored
 
 type Superuser = psycopg.Connection[Any]
 

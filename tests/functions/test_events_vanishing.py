@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.factories import Factory
-from tests.n8n import executed, instance, stored
+from tests.support.factories import Factory
+from tests.support.n8n_capture import executed, instance, stored
 
 WAITING = "SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
 RUNS = [(str(number), f"wf-{number}") for number in range(5)]

@@ -10,11 +10,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from flomastr import executions
-from flomastr.executions import ExecutionChanges
+from flomastr.workflows import executions
+from flomastr.workflows.executions import ExecutionChanges
 from functions.executions.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 END = START + timedelta(seconds=7)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from flomastr import connection, health
+from flomastr import health
+from flomastr.database import connection
 from functions.health.handler import lambda_handler
-from tests.events import Answer, call
-from tests.flomastr.connected import connected
+from tests.support.connected import connected
+from tests.support.events import Answer, call
 
 
 def ask(path: str) -> Answer:

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from functions.archive.handler import lambda_handler as archive_handler
-from tests.cold.conftest import world as made_world
-from tests.cold.listing import HISTORY, HOT, ask
-from tests.cold.world import TODAY, World
-from tests.factories import Tenant
+from tests.flomastr.archive.conftest import world as made_world
+from tests.support.archive_env import TODAY, World
+from tests.support.factories import Tenant
+from tests.support.listing import HISTORY, HOT, ask
 
 world = made_world
 

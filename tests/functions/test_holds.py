@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.holds.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant, archived_file, machine
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant, archived_file, machine
+from tests.support.problems import refused
 
 HOLDS = "/routes/legal-holds"
 

@@ -11,10 +11,10 @@ import pytest
 
 from functions.holds.handler import lambda_handler as holds
 from functions.lifecycle.handler import lambda_handler as lifecycle
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
-from tests.held import Held
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
+from tests.support.hold_cases import Held
+from tests.support.problems import refused
 
 
 @pytest.fixture

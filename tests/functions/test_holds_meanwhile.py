@@ -9,9 +9,9 @@ from psycopg import sql
 
 from functions.holds.handler import lambda_handler as holds
 from functions.members.handler import lambda_handler as members
-from tests.events import call
-from tests.factories import Factory
-from tests.held import Held
+from tests.support.events import call
+from tests.support.factories import Factory
+from tests.support.hold_cases import Held
 
 
 @pytest.fixture

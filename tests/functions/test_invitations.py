@@ -5,12 +5,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.lifecycle.handler import lambda_handler as lifecycle
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
 from tests.functions.test_members import accept, ask, decline, named, roles, with_role
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
+from tests.support.problems import refused
 
 
 @pytest.fixture

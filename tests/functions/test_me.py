@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.users.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory
+from tests.support.problems import refused
 
 NOT_FOUND = {"tenant_slug": None, "tenant_name": None, "is_super_admin": False, "found": False}
 

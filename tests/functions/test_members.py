@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.members.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
+from tests.support.problems import refused
 
 ROLES = ["member", "admin", "owner"]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from dev.gateway import Gateway
-from dev.openapi import DOCUMENT, document, rendered
-from dev.routes import README, TABLE, applications, routes_of, with_table
-from dev.template import read_template
-from flomastr.patterns import REFUSALS
+from dev.aws.gateway import Gateway
+from dev.aws.template import read_template
+from dev.docs.openapi import DOCUMENT, document, rendered
+from dev.docs.routes import README, TABLE, applications, routes_of, with_table
+from flomastr.http.patterns import REFUSALS
 from functions.openapi.handler import SERVED, lambda_handler
-from tests.events import Answer, call
+from tests.support.events import Answer, call
 
 TEMPLATE = read_template()
 ADMINISTERING = ("members:write", "tenant:write", "tenant:delete")  # beside whole nouns: never counted

@@ -11,8 +11,8 @@ import pytest
 
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
 
 LIST = "/routes/workflow-executions"
 NOW = datetime.now(UTC)

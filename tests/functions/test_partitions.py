@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 
 from functions.partitions.handler import lambda_handler
-from tests.events import Context
+from tests.support.events import Context
 
 LAST = "SELECT max(leaf) FROM app.leaves() WHERE class = 7"
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.tenants.handler import lambda_handler
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, call
-from tests.factories import RATE_LIMIT_PER_MINUTE, Factory, Tenant, machine
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import RATE_LIMIT_PER_MINUTE, Factory, Tenant, machine
+from tests.support.problems import refused
 
 
 def ask(caller: Caller, method: str, tenant: Tenant, **request: Any) -> Answer:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.preferences.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant, machine
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant, machine
+from tests.support.problems import refused
 
 PREFERENCES = "/routes/user-preferences"
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from flomastr.identity import Caller
-from tests.factories import Factory
+from flomastr.caller import Caller
 from tests.functions.test_preferences import ask, of
-from tests.problems import nested, refused
+from tests.support.factories import Factory
+from tests.support.problems import nested, refused
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
-from tests.events import Answer
-from tests.factories import Factory, Tenant, machine
+from flomastr.caller import Caller
 from tests.functions.test_preferences import ask, of, store
-from tests.problems import refused
+from tests.support.events import Answer
+from tests.support.factories import Factory, Tenant, machine
+from tests.support.problems import refused
 
 SECRET = {"secret": "mine"}
 

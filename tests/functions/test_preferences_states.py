@@ -2,14 +2,14 @@
 
 import pytest
 
-from flomastr import preferences
-from flomastr.flight import Entry
-from flomastr.preferences import NewSetting
-from tests.at_once import at_once
-from tests.events import Answer
-from tests.factories import Factory, Tenant
+from flomastr.database.access import Entry
+from flomastr.tenancy import preferences
+from flomastr.tenancy.preferences import NewSetting
 from tests.functions.test_preferences import ask, of, store
-from tests.problems import refused
+from tests.support.concurrency import at_once
+from tests.support.events import Answer
+from tests.support.factories import Factory, Tenant
+from tests.support.problems import refused
 
 MOST = 250_000  # bytes of one row's preferences
 NEW_ROW = len('{"k": ""}')

@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.lifecycle.handler import lambda_handler
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
-from tests.events import Answer, call
-from tests.factories import Factory
-from tests.problems import refused
+from tests.support.events import Answer, call
+from tests.support.factories import Factory
+from tests.support.problems import refused
 
 type Superuser = psycopg.Connection[Any]
 

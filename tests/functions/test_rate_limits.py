@@ -7,15 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
-from flomastr.ratelimits import SPEND
+from flomastr.caller import Caller
+from flomastr.database.rate_limits import SPEND
 from functions.api_keys.handler import lambda_handler as api_keys
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
 from functions.users.handler import lambda_handler as users
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant, machine
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant, machine
 
 type Superuser = psycopg.Connection[Any]
 

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from functions.history.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
 
 RESTORES = "/routes/history/restores"
 RANGE = {"first_at": "2026-01-01T00:00:00Z", "last_at": "2026-02-01T00:00:00Z", "days": 7}

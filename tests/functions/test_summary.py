@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from functions.executions.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant
 
 
 def ask(tenant: Tenant, **query: Any) -> Answer:

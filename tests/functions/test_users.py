@@ -13,14 +13,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dev.postgres import Cluster
-from flomastr.identity import Caller
+from dev.services.postgres import Cluster
+from flomastr.caller import Caller
 from functions.tenants.handler import lambda_handler as tenants
 from functions.users.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory
-from tests.flomastr.connected import connected
-from tests.problems import refused
+from tests.support.connected import connected
+from tests.support.events import Answer, call
+from tests.support.factories import Factory
+from tests.support.problems import refused
 
 
 def ask(caller: Caller, method: str, path: str = "", **request: Any) -> Answer:

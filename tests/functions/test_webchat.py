@@ -7,16 +7,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from flomastr import webchat
-from flomastr.flight import Entry
-from flomastr.identity import Caller
-from flomastr.webchat import NewMessage, NewMessages, NewSession
+from flomastr.caller import Caller
+from flomastr.database.access import Entry
+from flomastr.workflows import webchat
+from flomastr.workflows.webchat import NewMessage, NewMessages, NewSession
 from functions.webchat.handler import lambda_handler
 from functions.workflows.handler import lambda_handler as workflows
-from tests.at_once import at_once
-from tests.events import Answer, call
-from tests.factories import Factory
-from tests.problems import refused
+from tests.support.concurrency import at_once
+from tests.support.events import Answer, call
+from tests.support.factories import Factory
+from tests.support.problems import refused
 
 SESSIONS = "/routes/webchat/sessions"
 NO_WORKFLOW = "00000000-0000-4000-8000-000000000000"

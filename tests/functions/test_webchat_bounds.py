@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from flomastr.identity import Caller
-from tests.factories import Factory, Tenant, machine
+from flomastr.caller import Caller
 from tests.functions.test_webchat import Chat, ask, opened, said
-from tests.problems import nested, refused
+from tests.support.factories import Factory, Tenant, machine
+from tests.support.problems import nested, refused
 
 MOST = 1_000_000  # bytes of a session's messages
 

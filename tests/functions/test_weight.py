@@ -2,8 +2,8 @@
 
 from functions.events.handler import lambda_handler as events
 from functions.workflows.handler import lambda_handler as workflows
-from tests.events import call
-from tests.factories import Factory
+from tests.support.events import call
+from tests.support.factories import Factory
 
 
 def test_a_thousand_repeats_of_a_large_execution_cost_it_once(make: Factory) -> None:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from functions.workflows.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant, machine
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant, machine
 
 
 def ask(tenant: Tenant, method: str, path: str = "", **request: Any) -> Answer:

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dev.postgres import Cluster, create_database
-from tests.schema.small import FILES, write
+from dev.services.postgres import Cluster, create_database
+from tests.support.small_schema import FILES, write
 
 
 @contextmanager

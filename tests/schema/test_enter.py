@@ -10,10 +10,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from flomastr.identity import Caller
+from flomastr.caller import Caller
 from functions.workflows.handler import lambda_handler
-from tests.events import Answer, call
-from tests.factories import Factory, Tenant, machine
+from tests.support.events import Answer, call
+from tests.support.factories import Factory, Tenant, machine
 
 type Connection = psycopg.Connection[Any]
 type Outcome = int | tuple[int, str]

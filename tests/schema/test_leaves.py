@@ -12,10 +12,10 @@ from psycopg import sql
 from psycopg.errors import CheckViolation
 from psycopg.rows import scalar_row
 
-from dev.postgres import Cluster
+from dev.services.postgres import Cluster
 from functions.partitions.handler import lambda_handler
-from tests.events import Context
-from tests.factories import Factory
+from tests.support.events import Context
+from tests.support.factories import Factory
 
 type Connection = psycopg.Connection[Any]
 

@@ -10,7 +10,7 @@ from psycopg.errors import DivisionByZero, LockNotAvailable
 from flomastr.settings import settings
 from schema import migrate as runner
 from schema.migrate import FOLDER, MigrationRefused, lambda_handler, migrate
-from tests.schema.small import FILES, NAMES, answers, complete, folder_of, indexes, ledger, tables, write
+from tests.support.small_schema import FILES, NAMES, answers, complete, folder_of, indexes, ledger, tables, write
 
 REAL = sorted(path.stem for path in FOLDER.glob("*.sql"))
 

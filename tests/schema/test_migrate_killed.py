@@ -12,7 +12,7 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from schema.migrate import FOLDER, migrate
-from tests.schema.small import NAMES, answers, complete, folder_of, indexes, ledger
+from tests.support.small_schema import NAMES, answers, complete, folder_of, indexes, ledger
 
 ROOT = Path(__file__).parents[2]
 REAL = sorted(path.stem for path in FOLDER.glob("*.sql"))

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation, ForeignKeyViolation, InsufficientPrivilege, UniqueViolation
 
-from tests.factories import Factory, Tenant
+from tests.support.factories import Factory, Tenant
 
 type Connection = psycopg.Connection[Any]
 

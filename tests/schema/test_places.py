@@ -9,9 +9,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from flomastr import flight
-from flomastr.identity import Caller
-from tests.factories import Factory, machine
+from flomastr.caller import Caller
+from flomastr.database import access
+from tests.support.factories import Factory, machine
 
 ROLES = ["member", "admin", "owner", "super_admin"]
 NEEDED = {
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 def entered(make: Factory, caller: Caller, scope: str, tenant: object = None) -> Generator[psycopg.Connection[Any]]:
     asked = {"tenant": None if tenant is None else str(tenant), "scope": scope, "milliseconds": 2001}
     with make.conn.transaction(force_rollback=True):
-        make.conn.execute(flight.ENTER, caller.model_dump() | asked)
+        make.conn.execute(access.ENTER, caller.model_dump() | asked)
         yield make.conn
 
 

@@ -8,9 +8,9 @@ import psycopg
 from psycopg.errors import DivisionByZero
 
 from functions.workflows.handler import lambda_handler
-from tests.events import call
-from tests.factories import Factory
-from tests.schema.furnished import enter, furnished
+from tests.support.events import call
+from tests.support.factories import Factory
+from tests.support.full_tenant import enter, furnished
 
 SETTINGS = """
 SELECT

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.factories import Factory, Tenant
+from tests.support.factories import Factory, Tenant
 
 type Connection = psycopg.Connection[Any]
 type Json = dict[str, Any]

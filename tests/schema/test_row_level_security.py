@@ -9,8 +9,8 @@ from psycopg.errors import InsufficientPrivilege, InvalidTextRepresentation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from tests.factories import Factory, Tenant
-from tests.schema.furnished import Connection, enter, furnished
+from tests.support.factories import Factory, Tenant
+from tests.support.full_tenant import Connection, enter, furnished
 
 # Every tenant table, whoever adds it, with its key and the columns that can be written.
 TABLES = """

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from flomastr.database import ask
+from flomastr.database.query import Query
+from flomastr.database.session import ask
 from flomastr.errors import Unavailable
-from flomastr.flight import Query
 
 NEEDED_MIGRATION = "0040_knowledge_models"
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes

@@ -11,8 +11,8 @@ from uuid import UUID
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from psycopg.types.json import Jsonb
 
-from flomastr import connection
-from flomastr.connection import Connection
+from flomastr.database import connection
+from flomastr.database.connection import Connection
 from flomastr.observability import logger, metrics
 
 RESERVE_SECONDS = 30  # of Lambda's time, to end the step under way and to write down what was done

@@ -1,0 +1,90 @@
+"""What a function's process finds around it: the folders of its code and its variables."""
+
+import os
+from pathlib import Path
+
+from dev.aws.packages import installed
+from dev.aws.sqs_poller import queue_url
+from dev.aws.template import Function
+from dev.paths import ROOT
+from dev.private_files import secret
+from dev.services.database import Database
+from dev.services.embeddings_server import MODELS
+from dev.services.object_storage import Storage
+from dev.services.oidc_issuer import ISSUER, JWKS_PATH
+
+APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
+
+
+def parameters(url: str, embeddings_url: str = "") -> dict[str, str]:
+    """The template's parameters for a platform that is reached at `url`."""
+    return {
+        "DatabaseSecretArn": APP_SECRET,
+        "JobSecretArn": JOB_SECRET,
+        "MigrationSecretArn": MIGRATION_SECRET,
+        "OidcIssuer": ISSUER,
+        "OidcJwksUrl": f"{url}{JWKS_PATH}",
+        "EmbeddingModels": ",".join(MODELS),
+        "EmbeddingsUrl": embeddings_url,
+    }
+
+
+def own_code(function: Function) -> list[Path]:
+    """The folders whose change means a new process: packages do not change under us."""
+    return [function.folder, *(layer for layer in function.layers if not _requirements(layer))]
+
+
+def search_path(function: Function, data: Path) -> list[Path]:
+    """Where the process imports from, as in Lambda; packages are installed when they are not."""
+    layers = [
+        installed(listed, data, layer.name) if (listed := _requirements(layer)) else layer
+        for layer in reversed(function.layers)  # a later layer hides an earlier one
+    ]
+    runtime = installed(ROOT / "dev" / "runtime.txt", data, "runtime")
+    return [function.folder, *layers, runtime]
+
+
+def variables(function: Function, runtime_api: str, data: Path, database: Database, storage: Storage) -> dict[str, str]:
+    """Lambda's own variables and the template's; what would come from AWS is overridden here."""
+    lambdas = {
+        "PATH": os.defpath,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONPATH": os.pathsep.join(map(str, search_path(function, data))),
+        "PYTHONDONTWRITEBYTECODE": "1",  # as in Lambda, where code is read-only
+        "AWS_ACCESS_KEY_ID": storage.key,
+        "AWS_SECRET_ACCESS_KEY": storage.key,
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "LAMBDA_TASK_ROOT": str(function.folder),
+        "_HANDLER": function.handler,
+    }
+    overrides = {
+        "DATABASE_URL": _database_url(function, database),
+        "SIGNING_KEY": secret(data / "signing.key"),
+        "ARCHIVE_BUCKET": storage.bucket,
+        "S3_ENDPOINT": storage.endpoint,
+        "SQS_ENDPOINT": storage.endpoint,
+        "EMBED_QUEUE_URL": queue_url(storage, function.environment.get("EMBED_QUEUE_URL", "")),
+    }
+    declared = {name: overrides.get(name, value) for name, value in function.environment.items()}
+    return lambdas | declared
+
+
+def _database_url(function: Function, database: Database) -> str:
+    """The door that the function's secret would open."""
+    doors = {APP_SECRET: database.app_url, JOB_SECRET: database.job_url, MIGRATION_SECRET: database.admin_url}
+    return doors.get(function.environment.get("DATABASE_SECRET", ""), "")
+
+
+def _requirements(layer: Path) -> Path | None:
+    listed = layer / "requirements.txt"
+    return listed if listed.exists() else None

@@ -1,0 +1,223 @@
+"""The OpenAPI document of the whole collection, built from the code of its functions."""
+
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, cast
+
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from dev.docs.routes import ROOT, applications, is_limited, place_of, routes_of, scope_of, summary_of
+from flomastr.http.etags import Tagged
+from flomastr.http.fields import Message
+from flomastr.http.problems import Problem
+
+DOCUMENT = ROOT / "functions/openapi/openapi.json"
+
+type Json = dict[str, Any]
+
+DESCRIPTION = """\
+Tenants and their people, workflows and executions, knowledge, chats and preferences of FloMastr.
+
+Sign in with a bearer token or an API key; the scope that an operation needs stands at its `security`. A key has the
+scopes that it was given. A person may do what its role in the tenant allows (member, admin, owner), `me:` whoever is
+signed in, `platform:` super admins alone.
+
+A request acts in one tenant: the one in its path, else `tenant_id` in its query or body, else the `X-Tenant` header,
+else the only tenant that you belong to. Rows of other tenants answer 404, like rows that never were. Each tenant may
+make so many requests a minute, and a key its own number: `RateLimit` tells what is left.
+
+Lists are newest first; a `Link` header leads to the next page. Every single resource has an `ETag`: in `If-Match` it
+lets a write happen to this state and no other, in `If-None-Match` it asks for news only. A POST with an
+`Idempotency-Key` happens once, however often it is sent. Errors are `application/problem+json`.
+"""
+BEARER = {"type": "http", "scheme": "bearer", "description": "A person's JWT, or a machine's API key: `flo_live_...`."}
+SIGNATURE = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "webhook-signature",
+    "description": "Standard Webhooks, signed with the secret of the API key that the query names.",
+}
+SIGNED = {"events:write"}  # the scopes of what takes a signature in place of a token
+HEADERS = {
+    "ETag": "The state of the resource.",
+    "Link": 'The next page: `<path>; rel="next"`. Not on the last one.',
+    "Location": "The path of the resource.",
+    "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until all is there again.',
+    "RateLimit-Policy": 'The limits: `"tenant";q=6000;w=60`, requests and seconds. Both where requests are counted.',
+    "Retry-After": "Seconds to wait before the request is repeated.",
+    "X-Total-Count": "How many there are on all pages. With `Prefer: count=exact` only.",
+}
+NOT_ALWAYS = {"Link", "RateLimit", "RateLimit-Policy", "X-Total-Count"}
+LIMITS = ("RateLimit", "RateLimit-Policy")
+REFUSALS = {
+    400: "The request cannot be understood, or names no tenant where you belong to several.",
+    401: "You are not signed in, or your API key is no longer valid.",
+    403: "You may not do this.",
+    404: "There is no such thing for you: no such resource, or no such tenant.",
+    412: "The resource has changed since you read it.",
+    413: "The body is too large.",
+    422: "A value is invalid: `errors` names the field.",
+    429: "The tenant or the key has used up its requests of this minute.",
+    503: "The database cannot be reached at the moment. Repeat the request.",
+}
+WAITS = {429: ("Retry-After", *LIMITS), 503: ("Retry-After",)}
+BY_GATEWAY = {401, 403, 413}  # API Gateway may refuse before a function runs, in words of its own
+
+
+def write() -> None:
+    """Bring the document that is served to what the code says."""
+    DOCUMENT.write_text(rendered(document()))
+
+
+def rendered(content: Json) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def document() -> Json:
+    """One document for every function that has an application."""
+    apps = list(applications())
+    paths: Json = {}
+    schemas = _shared_schemas()
+    for app in apps:
+        part = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _merge(paths, part["paths"])
+        _merge(schemas, part.get("components", {}).get("schemas", {}))
+    for route in (route for app in apps for route in routes_of(app)):
+        for method in route.methods or ():
+            _complete(route, paths[route.path][method.lower()], schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "FloMastr data platform", "version": "1", "description": DESCRIPTION},
+        "paths": _untitled(paths)
+        | {
+            "/routes/openapi.json": _file("openapi", "application/json", {"type": "object"}),
+            "/routes/docs": _file("docs", "text/html", {"type": "string"}),
+        },
+        "components": {
+            "headers": {name: _header(name) for name in HEADERS},
+            "responses": {str(status): _refusal(status, told) for status, told in REFUSALS.items()},
+            "schemas": _untitled({name: s for name, s in schemas.items() if not name.endswith("ValidationError")}),
+            "securitySchemes": {"bearer": BEARER, "signature": SIGNATURE},
+        },
+    }
+
+
+def _shared_schemas() -> Json:
+
+    _, described = models_json_schema(
+        [(Problem, "serialization"), (Message, "serialization")], ref_template="#/components/schemas/{model}"
+    )
+    return described["$defs"]
+
+
+def _merge(into: Json, part: Json) -> None:
+    for name, value in part.items():
+        if into.setdefault(name, value) != value:
+            raise ValueError(f"Two functions describe {name} differently: rename one of them.")
+
+
+def _complete(route: APIRoute, operation: Json, schemas: Json) -> None:
+    """Adds what follows from the operation's scope and parameters, so that no route has to say it."""
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _never_null(parameter["schema"])
+    scope, names = scope_of(route), _names(operation, schemas)
+    responses: Json = operation["responses"]
+    for status, response in responses.items():
+        if status < "300":
+            response["headers"] = _headers(*_sent(route, scope, names))
+            if response["description"] == "Successful Response":  # FastAPI's, where a route says nothing
+                response["description"] = HTTPStatus(int(status)).phrase
+        else:
+            response["content"] = _problem(int(status))
+    operation["summary"] = summary_of(route)
+    if scope:
+        operation["security"] = [{"bearer": [scope]}, *([{"signature": [scope]}] if scope in SIGNED else [])]
+    if "if-none-match" in names and "if-match" not in names:
+        responses["304"] = {"description": "Nothing has changed.", "headers": _headers("ETag")}
+    for status in _refusals(route, names, operation):
+        responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
+
+
+def _names(operation: Json, schemas: Json) -> set[str]:
+    """Of the parameters, and of the tenant where the body names one."""
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    described = schemas.get(body.get("$ref", "").rpartition("/")[2], body)
+    return names | ({"tenant_id"} & described.get("properties", {}).keys())
+
+
+def _sent(route: APIRoute, scope: str | None, names: set[str]) -> Iterator[str]:
+    if is_limited(scope):
+        yield from LIMITS
+    if "cursor" in names:
+        yield from ("Link", "X-Total-Count")
+    if _is_tagged(route):
+        yield "ETag"
+    if _is_tagged(route) and route.status_code == 201:
+        yield "Location"
+
+
+def _is_tagged(route: APIRoute) -> bool:
+
+    return isinstance(route.response_model, type) and issubclass(route.response_model, Tagged)
+
+
+def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
+    scope, in_path = scope_of(route), any(p["in"] == "path" for p in operation.get("parameters", []))
+    implied = {
+        400: place_of(route) == "in_a_tenant" or "cursor" in names or "requestBody" in operation,
+        **dict.fromkeys((401, 403, 503), scope is not None),
+        404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
+        412: "if-match" in names,
+        413: "requestBody" in operation,
+        422: "422" in operation["responses"],
+        429: is_limited(scope),
+    }
+    return {status for status, is_implied in implied.items() if is_implied}
+
+
+def _file(name: str, content_type: str, schema: Json) -> Json:
+    """Served by the openapi function, which has no application to ask."""
+    served = {"description": "This document.", "content": {content_type: {"schema": schema}}}
+    return {"get": {"operationId": f"get_{name}", "tags": ["documentation"], "responses": {"200": served}}}
+
+
+def _never_null(schema: Json) -> Json:
+    """A parameter is there or not: no text in a URL or a header means null."""
+    match schema:
+        case {"anyOf": [value, {"type": "null"}], **rest}:
+            return {**value, **rest}
+        case _:
+            return schema
+
+
+def _refusal(status: int, description: str) -> Json:
+    headers = _headers(*WAITS.get(status, ()))
+    return {"description": description, "content": _problem(status), "headers": headers}
+
+
+def _problem(status: int) -> Json:
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    message = {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
+    return problem | message if status in BY_GATEWAY else problem
+
+
+def _headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _header(name: str) -> Json:
+    return {"description": HEADERS[name], "required": name not in NOT_ALWAYS, "schema": {"type": "string"}}
+
+
+def _untitled(node: Any) -> Any:
+    """Without pydantic's titles, which repeat the names. A field that is called title has a schema, not a text."""
+    if isinstance(node, list):
+        return [_untitled(value) for value in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    named = cast("Json", node)
+    return {name: _untitled(value) for name, value in named.items() if name != "title" or isinstance(value, dict)}

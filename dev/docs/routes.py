@@ -1,0 +1,100 @@
+"""Every route as the code of the functions has it, and README's table of them."""
+
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from dev.errors import Problem
+from dev.paths import ROOT
+from flomastr.database.access import UNLIMITED
+
+LAYER = str(ROOT / "layers/flomastr")
+README = ROOT / "README.md"
+TABLE = re.compile(r"(?<=<!-- routes -->\n).*?(?=<!-- /routes -->\n)", re.DOTALL)  # python -m dev routes
+
+
+def applications() -> Iterator[FastAPI]:
+    """Of the functions that have one."""
+    if LAYER not in sys.path:
+        sys.path.append(LAYER)
+    for handler in sorted(ROOT.glob("functions/*/handler.py")):
+        app = getattr(import_module(f"functions.{handler.parent.name}.handler"), "app", None)
+        if app:
+            yield app
+
+
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    return [route for route in app.routes if isinstance(route, APIRoute)]
+
+
+def scope_of(route: APIRoute) -> str | None:
+    """What a caller needs to enter the database. None is open to everyone."""
+    return entry_of(route)[1]
+
+
+def place_of(route: APIRoute) -> str:
+    """The dependency that enters the database: in_a_tenant, in_no_tenant, ..."""
+    return entry_of(route)[0]
+
+
+def entry_of(route: APIRoute) -> tuple[str, str | None]:
+    for dependency in route.dependant.dependencies:
+        for scope in dependency.own_oauth_scopes or ():
+            return getattr(dependency.call, "__name__", ""), scope
+    return "", None
+
+
+def is_limited(scope: str | None) -> bool:
+
+    return scope is not None and not scope.startswith(UNLIMITED)
+
+
+def summary_of(route: APIRoute) -> str:
+    return route.name.replace("_", " ").capitalize().replace(" api ", " API ")
+
+
+def write() -> None:
+    """Bring README's table to what the code says."""
+    README.write_text(with_table(README.read_text()))
+
+
+def with_table(text: str) -> str:
+    replaced, places = TABLE.subn(lambda _: table(), text)
+    if places != 1:
+        raise Problem("README.md needs one <!-- routes --> and one <!-- /routes -->, each on a line of its own.")
+    return replaced
+
+
+def table() -> str:
+    rows = ["| method and path | who | what it does |", "| --- | --- | --- |"]
+    rows += [row for app in applications() for route in routes_of(app) for row in rows_of(route)]
+    rows += [f"| `GET {path}` | open | This description of all routes |" for path in served()]
+    return "\n".join(rows) + "\n"
+
+
+def rows_of(route: APIRoute) -> Iterator[str]:
+    told = ": ".join(filter(None, (summary_of(route), route.description.partition("\n")[0].rstrip("."))))
+    for method in sorted(route.methods or ()):
+        yield f"| `{method} {route.path}` | {who(scope_of(route))} | {told} |"
+
+
+def who(scope: str | None) -> str:
+    """Whom a scope means, in a word where it means a kind of people."""
+    match (scope or "").partition(":"):
+        case ("", _, _):
+            return "open"
+        case ("me", _, _):
+            return "signed in"
+        case ("platform", _, _):
+            return "super admins"
+        case _:
+            return f"`{scope}`"
+
+
+def served() -> list[str]:
+    """By the openapi function, which has no application to ask."""
+    return sorted(import_module("functions.openapi.handler").SERVED)

@@ -1,0 +1,90 @@
+"""The demo: what a real n8n ran, loaded through the HTTP API as an n8n instance would report it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from dev.console import console
+from dev.errors import Problem
+
+SAMPLE = Path(__file__).parent
+TENANT = "demo"
+OWNER, EMAIL = "demo-owner", "owner@demo.example"
+BATCH = 50  # of the sample's executions are at most half a megabyte
+
+type Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Api:
+    """The platform as a client sees it."""
+
+    address: str
+    token: str
+
+    def post(self, path: str, body: Json) -> tuple[int, Json]:
+        connection = HTTPConnection(self.address, timeout=60)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        connection.request("POST", path, json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
+
+def load_demo(api: Api) -> Counter[str]:
+    """Store the sample, which a second time changes nothing; how many executions went which way."""
+    workflows, executions = list(_workflows()), list(_executions())
+    outcomes = Counter[str]()
+    with Progress(console=console) as progress:
+        bar = progress.add_task("  Loading the demo", total=len(workflows) + len(executions))
+        for workflow in workflows:
+            _expect({201, 409}, api.post("/routes/workflows", workflow))
+            progress.advance(bar)
+        for batch in batched(executions, BATCH, strict=False):
+            body = {"tenant_id": TENANT, "executions": batch}
+            answer = _expect({200}, api.post("/routes/workflow-executions/batch", body))
+            outcomes.update(result["outcome"] for result in answer["results"])
+            progress.advance(bar, len(batch))
+    return outcomes
+
+
+def _expect(statuses: set[int], answered: tuple[int, Json]) -> Json:
+    status, answer = answered
+    if status not in statuses:
+        raise Problem(f"The demo could not be loaded, the API answered {status}: {answer}.")
+    return answer
+
+
+def _workflows() -> Iterator[Json]:
+    for workflow in json.loads((SAMPLE / "workflows.json").read_text())["data"]:
+        yield {
+            "tenant_id": TENANT,
+            "n8n_workflow_id": workflow["id"],
+            "name": workflow["name"],
+            "is_active": workflow["active"],
+            "tags": [tag["name"] for tag in workflow["tags"]],
+            "metadata": {"n8n": {"versionId": workflow["versionId"]}},
+        }
+
+
+def _executions() -> Iterator[Json]:
+    """Oldest first, as they happened."""
+    pages = json.loads((SAMPLE / "executions_pages.json").read_text())
+    runs: list[Json] = [run for page in pages for run in page["data"]]
+    for run in sorted(runs, key=lambda run: int(run["id"])):
+        data: Json = run["data"]
+        yield {
+            "n8n_workflow_id": run["workflowId"],
+            "n8n_execution_id": run["id"],
+            "status": run["status"],
+            "started_at": run["startedAt"],
+            "finished_at": run["stoppedAt"],
+            "execution_data": {"mode": run["mode"], **data},
+            "error_message": data["resultData"].get("error", {}).get("message"),
+        }

@@ -1,0 +1,83 @@
+"""The object storage under the platform: S3 on this machine, and SQS beside it, run as our child (dev/s3.py)."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.child_process import leash
+from dev.errors import Problem
+from dev.paths import ROOT
+
+BUCKET = "archive"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A running server and its bucket."""
+
+    port: int
+    pid: int
+    bucket: str = BUCKET
+    key: str = "local"  # whoever reaches the port may read and write
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def storage(data: Path) -> Generator[Storage]:
+    """Run the server that keeps its objects in `<data>/s3`, until the block ends."""
+    data = data.resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "s3.log").open("a") as log, _started(data, log.fileno()) as server:
+        try:
+            yield Storage(_port(server, data), server.pid)
+        finally:
+            server.kill()
+
+
+@contextmanager
+def reach(data: Path) -> Generator[Storage]:
+    """The server that already runs on `data`, else one for the length of the block."""
+    running = _running(data.resolve())
+    with nullcontext(running) if running else storage(data) as found:
+        yield found
+
+
+def _started(data: Path, log: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*leash("KILL"), sys.executable, "-m", "dev.services.s3_server", str(data), BUCKET],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches us alone; we stop the server when it is free
+    )
+
+
+def _port(server: subprocess.Popen[str], data: Path) -> int:
+    """What it says when it serves."""
+    assert server.stdout
+    if said := server.stdout.readline():
+        return int(said)
+    raise Problem(f"The object storage did not start: {data / 's3.log'} ends with its reason.")
+
+
+def _running(data: Path) -> Storage | None:
+    """The server holds a lock on the file that tells where it is, and loses it however it ends."""
+    told = data / "s3.port"
+    if not told.exists():
+        return None
+    with told.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            port, pid = map(int, lock.read().split())
+            return Storage(port, pid)
+    return None

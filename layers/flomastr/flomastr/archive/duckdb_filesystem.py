@@ -1,0 +1,85 @@
+"""Objects as DuckDB reads them. It keeps what it has read while it has memory to spare, so the next page costs less."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, override
+
+import duckdb
+from fsspec import AbstractFileSystem
+from fsspec.spec import AbstractBufferedFile
+
+from flomastr import object_storage
+from flomastr.errors import Unavailable
+from flomastr.object_storage import ObjectMissing, StorageUnavailable
+from flomastr.observability import logger, metrics
+
+EVER = datetime(2020, 1, 1, tzinfo=UTC)
+
+failures: list[Exception] = []  # of reading, since DuckDB began
+
+
+class FileUnreadable(Unavailable):
+    """A file of the archive cannot be read. The service's operators have been told."""
+
+    code = "archive_unreadable"
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """DuckDB hands on the text of an exception: this raises the exception itself."""
+    failures.clear()
+    try:
+        yield
+    except duckdb.Error as error:
+        if failures:
+            raise failures[0] from error
+        if not isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+            raise
+        raise unreadable(error) from error
+
+
+def unreadable(error: Exception) -> FileUnreadable:
+    """What to raise in place of an error that means a loss. Operators are told; the message may quote data."""
+    logger.error("A file of the archive cannot be read", error=type(error).__name__)
+    metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
+    return FileUnreadable()
+
+
+class ColdFile(AbstractBufferedFile):
+    path: str
+
+    @override
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        try:
+            return object_storage.read(self.path, start, end)
+        except (ObjectMissing, StorageUnavailable) as error:
+            failures.append(error)
+            raise
+
+
+class ColdFiles(AbstractFileSystem):
+    """`cold://<size>/<key>`: the manifest knows the size, so nobody has to ask for it."""
+
+    protocol = "cold"  # pyright: ignore[reportAssignmentType]
+    cachable = False
+
+    @classmethod
+    @override
+    def _strip_protocol(cls, path: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return path.removeprefix("cold://")
+
+    @override
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        size, _, key = path.removeprefix("cold://").partition("/")
+        return {"name": path, "key": key, "size": int(size), "type": "file"}
+
+    @override
+    def modified(self, path: str) -> datetime:
+        """Objects never change, so what was read of one may be kept."""
+        return EVER
+
+    @override
+    def _open(self, path: str, mode: str = "rb", *_: Any, **__: Any) -> ColdFile:
+        described = self.info(path)
+        return ColdFile(self, described["key"], mode, cache_type="none", size=described["size"])

@@ -1,0 +1,152 @@
+"""Executions of both tiers as one. In one flight the hot rows are read first and the manifest second: a row that leaves
+the hot tier in between is seen twice and not never. Of two versions of a row the hot one counts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import md5
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from flomastr.archive import duckdb_filesystem, manifest, reader
+from flomastr.archive.manifest import File
+from flomastr.archive.reader import TieredExecution
+from flomastr.database.query import Count, Query
+from flomastr.database.session import Database
+from flomastr.errors import NotFound
+from flomastr.http.paging import PageRequest, carried
+from flomastr.object_storage import ObjectMissing
+from flomastr.workflows import executions
+from flomastr.workflows.executions import Execution, Filter
+
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
+
+
+class Id(BaseModel):
+    id: UUID
+
+
+def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
+    """Compaction may remove a file between its being found and its being opened: once more, and it is another one."""
+    try:
+        return read()
+    except ObjectMissing:
+        try:
+            return read()
+        except ObjectMissing as error:
+            raise duckdb_filesystem.unreadable(error) from error
+
+
+def page_of(
+    db: Database, matching: Filter, page: PageRequest, include_data: bool, response: Response
+) -> list[TieredExecution]:
+    """The page of the list, and its count, if it was asked for."""
+    if page.counts:
+        response.headers["X-Total-Count"] = str(count(db, matching))
+    return page.cut(newest(db, matching, page, include_data), response)
+
+
+def newest(db: Database, matching: Filter, page: PageRequest, include_data: bool) -> list[TieredExecution]:
+    """A page and a row beyond it, if there is one."""
+    return with_fresh_manifest(lambda: read_page(db, matching, page, include_data))
+
+
+def read_page(db: Database, matching: Filter, page: PageRequest, include_data: bool) -> list[TieredExecution]:
+    if page.offset:  # which counts rows of both tiers, so those to leave out are looked at as well
+        left_out = read_page(db, matching, replace(page, limit=page.offset, offset=0), include_data=False)
+        if len(left_out) <= page.offset:
+            return []
+        page = replace(page, after=left_out[page.offset - 1].id, offset=0)
+    hot_page = executions.newest_with_data if include_data else executions.newest
+    hot, files = db.both(tiered(hot_page(matching, page)), manifest.of_executions(page.after))
+    is_cut = len(hot) > page.limit or (include_data and carried(hot) < len(hot))
+    bottom = hot[-1].id if hot and is_cut else FIRST
+    found = archived(db, files, matching, page.after or LAST, bottom, page.limit + 1)
+    by_id = {row.id: row for row in found} | {row.id: row for row in hot}
+    rows = [by_id[id] for id in sorted(by_id, reverse=True)[: page.limit + 1]]
+    return with_data(files, rows) if include_data else rows
+
+
+def tiered(query: Query[Execution]) -> Query[TieredExecution]:
+    return Query(query.sql, query.params, TieredExecution)
+
+
+def archived(
+    db: Database, files: Sequence[File], matching: Filter, upper: UUID, bottom: UUID, wanted: int
+) -> list[TieredExecution]:
+    """The newest that match between two ids. First one row group is read, then four times as many at each step."""
+    read = reader.overlapping(files, bottom, upper)
+    fences = sorted((fence for file in read for fence in file.fences), reverse=True)
+    found: list[TieredExecution] = []
+    groups = 1
+    while len(found) < wanted and upper > bottom and (below := [fence for fence in fences if fence < upper]):
+        lower = max(below[min(groups, len(below)) - 1], bottom)
+        missing = wanted - len(found)
+        rows = reader.newest(read, lower, upper, matching, missing)
+        upper = rows[-1].id if len(rows) == missing else lower
+        found += current(db, matching, rows)
+        groups *= 4
+    return found
+
+
+def current(db: Database, matching: Filter, rows: list[TieredExecution]) -> list[TieredExecution]:
+    """Without those that are hot as well and there no longer match: only a status ever changes."""
+    if not rows or matching.status is None:
+        return rows
+    changed = {row.id for row in db.all(changed_since(rows, matching.status))}
+    return [row for row in rows if row.id not in changed]
+
+
+def changed_since(rows: Sequence[TieredExecution], status: str) -> Query[Id]:
+    return Query(
+        "SELECT e.id FROM app.workflow_executions AS e WHERE e.id = ANY (%(ids)s) AND e.status <> %(status)s",
+        {"ids": [row.id for row in rows], "status": status},
+        Id,
+    )
+
+
+def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[TieredExecution]:
+    """As many as an answer can carry, and one beyond them; no more data than theirs is taken out of the files."""
+    ids = [row.id for row in rows if row.tier == "cold"]
+    if not ids:
+        return rows
+    sizes = reader.sizes(files, ids)
+    weight = 0
+    for place, row in enumerate(rows):
+        if weight > executions.MAX_DATA_BYTES:
+            rows = rows[: place + 1]
+            break
+        weight += sizes.get(row.id, 0)
+    data = reader.data(files, [row.id for row in rows if row.tier == "cold"])
+    return [row.model_copy(update={"execution_data": data[row.id]}) if row.id in data else row for row in rows]
+
+
+def count(db: Database, matching: Filter) -> int:
+    """A restored copy counts once. A row that was delivered anew after its archival counts in both tiers."""
+    hot, files = db.both(hot_count(matching), manifest.of_executions(None))
+    return hot[0].count + with_fresh_manifest(lambda: reader.count(files, matching))
+
+
+def hot_count(matching: Filter) -> Query[Count]:
+    return Query(
+        "SELECT count(*) FROM app.workflow_executions AS e WHERE " + executions.MATCHES + "AND" + manifest.IS_NO_COPY,
+        matching.model_dump(),
+        Count,
+    )
+
+
+def get(db: Database, id: UUID) -> TieredExecution:
+    return with_fresh_manifest(lambda: read_one(db, id))
+
+
+def read_one(db: Database, id: UUID) -> TieredExecution:
+    hot, files = db.both(tiered(executions.get(id)), manifest.around(id))
+    if hot:
+        return hot[0]
+    found = reader.newest(files, id, UUID(int=id.int + 1), Filter(), 1)
+    if not found:
+        raise NotFound
+    execution = found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]})
+    tag = md5(execution.model_dump_json().encode(), usedforsecurity=False).hexdigest()
+    return execution.model_copy(update={"etag": tag})

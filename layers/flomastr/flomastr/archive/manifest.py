@@ -1,0 +1,163 @@
+"""The manifest of the archive: one row of app.archive_files for each file."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from flomastr import object_storage
+from flomastr.database.query import Count, Query
+from flomastr.http.etags import Resource
+from flomastr.http.paging import PageRequest
+
+type Source = Literal["workflow_executions", "webchat_sessions"]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a file holds, to compare with what it should hold."""
+
+    rows: int
+    checksum: int
+    first_id: str
+    last_id: str
+
+
+class File(BaseModel):
+    """A row of app.archive_files: where the file is, how far it has come, and which ids are in it."""
+
+    id: UUID
+    tenant_id: UUID
+    source: Source
+    month: date
+    state: str
+    origin: str
+    rows: int
+    checksum: int
+    first_id: UUID
+    last_id: UUID
+    file_bytes: int | None
+    sha256: str | None
+    fences: list[UUID]
+
+    @property
+    def key(self) -> str:
+        return object_storage.key_of(self.source, self.month, self.tenant_id, self.id)
+
+    @property
+    def path(self) -> str:
+        """As DuckDB reads it."""
+        return f"cold://{self.file_bytes}/{self.key}"
+
+    @property
+    def name(self) -> str:
+        """For operators: records of jobs name no tenants."""
+        return f"The file {self.id} of {self.source} {self.month:%Y-%m}"
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.rows, self.checksum, str(self.first_id), str(self.last_id))
+
+
+class ArchiveFile(Resource):
+    """`first_at` and `last_at` are the moments in the ids of its rows, `bytes` what these took while they were hot."""
+
+    source: Source
+    month: date
+    rows: int
+    bytes: int
+    file_bytes: int
+    sha256: str
+    first_at: datetime
+    last_at: datetime
+    created_at: datetime
+
+
+class Statistics(BaseModel):
+    """What of one source is archived."""
+
+    source: Source
+    files: int
+    rows: int
+    bytes: int
+    file_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Download(BaseModel):
+    """Where the file, which is Parquet, can be had without a token, and until when."""
+
+    url: str
+    expires_at: datetime
+
+
+STORED = " FROM app.archive_files AS f WHERE f.state = 'stored' "
+EXECUTIONS = STORED + " AND f.source = 'workflow_executions' "
+IS_NO_COPY = """
+  NOT EXISTS (SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+"""
+COLUMNS = """
+  f.id, f.tenant_id, f.source, f.month, f.state, f.origin, f.rows, f.checksum, f.first_id, f.last_id, f.file_bytes,
+  f.sha256, f.fences
+"""
+
+
+def newest(page: PageRequest) -> Query[ArchiveFile]:
+    return Query(
+        "SELECT f.id, f.source, f.month, f.rows, f.bytes, f.file_bytes, f.sha256, f.created_at,"
+        " app.uuid7_moment(f.first_id) AS first_at, app.uuid7_moment(f.last_id) AS last_at"
+        + STORED
+        + "AND (%(after)s::uuid IS NULL OR f.id < %(after)s)"
+        " ORDER BY f.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        page.params(),
+        ArchiveFile,
+    )
+
+
+def count() -> Query[Count]:
+    return Query("SELECT count(*)" + STORED, {}, Count)
+
+
+def statistics() -> Query[Statistics]:
+    return Query(
+        "SELECT f.source, count(*) AS files, sum(f.rows) AS rows, sum(f.bytes) AS bytes,"
+        " sum(f.file_bytes) AS file_bytes, min(app.uuid7_moment(f.first_id)) AS first_at,"
+        " max(app.uuid7_moment(f.last_id)) AS last_at" + STORED + "GROUP BY f.source ORDER BY f.source",
+        {},
+        Statistics,
+    )
+
+
+def get(id: UUID) -> Query[File]:
+    return Query("SELECT " + COLUMNS + STORED + "AND f.id = %(id)s", {"id": id}, File)
+
+
+def download(file: File) -> Download:
+    """A file holds one tenant's rows and no others', so it may be handed out whole."""
+    expires_at = datetime.now(UTC) + timedelta(seconds=object_storage.LINK_SECONDS)
+    return Download(
+        url=object_storage.link(file.key, f"{file.source}-{file.month:%Y-%m}-{file.id}.parquet"), expires_at=expires_at
+    )
+
+
+def of_executions(after: UUID | None) -> Query[File]:
+    """Those with executions before an id, last stored first: of a row in two files the first has the newer version."""
+    return Query(
+        "SELECT " + COLUMNS + EXECUTIONS + "AND (%(after)s::uuid IS NULL OR f.first_id < %(after)s)"
+        " ORDER BY f.stored_at DESC, f.id DESC",
+        {"after": after},
+        File,
+    )
+
+
+def around(id: UUID) -> Query[File]:
+    """Those whose ids reach from below this one to above it, so that it may be in them."""
+    return Query(
+        "SELECT " + COLUMNS + EXECUTIONS + "AND %(id)s BETWEEN f.first_id AND f.last_id"
+        " ORDER BY f.stored_at DESC, f.id DESC",
+        {"id": id},
+        File,
+    )

@@ -1,0 +1,87 @@
+"""What the archive job would do for a tenant at a moment."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query as QueryParameter
+from pydantic import AfterValidator, BaseModel
+
+from flomastr.database.query import Query
+from flomastr.http.fields import Moment
+
+MAX_DAYS_AHEAD = 31
+
+
+def near(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + timedelta(days=MAX_DAYS_AHEAD):
+        raise ValueError(f"lies more than {MAX_DAYS_AHEAD} days ahead")
+    return moment
+
+
+PreviewMoment = Annotated[Moment, AfterValidator(near), QueryParameter(description="At most 31 days ahead; else now.")]
+
+
+class Leaving(BaseModel):
+    rows: int
+    bytes: int
+
+
+class Kept(BaseModel):
+    """Executions older than the tenant keeps them hot, which stay: not yet ended, or under a legal hold."""
+
+    unfinished: int
+    held: int
+
+
+class Preview(BaseModel):
+    """`changing_class` are executions that still lie where another `hot_ttl_days` of the tenant had put them."""
+
+    at: datetime
+    workflow_executions: Leaving
+    webchat_sessions: Leaving
+    kept: Kept
+    changing_class: int
+
+
+def preview(at: datetime | None) -> Query[Preview]:
+    """By the very functions that the job goes by; row-level security leaves this tenant's rows of theirs."""
+    return Query(
+        """
+        WITH tenant AS (
+          SELECT t.id, app.ttl_class(t.hot_ttl_days) AS class FROM app.tenants AS t WHERE t.id = (SELECT app.tenant())
+        ),
+        old AS (
+          SELECT
+            app.is_final(e.status) AS is_final,
+            EXISTS (
+              SELECT FROM app.legal_holds AS h WHERE h.tenant_id = e.tenant_id AND h.released_at IS NULL
+                AND (h.scope = 'tenant' OR h.workflow_id = e.workflow_id OR h.execution_id = e.id)
+            ) AS is_held
+          FROM tenant AS t
+          JOIN app.workflow_executions AS e ON e.tenant_id = t.id
+            AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.class))
+        )
+        SELECT
+          %(at)s AS at,
+          (
+            SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
+            FROM app.due_executions(%(at)s) AS d
+          ) AS workflow_executions,
+          (
+            SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
+            FROM app.due_sessions(%(at)s) AS d
+          ) AS webchat_sessions,
+          (
+            SELECT jsonb_build_object(
+              'unfinished', count(*) FILTER (WHERE NOT is_final), 'held', count(*) FILTER (WHERE is_final AND is_held)
+            )
+            FROM old
+          ) AS kept,
+          (
+            SELECT count(*) FROM tenant AS t
+            JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.ttl_class NOT IN (0, t.class)
+          ) AS changing_class
+        """,
+        {"at": at or datetime.now(UTC)},
+        Preview,
+    )

@@ -1,0 +1,45 @@
+"""Executions that are no longer hot: where to read them, and that they do not change."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+from pydantic import BaseModel
+
+from flomastr.archive import manifest
+from flomastr.database.query import Query
+from flomastr.database.session import Database
+from flomastr.errors import Conflict, NotFound, ServiceError
+
+
+class MovedToHistory(ServiceError):
+    """The execution is archived. Follow Location, with the same headers."""
+
+    status = HTTPStatus.TEMPORARY_REDIRECT
+    code = "archived"
+
+
+class Archived(Conflict):
+    """The execution is archived and no longer changes."""
+
+    code = "archived"
+
+
+async def moved(request: Request) -> MovedToHistory:
+    """To the same execution, and with the same query, which may name the tenant."""
+    path = request.url.path.replace("/routes/", "/routes/history/", 1)
+    query = f"?{request.url.query}" if request.url.query else ""
+    return MovedToHistory(headers={"Location": path + query})
+
+
+Moved = Annotated[MovedToHistory, Depends(moved)]
+MOVED: dict[int | str, dict[str, Any]] = {307: {"description": "It is archived: follow Location."}}
+
+
+def one[Row: BaseModel](db: Database, query: Query[Row], id: UUID, otherwise: ServiceError) -> Row:
+    """The hot execution. Where it may be in the archive, raises what is to be told then."""
+    rows = db.all(query)
+    if rows:
+        return rows[0]
+    raise otherwise if db.all(manifest.around(id)) else NotFound

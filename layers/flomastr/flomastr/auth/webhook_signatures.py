@@ -1,0 +1,34 @@
+"""Signatures of Standard Webhooks (https://www.standardwebhooks.com): how a key signs, and how that is verified."""
+
+import hmac
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+from flomastr.settings import signing_key
+
+TOLERANCE_SECONDS = 300
+
+TIMESTAMP = re.compile(r"[0-9]{1,12}")
+
+
+def signing_secret(key_id: str) -> bytes:
+    return hmac.digest(signing_key(), b"webhook " + key_id.encode(), sha256)
+
+
+def whsec(secret: bytes) -> str:
+    """The secret as people copy it."""
+    return f"whsec_{b64encode(secret).decode()}"
+
+
+def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return f"v1,{b64encode(hmac.digest(secret, signed, sha256)).decode()}"
+
+
+def verify(secret: bytes, message_id: str, timestamp: str, signatures: str, body: bytes, now: float) -> bool:
+    """Whether one of the signatures is the secret's, and of now."""
+    if not message_id or not TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > TOLERANCE_SECONDS:
+        return False
+    expected = signature(secret, message_id, timestamp, body).encode()
+    return any(hmac.compare_digest(told.encode(), expected) for told in signatures.split(" "))

@@ -1,0 +1,39 @@
+"""What app.enter is asked at the beginning of every transaction: may this caller do this, and where."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flomastr.caller import Caller
+
+ENTER = """
+SELECT app.enter(
+  %(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s, %(milliseconds)s
+)
+"""
+
+UNLIMITED = ("platform:", "me:", "invitation:", "keys:", "members:write", "tenant:write", "tenant:delete")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What app.enter is asked: may this caller enter that place for this purpose."""
+
+    caller: Caller
+    tenant: str | None  # id or slug; None is the caller's only tenant
+    scope: str  # platform:... and me:... are outside tenants
+    tell: Callable[[dict[str, str]], None] = field(default=lambda _: None, compare=False)  # headers of the answer
+
+    @property
+    def is_read(self) -> bool:
+        return self.scope.endswith(":read")
+
+    @property
+    def is_limited(self) -> bool:
+        """What administers is not counted: whoever is at the limit must still be able to raise it or end a key."""
+        return not self.scope.startswith(UNLIMITED)
+
+    def params(self, deadline: float) -> dict[str, Any]:
+        left = max(1, int((deadline - time.monotonic()) * 1000))
+        return {**self.caller.model_dump(), "tenant": self.tenant, "scope": self.scope, "milliseconds": left}

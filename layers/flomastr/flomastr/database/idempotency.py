@@ -1,0 +1,49 @@
+"""Idempotency-Key: the answer is stored in the transaction of its effect, so that a repeat finds both or neither."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from flomastr.database.query import Nothing, Query
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    key: str
+    fingerprint: bytes  # of method, path and body
+
+    def params(self) -> dict[str, Any]:
+        return {"idempotency_key": self.key, "fingerprint": self.fingerprint}
+
+
+class Answer(BaseModel):
+    rows: list[dict[str, Any]]
+
+
+def claim(key: IdempotencyKey) -> Query[Nothing]:
+    return Query("SELECT FROM app.claim_key(%(idempotency_key)s, %(fingerprint)s)", key.params(), Nothing)
+
+
+def remembered[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> Query[Row]:
+    """The query, storing its rows under the key. It must be an INSERT ... RETURNING or a SELECT, without WITH."""
+    return Query(
+        "WITH effect AS MATERIALIZED (" + query.sql + "), answered AS ("
+        "  UPDATE app.idempotency_keys"
+        "  SET answer = (SELECT coalesce(jsonb_agg(effect), '[]') FROM effect)"
+        "  WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')"
+        ") SELECT * FROM effect",
+        query.params | key.params(),
+        query.row,
+        query.conflict,
+        query.missing,
+    )
+
+
+def stored_answer(key: IdempotencyKey) -> Query[Answer]:
+    return Query(
+        "SELECT answer AS rows FROM app.idempotency_keys"
+        " WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')",
+        key.params(),
+        Answer,
+    )

@@ -1,0 +1,119 @@
+"""One network flight: BEGIN, app.enter, the queries and COMMIT go out together; the answers are read when all are in.
+
+A simple request so costs one round trip, authorization and commit included. A small transaction ahead of it counts the
+request. What may be sent again, and what an error means to the caller, is decided here and nowhere else.
+"""
+
+import random
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import psycopg
+from psycopg.rows import args_row, class_row
+from pydantic import BaseModel
+
+from flomastr.database import connection, rate_limits
+from flomastr.database.access import ENTER, Entry
+from flomastr.database.connection import Connection
+from flomastr.database.query import Query
+from flomastr.database.rate_limits import SPEND, Bucket
+from flomastr.database.sqlstates import LOST, NOT_BEGUN, UNDONE, is_vanished, meaning, state_of
+from flomastr.errors import (
+    ServiceError,
+)
+from flomastr.observability import logger
+
+ATTEMPTS = 6
+
+one_at_a_time = Lock()  # a sandbox has one connection
+
+
+def fly(
+    queries: Sequence[Query[Any]], deadline: float, entry: Entry | None = None, *, repeatable: bool = False
+) -> list[list[Any]]:
+    """The rows of each query. Raises ServiceError, or AlreadyAnswered.
+
+    `repeatable` says that sending it twice does no harm. Reads are; a write whose COMMIT may have arrived is not.
+    """
+    repeatable = repeatable or entry is None or entry.is_read
+    with one_at_a_time:
+        for attempt in range(1, ATTEMPTS + 1):
+            conn = None
+            try:
+                conn = connection.connection(deadline)
+                return send(conn, queries, deadline, entry)
+            except psycopg.Error as error:
+                state = state_of(error)
+                surely_undone = conn is None or state in UNDONE | NOT_BEGUN or is_vanished(state, queries)
+                leave(conn)
+                again = surely_undone or (repeatable and state in LOST)
+                pause = random.uniform(0.05, 0.1) * 2**attempt
+                if not again or attempt == ATTEMPTS or time.monotonic() + pause > deadline:
+                    raise meaning(error, queries) from error
+                logger.warning("Sending the flight again", sqlstate=state, attempt=attempt)
+                time.sleep(pause)
+            except BaseException:  # a parameter that cannot be sent, for one
+                leave(conn)
+                raise
+    raise AssertionError("the last attempt answers or raises")
+
+
+def send(conn: Connection, queries: Sequence[Query[Any]], deadline: float, entry: Entry | None) -> list[list[Any]]:
+    buckets = conn.cursor(row_factory=args_row(Bucket))
+    with conn.pipeline():
+        if entry:
+            conn.execute("BEGIN")
+            if entry.is_limited:
+                buckets.execute(SPEND, entry.params(deadline))
+                conn.execute("COMMIT AND CHAIN")
+            conn.execute(ENTER, entry.params(deadline))
+        cursors = [conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params) for query in queries]
+        if entry:
+            conn.execute("COMMIT")
+    if entry and entry.is_limited and (spent := buckets.fetchall()):
+        entry.tell(rate_limits.headers(spent))
+    return [cursor.fetchall() for cursor in cursors]
+
+
+def leave(conn: Connection | None) -> None:
+    """A flight that fails leaves its transaction open, or a connection of which nothing is known."""
+    if conn is None:
+        return
+    try:
+        conn.rollback()
+    except psycopg.Error:
+        connection.discard()
+
+
+class Transaction:
+    """An open transaction: each query is a round trip and sees what those before it wrote."""
+
+    def __init__(self, conn: Connection):
+        self.conn = conn
+
+    def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
+        try:
+            return self.conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params).fetchall()
+        except psycopg.Error as error:
+            raise meaning(error, [query]) from error
+
+
+@contextmanager
+def transaction(deadline: float, entry: Entry) -> Generator[Transaction]:
+    """Commits when the block ends, rolls back when it raises. Nothing is sent again."""
+    with one_at_a_time:
+        conn = None
+        try:
+            conn = connection.connection(deadline)
+            with conn.transaction():
+                conn.execute(ENTER, entry.params(deadline))
+                yield Transaction(conn)
+        except psycopg.Error as error:
+            leave(conn)
+            raise meaning(error, []) from error
+        except ServiceError:
+            leave(conn)
+            raise

@@ -1,0 +1,90 @@
+"""HTTP in one place: FastAPI, Mangum and Powertools become a Lambda handler, and every error becomes problem+json."""
+
+import asyncio
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from mangum import Mangum
+from starlette.exceptions import HTTPException
+
+from flomastr.errors import PayloadTooLarge, ServiceError
+from flomastr.http.problems import (
+    PROBLEM_JSON,
+    http_exception,
+    not_allowed,
+    problem,
+    service_error,
+    unforeseen,
+    unreadable,
+    validation_error,
+)
+from flomastr.observability import LambdaHandler, instrumented
+
+MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
+
+LOOP = asyncio.new_event_loop()
+asyncio.set_event_loop(LOOP)
+
+
+def create_app(path: str, tag: str) -> FastAPI:
+    """An app whose routes start with `path`. Were they a router's that it includes, FastAPI would build each twice."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False, generate_unique_id_function=lambda route: route.name)
+    app.router.prefix = path
+    app.router.tags.append(tag)
+    app.router.dependencies.append(Depends(known_query))
+    app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_exception)
+    app.add_exception_handler(HTTPStatus.BAD_REQUEST, unreadable)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, partial(not_allowed, app.router))
+    app.add_exception_handler(Exception, unforeseen)
+    return app
+
+
+async def known_query(request: Request) -> None:
+    """A misspelt filter would filter nothing, a misspelt tenant be another one: it is told."""
+    if not request.query_params:
+        return
+    known = query_parameters(request.scope["route"].dependant)
+    if unknown := sorted(request.query_params.keys() - known):
+        errors = [{"type": "extra", "loc": ("query", name), "msg": "is no parameter of this route"} for name in unknown]
+        raise RequestValidationError(errors)
+
+
+def query_parameters(dependant: Dependant) -> set[str]:
+    """Of a route and what it depends on. Names of headers and parts of the path are none."""
+    own = {field.alias for field in get_flat_params(Dependant(query_params=dependant.query_params))}
+    return own.union(*map(query_parameters, dependant.dependencies))
+
+
+def conflict(description: str) -> dict[int | str, dict[str, Any]]:
+    """What a route says of its 409."""
+    return {HTTPStatus.CONFLICT.value: {"description": description}}
+
+
+def http_handler(app: FastAPI) -> LambdaHandler:
+    mangum = Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", PROBLEM_JSON])
+
+    def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        if len(event.get("body") or "") > MAX_BODY:
+            return too_large(event)
+        asyncio.set_event_loop(LOOP)  # Mangum asks for the current one, here and when it is made
+        return mangum(event, context)  # pyright: ignore[reportArgumentType]
+
+    return instrumented(handle)
+
+
+def too_large(event: dict[str, Any]) -> dict[str, Any]:
+    error = PayloadTooLarge(f"The body is larger than {MAX_BODY:,} bytes. Send it in smaller parts.")
+    response = problem(event["requestContext"]["requestId"], error)
+    return {
+        "statusCode": response.status_code,
+        "headers": dict(response.headers),
+        "body": bytes(response.body).decode(),
+    }

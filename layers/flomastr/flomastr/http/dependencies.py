@@ -1,0 +1,110 @@
+"""What a route asks for to reach the database: `db: Annotated[Database, enters("workflows:read")]`."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Query, Request, Response, Security
+from fastapi.security import SecurityScopes
+
+from flomastr.caller import Caller
+from flomastr.database.access import Entry
+from flomastr.database.idempotency import IdempotencyKey
+from flomastr.database.session import Database, deadline_in
+from flomastr.errors import Unauthorized
+from flomastr.http.patterns import IDEMPOTENCY_KEY, TENANT
+
+RESERVE_MS = 1000  # of Lambda's time, to tell the caller that the database's is over
+
+
+def caller(request: Request) -> Caller:
+    """From the authorizer's context, which API Gateway hands on as it stands."""
+    event: dict[str, Any] = request.scope["aws.event"]
+    verified = event["requestContext"].get("authorizer", {}).get("lambda")
+    if not verified:
+        raise Unauthorized
+    return Caller.model_validate(verified)
+
+
+async def idempotency_key(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(pattern=IDEMPOTENCY_KEY, description="Repeat a POST under the same key, and it happens once."),
+    ] = None,
+) -> IdempotencyKey | None:
+    if idempotency_key is None:
+        return None
+    body = await request.body()
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
+    return IdempotencyKey(idempotency_key, sha256(asked).digest())
+
+
+def deadline(request: Request) -> float:
+    left_ms: int = request.scope["aws.context"].get_remaining_time_in_millis()
+    return deadline_in((left_ms - RESERVE_MS) / 1000)
+
+
+def database(request: Request, response: Response, tenant: str | None, scopes: SecurityScopes) -> Database:
+    (scope,) = scopes.scopes
+    return Database(Entry(caller(request), tenant, scope, response.headers.update), deadline(request))
+
+
+async def in_a_tenant(
+    request: Request,
+    response: Response,
+    scopes: SecurityScopes,
+    tenant_id: Annotated[
+        str | None, Query(pattern=TENANT, description="Id or slug. Else X-Tenant, else your only tenant.")
+    ] = None,
+    x_tenant: Annotated[str | None, Header(pattern=TENANT)] = None,
+) -> Database:
+    return database(request, response, tenant_id or x_tenant, scopes)
+
+
+def outside_unless_named(db: Database) -> Database:
+    """A person who names no tenant is in none, under `me:...`. A key is always in its own."""
+    entry = db.entry
+    if entry.tenant or entry.caller.key_id:
+        return db
+    return replace(db, entry=replace(entry, scope=f"me:{entry.scope.rpartition(':')[2]}"))
+
+
+async def in_a_tenant_if_named(db: Annotated[Database, Depends(in_a_tenant)]) -> Database:
+    return outside_unless_named(db)
+
+
+async def in_the_tenant(
+    request: Request,
+    response: Response,
+    scopes: SecurityScopes,
+    slug: Annotated[str, Path(pattern=TENANT, description="Id or slug.")],
+) -> Database:
+    return database(request, response, slug, scopes)
+
+
+async def in_no_tenant(request: Request, response: Response, scopes: SecurityScopes) -> Database:
+    return database(request, response, None, scopes)
+
+
+def enters(scope: str) -> Any:
+    """The database in the tenant that query, header or body name, else in the caller's only one."""
+    return Security(in_a_tenant, scopes=[scope])
+
+
+def enters_if_named(scope: str) -> Any:
+    """The database in the tenant that query or header name, else in none. A key is always in its own."""
+    return Security(in_a_tenant_if_named, scopes=[scope])
+
+
+def enters_named(scope: str) -> Any:
+    """The database in the tenant `{slug}` of the path."""
+    return Security(in_the_tenant, scopes=[scope])
+
+
+def outside(scope: str) -> Any:
+    """The database outside any tenant: `platform:...` is for super admins, `me:...` for whoever is signed in."""
+    return Security(in_no_tenant, scopes=[scope])
+
+
+OnceKey = Annotated[IdempotencyKey | None, Depends(idempotency_key)]

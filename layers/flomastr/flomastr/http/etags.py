@@ -1,0 +1,73 @@
+"""ETags on single resources: If-None-Match answers 304, If-Match lets a write happen to no other state."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Depends, Header, Response
+from pydantic import BaseModel, Field
+
+from flomastr.errors import NotModified
+from flomastr.http.patterns import NO_NUL
+
+
+class Tagged(BaseModel):
+    """What comes with `app.etag` of its row. The tag is a header, not a field."""
+
+    etag: str = Field(default="", exclude=True)
+
+
+class Listed(Tagged):
+    """A row of a list, which is in order of `place`: the id, where nothing else is said."""
+
+    place: UUID = Field(exclude=True, validation_alias="id")
+
+
+class Resource(Listed):
+    """A row with a UUIDv7 of its own."""
+
+    id: UUID
+
+
+def tags_in(header: str | None) -> list[str] | None:
+    if header is None:
+        return None
+    return [tag.strip().strip('"') for tag in header.split(",")]
+
+
+async def if_match(
+    if_match: Annotated[
+        str | None, Header(pattern=NO_NUL, description="Write only if the ETag is still this one.")
+    ] = None,
+) -> list[str] | None:
+    return tags_in(if_match)
+
+
+async def if_none_match(
+    if_none_match: Annotated[str | None, Header(description="Answer 304 if the ETag is still this one.")] = None,
+) -> list[str]:
+    return [tag.removeprefix('W/"') for tag in tags_in(if_none_match) or []]
+
+
+async def if_new(
+    if_none_match: Annotated[Literal["*"] | None, Header(description="Write only if there is none yet.")] = None,
+) -> bool:
+    return if_none_match is not None
+
+
+IfMatch = Annotated[list[str] | None, Depends(if_match)]
+IfNoneMatch = Annotated[list[str], Depends(if_none_match)]
+IfNew = Annotated[bool, Depends(if_new)]
+
+
+def tagged[Row: Tagged](resource: Row, response: Response, known: list[str] | None = None) -> Row:
+    """The resource with its ETag header. Raises NotModified when the caller knows it."""
+    header = {"ETag": f'"{resource.etag}"'}
+    if known and (resource.etag in known or "*" in known):
+        raise NotModified(headers=header)
+    response.headers.update(header)
+    return resource
+
+
+def created[Row: Tagged](resource: Row, response: Response, location: str) -> Row:
+    response.headers["Location"] = location
+    return tagged(resource, response)

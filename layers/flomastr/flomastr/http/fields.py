@@ -1,0 +1,180 @@
+"""Field types for what Postgres can store and a client can be told about: bounded text, JSON objects, moments."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticSerializationError, to_json
+
+from flomastr.http.patterns import DOCUMENT_NAME, EMAIL, NO_NUL, SLUG, TENANT, USER_ID
+
+JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+EXPONENT = re.compile(r"\de[+-](\d{2,3})(?=[,\]}])")
+MAX_JSON = 5_000_000  # as Postgres writes it
+MAX_UNKNOWN = 20
+MAX_METADATA = 250_000  # a page of 250 rows carries it
+type Json = dict[str, Any]
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def storable(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+        to_json([[[[[value]]]]])  # as deep as answers put it, where pydantic gives up at 255 levels
+    except (RecursionError, PydanticSerializationError):
+        raise ValueError("is nested too deeply: 200 levels are safe") from None
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is no character") from None
+    except ValueError:
+        raise ValueError("holds NaN or an infinity, which JSON does not have") from None
+    if "\\u0000" in text and JSON_NUL.search(text):  # the pattern alone costs 15 us for each execution_data
+        raise ValueError("holds the character U+0000, which cannot be stored")
+    if written_length(text) > MAX_JSON:
+        raise ValueError(f"is larger than {MAX_JSON:,} bytes with its numbers written out")
+    return value
+
+
+def written_length(text: str) -> int:
+    """Postgres writes 1e300 with all its zeros."""
+    return len(text) + sum(int(exponent) for exponent in EXPONENT.findall(text))
+
+
+def at_most(size: int) -> AfterValidator:
+    """Bytes of JSON, as Postgres writes it."""
+
+    def check(value: dict[str, Any]) -> dict[str, Any]:
+        if written_length(json.dumps(value)) > size:
+            raise ValueError(f"is larger than {size:,} bytes of JSON")
+        return value
+
+    return AfterValidator(check)
+
+
+def written_out(value: Any) -> Any:
+    """Pydantic would take a number for seconds or for milliseconds, whichever gives the nicer year."""
+    if not isinstance(value, str) or not WRITTEN_OUT.match(value):
+        raise ValueError("must be a date and time with an offset, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+def is_a_number(value: Any) -> Any:
+    """Pydantic would take "5" and true for numbers, or be strict and refuse 5.0, which JSON Schema calls an integer."""
+    if isinstance(value, str | bool):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
+A_NUMBER = BeforeValidator(is_a_number)  # after the bounds of an int, which else do not show in its JSON Schema
+
+
+def storable_moment(moment: datetime) -> datetime:
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError("must lie between 1970 and 9999")
+    return moment
+
+
+def not_ahead(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + timedelta(days=1):
+        raise ValueError("lies more than a day ahead")
+    return moment
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)]
+Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
+Metadata = Annotated[JsonObject, at_most(MAX_METADATA)]
+Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
+PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
+Flag = Annotated[bool, Strict()]
+DocumentName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255, pattern=DOCUMENT_NAME),
+    Field(description="No slash, no control character, not of dots alone."),
+]
+TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
+
+
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=USER_ID)]
+
+
+def of_a_token(user_id: str) -> str:
+    if user_id.startswith("mailto:"):
+        raise ValueError("is an address: invite by email")
+    if user_id in (".", ".."):
+        raise ValueError("cannot stand in a path")
+    return user_id
+
+
+NewUserId = Annotated[UserId, AfterValidator(of_a_token)]
+
+Email = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=248, pattern=EMAIL),
+    AfterValidator(str.lower),
+]
+
+LIKE_AN_ID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
+
+
+def no_id(slug: str) -> str:
+    if LIKE_AN_ID.fullmatch(slug):
+        raise ValueError("has the form of a UUID, which a path would take for an id")
+    return slug
+
+
+Slug = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=63, pattern=SLUG),
+    AfterValidator(no_id),
+    Field(description="Lower case letters, digits and hyphens. Not the form of a UUID."),
+]
+
+
+class Body(BaseModel):
+    """What a client sends: no unknown fields, so that a misspelt one is told and not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def has_few_unknown_fields(cls, value: Any) -> Any:
+        """Each would be told by an error of its own, and a body has room for a million."""
+        fields = cast(Json, value) if isinstance(value, dict) else {}
+        if len(fields) > len(cls.model_fields) + MAX_UNKNOWN:
+            raise ValueError(f"has {len(fields):,} fields, and may have {len(cls.model_fields)}")
+        return cast(Any, value)
+
+
+class Changes(Body):
+    """A partial update: what is absent stays, an explicit null clears a field that may be null."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def has_any(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("There is nothing to change: name at least one field")
+        return self
+
+
+UNSET: Any = Field(default=None)  # of a field of Changes that may be absent but not null
+
+
+class Message(BaseModel):
+    message: str

@@ -1,0 +1,103 @@
+"""Pages by keyset: newest first, at most 250 rows, and a signed cursor that only fits the list it came from."""
+
+import base64
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Response
+from fastapi import Query as QueryParameter
+from pydantic import BaseModel
+
+from flomastr.database.query import Count, Query
+from flomastr.database.session import Database
+from flomastr.errors import BadRequest
+from flomastr.http.etags import Listed
+from flomastr.settings import signing_key
+
+MAX_PAGE_BYTES = 4_000_000
+POSITION = {"cursor", "limit", "offset"}  # what says where in a list; all else says which list
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    limit: int
+    offset: int
+    after: UUID | None  # the last id of the page before
+    counts: bool
+    path: str
+    which: str  # the list's own query string
+    tenant: str  # as X-Tenant names it
+
+    def params(self) -> dict[str, Any]:
+        return {"limit": self.limit, "offset": self.offset, "after": self.after}
+
+    def next_link(self, last: UUID) -> str:
+        which = f"{self.which}&" if self.which else ""
+        cursor = signed(last, self.path, self.which, self.tenant)
+        return f'<{self.path}?{which}limit={self.limit}&cursor={cursor}>; rel="next"'
+
+    def of[Row: Listed](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
+        """The page of a list, and its count, if it was asked for, in the same flight."""
+        if not self.counts:
+            return self.cut(db.all(newest), response)
+        rows, (total,) = db.both(newest, count)
+        response.headers["X-Total-Count"] = str(total.count)
+        return self.cut(rows, response)
+
+    def cut[Row: Listed](self, rows: Sequence[Row], response: Response) -> list[Row]:
+        """The page. A row beyond it tells that there is a next one."""
+        page = list(rows[: min(self.limit, carried(rows))])
+        if len(rows) > len(page):
+            response.headers["Link"] = self.next_link(page[-1].place)
+        return page
+
+
+def carried(rows: Sequence[BaseModel]) -> int:
+    """How many of the first rows Lambda can answer, which writes the answer into JSON as a text. Always one."""
+    weight = 0
+    for place, row in enumerate(rows):
+        text = row.model_dump_json().encode()
+        weight += len(text) + text.count(b'"') + text.count(b"\\")
+        if place and weight > MAX_PAGE_BYTES:
+            return place
+    return len(rows)
+
+
+async def page_request(
+    request: Request,
+    limit: Annotated[int, QueryParameter(ge=1, le=250)] = 50,
+    offset: Annotated[int, QueryParameter(ge=0, le=10_000, description="For old clients: prefer Link.")] = 0,
+    cursor: Annotated[str | None, QueryParameter(max_length=200, description="From a Link header.")] = None,
+    prefer: Annotated[str | None, Header(description="`count=exact` adds X-Total-Count.")] = None,
+) -> PageRequest:
+    path, tenant = request.url.path, request.headers.get("x-tenant", "")
+    which = urlencode(sorted((k, v) for k, v in request.query_params.multi_items() if k not in POSITION))
+    after = verified(cursor, path, which, tenant) if cursor else None
+    return PageRequest(limit, offset, after, "count=exact" in (prefer or ""), path, which, tenant)
+
+
+Page = Annotated[PageRequest, Depends(page_request)]
+
+
+def signed(last: UUID, *list_name: str) -> str:
+    signature = hmac.digest(signing_key(), " ".join((str(last), *list_name)).encode(), sha256)[:16]
+    return base64.urlsafe_b64encode(last.bytes + signature).decode()
+
+
+def verified(cursor: str, *list_name: str) -> UUID:
+    try:
+        last = UUID(bytes=base64.urlsafe_b64decode(cursor)[:16])
+    except ValueError:
+        raise invalid_cursor() from None
+    if not hmac.compare_digest(cursor, signed(last, *list_name)):
+        raise invalid_cursor()
+    return last
+
+
+def invalid_cursor() -> BadRequest:
+    return BadRequest("query.cursor does not belong to this list. Start again without it.", "invalid_cursor")

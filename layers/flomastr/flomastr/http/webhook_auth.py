@@ -1,0 +1,73 @@
+"""Reports of machines. Who sends them is verified here, by API key or by signature, not by API Gateway's authorizer.
+
+Signatures are those of Standard Webhooks (https://www.standardwebhooks.com). The secret that a key signs with is
+derived from its id, so that it is stored nowhere.
+"""
+
+import time
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Header, Query, Request, Response, Security
+from fastapi.security import SecurityScopes
+
+from flomastr.auth import api_key_tokens
+from flomastr.auth.webhook_signatures import signing_secret, verify
+from flomastr.caller import Caller
+from flomastr.database.access import Entry
+from flomastr.database.session import Database
+from flomastr.errors import Unauthorized
+from flomastr.http.dependencies import deadline
+from flomastr.http.patterns import TENANT
+
+
+async def reporting(
+    request: Request,
+    response: Response,
+    scopes: SecurityScopes,
+    key: Annotated[
+        str, Query(description="The id of the API key that has signed; not needed with a bearer token.")
+    ] = "",
+    webhook_id: Annotated[str, Header()] = "",
+    webhook_timestamp: Annotated[str, Header(description="Seconds since 1970, at most five minutes off.")] = "",
+    webhook_signature: Annotated[str, Header(description="As in Standard Webhooks: `v1,<base64>`.")] = "",
+    tenant_id: Annotated[str | None, Query(pattern=TENANT, description="Id or slug of the key's tenant.")] = None,
+    x_tenant: Annotated[str | None, Header(pattern=TENANT)] = None,
+) -> Database:
+    authorization = request.headers.get("authorization")
+    if authorization:
+        caller = bearer(authorization)
+    elif key or webhook_signature:
+        signed = (webhook_id, webhook_timestamp, webhook_signature)
+        caller = signer(key, *signed, await request.body())
+    else:
+        raise unauthorized("Send an API key in the Authorization header, or sign the request.", "not_signed_in")
+    (scope,) = scopes.scopes
+    return Database(Entry(caller, tenant_id or x_tenant, scope, response.headers.update), deadline(request))
+
+
+def bearer(authorization: str) -> Caller:
+    scheme, _, token = authorization.partition(" ")
+    key = api_key_tokens.parse(token) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise unauthorized("Machines report here: send an API key, flo_live_..., as bearer token.", "invalid_api_key")
+    return Caller(key_id=key.id, key_hash=key.secret_hash.hex())
+
+
+def signer(key_id: str, message_id: str, timestamp: str, signatures: str, body: bytes) -> Caller:
+    """The key that has signed. That it lives is app.enter's to say, by the hash of its signing secret."""
+    if not key_id:
+        raise unauthorized("Name the API key that has signed, by its id: ?key=...", "invalid_signature")
+    secret = signing_secret(key_id)
+    if not verify(secret, message_id, timestamp, signatures, body, time.time()):
+        raise unauthorized("The request is not signed by this key, or not within five minutes.", "invalid_signature")
+    return Caller(key_id=key_id, key_hash=sha256(secret).hexdigest())
+
+
+def unauthorized(detail: str, code: str) -> Unauthorized:
+    return Unauthorized(detail, code, {"WWW-Authenticate": "Bearer"})
+
+
+def reports(scope: str) -> Any:
+    """The database in the tenant of the machine that reports."""
+    return Security(reporting, scopes=[scope])

@@ -1,0 +1,120 @@
+"""Knowledge bases: the models and their SQL. Their counts follow their documents by triggers."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, Field, StringConstraints
+
+from flomastr.database.query import Count, Deleted, Query
+from flomastr.http.etags import Resource
+from flomastr.http.fields import UNSET, Body, Changes, Metadata, Name, TenantName, Text
+from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
+from flomastr.http.patterns import NO_NUL
+
+type SourceType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=NO_NUL)]
+
+
+class KnowledgeBase(Resource):
+    tenant_id: UUID
+    name: str
+    description: str | None
+    source_type: str | None
+    source_metadata: dict[str, Any]
+    document_count: int
+    total_chunks: int
+    last_updated: datetime | None
+    created_at: datetime
+    updated_at: datetime | None
+
+
+class NewKnowledgeBase(Body):
+    tenant_id: TenantName | None = None
+    name: Name
+    description: Text | None = None
+    source_type: SourceType | None = None
+    source_metadata: Metadata = Field(default={})
+
+
+class KnowledgeBaseChanges(Changes):
+    name: Name = UNSET
+    description: Text | None = None
+    source_type: SourceType | None = None
+    source_metadata: Metadata = UNSET
+
+
+class Filter(BaseModel):
+    source_type: SourceType | None = None
+
+
+COLUMNS = """
+  b.id, b.tenant_id, b.name, b.description, b.source_type, b.source_metadata, b.document_count, b.total_chunks,
+  b.last_updated, b.created_at, b.updated_at
+"""
+WHOLE = COLUMNS + ", app.etag(b) AS etag"
+MATCHES = " (%(source_type)s::text IS NULL OR b.source_type = %(source_type)s) "
+TAKEN = "body.name: the tenant has a knowledge base of this name already."
+
+
+def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
+    return Query(
+        "SELECT " + WHOLE + " FROM app.create_knowledge_base("
+        "  %(name)s, %(description)s, %(source_type)s, %(source_metadata)s, %(model)s) AS b",
+        new.model_dump() | {"source_metadata": Jsonb(new.source_metadata), "model": model},
+        KnowledgeBase,
+        conflict=TAKEN,
+    )
+
+
+def newest(matching: Filter, page: PageRequest) -> Query[KnowledgeBase]:
+    """As far as an answer can carry what they hold, and at least one row beyond it if there is one."""
+    return Query(
+        "SELECT " + COLUMNS + " FROM ("
+        "  SELECT b.*, coalesce(sum(octet_length(b.source_metadata::text) + coalesce(octet_length(b.description), 0))"
+        "    OVER before, 0) AS bytes_before"
+        "  FROM ("
+        "    SELECT b.* FROM app.knowledge_bases AS b WHERE "
+        + MATCHES
+        + "  AND (%(after)s::uuid IS NULL OR b.id < %(after)s)"
+        "    ORDER BY b.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s"
+        "  ) AS b"
+        "  WINDOW before AS (ORDER BY b.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
+        ") AS b WHERE b.bytes_before <= %(max_bytes)s ORDER BY b.id DESC",
+        matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
+        KnowledgeBase,
+    )
+
+
+def count(matching: Filter) -> Query[Count]:
+    return Query("SELECT count(*) FROM app.knowledge_bases AS b WHERE " + MATCHES, matching.model_dump(), Count)
+
+
+def get(id: UUID) -> Query[KnowledgeBase]:
+    return Query("SELECT " + WHOLE + " FROM app.knowledge_bases AS b WHERE b.id = %(id)s", {"id": id}, KnowledgeBase)
+
+
+def update(id: UUID, changes: KnowledgeBaseChanges, if_match: list[str] | None) -> Query[KnowledgeBase]:
+    return Query(
+        """
+        UPDATE app.knowledge_bases AS b
+        SET (name, description, source_type, source_metadata, updated_at) = (
+          SELECT c.name, c.description, c.source_type, c.source_metadata, now()
+          FROM jsonb_populate_record(b, %(changes)s) AS c
+        )
+        WHERE b.id = %(id)s AND app.require_match(app.etag(b), %(if_match)s)
+        RETURNING """
+        + WHOLE,
+        {"id": id, "changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
+        KnowledgeBase,
+        conflict=TAKEN,
+    )
+
+
+def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
+    """With its documents and their passages."""
+    return Query(
+        "SELECT b.id FROM app.delete_knowledge_base(%(id)s, %(if_match)s) AS b",
+        {"id": id, "if_match": if_match},
+        Deleted,
+    )

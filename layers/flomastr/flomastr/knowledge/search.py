@@ -1,0 +1,158 @@
+"""Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; what a hit is worth is here."""
+
+import re
+import time
+from collections.abc import Iterable
+from itertools import islice
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, Field, StringConstraints
+
+from flomastr.database.query import Query
+from flomastr.database.session import Database
+from flomastr.embeddings import client
+from flomastr.embeddings.client import EndpointError, TextRefused
+from flomastr.errors import Conflict, ServiceError, Unavailable, Unprocessable
+from flomastr.http.fields import A_NUMBER, Body, JsonObject, at_most
+from flomastr.http.paging import carried
+from flomastr.http.patterns import NO_NUL, VISIBLE
+from flomastr.knowledge.search_admission import Place
+from flomastr.observability import logger, metrics
+from flomastr.settings import embedding_models
+from flomastr.tenancy.tenants import Share
+
+EMBED_SECONDS = 2.5  # of the request's time, for all models together
+MAX_FILTER = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
+MAX_HIGHLIGHTS = 100  # of one passage
+
+type SearchMode = Literal["hybrid", "vector", "text"]
+
+
+class SearchFilter(Body):
+    """`metadata` is part of that of the passage, which has its document's."""
+
+    document_name: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)] | None = None
+    metadata: Annotated[JsonObject, at_most(MAX_FILTER)] | None = None
+
+
+class SearchRequest(Body):
+    query: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=VISIBLE)]
+    knowledge_base_id: UUID | None = None
+    k: Annotated[int, Field(ge=1, le=100), A_NUMBER] = 10
+    mode: SearchMode = "hybrid"
+    min_score: Share | None = Field(default=None, description="Else the tenant's confidence_threshold.")
+    filter: SearchFilter = Field(default=SearchFilter())
+
+
+class Passage(BaseModel):
+    knowledge_base_id: UUID
+    document_name: str
+    title: str | None
+    chunk_index: int
+    chunk_text: str
+    chunk_metadata: dict[str, Any]
+    start: int
+    end: int
+
+
+class SearchResult(Passage):
+    """A passage: `content[start:end]` of its document.
+
+    `score` lies between 0 and 1. `confident` says that it reaches `min_score`. `highlights` are ranges in `chunk_text`
+    where words of the query stand; a search by vectors alone looks for none.
+    """
+
+    score: float
+    confident: bool
+    highlights: list[tuple[int, int]]
+
+
+class SearchAnswer(BaseModel):
+    """The best first. `escalate` says that no result is confident."""
+
+    results: list[SearchResult]
+    escalate: bool
+
+
+class Found(Passage):
+    similarity: float | None  # cosine; None: it has no vector yet, or none was asked for
+    coverage: float | None  # how much of the query's words, weighed by how rare they are, it has; None: there are none
+    words: list[str]
+    confidence_threshold: float
+
+    def score(self, mode: SearchMode) -> float:
+        """Of vectors the cosine, of words their share, of both the larger: whichever way, 1 is all that can be."""
+        similarity, coverage = max(0.0, self.similarity or 0.0), self.coverage or 0.0
+        worth = {"vector": similarity, "text": coverage, "hybrid": max(similarity, coverage)}[mode]
+        return round(min(1.0, worth), 4)
+
+    def highlights(self) -> list[tuple[int, int]]:
+        if not self.words:
+            return []
+        words = "|".join(re.escape(word) for word in self.words)
+        found = re.finditer(rf"(?<![^\W_])(?:{words})(?![^\W_])", self.chunk_text, re.IGNORECASE)
+        return [one.span() for one in islice(found, MAX_HIGHLIGHTS)]
+
+
+def search(db: Database, asked: SearchRequest) -> SearchAnswer:
+    """One flight, and one ahead of it where it is not known yet that the caller may: vectors of queries cost money."""
+    place = Place(db, asked.knowledge_base_id)
+    was_known = place.is_known()
+    vectors = {} if asked.mode == "text" else query_vectors(asked.query, place.models())
+    try:
+        found = db.all(best(asked, vectors))
+    except ServiceError as error:
+        place.forget()
+        if was_known and isinstance(error, Conflict):  # a base has changed its model since
+            return search(db, asked)
+        raise
+    results = [result(row, asked) for row in found]
+    results = results[: carried(results)]
+    return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
+
+
+def query_vectors(query: str, models: Iterable[str]) -> dict[str, str]:
+    """By each model that the bases are searched by. Usually it is one."""
+    available = [model for model in models if model in embedding_models()]
+    deadline = time.monotonic() + EMBED_SECONDS
+    try:
+        answers = {model: client.embed([query], model, deadline - time.monotonic()) for model in available}
+    except EndpointError as error:
+        raise failure(error) from error
+    metrics.add_metric(name="QueryTokens", unit="Count", value=sum(answer.tokens for answer in answers.values()))
+    return {model: answer.vectors[0] for model, answer in answers.items()}
+
+
+def failure(error: EndpointError) -> ServiceError:
+    if isinstance(error, TextRefused):
+        return Unprocessable("body.query: the embeddings endpoint does not take this text", "query_refused")
+    logger.error("No vector of a query", reason=str(error))
+    metrics.add_metric(name="EmbeddingsUnavailable", unit="Count", value=1)
+    return Unavailable(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
+
+
+def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:
+    return Query(
+        "SELECT s.*, s.chunk_start AS start, s.chunk_end AS end FROM app.search("
+        "  %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s) AS s",
+        {
+            "query": asked.query,
+            "mode": asked.mode,
+            "k": asked.k,
+            "base": asked.knowledge_base_id,
+            "document": asked.filter.document_name,
+            "metadata": Jsonb(asked.filter.metadata) if asked.filter.metadata else None,
+            "models": list(vectors),
+            "vectors": list(vectors.values()),
+        },
+        Found,
+    )
+
+
+def result(row: Found, asked: SearchRequest) -> SearchResult:
+    score = row.score(asked.mode)
+    needed = row.confidence_threshold if asked.min_score is None else asked.min_score
+    passage = {name: getattr(row, name) for name in Passage.model_fields}
+    return SearchResult(**passage, score=score, confident=score >= needed, highlights=row.highlights())

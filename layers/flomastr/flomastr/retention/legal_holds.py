@@ -1,0 +1,108 @@
+"""Legal holds: what is under one is not deleted, neither by people nor by jobs. A released hold stays as a record."""
+
+from datetime import datetime
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
+
+from flomastr.database.query import Count, Query
+from flomastr.http.etags import Resource
+from flomastr.http.fields import Body, TenantName
+from flomastr.http.paging import PageRequest
+from flomastr.tenancy.lifecycle import Reason
+
+type HoldScope = Literal["workflow", "execution", "tenant"]
+
+IDS = {"workflow": "workflow_id", "execution": "execution_id"}  # what a scope needs, and no other has
+
+
+class LegalHold(Resource):
+    tenant_id: UUID
+    scope: HoldScope
+    workflow_id: UUID | None
+    execution_id: UUID | None
+    reason: str
+    created_by: str
+    created_at: datetime
+    released_by: str | None
+    released_at: datetime | None
+    release_reason: str | None
+
+
+def scoped(scope: str) -> JsonValue:
+    ids: dict[str, JsonValue] = {id: {"type": "string" if of == scope else "null"} for of, id in IDS.items()}
+    return {"required": [id for of, id in IDS.items() if of == scope], "properties": {"scope": {"const": scope}, **ids}}
+
+
+class NewHold(Body):
+    """On one workflow with all that is of it, on one execution, hot or archived, or on all of the tenant."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [scoped("workflow"), scoped("execution"), scoped("tenant")]})
+
+    tenant_id: TenantName | None = None
+    scope: HoldScope
+    workflow_id: UUID | None = None
+    execution_id: UUID | None = None
+    reason: Reason
+
+    @model_validator(mode="after")
+    def names_what_it_is_of(self) -> Self:
+        if [self.workflow_id is not None, self.execution_id is not None] != [of == self.scope for of in IDS]:
+            needed = f"{IDS[self.scope]} and no other id" if self.scope in IDS else "no id"
+            raise ValueError(f"the scope {self.scope} takes {needed}")
+        return self
+
+
+class Release(Body):
+    reason: Reason
+
+
+class Filter(BaseModel):
+    active: bool | None = None
+
+
+COLUMNS = """
+  h.id, h.tenant_id, h.scope, h.workflow_id, h.execution_id, h.reason, h.created_by, h.created_at,
+  h.released_by, h.released_at, h.release_reason, app.etag(h) AS etag
+"""
+MATCHES = " (%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s) "
+
+
+def place(new: NewHold) -> Query[LegalHold]:
+    return Query(
+        "SELECT " + COLUMNS + " FROM app.place_hold("
+        "  %(scope)s, %(workflow_id)s::uuid, %(execution_id)s::uuid, %(reason)s"
+        ") AS h",
+        new.model_dump(),
+        LegalHold,
+    )
+
+
+def newest(matching: Filter, page: PageRequest) -> Query[LegalHold]:
+    return Query(
+        "SELECT "
+        + COLUMNS
+        + " FROM app.legal_holds AS h WHERE"
+        + MATCHES
+        + "AND (%(after)s::uuid IS NULL OR h.id < %(after)s)"
+        " ORDER BY h.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        matching.model_dump() | page.params(),
+        LegalHold,
+    )
+
+
+def count(matching: Filter) -> Query[Count]:
+    return Query("SELECT count(*) FROM app.legal_holds AS h WHERE" + MATCHES, matching.model_dump(), Count)
+
+
+def get(id: UUID) -> Query[LegalHold]:
+    return Query("SELECT " + COLUMNS + " FROM app.legal_holds AS h WHERE h.id = %(id)s", {"id": id}, LegalHold)
+
+
+def release(id: UUID, release: Release) -> Query[LegalHold]:
+    return Query(
+        "SELECT " + COLUMNS + " FROM app.release_hold(%(id)s, %(reason)s) AS h",
+        {"id": id, "reason": release.reason},
+        LegalHold,
+    )

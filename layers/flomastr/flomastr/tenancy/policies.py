@@ -1,0 +1,42 @@
+"""A tenant's policies: how long executions stay hot and archived, how sure an answer must be, how many requests."""
+
+from typing import Annotated
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import Field
+
+from flomastr.database.query import Query
+from flomastr.http.etags import Tagged
+from flomastr.http.fields import A_NUMBER, UNSET, Changes
+from flomastr.tenancy.tenants import Days, Share
+
+type ColdDays = Annotated[int, Field(ge=30, le=36_500, description="null: for ever."), A_NUMBER]
+type RateLimit = Annotated[int, Field(ge=1, le=1_000_000, description="Super admins only."), A_NUMBER]
+
+
+class Policies(Tagged):
+    tenant_id: UUID
+    hot_ttl_days: int
+    cold_ttl_days: int | None
+    confidence_threshold: float
+    rate_limit_per_minute: int
+
+
+class PolicyChanges(Changes):
+    hot_ttl_days: Days = UNSET
+    cold_ttl_days: ColdDays | None = None
+    confidence_threshold: Share = UNSET
+    rate_limit_per_minute: RateLimit = UNSET
+
+
+def get() -> Query[Policies]:
+    return Query("SELECT p.*, app.etag(p) AS etag FROM app.policies() AS p", {}, Policies)
+
+
+def update(changes: PolicyChanges, if_match: list[str] | None) -> Query[Policies]:
+    return Query(
+        "SELECT p.*, app.etag(p) AS etag FROM app.change_policies(%(changes)s, %(if_match)s) AS p",
+        {"changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
+        Policies,
+    )

@@ -1,0 +1,175 @@
+"""What people prefer: a row of theirs in each tenant, and one without tenant, which is the default in all of them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+from pydantic import AfterValidator, Field
+
+from flomastr.database.query import Count, Deleted, Query
+from flomastr.http.etags import Resource, Tagged
+from flomastr.http.fields import Body, JsonObject, TenantName, UserId, storable
+from flomastr.http.paging import PageRequest
+
+type JsonValue = Annotated[Any, AfterValidator(storable)]
+
+
+class UserPreferences(Resource):
+    user_id: str
+    tenant_id: UUID | None
+    preferences: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime | None
+    is_here: bool = Field(default=True, exclude=True)  # where the caller entered: the row that is written
+
+    @property
+    def path(self) -> str:
+        tenant = f"?tenant_id={self.tenant_id}" if self.tenant_id else ""
+        return f"/routes/user-preferences/{self.user_id}{tenant}"
+
+
+class NewPreferences(Body):
+    tenant_id: TenantName | None = None
+    user_id: UserId
+    preferences: JsonObject = Field(default={})
+
+
+class PreferencesChange(Body):
+    preferences: JsonObject
+
+
+class Setting(Tagged):
+    key: str
+    value: Any
+    user_id: str
+    tenant_id: UUID | None  # whose value it is; that of no tenant is the default
+
+
+class StoredSetting(Setting):
+    updated: Literal[True] = True
+
+
+class NewSetting(Body):
+    value: JsonValue
+
+
+NO_MEMBER = "This person is no member of the tenant."
+COLUMNS = """
+  p.id, p.user_id, p.tenant_id, p.preferences, p.created_at, p.updated_at, app.etag(p) AS etag,
+  p.tenant_id IS NOT DISTINCT FROM app.tenant() AS is_here
+"""
+SETTING_ETAG = " md5(concat(p.tenant_id, p.preferences -> %(key)s::text)) "
+SETTING = (
+    " %(key)s::text AS key, p.preferences -> %(key)s::text AS value, p.user_id, p.tenant_id,"
+    + SETTING_ETAG
+    + "AS etag "
+)
+# The one row that is written: elsewhere the person's other rows are to be seen as well.
+HERE = " p.user_id = %(user_id)s AND p.tenant_id IS NOT DISTINCT FROM app.tenant() "
+HERE_WITH_KEY = HERE + " AND p.preferences ? %(key)s::text AND app.require_match(" + SETTING_ETAG + ", %(if_match)s) "
+UPSERT_SETTING = """
+INSERT INTO app.user_preferences AS p (user_id, preferences)
+VALUES (%(user_id)s, app.bounded(jsonb_build_object(%(key)s::text, %(value)s), 'body.value'))
+ON CONFLICT (tenant_id, user_id) DO UPDATE
+SET preferences = app.bounded(p.preferences || excluded.preferences, 'body.value'), updated_at = now()
+"""
+UPDATE_SETTING = (
+    """
+UPDATE app.user_preferences AS p
+SET preferences = app.bounded(p.preferences || jsonb_build_object(%(key)s::text, %(value)s), 'body.value'),
+  updated_at = now()
+WHERE """
+    + HERE_WITH_KEY
+)
+
+
+def store(new: NewPreferences) -> Query[UserPreferences]:
+    """Creates or replaces. What has no updated_at is new."""
+    return Query(
+        "INSERT INTO app.user_preferences AS p (user_id, preferences)"
+        " VALUES (%(user_id)s, app.bounded(%(preferences)s, 'body.preferences'))"
+        " ON CONFLICT (tenant_id, user_id) DO UPDATE SET preferences = excluded.preferences, updated_at = now()"
+        " RETURNING " + COLUMNS,
+        {"user_id": new.user_id, "preferences": Jsonb(new.preferences)},
+        UserPreferences,
+        missing=NO_MEMBER,
+    )
+
+
+def newest(user_id: str, page: PageRequest) -> Query[UserPreferences]:
+    """All that row-level security shows: in a tenant its row and the own default, outside those of all own tenants."""
+    return Query(
+        "SELECT "
+        + COLUMNS
+        + " FROM app.user_preferences AS p"
+        + " WHERE p.user_id = %(user_id)s AND (%(after)s::uuid IS NULL OR p.id < %(after)s)"
+        + " ORDER BY p.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        {"user_id": user_id} | page.params(),
+        UserPreferences,
+    )
+
+
+def count(user_id: str) -> Query[Count]:
+    return Query(
+        "SELECT count(*) FROM app.user_preferences AS p WHERE p.user_id = %(user_id)s", {"user_id": user_id}, Count
+    )
+
+
+def replace(user_id: str, change: PreferencesChange, if_match: list[str] | None) -> Query[UserPreferences]:
+    return Query(
+        "UPDATE app.user_preferences AS p"
+        " SET preferences = app.bounded(%(preferences)s, 'body.preferences'), updated_at = now()"
+        " WHERE" + HERE + "AND app.require_match(app.etag(p), %(if_match)s) RETURNING " + COLUMNS,
+        {"user_id": user_id, "preferences": Jsonb(change.preferences), "if_match": if_match},
+        UserPreferences,
+    )
+
+
+def delete(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
+    return Query(
+        "DELETE FROM app.user_preferences AS p"
+        " WHERE" + HERE + "AND app.require_match(app.etag(p), %(if_match)s) RETURNING p.id",
+        {"user_id": user_id, "if_match": if_match},
+        Deleted,
+    )
+
+
+def setting(user_id: str, key: str, default_value: str | None) -> Query[Setting]:
+    """In a tenant its value, else the person's own default, else this one."""
+    return Query(
+        "SELECT"
+        + SETTING
+        + """
+        FROM (
+          SELECT p.user_id, p.tenant_id, p.preferences, p.tenant_id IS NULL AS is_default, false AS is_given
+          FROM app.user_preferences AS p
+          WHERE p.user_id = %(user_id)s AND (p.tenant_id = app.tenant() OR p.tenant_id IS NULL)
+          UNION ALL
+          SELECT %(user_id)s, NULL, jsonb_build_object(%(key)s::text, %(default_value)s::text), true, true
+          WHERE %(default_value)s::text IS NOT NULL
+        ) AS p
+        WHERE p.preferences ? %(key)s::text ORDER BY p.is_given, p.is_default LIMIT 1
+        """,
+        {"user_id": user_id, "key": key, "default_value": default_value},
+        Setting,
+    )
+
+
+def store_setting(user_id: str, key: str, new: NewSetting, if_match: list[str] | None) -> Query[StoredSetting]:
+    """In one statement, so that settings which are stored at once are all there. With If-Match it must be there."""
+    return Query(
+        (UPSERT_SETTING if if_match is None else UPDATE_SETTING) + "RETURNING" + SETTING,
+        {"user_id": user_id, "key": key, "value": Jsonb(new.value), "if_match": if_match},
+        StoredSetting,
+        missing=NO_MEMBER,
+    )
+
+
+def delete_setting(user_id: str, key: str, if_match: list[str] | None) -> Query[Deleted]:
+    return Query(
+        "UPDATE app.user_preferences AS p SET preferences = p.preferences - %(key)s::text, updated_at = now()"
+        " WHERE" + HERE_WITH_KEY + "AND app.require_not_held(p.tenant_id) RETURNING p.id",
+        {"user_id": user_id, "key": key, "if_match": if_match},
+        Deleted,
+    )

@@ -1,0 +1,129 @@
+"""Executions of workflows: the models and their SQL. How they are recorded is in deliveries.py."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query as QueryParameter
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from flomastr.database.query import Count, Deleted, Query
+from flomastr.http.etags import Resource
+from flomastr.http.fields import UNSET, Changes, JsonObject, PastMoment, Text
+from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
+
+MAX_DATA_BYTES = MAX_PAGE_BYTES * 3 // 2  # as Postgres writes them: `[1, 1]` takes that much more than `[1,1]`
+
+type Status = Literal["new", "running", "waiting", "unknown", "crashed", "canceled", "error", "success"]
+
+
+class Execution(Resource):
+    workflow_id: UUID
+    tenant_id: UUID
+    n8n_execution_id: str | None
+    status: Status
+    mode: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    execution_data: dict[str, Any] | None
+    error_message: str | None
+    created_at: datetime
+
+
+class ExecutionChanges(Changes):
+    status: Status = UNSET
+    finished_at: PastMoment | None = None
+    execution_data: JsonObject | None = None
+    error_message: Text | None = None
+
+
+class Filter(BaseModel):
+    workflow_id: UUID | None = None
+    status: Status | None = None
+
+
+Matching = Annotated[Filter, QueryParameter()]
+WithData = Annotated[bool, QueryParameter(description="With execution_data; the page ends before 4 MB.")]
+
+COLUMNS = """
+  e.id, e.workflow_id, e.tenant_id, e.n8n_execution_id, e.status, e.mode, e.started_at, e.finished_at,
+  e.error_message, e.created_at
+"""
+MATCHES = """
+  (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
+  AND (%(status)s::text IS NULL OR e.status = %(status)s)
+"""
+PAGE = """
+  FROM app.newest_executions(%(workflow_id)s, %(status)s, %(after)s, %(limit)s + 1 + %(offset)s) AS e
+  ORDER BY e.id DESC OFFSET %(offset)s
+"""
+
+
+def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
+    return Query(
+        "SELECT " + COLUMNS + ", NULL AS execution_data" + PAGE,
+        matching.model_dump() | page.params(),
+        Execution,
+    )
+
+
+def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
+    """Like newest, as far as an answer can carry the data, and at least one row beyond it if there is one."""
+    return Query(
+        "SELECT " + COLUMNS + ", e.execution_data FROM ("
+        "  SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before"
+        "  FROM (SELECT e.*" + PAGE + ") AS e"
+        "  WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
+        ") AS e WHERE e.bytes_before <= %(max_bytes)s ORDER BY e.id DESC",
+        matching.model_dump() | page.params() | {"max_bytes": MAX_DATA_BYTES},
+        Execution,
+    )
+
+
+def count(matching: Filter) -> Query[Count]:
+    return Query("SELECT count(*) FROM app.workflow_executions AS e WHERE " + MATCHES, matching.model_dump(), Count)
+
+
+def get(id: UUID) -> Query[Execution]:
+    return Query(
+        "SELECT "
+        + COLUMNS
+        + ", e.execution_data, app.etag(e) AS etag FROM app.workflow_executions AS e WHERE e.id = %(id)s",
+        {"id": id},
+        Execution,
+    )
+
+
+def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Query[Execution]:
+    """A final execution gets a finished_at if it has none, and is never reopened."""
+    return Query(
+        """
+        UPDATE app.workflow_executions AS e
+        SET (status, finished_at, execution_data, error_message) = (
+          SELECT
+            c.status, CASE WHEN app.is_final(c.status) THEN coalesce(c.finished_at, now()) ELSE c.finished_at END,
+            c.execution_data, c.error_message
+          FROM jsonb_populate_record(e, %(changes)s) AS c
+        )
+        WHERE e.id = %(id)s
+          AND app.await_turn(e.n8n_execution_id)
+          AND app.require_match(app.etag(e), %(if_match)s)
+          AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
+          AND app.require_not_held(e.tenant_id, e.workflow_id, e.id)
+        RETURNING """
+        + COLUMNS
+        + ", e.execution_data, app.etag(e) AS etag",
+        {"id": id, "changes": Jsonb(changes.model_dump(mode="json", exclude_unset=True)), "if_match": if_match},
+        Execution,
+    )
+
+
+def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
+    return Query(
+        "DELETE FROM app.workflow_executions AS e"
+        " WHERE e.id = %(id)s AND app.await_turn(e.n8n_execution_id)"
+        " AND app.require_match(app.etag(e), %(if_match)s) RETURNING e.id",
+        {"id": id, "if_match": if_match},
+        Deleted,
+    )

@@ -1,0 +1,97 @@
+"""Events that n8n posts, one or many at once: each is recorded, ignored or rejected by itself."""
+
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+from pydantic import BaseModel, Field, PlainValidator, ValidationError
+
+from flomastr.database.query import Query
+from flomastr.http.patterns import told
+from flomastr.workflows.n8n_payloads import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
+from flomastr.workflows.recording import MAX_BATCH, Outcome
+
+TELLING = {"execution", "trigger", "eventName", "workflowId"}  # by which the forms are told apart
+NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
+
+Item = ErrorPost | LogMessage | ApiExecution
+
+
+class ExecutionPage(Form):
+    """What n8n's public API gives of a list of executions."""
+
+    data: Annotated[list[ApiExecution], Field(max_length=MAX_BATCH)]  # none, when nothing has run
+    next_cursor: str | None = None
+
+
+def items_of(posted: Any) -> list[Any]:
+    """Of a page, of an array, or the one object."""
+    items: list[Any]
+    least = 1
+    match posted:
+        case {"id": _}:  # an execution, whatever its data is
+            items = [posted]
+        case {"data": [*page]}:
+            items, least = page, 0
+        case {}:
+            items = [posted]
+        case [*listed]:
+            items = listed
+        case _:
+            raise ValueError("must be an object, or an array of objects")
+    if not least <= len(items) <= MAX_BATCH:
+        raise ValueError(f"must hold 1 to {MAX_BATCH:,} items")
+    return items
+
+
+Items = Annotated[list[Item], Field(min_length=1, max_length=MAX_BATCH)]
+Posted = Annotated[list[Any], PlainValidator(items_of, json_schema_input_type=Item | Items | ExecutionPage)]
+
+
+class EventResult(BaseModel):
+    n8n_execution_id: str | None
+    n8n_workflow_id: str | None
+    id: UUID | None
+    outcome: Outcome | Literal["ignored"]
+    error: str | None
+
+
+class EventResults(BaseModel):
+    """In the order of the items."""
+
+    results: list[EventResult]
+
+
+def record(items: list[Any]) -> Query[EventResult]:
+    return Query(
+        "SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error"
+        " FROM app.record_events(%(events)s::jsonb) AS e",
+        {"events": f"[{','.join(event_of(item).model_dump_json(exclude_none=True) for item in items)}]"},
+        EventResult,
+    )
+
+
+def event_of(item: Any) -> Event:
+    if not isinstance(item, dict):
+        return Event(outcome="rejected", error="The item is not an object.")
+    posted = cast(dict[str, Any], item)
+    if isinstance(name := posted.get("eventName"), str) and name not in LOGGED:
+        return Event(outcome="ignored")
+    if not posted.keys() & TELLING:
+        return Event(outcome="rejected", error=NO_FORM)
+    try:
+        return form_of(posted).model_validate(posted).event()
+    except ValidationError as error:
+        return Event(outcome="rejected", error=sentence(error))
+
+
+def form_of(posted: dict[str, Any]) -> type[ErrorPost | LogMessage | ApiExecution]:
+    if "eventName" in posted:
+        return LogMessage
+    return ErrorPost if posted.keys() & {"execution", "trigger"} else ApiExecution
+
+
+def sentence(error: ValidationError) -> str:
+    """The first field that is wrong, and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field}: {told(first)}." if field else f"{told(first)}."

@@ -1,0 +1,192 @@
+"""The forms in which n8n tells of executions, and the event that each comes to.
+
+What an error workflow posts, what log streaming sends, and what n8n's public API gives. Other fields are passed over.
+"""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Any, Literal, Self, cast, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from flomastr.http.fields import JsonObject, Name, PastMoment, Text
+from flomastr.http.patterns import NO_NUL
+from flomastr.workflows.executions import Status
+
+STATUSES: tuple[Status, ...] = get_args(Status.__value__)
+LOGGED: dict[str, Status] = {
+    "n8n.workflow.started": "running",
+    "n8n.workflow.success": "success",
+    "n8n.workflow.failed": "error",
+    "n8n.workflow.cancelled": "canceled",
+    "n8n.audit.workflow.waiting": "waiting",
+    "n8n.audit.workflow.resumed": "running",
+}
+MAX_MESSAGE = 100_000
+
+
+class Event(BaseModel):
+    """A delivery of an execution, with its workflow's name; or an outcome at once."""
+
+    n8n_workflow_id: str | None = None
+    workflow_name: str | None = None
+    n8n_execution_id: str | None = None
+    status: Status | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    execution_data: dict[str, Any] | None = None
+    error_message: str | None = None
+    outcome: Literal["ignored", "rejected"] | None = None
+    error: str | None = None
+
+
+def as_text(id: Any) -> Any:
+    """Ids are texts, which n8n gives as numbers here and there."""
+    return str(id) if type(id) is int else id
+
+
+def shortened(message: str) -> str:
+    return message[:MAX_MESSAGE]
+
+
+Id = Annotated[Name, BeforeValidator(as_text, json_schema_input_type=str | int)]
+Message = Annotated[str, StringConstraints(pattern=NO_NUL), AfterValidator(shortened)]
+
+
+class Form(BaseModel):
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
+
+
+class NamedWorkflow(Form):
+    name: Name | None = None
+
+
+class FailedWorkflow(NamedWorkflow):
+    id: Id
+
+
+class Failure(Form):
+    """Of an execution; or of a trigger, and nothing ran. An execution that n8n does not save has no id either."""
+
+    id: Id | None = None
+    error: JsonObject
+    mode: Name | None = None
+    last_node_executed: Text | None = None
+    retry_of: Id | None = None
+    execution_context: JsonObject | None = None
+
+    def execution_data(self) -> dict[str, Any]:
+        """In n8n's own form and part of what the whole execution holds, which is larger and so replaces it."""
+        result = known(error=self.error, lastNodeExecuted=self.last_node_executed)
+        return known(mode=self.mode, retryOf=self.retry_of, resultData=result)
+
+    def n8n_execution_id(self, workflow_id: str) -> str:
+        """n8n's; else a hash of the workflow's id and of all that is known: the same, however often it is told."""
+        if self.id:
+            return self.id
+        content = json.dumps([workflow_id, self.model_dump()], sort_keys=True)
+        return f"failure-{sha256(content.encode()).hexdigest()}"
+
+
+class ErrorPost(Form):
+    """What an error workflow posts of what its Error Trigger gave it."""
+
+    execution: Failure | None = None
+    trigger: Failure | None = None
+    workflow: FailedWorkflow
+
+    @model_validator(mode="after")
+    def tells_of_a_failure(self) -> Self:
+        if self.execution is None and self.trigger is None:
+            raise ValueError("execution or trigger is required")
+        return self
+
+    def event(self) -> Event:
+        failure = cast(Failure, self.execution or self.trigger)
+        data = failure.execution_data()
+        return Event(
+            n8n_workflow_id=self.workflow.id,
+            workflow_name=self.workflow.name,
+            n8n_execution_id=failure.n8n_execution_id(self.workflow.id),
+            status="error",
+            execution_data=data,
+            error_message=message_in(data),
+        )
+
+
+class LogPayload(Form):
+    execution_id: Id
+    workflow_id: Id
+    workflow_name: Name | None = None
+    mode: Name | None = None
+    error_message: Message | None = None
+    last_node_executed: Text | None = None
+
+    def execution_data(self) -> dict[str, Any]:
+        result = known(lastNodeExecuted=self.last_node_executed)
+        return known(mode=self.mode, resultData=result or None)
+
+
+class LogMessage(Form):
+    """What log streaming sends. Most of it is not about the state of executions, and is ignored."""
+
+    event_name: Annotated[str, Field(examples=list(LOGGED))]
+    ts: PastMoment
+    payload: LogPayload
+
+    def event(self) -> Event:
+        payload = self.payload
+        status = LOGGED[self.event_name]
+        if status == "error" and not payload.error_message:
+            status = "unknown"  # a run that waits is logged as failed as well, without a message
+        return Event(
+            n8n_workflow_id=payload.workflow_id,
+            workflow_name=payload.workflow_name,
+            n8n_execution_id=payload.execution_id,
+            status=status,
+            started_at=self.ts,  # or earlier, and the earliest counts
+            finished_at=self.ts if status in ("success", "error", "canceled") else None,
+            execution_data=payload.execution_data() or None,
+            error_message=payload.error_message,
+        )
+
+
+class ApiExecution(Form):
+    """What n8n's public API gives, with or without data."""
+
+    id: Id
+    workflow_id: Id
+    status: Annotated[str, Field(description="Another than n8n's eight counts as unknown.")]
+    mode: Name | None = None
+    started_at: PastMoment | None = None
+    stopped_at: PastMoment | None = None
+    data: JsonObject | None = None
+    workflow_data: NamedWorkflow | None = None
+
+    def event(self) -> Event:
+        status = self.status if self.status in STATUSES else "unknown"
+        data = known(mode=self.mode) | (self.data or {})
+        return Event(
+            n8n_workflow_id=self.workflow_id,
+            workflow_name=self.workflow_data.name if self.workflow_data else None,
+            n8n_execution_id=self.id,
+            status=status,
+            started_at=self.started_at,
+            finished_at=None if status in ("new", "running", "unknown") else self.stopped_at,
+            execution_data=data or None,
+            error_message=message_in(data),
+        )
+
+
+def known(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def message_in(execution_data: dict[str, Any]) -> str | None:
+    match execution_data:
+        case {"resultData": {"error": {"message": str(message)}}}:
+            return shortened(message)
+        case _:
+            return None

@@ -1,0 +1,107 @@
+"""What executions came to: counted in groups of one status and mode, and summed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from flomastr.database.query import Query
+from flomastr.uuid7 import first_id_in
+from flomastr.workflows.executions import Status
+
+FINAL = ("crashed", "canceled", "error", "success")
+
+
+class StatusCount(BaseModel):
+    status: Status
+    mode: str | None
+    executions: int
+
+
+class Summary(BaseModel):
+    """Of the executions that started in the period. `successful` and `failed` are final, `running` is not final."""
+
+    total_executions: int
+    successful: int
+    failed: int  # error and crashed
+    running: int
+    success_rate: float  # per cent of successful and failed
+    avg_duration_seconds: float  # of the finished ones, waiting included
+    period_days: int
+    by_status_and_mode: list[StatusCount]
+
+
+class Group(BaseModel):
+    """Executions of one status and mode: how many, how many have ended, and after how long in all."""
+
+    status: Status
+    mode: str | None
+    executions: int
+    finished: int
+    microseconds: int
+
+
+def groups(workflow_id: UUID | None, days: int, *, copies: bool) -> Query[Group]:
+    """Of the hot executions that started in the last days; with or without copies of archived ones."""
+    return Query(
+        """
+        SELECT
+          e.status, e.mode, count(*) AS executions, count(e.finished_at) AS finished,
+          round(sum(extract(EPOCH FROM greatest(e.finished_at - e.started_at, '0')) * 1000000)) AS microseconds
+        FROM app.workflow_executions AS e
+        WHERE e.id BETWEEN %(first)s AND %(last)s AND e.started_at >= %(since)s
+          AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
+          AND (%(copies)s OR NOT EXISTS (
+            SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id
+          ))
+        GROUP BY e.status, e.mode
+        """,
+        {
+            "workflow_id": workflow_id,
+            "first": first_id_in(-days - 1),
+            "last": first_id_in(2),
+            "since": datetime.now(UTC) - timedelta(days=days),
+            "copies": copies,
+        },
+        Group,
+    )
+
+
+def summarize(groups: Sequence[Group], days: int) -> Summary:
+    counts: dict[tuple[Status, str | None], int] = {}
+    for group in groups:
+        key = group.status, group.mode
+        counts[key] = counts.get(key, 0) + group.executions
+    ended = [group for group in groups if group.status in FINAL]
+    successful = total(counts, "success")
+    failed = total(counts, "error", "crashed")
+    finished = sum(group.finished for group in ended)
+    seconds = Decimal(sum(group.microseconds for group in ended)) / 1_000_000
+    return Summary(
+        total_executions=sum(counts.values()),
+        successful=successful,
+        failed=failed,
+        running=sum(counts.values()) - total(counts, *FINAL),
+        success_rate=rounded(Decimal(100 * successful), successful + failed, "0.01"),
+        avg_duration_seconds=rounded(seconds, finished, "0.001"),
+        period_days=days,
+        by_status_and_mode=[
+            StatusCount(status=status, mode=mode, executions=count)
+            for (status, mode), count in sorted(counts.items(), key=most_first)
+        ],
+    )
+
+
+def total(counts: dict[tuple[Status, str | None], int], *statuses: str) -> int:
+    return sum(count for (status, _), count in counts.items() if status in statuses)
+
+
+def rounded(value: Decimal, divisor: int, to: str) -> float:
+    return float((value / divisor).quantize(Decimal(to), ROUND_HALF_UP)) if divisor else 0
+
+
+def most_first(counted: tuple[tuple[Status, str | None], int]) -> tuple[int, str, bool, str]:
+    (status, mode), count = counted
+    return -count, status, mode is None, mode or ""

@@ -1,0 +1,214 @@
+"""What goes wrong on the way to the cold tier: nothing is lost, somebody is told, and the next run makes it good."""
+
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from flomastr import object_storage
+from flomastr.archive import file_lifecycle, manifest, parquet
+from flomastr.jobs import JobFailed
+from functions.archive.handler import lambda_handler
+from tests.support.archive_env import TODAY, World, emitted
+from tests.support.factories import Tenant
+
+type Spoil = Callable[[bytes], bytes | None]
+
+
+@pytest.fixture
+def tenant(world: World) -> Tenant:
+    """With executions in a leaf that is due and in the backlog, and a chat."""
+    world.leaves_since(1)
+    tenant = world.make.tenant(hot_ttl_days=7)
+    workflow = world.make.workflow(tenant)
+    for number in range(20):
+        world.execution(tenant, workflow, 7.9, n8n_execution_id=str(number))
+        world.execution(tenant, workflow, 30, ttl_class=0)
+    world.session(tenant, workflow, TODAY - timedelta(days=30))
+    return tenant
+
+
+def flip(body: bytes, place: int) -> bytes:
+    return body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
+
+
+def statistics(body: bytes) -> int:
+    """Where the footer says which is the lowest or highest id: the last text of the tenant's or a row's id."""
+    return body.rindex(b"-7", 0, len(body) - 8)
+
+
+SPOILT: dict[str, Spoil] = {
+    "a flipped byte": lambda body: flip(body, len(body) // 3),
+    "a flipped byte at the start": lambda body: flip(body, 0),
+    "a flipped byte in the statistics": lambda body: flip(body, statistics(body)),
+    "a flipped byte in the footer's length": lambda body: flip(body, len(body) - 8),
+    "a byte too few": lambda body: body[:-1],
+    "half of it": lambda body: body[: len(body) // 2],
+    "nothing": lambda body: b"",
+    "a byte too many": lambda body: body + b"\0",
+    "no object": lambda body: None,
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_an_object_that_is_not_what_was_sent_blocks_the_drop(
+    world: World, tenant: Tenant, spoil: Spoil, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoilt_put(key: str, path: Path) -> None:
+        body = spoil(path.read_bytes())
+        if body is None:
+            world.bucket.client.delete_object(Bucket=world.bucket.name, Key=key)
+        else:
+            world.bucket.client.put_object(Bucket=world.bucket.name, Key=key, Body=body)
+
+    monkeypatch.setattr(object_storage, "put", spoilt_put)
+    fails_then_succeeds(world, tenant, "ArchiveUnverified", monkeypatch, capsys)
+
+
+WRONG = {
+    "a row too few": "SELECT * FROM ({}) AS rows OFFSET 1",
+    "no row": "SELECT * FROM ({}) AS rows LIMIT 0",
+    "a row twice": "(SELECT * FROM ({0}) AS rows) UNION ALL (SELECT * FROM ({0}) AS rows LIMIT 1)",
+    "a row twice and another not at all": (
+        "(SELECT * FROM ({0}) AS rows OFFSET 1) UNION ALL (SELECT * FROM ({0}) AS rows OFFSET 1 LIMIT 1)"
+    ),
+}
+CHANGED = {"workflow_id": "'x'", "created_at": "created_at + interval '1 microsecond'"}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_file_without_exactly_the_planned_rows_blocks_the_drop(
+    world: World, tenant: Tenant, wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = parquet.export
+
+    def wrong_export(query: str, path: Path) -> None:
+        export(wrong.format(query), path)
+
+    monkeypatch.setattr(parquet, "export", wrong_export)
+    fails_then_succeeds(world, tenant, "ArchiveUnverified", monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("column", CHANGED)
+def test_a_file_with_a_wrong_value_blocks_the_drop(
+    world: World, tenant: Tenant, column: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = parquet.write
+
+    def wrong_write(rows: str, path: Path) -> None:
+        write(f"(SELECT * REPLACE ({CHANGED[column]} AS {column}) FROM {rows})", path)
+
+    monkeypatch.setattr(parquet, "write", wrong_write)
+    fails_then_succeeds(world, tenant, "ArchiveUnverified", monkeypatch, capsys)
+
+
+@contextmanager
+def unavailable() -> Generator[str]:
+    class Answer(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.send_error(503)
+
+        do_PUT = do_GET = do_POST = answer
+
+        def log_message(self, format: str, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextmanager
+def silent() -> Generator[str]:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def gone() -> Generator[str]:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("outage", [unavailable, silent, gone])
+def test_while_the_storage_does_not_answer_nothing_leaves(
+    world: World,
+    tenant: Tenant,
+    outage: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with outage() as endpoint:
+        patience = Config(read_timeout=0.3, retries={"total_max_attempts": 1})
+        client = boto3.client("s3", endpoint_url=endpoint, config=patience)  # pyright: ignore[reportUnknownMemberType]
+        monkeypatch.setattr(object_storage, "client", lambda: client)
+        fails_then_succeeds(world, tenant, "ArchiveUnwritten", monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("full", [0, 1], ids=["for the file", "for its copy"])
+def test_with_a_full_disk_nothing_leaves(
+    world: World,
+    tenant: Tenant,
+    full: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scratch = file_lifecycle.scratch
+
+    @contextmanager
+    def on_a_full_disk(file: manifest.File) -> Generator[tuple[Path, Path]]:
+        with scratch(file) as paths:
+            paths[full].symlink_to("/dev/full")
+            yield paths
+
+    monkeypatch.setattr(file_lifecycle, "scratch", on_a_full_disk)
+    fails_then_succeeds(world, tenant, "ArchiveUnwritten", monkeypatch, capsys)
+
+
+def fails_then_succeeds(
+    world: World, tenant: Tenant, metric: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, hot, chats = world.rows(tenant), world.hot(tenant), world.chats(tenant)
+    for _ in range(2):  # a second night of it is no worse
+        capsys.readouterr()
+        with pytest.raises((JobFailed, object_storage.StorageUnavailable)):
+            world.run(lambda_handler)
+        told = emitted(capsys.readouterr().out)
+        assert told[metric] and set(told[metric]) == {1}
+        assert told["JobFailed"] == [1]
+        assert world.last_run()["state"] == "failed"
+        assert (world.hot(tenant), world.rows(tenant), world.chats(tenant)) == (hot, before, chats)
+        assert world.files(tenant) == []
+    monkeypatch.undo()
+    assert world.run(lambda_handler)["state"] == "done"
+    assert (world.hot(tenant), world.rows(tenant), world.chats(tenant)) == ([], before, chats)
+    assert (world.sessions(tenant), world.is_in_order()) == ([], True)
+
+
+def test_a_connection_that_ends_while_it_exports_is_opened_anew(
+    world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.rows(tenant)
+    export = parquet.export
+
+    def after_the_end(query: str, path: Path) -> None:
+        world.superuser.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'flomastr-archive' AND datname = current_database()"
+        )
+        export(query, path)
+
+    monkeypatch.setattr(parquet, "export", after_the_end)
+    assert world.run(lambda_handler)["state"] == "done"
+    assert (world.hot(tenant), world.rows(tenant)) == ([], before)

@@ -1,0 +1,154 @@
+"""The archive job under SIGKILL, at every step that it takes: nothing is lost, nothing is there twice."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from psycopg import sql
+
+from dev.paths import ROOT
+from functions.archive.handler import lambda_handler
+from tests.support.archive_env import TODAY, World
+from tests.support.factories import Tenant
+
+pytestmark = pytest.mark.timeout(400)
+
+# Forks for each number on stdin a run that ends by SIGKILL at that step, and answers what became of it. A step is a
+# call that leaves the process; the end of a transaction lies between the end of one and the start of the next.
+RUNS = """
+import os, signal, sys
+from psycopg.pq import TransactionStatus
+from flomastr import object_storage
+from flomastr.archive import parquet
+from flomastr.database import connection
+from functions.archive.handler import lambda_handler
+from tests.support.events import Context
+
+left, names = 0, []
+
+def step(name):
+    global left
+    names.append(name)
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def counted(owner, name):
+    call = getattr(owner, name)
+    def stepping(*args, **kwargs):
+        step(name)
+        answer = call(*args, **kwargs)
+        if name != "execute" or args[0].info.transaction_status == TransactionStatus.INTRANS:
+            step(name)
+        return answer
+    setattr(owner, name, stepping)
+
+counted(connection.Connection, "execute")
+for name in ("export", "tally"):
+    counted(parquet, name)
+for name in ("put", "fetch", "remove"):
+    counted(object_storage, name)
+object_storage.client()
+for line in sys.stdin:
+    left = int(line)
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        lambda_handler({"time": sys.argv[1]}, Context(left_ms=600_000))
+        os._exit(0)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Runs:
+    """Runs of the job in processes of their own."""
+
+    def __init__(self, process: "subprocess.Popen[str]"):
+        self.process = process
+
+    def killed_at(self, step: int) -> bool:
+        """Whether the run came so far; else it has ended by itself."""
+        assert self.process.stdin and self.process.stdout
+        print(step, file=self.process.stdin, flush=True)
+        _, status = self.process.stdout.readline().split()
+        assert int(status) in (0, -signal.SIGKILL)
+        return int(status) == -signal.SIGKILL
+
+
+@contextmanager
+def runs(world: World, folder: Path) -> Generator[Runs]:
+    root = ROOT
+    environment = os.environ | {
+        "DATABASE_URL": world.job_url,
+        "PYTHONPATH": os.pathsep.join([".", "layers/flomastr"]),
+        "TMPDIR": str(folder),
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    }
+    command = [sys.executable, "-c", RUNS, TODAY.isoformat()]
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Runs(process)
+        process.kill()
+
+
+def test_killed_at_any_step_nothing_is_lost_and_nothing_is_there_twice(world: World, tmp_path: Path) -> None:
+    with runs(world, tmp_path) as processes:
+        step, killed = 0, True
+        while killed:
+            step += 1
+            due = Due(world)
+            killed = processes.killed_at(step)
+            assert due.is_whole(), step
+            due.archive()
+            assert due.is_whole(), step
+            assert due.is_archived(), step
+            assert world.is_in_order(), step
+    assert step > 60
+
+
+class Due:
+    """Of two tenants: what leaves with a leaf, what stays when it goes, the backlog, and chats."""
+
+    def __init__(self, world: World):
+        self.world = world
+        world.superuser.execute("SELECT app.keep_leaves_ready(%s)", (TODAY - timedelta(days=1),))
+        for days in (14, 30, 60, 90, 365):  # where there is nothing to leave
+            for leaf, _, ends in world.leaves(days):
+                if ends <= TODAY - timedelta(days=days):
+                    world.superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(leaf)))
+        self.tenants = [world.make.tenant(hot_ttl_days=7) for _ in range(2)]
+        self.stay = [self.furnish(tenant) for tenant in self.tenants]
+        workflow = world.make.workflow(self.tenants[0])
+        world.execution(self.tenants[0], workflow, 30, ttl_class=0)
+        world.session(self.tenants[0], workflow, TODAY - timedelta(days=30))
+        self.rows = [world.rows(tenant) for tenant in self.tenants]
+        self.chats = [world.chats(tenant) for tenant in self.tenants]
+
+    def furnish(self, tenant: Tenant) -> UUID:
+        workflow = self.world.make.workflow(tenant)
+        for hours in range(3):
+            self.world.execution(tenant, workflow, 7.8 + hours / 24, error_message=f"Line\n|'\"é {hours}")
+        return self.world.execution(tenant, workflow, 7.9, status="running", finished_at=None)
+
+    def archive(self) -> None:
+        answer = {"state": "skipped"}
+        while answer["state"] == "skipped":  # until Postgres has noticed that the killed run's connection is gone
+            answer = self.world.run(lambda_handler)
+        assert answer["state"] == "done"
+
+    def is_whole(self) -> bool:
+        """Each row once, hot or cold, byte for byte."""
+        rows = [self.world.rows(tenant) for tenant in self.tenants]
+        return (rows, [self.world.chats(tenant) for tenant in self.tenants]) == (self.rows, self.chats)
+
+    def is_archived(self) -> bool:
+        hot = [self.world.hot(tenant) for tenant in self.tenants]
+        return hot == [[id] for id in self.stay] and not any(map(self.world.sessions, self.tenants))

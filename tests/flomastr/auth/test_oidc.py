@@ -1,0 +1,158 @@
+"""OIDC tokens: whose they are, when they hold, and how the issuer's keys are kept."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flomastr.auth.oidc import (
+    COOLDOWN_SECONDS,
+    FRESH_SECONDS,
+    LEEWAY_SECONDS,
+    STALE_SECONDS,
+    InvalidToken,
+    KeySet,
+    verify,
+)
+from flomastr.caller import Caller
+from flomastr.settings import Settings
+from tests.support.oidc_issuer import ISSUER, PARTY, Issuer, serving, token
+
+SETTINGS = Settings.model_validate({"OIDC_ISSUER": ISSUER, "OIDC_AUTHORIZED_PARTIES": f"https://other.test,{PARTY}"})
+NOBODYS_KEY = "signed by an unknown key"
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with serving() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def keys(issuer: Issuer) -> KeySet:
+    return KeySet(issuer.url)
+
+
+def later(keys: KeySet, seconds: float) -> None:
+    keys.asked_at -= seconds
+    keys.fetched_at -= seconds
+
+
+def admits(keys: KeySet, key: str = "first", **claims: Any) -> bool:
+    try:
+        verify(token(key, **claims), keys, SETTINGS)
+    except InvalidToken:
+        return False
+    return True
+
+
+def test_a_token_names_its_person(keys: KeySet) -> None:
+    assert verify(token(), keys, SETTINGS) == Caller(user_id="user_1", email="one@example.com")
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1])
+def test_an_email_that_the_issuer_has_not_verified_is_left_out(keys: KeySet, verified: Any) -> None:
+    assert verify(token(email_verified=verified), keys, SETTINGS) == Caller(user_id="user_1")
+
+
+def test_clocks_may_differ_by_the_leeway_and_by_no_more(keys: KeySet) -> None:
+    now = int(time.time())
+    assert admits(keys, exp=now - LEEWAY_SECONDS + 5)
+    assert not admits(keys, exp=now - LEEWAY_SECONDS - 1)
+    assert admits(keys, nbf=now + LEEWAY_SECONDS - 5)
+    assert not admits(keys, nbf=now + LEEWAY_SECONDS + 5)
+    assert admits(keys, iat=now + LEEWAY_SECONDS - 5)
+    assert not admits(keys, iat=now + LEEWAY_SECONDS + 5)
+
+
+def test_the_application_is_one_of_those_authorized_or_any_when_none_is_named(keys: KeySet) -> None:
+    assert admits(keys, azp="https://other.test")
+    for azp in ("https://app.tes", "https://other.test,https://app.test", "", ["https://app.test"], None):
+        assert not admits(keys, azp=azp)
+    anybody = Settings.model_validate({"OIDC_ISSUER": ISSUER})
+    assert verify(token(azp=None), keys, anybody).user_id == "user_1"
+
+
+def test_elliptic_keys_sign_too(issuer: Issuer, keys: KeySet) -> None:
+    issuer.publish("first", "ec")
+    assert admits(keys, "ec")
+    assert not admits(keys, "first", signed_by="ec")
+    assert not admits(keys, "ec", signed_by="first")
+
+
+def test_the_keys_are_asked_for_once_and_again_when_they_are_old(issuer: Issuer, keys: KeySet) -> None:
+    assert all(admits(keys) for _ in range(3))
+    later(keys, FRESH_SECONDS - 5)
+    assert admits(keys) and issuer.asked == 1
+    later(keys, 10)
+    assert admits(keys) and issuer.asked == 2
+
+
+def test_unknown_keys_ask_the_issuer_once_in_a_while_whatever_callers_name(issuer: Issuer, keys: KeySet) -> None:
+    assert not any(admits(keys, name, signed_by="first") for name in ("a", "b", "c"))
+    assert issuer.asked == 1
+    later(keys, COOLDOWN_SECONDS - 1)
+    assert not admits(keys, "a") and issuer.asked == 1
+    later(keys, 2)
+    assert not admits(keys, "a") and issuer.asked == 2
+
+
+def test_a_new_key_is_found_and_a_withdrawn_one_ends(issuer: Issuer, keys: KeySet) -> None:
+    assert admits(keys)
+    issuer.publish("first", "second")
+    later(keys, COOLDOWN_SECONDS + 1)
+    assert admits(keys, "second") and admits(keys)
+    issuer.publish("second")
+    later(keys, FRESH_SECONDS + 1)
+    assert admits(keys, "second") and not admits(keys)
+
+
+NO_KEYS: list[tuple[int, bytes]] = [
+    (500, b""),
+    (404, b"{}"),
+    (200, b""),
+    (200, b"<html>"),
+    (200, b"\xff"),
+    (200, b"{}"),
+    (200, b"[]"),
+    (200, b"null"),
+    (200, b'{"keys": []}'),
+    (200, b'{"keys": null}'),
+    (200, b'{"keys": ["x"]}'),
+    (200, b'{"keys": [{"kty": "RSA"}]}'),
+    (200, b"[" * 100_000),
+    (0, b"SSH-2.0-x\r\n\r\n"),
+    (0, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"),
+]
+
+
+@pytest.mark.parametrize(("status", "answer"), NO_KEYS)
+def test_known_keys_go_on_serving_whatever_the_issuer_answers(
+    issuer: Issuer, keys: KeySet, status: int, answer: bytes
+) -> None:
+    assert admits(keys)
+    issuer.status, issuer.answer = status, answer
+    later(keys, FRESH_SECONDS + 1)
+    assert admits(keys) and issuer.asked == 2
+    assert not admits(keys, "second")
+    later(keys, STALE_SECONDS - 2 * FRESH_SECONDS)
+    assert admits(keys)
+    later(keys, 2 * FRESH_SECONDS)
+    assert not admits(keys)
+
+
+@pytest.mark.parametrize(("status", "answer"), NO_KEYS)
+def test_without_any_keys_nobody_is_admitted(issuer: Issuer, keys: KeySet, status: int, answer: bytes) -> None:
+    issuer.status, issuer.answer = status, answer
+    with pytest.raises(InvalidToken, match=NOBODYS_KEY):
+        verify(token(), keys, SETTINGS)
+
+
+def test_an_issuer_that_cannot_be_reached_admits_nobody_until_it_is_back(issuer: Issuer) -> None:
+    keys = KeySet("http://127.0.0.1:1/jwks.json")
+    assert not admits(keys)
+    keys.url = issuer.url
+    assert not admits(keys)
+    later(keys, COOLDOWN_SECONDS + 1)
+    assert admits(keys)

@@ -1,0 +1,85 @@
+"""Writes under kills: each happens once, and answers the same whenever it is asked for again."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from itertools import cycle
+from queue import Queue
+from typing import Any
+
+from dev.paths import ROOT
+from tests.support.factories import Tenant
+from tests.support.network_stack import IN_TIME, Stack, tenant, terminate
+from tests.support.pgbouncer import needs_pgbouncer
+from tests.support.poster import post
+
+POSTERS, POSTS, KILLS = 2, 100, 12
+
+pytestmark = needs_pgbouncer
+
+
+def test_200_posts_under_kills_of_every_kind_are_written_once_each(stack: Stack) -> None:
+    customer = tenant(stack.postgres.cluster.url("flo_app", "faulty"))
+    told: Queue[str | None] = Queue()
+    kills = cycle([lambda: terminate(stack), lambda: restart_pooler(stack), lambda: restart_postgres(stack)])
+    posters = [poster(stack, customer, f"poster{number}", told) for number in range(POSTERS)]
+    answers: list[dict[str, Any]] = []
+    ended = 0
+    while ended < POSTERS:
+        line = told.get(timeout=60)
+        if line is None:
+            ended += 1
+            continue
+        answers.append(json.loads(line))
+        if len(answers) % (POSTERS * POSTS // KILLS) == 0:
+            next(kills)()
+    assert [process.wait() for process in posters] == [0] * POSTERS
+    assert {answer["status"] for answer in answers} <= {201, 503}
+    assert max(answer["seconds"] for answer in answers) < IN_TIME
+    first = {answer["key"]: answer["body"] for answer in answers if answer["status"] == 201}
+    assert len(first) == POSTERS * POSTS
+    stack.recover()
+    assert names(stack, customer) == sorted(first)
+    assert {key: post(customer.owner, key).body for key in first} == first
+    assert names(stack, customer) == sorted(first)
+
+
+def names(stack: Stack, customer: Tenant) -> list[str]:
+    return [
+        name
+        for (id, name) in stack.postgres.ask('SELECT tenant_id, name FROM app.workflows ORDER BY name COLLATE "C"')
+        if id == customer.id
+    ]
+
+
+def poster(stack: Stack, customer: Tenant, name: str, told: Queue[str | None]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.poster", str(customer.owner.user_id), name, str(POSTS)],
+        env=os.environ | {"DATABASE_URL": stack.url, "PYTHONPATH": os.pathsep.join([".", "layers/flomastr"])},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def read() -> None:
+        assert process.stdout
+        with process.stdout as lines:
+            for line in lines:
+                if line.startswith("told "):
+                    told.put(line.removeprefix("told "))
+        told.put(None)
+
+    threading.Thread(target=read).start()
+    return process
+
+
+def restart_pooler(stack: Stack) -> None:
+    stack.pooler.stop()
+    stack.pooler.start()
+
+
+def restart_postgres(stack: Stack) -> None:
+    stack.postgres.kill()
+    stack.postgres.start()

@@ -1,0 +1,22 @@
+"""A library for each test, and an endpoint that has not been asked anything yet."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.embeddings_endpoint import Endpoint
+from tests.support.factories import Factory
+from tests.support.kb_client import Library, library
+
+
+@pytest.fixture
+def endpoint(embeddings: Endpoint) -> Iterator[Endpoint]:
+    embeddings.asked.clear()
+    yield embeddings
+
+
+@pytest.fixture
+def lib(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> Library:
+    return library(make, superuser, endpoint, job_url)

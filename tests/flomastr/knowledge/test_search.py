@@ -1,0 +1,356 @@
+"""Search: by meaning, words or both, filtered, in one tenant, with a score that says whether to rely on it."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from flomastr.knowledge.search import MAX_FILTER
+from flomastr.settings import settings
+from functions.knowledge_search.handler import lambda_handler as handler
+from tests.support.embeddings_endpoint import rightly
+from tests.support.events import call
+from tests.support.kb_client import Json, Library
+from tests.support.problems import refused
+
+MODES = ("hybrid", "vector", "text")
+SHELF = {
+    "refunds": "Refunds go back to the card within five days.",
+    "shipping": "Parcels leave the warehouse on the next working day.",
+    "customs": "Customs may hold parcels for a week.",
+}
+
+
+@pytest.fixture
+def shelf(lib: Library) -> Library:
+    for name, text in SHELF.items():
+        lib.put(name, text, metadata={"language": "en", "topic": name})
+    lib.embed()
+    return lib
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_passage_that_answers_comes_first_and_cites_its_place(shelf: Library, mode: str) -> None:
+    hit = shelf.find("When do parcels leave the warehouse?", mode=mode)[0]
+    assert hit["knowledge_base_id"] == shelf.base
+    assert (hit["document_name"], hit["chunk_index"], hit["chunk_text"]) == ("shipping", 0, SHELF["shipping"])
+    assert SHELF["shipping"][hit["start"] : hit["end"]] == hit["chunk_text"]
+    assert hit["chunk_metadata"] == {"language": "en", "topic": "shipping"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_replaced_or_deleted_is_not_found_by_the_next_search(shelf: Library, mode: str) -> None:
+    assert "refunds" in shelf.names("refunds card", mode=mode)
+    shelf.put("refunds", "Money is returned in cash only.")
+    assert SHELF["refunds"] not in [hit["chunk_text"] for hit in shelf.find("refunds card", mode=mode)]
+    shelf.delete("customs")
+    assert "customs" not in shelf.names("customs parcels", mode=mode)
+
+
+def test_new_text_is_found_by_its_words_before_it_is_embedded(shelf: Library) -> None:
+    shelf.put("warranty", "The warranty covers two winters.")
+    assert shelf.names("warranty winters", mode="text") == ["warranty"]
+    assert shelf.names("warranty winters")[0] == "warranty"
+    assert "warranty" not in shelf.names("warranty winters", mode="vector")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_filters_hold_for_every_leg(shelf: Library, mode: str) -> None:
+    elsewhere = shelf.other_base()
+    elsewhere.put("refunds", "Refunds to the card, elsewhere.", metadata={"language": "de"})
+    elsewhere.embed()
+    query = "refunds parcels card"
+    assert len(shelf.find(query, mode=mode)) == 4
+    assert {h["knowledge_base_id"] for h in shelf.find(query, mode=mode, knowledge_base_id=elsewhere.base)} == {
+        elsewhere.base
+    }
+    assert shelf.names(query, mode=mode, filter={"document_name": "customs"}) == ["customs"]
+    german = shelf.find(query, mode=mode, filter={"metadata": {"language": "de"}})
+    assert [hit["knowledge_base_id"] for hit in german] == [elsewhere.base]
+    both = {"document_name": "refunds", "metadata": {"topic": "refunds", "language": "en"}}
+    assert [h["knowledge_base_id"] for h in shelf.find(query, mode=mode, filter=both)] == [shelf.base]
+    assert shelf.find(query, mode=mode, filter={"document_name": "nothing"}) == []
+
+
+def test_k_rows_come_whenever_there_are_k(lib: Library) -> None:
+    lib.batch(*({"name": f"d{n}", "content": f"parcel number {n}"} for n in range(100)))
+    while lib.tasks():
+        lib.work(lib.tasks()[:10])
+    for mode in MODES:
+        for k in (1, 7, 100):
+            assert len(lib.find("parcel", mode=mode, k=k)) == k
+    assert len(lib.find("words that nothing has", k=100)) == 100
+    assert lib.find("words that nothing has", k=100, mode="text") == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_hit_says_whether_it_can_be_relied_on_and_the_answer_whether_anybody_must_be_asked(
+    shelf: Library, mode: str
+) -> None:
+    def told(**more: Any) -> tuple[list[bool], bool]:
+        answer = shelf.searches(SHELF["refunds"], mode=mode, **more).json
+        assert all(hit["confident"] == (hit["score"] >= more.get("min_score", 0.8)) for hit in answer["results"])
+        return [hit["confident"] for hit in answer["results"]], answer["escalate"]
+
+    confident, escalate = told()  # the tenant's threshold is 0.8
+    assert (confident[0], any(confident[1:]), escalate) == (True, False, False)
+    assert all(told(min_score=0)[0])
+    other = shelf.searches("Who was the first person on the moon?", mode=mode).json
+    assert other["escalate"] and not any(hit["confident"] for hit in other["results"])
+
+
+def test_without_knowledge_somebody_must_be_asked(lib: Library) -> None:
+    assert lib.searches("anything").json == {"results": [], "escalate": True}
+
+
+def test_the_threshold_is_the_tenants(shelf: Library) -> None:
+    query = "When do parcels leave the warehouse on a day like this one or that?"
+    score = shelf.find(query)[0]["score"]
+    for threshold, confident in ((score, True), (min(1, score + 0.01), False)):
+        shelf.make.within(shelf.tenant.id, "UPDATE app.tenants SET confidence_threshold = %(t)s", {"t": threshold})
+        assert shelf.find(query)[0]["confident"] is confident
+
+
+def test_scores_lie_between_nothing_and_all(shelf: Library) -> None:
+    same = shelf.find(SHELF["refunds"], mode="vector")[0]
+    assert (same["document_name"], same["score"]) == ("refunds", pytest.approx(1, abs=0.001))
+    words = shelf.find(SHELF["refunds"], mode="text")[0]
+    assert words["score"] == 1
+    half = shelf.find("refunds unicorns", mode="text")[0]
+    assert 0.2 < half["score"] < 0.6  # a word that nothing has weighs more
+
+
+def test_words_count_by_how_rare_they_are_and_not_by_how_long_the_passage_is(lib: Library) -> None:
+    lib.put("zebra", "Zebra printer.")
+    lib.put("giraffe", "Giraffe food.")
+    filler = " ".join(f"Filler{n} sentence about nothing." for n in range(40))
+    lib.put("long", f"The warranty of your zebra printer covers repairs. {filler}")
+    for n in range(6):
+        lib.put(f"other{n}", f"Text {n} about cooking rice.")
+    answer = lib.searches("lion giraffe", mode="text").json
+    assert [(hit["document_name"], hit["score"]) for hit in answer["results"]] == [
+        ("giraffe", pytest.approx(0.4, abs=0.1))
+    ]
+    assert answer["escalate"]
+    answer = lib.searches("warranty of your zebra printer covers repairs", mode="text").json
+    assert [(hit["document_name"], hit["score"]) for hit in answer["results"][:1]] == [("long", 1)]
+    assert not answer["escalate"]
+
+
+@pytest.mark.parametrize(
+    ("passage", "query"),
+    [
+        ("A \u201crefund\u201d is due", "refund"),
+        ("The customer\u2019s card", "customer"),
+        ("One payment\u2014declined twice", "payment"),
+        ("One payment\u2014declined twice", "declined"),
+        ("London\u2013Paris by rail", "Paris"),
+        ("The price\u00a0tag", "tag"),
+        ("We wait\u2026then go", "wait"),
+        ("\u00abиюль\u00bb here", "июль"),
+        ("\u00bfDónde está?", "Dónde"),
+        ("\u2022apple \u2022pear", "apple"),
+        ("home\u2192office", "office"),
+        ("20\u00b0C outside", "20"),
+        ("\u20ac100 each", "100"),
+        ("Widget\u2122 and m²", "widget"),
+        ("great\U0001f44dwork", "work"),
+        ("zero\u200bwidth", "width"),
+        ("hy\u00adphen\u00adation", "hyphenation"),
+        ("日本語\u3002テスト", "日本語"),
+        ("\uff48\uff45\uff4c\uff4c\uff4f\u3001world", "hello"),
+        ("The ﬁnance office", "finance"),
+        ("and/or lift/drag", "drag"),
+        ("Cafe\u0301 de la Bru\u0308cke", "Café Brücke"),
+        ("Café de la Brücke", "CAFE\u0301"),
+        ("ह\u093fन\u094dद\u0940 भ\u093eष\u093e\u0964", "भ\u093eष\u093e"),
+    ],
+)
+def test_words_are_found_whatever_stands_beside_them(lib: Library, passage: str, query: str) -> None:
+    lib.put("a", passage)
+    (hit,) = lib.find(query, mode="text")
+    assert hit["score"] == 1
+
+
+def test_letters_in_two_parts_are_highlighted_as_they_are_written(lib: Library) -> None:
+    lib.put("a", "Le re\u0301sume\u0301 est long")
+    (hit,) = lib.find("résumé", mode="text")
+    assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["re\u0301sume\u0301"]
+
+
+def test_vectors_count_by_their_direction_whatever_their_length(lib: Library) -> None:
+    def stretched(asked: Json) -> tuple[int, Json]:
+        status, body = rightly(asked)
+        for row in body["data"]:
+            if "shipping" in asked["input"][row["index"]]:
+                row["embedding"] = [5 * number for number in row["embedding"]]
+        return status, body
+
+    lib.put("near", "refunds take a week")
+    lib.put("far", "shipping takes a week")
+    with lib.endpoint.answering(stretched):
+        lib.embed()
+    near, far = lib.find("refunds take a week", mode="vector")
+    assert (near["document_name"], near["score"]) == ("near", pytest.approx(1, abs=0.001))
+    assert far["score"] < 0.9
+
+
+def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -> None:
+    shelf.put("forms", "He refunded it. Refunding is free; refund_policy, prerefund.")
+    (hit,) = shelf.find("refunds", mode="text", filter={"document_name": "forms"})
+    assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["refunded", "Refunding", "refund"]
+    assert {tuple(hit["highlights"]) for hit in shelf.find("refunds", mode="vector")} == {()}
+
+
+@pytest.mark.parametrize(
+    ("query", "passage", "found"),
+    [
+        ("died", "They are dying. A die is cast.", ["dying", "die"]),
+        ("skies", "One sky, two skies, three skis.", ["sky", "skies"]),
+        ("happy policies", "Happiness is a policy.", ["Happiness", "policy"]),
+        ("running", "Runners run; a runner's runs.", ["run", "runs"]),
+        ("x-ray 3.14 a@b.example", "X-ray of 3.14 pies", ["X", "ray"]),
+        ("über straßen", "Über den Straßen", ["Über", "Straßen"]),
+        (".*(", "Nothing (.*) of this is a pattern", []),
+    ],
+)
+def test_highlights_are_what_the_stemmer_says_and_nothing_else(
+    lib: Library, query: str, passage: str, found: list[str]
+) -> None:
+    lib.put("a", passage)
+    lib.put("b", query)  # so that there is something to find
+    lib.embed()
+    (hit,) = lib.find(query, filter={"document_name": "a"})
+    assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == found
+
+
+def test_other_tenants_text_changes_neither_results_nor_scores(shelf: Library) -> None:
+    def all_found() -> Any:
+        return [
+            [(h["document_name"], h["score"]) for h in shelf.find("refunds parcels customs card", mode=m)]
+            for m in MODES
+        ]
+
+    before = all_found()
+    neighbour = shelf.neighbour()
+    neighbour.batch(*({"name": f"n{n}", "content": f"refunds parcels customs card {n}"} for n in range(50)))
+    while neighbour.tasks():
+        neighbour.work(neighbour.tasks()[:10])
+    assert all_found() == before
+    assert len(neighbour.find("refunds", k=100)) == 50
+
+
+def test_the_same_word_has_another_number_in_each_tenant(shelf: Library, superuser: psycopg.Connection[Any]) -> None:
+    """So that nobody's search has to pass over the postings of others."""
+    neighbour = shelf.neighbour()
+    neighbour.put("refunds", SHELF["refunds"])
+    terms = "SELECT unnest(terms) FROM app.chunks WHERE tenant_id = %s"
+    ours, theirs = ({row for row in superuser.execute(terms, (lib.tenant.id,))} for lib in (shelf, neighbour))
+    assert ours and theirs and not ours & theirs
+
+
+def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: Library) -> None:
+    refused(shelf.searches("x", mode="best"), 422, "body.mode")
+    refused(shelf.searches("x", k=0), 422, "body.k")
+    refused(shelf.searches("x", k=101), 422, "body.k")
+    refused(shelf.searches(" "), 422, "body.query")
+    refused(shelf.searches("x" * 2001), 422, "body.query")
+    refused(shelf.searches("x", min_score=1.1), 422, "body.min_score")
+    refused(shelf.searches("x", filter={"author": "me"}), 422, "body.filter.author")
+    refused(shelf.searches("x", knowledge_base_id=shelf.neighbour().base), 404, "body.knowledge_base_id")
+
+
+def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_endless(lib: Library) -> None:
+    """`@>` compares each element of a list with each of the other, and cannot be stopped meanwhile."""
+    lib.put("a", "hello world", metadata={"a": [[0]] * 1900 + [[1]]})
+
+    def of(size: int) -> Json:
+        bare = {"a": [[1]] * 190 + [""]}
+        return {"metadata": {"a": [[1]] * 190 + ["x" * (size - len(json.dumps(bare)))]}}
+
+    began = time.monotonic()
+    assert lib.searches("hello", mode="text", filter=of(MAX_FILTER)).json["results"] == []
+    assert lib.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
+    assert time.monotonic() - began < 1
+    refused(lib.searches("hello", mode="text", filter=of(MAX_FILTER + 1)), 422, "body.filter.metadata")
+
+
+def test_a_query_of_stop_words_is_answered_by_meaning_alone(shelf: Library) -> None:
+    assert shelf.find("the of and", mode="text") == []
+    answer = shelf.searches("the of and").json
+    assert len(answer["results"]) == 3
+    assert answer["escalate"] and not any(hit["score"] > 0.5 for hit in answer["results"])
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("EMBEDDING_MODELS", "model-b")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: Library, no_models: None) -> None:
+    answer = shelf.searches("refunds")
+    refused(answer, 409)
+    assert answer.json["code"] == "model_unavailable"
+    assert shelf.names("refunds", mode="text") == ["refunds"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (429, {}, "embeddings_unavailable"),
+        (500, "oops", "embeddings_unavailable"),
+        (401, {}, "embeddings_unavailable"),
+        (302, {}, "embeddings_unavailable"),
+        (200, "<html>", "embeddings_unavailable"),
+        (200, {"data": []}, "embeddings_unavailable"),
+        (200, {"data": [{"index": 0, "embedding": [1.0] * 3}]}, "embeddings_unavailable"),
+        (400, {"error": {}}, "query_refused"),
+    ],
+)
+def test_without_a_vector_the_search_says_so_and_words_still_work(
+    shelf: Library, status: int, body: Any, code: str
+) -> None:
+    with shelf.endpoint.answering(lambda _: (status, body)):
+        answer = shelf.searches("refunds")
+        assert (answer.status, answer.json["code"]) == (422 if code == "query_refused" else 503, code)
+        assert shelf.names("refunds", mode="text") == ["refunds"]
+    assert shelf.names("refunds")[0] == "refunds"
+
+
+def test_no_vector_is_bought_for_who_may_not_search(shelf: Library) -> None:
+    stranger = shelf.neighbour()
+    shelf.endpoint.asked.clear()
+    path = f"/routes/knowledge/{shelf.tenant.slug}/search"
+    for _ in range(2):
+        assert call(handler, "POST", path, caller=stranger.tenant.owner, body={"query": "refunds"}).status == 404
+    assert shelf.endpoint.asked == []
+    assert shelf.names("refunds") and shelf.names("refunds")
+    assert [asked["model"] for asked in shelf.endpoint.asked] == ["model-a", "model-a"]
+
+
+def test_who_is_at_the_limit_buys_one_more_vector_at_most(shelf: Library) -> None:
+    assert shelf.names("refunds")
+    shelf.make.within(shelf.tenant.id, "UPDATE app.rate_limits SET rate_limit_per_minute = 1", {})
+    shelf.endpoint.asked.clear()
+    assert 429 in {shelf.searches("refunds").status for _ in range(5)}
+    assert len(shelf.endpoint.asked) <= 2
+
+
+def test_two_words_of_one_number_are_one_word(shelf: Library) -> None:
+    assert shelf.searches("zqgggaac zqgggcdc", mode="text").json["results"] == []
+
+
+def test_an_answer_is_one_that_lambda_can_carry(lib: Library) -> None:
+    for n in range(10):
+        lib.put(str(n), chunks=[{"text": "word " * 100 + "\x01" * 7500}] * 10)
+    answer = lib.searches("word", mode="text", k=100)
+    assert len(json.dumps(answer.body)) < 6_000_000
+    assert 20 < len(answer.json["results"]) < 100
+    assert {len(hit["highlights"]) for hit in answer.json["results"]} == {100}

@@ -1,0 +1,175 @@
+"""How a search comes by its passages, as the server itself tells under the role of the functions."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.errors import Diagnostic
+
+from tests.support.embeddings_endpoint import vector_of
+from tests.support.factories import Factory, Tenant
+
+# Straight into the tables, as no request would: a base of so many passages, some of which hold the word, and some of
+# which are embedded.
+PASSAGES = """
+WITH document AS (
+  INSERT INTO app.documents (tenant_id, knowledge_base_id, name, content_type, content_hash, chunker, chunk_count)
+  VALUES (%(tenant)s, %(base)s, 'all', 'text', sha256('x'), 'test', %(passages)s) RETURNING id
+),
+texts AS MATERIALIZED (
+  SELECT app.uuid7() AS id, n, format('Passage number %%s about topic%%s %%s', n, n %% 50,
+    CASE WHEN n %% 500 = 0 THEN 'zebra' END) AS text
+  FROM generate_series(1, %(passages)s) AS n
+),
+chunks AS (
+  INSERT INTO app.chunks (
+    id, tenant_id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, terms, weights
+  )
+  SELECT t.id, %(tenant)s, %(base)s, d.id, t.n, 0, 0, sha256(t.text::bytea), app.terms_of(%(tenant)s, l),
+    app.weights_of(l)
+  FROM texts AS t, document AS d, app.words_of(t.text) AS l
+)
+INSERT INTO app.embeddings (
+  id, knowledge_base_id, tenant_id, chunk_text, embedding_vector, document_name, chunk_index, embedding_model
+)
+SELECT t.id, %(base)s, %(tenant)s, t.text,
+  CASE WHEN t.n %% 50 = 0
+    THEN (SELECT array_agg(random()) FROM generate_series(1, 1536) WHERE t.n > 0)::public.halfvec END,
+  'all', t.n, 'model-a'
+FROM texts AS t
+"""
+SEARCH = """
+SELECT document_name, chunk_text, similarity FROM app.search(
+  %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s])
+"""
+EXPLAINED: tuple[LiteralString, ...] = (
+    "LOAD 'auto_explain'",
+    "SET auto_explain.log_min_duration = 0",
+    "SET auto_explain.log_nested_statements = on",
+    "SET client_min_messages = log",
+    "SET ROLE flo_app",
+)
+IN_ONE_PARTITION = """
+SELECT EXISTS (
+  SELECT FROM generate_series(0, 31) AS n
+  WHERE satisfies_hash_partition('app.embeddings'::regclass, 32, n, %s)
+    AND satisfies_hash_partition('app.embeddings'::regclass, 32, n, %s)
+)
+"""
+GRAPH = "_embedding_vector_idx"
+
+
+@dataclass
+class Told:
+    """A session as flo_app whose plans are heard."""
+
+    conn: psycopg.Connection[Any]
+    plans: list[str] = field(default_factory=list[str])
+
+    def hear(self, notice: Diagnostic) -> None:
+        self.plans.append(str(notice.message_primary))
+
+    def search(self, tenant: Tenant, query: str, mode: str, k: int = 10, base: UUID | None = None) -> list[Any]:
+        self.plans.clear()
+        asked = {"query": query, "mode": mode, "k": k, "base": base, "vector": str(vector_of(query))}
+        with self.conn.transaction():
+            self.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
+            return self.conn.execute(SEARCH, asked).fetchall()
+
+    def plan(self, words: str) -> str:
+        """Of the one statement that has these words."""
+        (plan,) = [plan for plan in self.plans if words in plan and "Query Text" in plan]
+        return plan
+
+
+@pytest.fixture
+def told(server: Any, database: str) -> Iterator[Told]:
+    with psycopg.connect(server.url("postgres", database), autocommit=True) as conn:
+        told = Told(conn)
+        conn.add_notice_handler(told.hear)
+        for statement in EXPLAINED:
+            conn.execute(statement)
+        yield told
+
+
+def filled(make: Factory, superuser: psycopg.Connection[Any], tenant: Tenant, passages: int) -> UUID:
+    base = make.knowledge_base(tenant)
+    superuser.execute(PASSAGES, {"tenant": tenant.id, "base": base, "passages": passages})
+    return base
+
+
+@pytest.fixture(scope="module")
+def large(make: Factory, superuser: psycopg.Connection[Any]) -> Tenant:
+    """15,000 passages."""
+    tenant = make.tenant()
+    filled(make, superuser, tenant, 15_000)
+    superuser.execute("ANALYZE app.chunks")
+    superuser.execute("ANALYZE app.embeddings")
+    return tenant
+
+
+@pytest.fixture(scope="module")
+def small_base(make: Factory, superuser: psycopg.Connection[Any], large: Tenant) -> UUID:
+    return filled(make, superuser, large, 500)
+
+
+@pytest.fixture(scope="module")
+def neighbour(make: Factory, superuser: psycopg.Connection[Any], large: Tenant) -> Tenant:
+    """500 passages, in the partition of the large tenant."""
+    while True:
+        tenant = make.tenant()
+        if superuser.execute(IN_ONE_PARTITION, (large.id, tenant.id)).fetchall() == [(True,)]:
+            filled(make, superuser, tenant, 500)
+            return tenant
+
+
+def test_words_are_looked_up_in_their_index_under_the_role_of_the_functions(large: Tenant, told: Told) -> None:
+    assert len(told.search(large, "zebra", "text", k=100)) == 30
+    plan = told.plan("c.terms &&")
+    assert "Bitmap Index Scan on chunks_terms" in plan
+    assert "Seq Scan on chunks" not in plan
+
+
+def test_a_large_tenants_vectors_are_found_by_the_graph_of_its_partition_alone(large: Tenant, told: Told) -> None:
+    assert len(told.search(large, "zebra", "vector")) == 10
+    plan = told.plan("ORDER BY e.embedding_vector")
+    assert plan.count("Index Scan using embeddings_") == plan.count(GRAPH) == 1
+    assert not [plan for plan in told.plans if "AS looked" in plan]
+
+
+def test_what_the_graph_does_not_find_enough_of_is_looked_for_exactly(large: Tenant, told: Told) -> None:
+    assert len(told.search(large, "zebra", "vector", k=100)) == 100
+    assert len(told.search(large, "passage", "hybrid", k=100)) == 100
+    found = told.search(large, "zebra", "vector", k=301)
+    assert len(found) == 300  # all that are embedded
+    assert told.plan("ORDER BY e.embedding_vector") and told.plan("AS looked")
+
+
+def test_a_small_base_of_a_large_tenant_is_searched_exactly(large: Tenant, small_base: UUID, told: Told) -> None:
+    assert len(told.search(large, "zebra", "vector", base=small_base)) == 10
+    assert GRAPH not in told.plan("AS looked")
+    assert not [plan for plan in told.plans if "ORDER BY e.embedding_vector" in plan]
+
+
+def test_a_small_tenant_beside_a_large_one_reads_its_own_rows_alone(neighbour: Tenant, told: Told) -> None:
+    for _ in range(8):  # after five the server makes one plan for all tenants
+        assert len(told.search(neighbour, "zebra", "vector")) == 10
+    plan = told.plan("AS looked")
+    assert "tenant_id = $1" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_no_statement_of_a_search_touches_another_partition(large: Tenant, told: Told) -> None:
+    told.search(large, "zebra passage", "hybrid")
+    partitions = {name for plan in told.plans for name in re.findall(r"embeddings_\d+", plan)}
+    assert len(partitions) == 1
+
+
+def test_without_a_tenant_there_is_nothing(told: Told) -> None:
+    told.conn.execute("SELECT set_config('app.tenant_id', '', false)")
+    asked = {"query": "zebra", "mode": "hybrid", "k": 10, "base": None, "vector": str(vector_of("zebra"))}
+    assert told.conn.execute(SEARCH, asked).fetchall() == []

@@ -1,0 +1,25 @@
+"""Many clients of the database who write at the same moment."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import psycopg
+
+from flomastr.database.access import ENTER, Entry
+from flomastr.database.query import Query
+from flomastr.database.session import deadline_in
+
+
+def at_once(direct_url: str, entry: Entry, queries: list[Query[Any]]) -> None:
+    """Each in a transaction over a connection of its own, all of which start together."""
+    together = Barrier(len(queries))
+
+    def send(query: Query[Any]) -> None:
+        with psycopg.connect(direct_url) as conn:
+            together.wait()
+            conn.execute(ENTER, entry.params(deadline_in()))
+            conn.execute(query.sql, query.params)
+
+    with ThreadPoolExecutor(len(queries)) as threads:
+        list(threads.map(send, queries))

@@ -1,0 +1,37 @@
+"""A sandbox whose functions reach the database by a URL of the test's choice."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from psycopg.conninfo import conninfo_to_dict
+
+from flomastr.database import connection
+from flomastr.settings import settings
+
+
+@contextmanager
+def connected(**environment: str) -> Generator[None]:
+    """As a cold start: no connection yet, and the environment read anew."""
+    before = {name: os.environ.get(name, "") for name in environment}
+    renew(environment)
+    try:
+        yield
+    finally:
+        renew(before)
+
+
+def renew(environment: dict[str, str]) -> None:
+    connection.discard()
+    os.environ |= environment
+    settings.cache_clear()
+
+
+def port_of(url: str) -> int:
+    return int(str(conninfo_to_dict(url)["port"]))
+
+
+def through(port: int, url: str) -> str:
+    """The URL by way of another port of this machine."""
+    parts = conninfo_to_dict(url)
+    return f"postgresql://{parts['user']}@127.0.0.1:{port}/{parts['dbname']}"

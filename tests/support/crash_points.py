@@ -1,0 +1,78 @@
+"""Kills a job before any of its steps: a statement, or what it asks of the storage."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+from unittest.mock import patch
+
+import psycopg
+
+from flomastr import object_storage
+from flomastr.database.connection import Connection
+
+STORAGE = ("put", "fetch", "remove", "erase")
+
+
+class Killed(BaseException):
+    pass
+
+
+class Killer:
+    """Counts steps. At the one that it is for, the connection ends as if the process had."""
+
+    def __init__(self, step: int):
+        self.left = step
+        self.conn: Connection | None = None
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            if self.conn:
+                self.conn.close()
+            raise Killed
+
+    def wrap(self, name: str) -> Callable[..., Any]:
+        """Killed before it, or just after it."""
+        original = getattr(object_storage, name)
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.step()
+            answer = original(*args, **kwargs)
+            self.step()
+            return answer
+
+        return wrapped
+
+    def execute(self) -> Callable[..., Any]:
+        original = psycopg.Cursor[Any].execute
+
+        def execute(cursor: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(cursor.connection, Connection):
+                self.conn = cursor.connection
+                self.step()
+            return original(cursor, *args, **kwargs)
+
+        return execute
+
+
+def killed(job: Callable[[], Any], step: int) -> bool:
+    """Runs it. Whether it came so far that it was killed."""
+    killer = Killer(step)
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(psycopg.Cursor, "execute", killer.execute()))
+        for name in STORAGE:
+            stack.enter_context(patch.object(object_storage, name, killer.wrap(name)))
+        try:
+            job()
+        except Killed:
+            return True
+    return False
+
+
+def steps(job: Callable[[], Any], every: int = 1) -> Iterator[int]:
+    """Kills it before each step in turn, after the first thirty before every so many, until a run comes through."""
+    step = 1
+    while killed(job, step):
+        yield step
+        step += 1 if step < 30 else every
+    assert step > 10, "a job has more steps"

@@ -1,0 +1,258 @@
+"""Rows for tests. Every tenant is new, so tests share a database and nothing in it."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from flomastr.auth.api_key_tokens import ApiKey, derived_key
+from flomastr.caller import Caller
+
+KEY_SCOPES = [  # all that a key may have
+    *("workflows:read", "workflows:write", "executions:read", "executions:write", "events:write"),
+    *("webchat:read", "webchat:write", "preferences:read", "preferences:write", "tenant:read"),
+    *("knowledge:read", "knowledge:write"),
+]
+RATE_LIMIT_PER_MINUTE = 1_000_000  # so that no test but those of the limit run into it
+
+
+def new_key() -> ApiKey:
+    return derived_key(secrets.token_bytes(64))
+
+
+@dataclass(frozen=True)
+class Tenant:
+    id: UUID
+    slug: str
+    owner: Caller
+
+
+@dataclass(frozen=True)
+class Factory:
+    conn: psycopg.Connection[tuple[Any, ...]]
+
+    def within(self, tenant: UUID, statement: Any, params: dict[str, Any]) -> Any:
+        with self.conn.transaction():
+            entered = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
+            self.conn.execute(entered, (str(tenant),))
+            cursor = self.conn.execute(statement, params)
+            return cursor.fetchone() if cursor.description else None
+
+    def on_platform(self, statement: Any, params: dict[str, Any]) -> Any:
+        with self.conn.transaction():
+            self.conn.execute("SELECT set_config('app.role', 'super_admin', true)")
+            cursor = self.conn.execute(statement, params)
+            return cursor.fetchone() if cursor.description else None
+
+    def person(self, **overrides: Any) -> Caller:
+        name = f"user_{secrets.token_hex(6)}"
+        return Caller(**{"user_id": name, "email": f"{name}@example.com"} | overrides)
+
+    def tenant(self, **overrides: Any) -> Tenant:
+        id = uuid4()
+        row: dict[str, Any] = {
+            "slug": f"t-{id.hex[:12]}",
+            "name": "A tenant",
+            "status": "active",
+            "hot_ttl_days": 30,
+            "deleted_at": None,
+        }
+        row |= overrides
+        self.within(
+            id,
+            "INSERT INTO app.tenants (id, slug, name, status, hot_ttl_days, deleted_at)"
+            " VALUES (%(id)s, %(slug)s, %(name)s, %(status)s, %(hot_ttl_days)s, %(deleted_at)s)",
+            row | {"id": id},
+        )
+        self.within(
+            id,
+            "INSERT INTO app.rate_limits (rate_limit_per_minute) VALUES (%(quota)s)",
+            {"quota": RATE_LIMIT_PER_MINUTE},
+        )
+        owner = self.person()
+        self.member(id, owner, role="owner")
+        return Tenant(id, row["slug"], owner)
+
+    def member(self, tenant: UUID, person: Caller, role: str = "member", status: str = "active") -> None:
+        self.within(
+            tenant,
+            "INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)"
+            " VALUES (app.tenant(), %(user_id)s, %(role)s, %(status)s)",
+            {"user_id": person.user_id, "role": role, "status": status},
+        )
+
+    def invitation(self, tenant: UUID, person: Caller, role: str = "member") -> None:
+        """By e-mail, as the platform invites who has never been here."""
+        invited = Caller(user_id=f"mailto:{person.email}")
+        self.member(tenant, invited, role, "pending")
+        self.within(tenant, "INSERT INTO app.invitations (user_id) VALUES (%(user_id)s)", {"user_id": invited.user_id})
+
+    def global_role(self, role: str) -> Caller:
+        """A person with a role on the platform: user, admin, super_admin."""
+        person = self.person()
+        self.on_platform(
+            "INSERT INTO app.user_roles (email, role) VALUES (%(email)s, %(role)s)",
+            {"email": person.email, "role": role},
+        )
+        return person
+
+    def role_id(self, person: Caller) -> UUID:
+        """Of the person's global role."""
+        return self.on_platform("SELECT id FROM app.user_roles WHERE email = %(email)s", {"email": person.email})[0]
+
+    def super_admin(self) -> Caller:
+        return self.global_role("super_admin")
+
+    def workflow(self, tenant: Tenant, **overrides: Any) -> UUID:
+        row = {"name": "A workflow", "n8n_workflow_id": None} | overrides
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.workflows (name, n8n_workflow_id) VALUES (%(name)s, %(n8n_workflow_id)s) RETURNING id",
+            row,
+        )[0]
+
+    def execution(self, tenant: Tenant, workflow: UUID, **overrides: Any) -> UUID:
+        row = {"workflow_id": str(workflow), "status": "success", "started_at": datetime.now(UTC).isoformat()}
+        row |= overrides
+        return self.within(
+            tenant.id,
+            "SELECT (execution).id FROM app.record_executions(jsonb_build_array(%(row)s))",
+            {"row": Jsonb(row)},
+        )[0]
+
+    def api_key(self, tenant: Tenant, **overrides: Any) -> ApiKey:
+        key = new_key()
+        row: dict[str, Any] = {"scopes": KEY_SCOPES, "expires_at": None, "revoked_at": None}
+        row |= {"rate_limit_per_minute": None, "signing_hash": None} | overrides
+        self.within(
+            tenant.id,
+            "INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, scopes, created_by, expires_at, revoked_at,"
+            "  rate_limit_per_minute, signing_hash)"
+            " VALUES (%(id)s, app.tenant(), 'A key', %(hash)s, %(scopes)s, 'test', %(expires_at)s, %(revoked_at)s,"
+            "  %(rate_limit_per_minute)s, %(signing_hash)s)",
+            row | {"id": key.id, "hash": key.secret_hash},
+        )
+        return key
+
+    def preferences(self, tenant: Tenant, person: Caller, **settings: Any) -> None:
+        self.within(
+            tenant.id,
+            "INSERT INTO app.user_preferences (user_id, preferences) VALUES (%(user_id)s, %(settings)s)",
+            {"user_id": person.user_id, "settings": Jsonb(settings)},
+        )
+
+    def session(self, tenant: Tenant, workflow: UUID, user_id: str | None = None, said: str = "Hello") -> str:
+        """A chat with one message. Its key."""
+        message = {"id": 1, "role": "user", "content": said, "metadata": None, "created_at": "2026-01-02T03:04:05Z"}
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.webchat_sessions (workflow_id, user_id, messages)"
+            " VALUES (%(workflow)s, %(user_id)s, %(messages)s) RETURNING session_key",
+            {"workflow": workflow, "user_id": user_id or tenant.owner.user_id, "messages": Jsonb([message])},
+        )[0]
+
+    def knowledge_base(self, tenant: Tenant, **overrides: Any) -> UUID:
+        row = {"name": f"Base {secrets.token_hex(6)}", "model": "model-a"} | overrides
+        return self.within(
+            tenant.id, "SELECT (app.create_knowledge_base(%(name)s, NULL, NULL, '{}', %(model)s)).id", row
+        )[0]
+
+    def document(
+        self, tenant: Tenant, base: UUID, name: str = "refunds.md", text: str = "Refunds take a week."
+    ) -> UUID:
+        """With one passage, which is not embedded yet."""
+        chunk: dict[str, Any] = {"text": text, "start": 0, "end": len(text), "metadata": {}}
+        document: dict[str, Any] = {
+            "name": name,
+            "content_type": "text",
+            "content": text,
+            "metadata": {},
+            "chunks": [chunk],
+        }
+        document |= {"content_hash": sha256(text.encode()).hexdigest(), "chunker": "test"}
+        return self.within(
+            tenant.id,
+            "SELECT (document).id FROM app.store_documents(%(base)s, jsonb_build_array(%(document)s::jsonb))",
+            {"base": base, "document": Jsonb(document)},
+        )[0]
+
+    def dead_letter(self, tenant: Tenant, document: UUID) -> UUID:
+        """Of a document that is given up by its model."""
+        return self.within(
+            tenant.id,
+            "UPDATE app.embedding_tasks SET status = 'failed', reason = 'test' WHERE document_id = %(document)s"
+            " RETURNING id",
+            {"document": document},
+        )[0]
+
+    def erasure(self, tenant: Tenant, user_id: str | None = None) -> UUID:
+        """Asked for and not yet carried out: of a person, or of the whole tenant."""
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.erasures (user_id, requested_by) VALUES (%(user_id)s, 'test') RETURNING id",
+            {"user_id": user_id},
+        )[0]
+
+    def hold(self, tenant: Tenant, workflow_id: UUID | None = None, execution_id: UUID | None = None) -> UUID:
+        """On a workflow, on an execution, or on all of the tenant."""
+        scope = "workflow" if workflow_id else "execution" if execution_id else "tenant"
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason, created_by)"
+            " VALUES (%(scope)s, %(workflow_id)s, %(execution_id)s, 'A dispute', 'test') RETURNING id",
+            {"scope": scope, "workflow_id": workflow_id, "execution_id": execution_id},
+        )[0]
+
+    def file(self, tenant: Tenant, *ids: UUID) -> UUID:
+        """Of the archive, as a job has stored it: of executions from the lowest to the highest id, else of chats."""
+        source = "workflow_executions" if ids else "webchat_sessions"
+        with psycopg.connect(self.conn.info.dsn, user="flo_job", autocommit=True) as job:
+            return archived_file(job, tenant, *ids or (uuid4(),), source=source)
+
+    def restore(self, tenant: Tenant) -> UUID:
+        """Of a day that has nothing to restore."""
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.restores (first_at, last_at, days, created_by)"
+            " VALUES ('2020-01-01Z', '2020-01-02Z', 1, 'test') RETURNING id",
+            {},
+        )[0]
+
+    def tenant_action(self, tenant: Tenant, action: str = "provision") -> None:
+        self.within(
+            tenant.id,
+            "INSERT INTO app.tenant_actions (tenant_id, slug, action, actor)"
+            " VALUES (app.tenant(), %(slug)s, %(action)s, 'test')",
+            {"slug": tenant.slug, "action": action},
+        )
+
+
+def archived_file(
+    superuser: psycopg.Connection[Any],
+    tenant: Tenant,
+    *ids: UUID,
+    state: str = "stored",
+    source: str = "workflow_executions",
+) -> UUID:
+    """A row of the manifest, from the lowest to the highest of these ids. There is no object."""
+    sql = """
+    INSERT INTO app.archive_files (
+      tenant_id, source, month, state, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences, file_bytes,
+      sha256
+    )
+    VALUES (
+      %(tenant)s, %(source)s, '2026-01-01', %(state)s, 'test', 1, 1, 1, 0, %(first)s, %(last)s, '{}', 1, ''
+    )
+    RETURNING id
+    """
+    row = {"tenant": tenant.id, "source": source, "state": state, "first": min(ids), "last": max(ids)}
+    return superuser.execute(sql, row).fetchall()[0][0]
+
+
+def machine(key: ApiKey) -> Caller:
+    return Caller(key_id=key.id, key_hash=key.secret_hash.hex())

@@ -1,0 +1,107 @@
+"""A tenant with a row in every table, and a way in that asks nobody."""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from flomastr.caller import Caller
+from functions.workflows.handler import lambda_handler
+from tests.support.embeddings_endpoint import vector_of
+from tests.support.events import call
+from tests.support.factories import Factory, Tenant
+
+type Connection = psycopg.Connection[Any]
+
+ENTER = """
+SELECT
+  set_config('app.tenant_id', %(tenant)s, true), set_config('app.role', %(role)s, true),
+  set_config('app.person', %(person)s, true), set_config('app.email', %(email)s, true),
+  set_config('app.actor', 'user:' || %(person)s, true)
+"""
+
+
+# The cold tier: what a tenant writes about it, and what jobs do.
+OF_THE_TENANT = """
+WITH restore AS (
+  INSERT INTO app.restores (first_at, last_at, days, state) VALUES ('2026-01-01', '2026-01-02', 1, 'expired')
+), hold AS (
+  INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
+), erasure AS (
+  INSERT INTO app.erasures (user_id, state) VALUES ('somebody', 'done')
+), policy AS (
+  INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
+)
+INSERT INTO app.class_changes (tenant_id, ttl_class) VALUES (app.tenant(), 7)
+"""
+OF_JOBS = """
+WITH file AS (
+  INSERT INTO app.archive_files (
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+  )
+  SELECT %(tenant)s::uuid, 'workflow_executions', '2026-01-01', 'furnished', 1, 1, 1, 1, id, id, ARRAY[id]
+  FROM app.uuid7() AS id
+  RETURNING tenant_id, id, first_id
+), leaving AS (
+  INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
+)
+INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
+SELECT tenant_id, app.uuid7(), id, 1 FROM app.restores WHERE tenant_id = %(tenant)s
+"""
+
+
+EMBEDDED = """
+SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::text)),
+  app.meter(%(tenant)s, 'model-a', 1, 4)
+FROM app.pending_chunks(%(tenant)s, %(document)s, 'model-a')
+"""
+
+
+def furnished(make: Factory) -> Tenant:
+    """A tenant with a row in every table."""
+    tenant, colleague = make.tenant(), make.person()
+    make.member(tenant.id, colleague)
+    make.invitation(tenant.id, make.person())
+    workflow = make.workflow(tenant, n8n_workflow_id="1")
+    make.execution(tenant, workflow, n8n_execution_id="1")
+    make.api_key(tenant)
+    make.preferences(tenant, colleague, colour="red")
+    make.session(tenant, workflow, colleague.user_id)
+    make.tenant_action(tenant)
+    asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
+    assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
+    furnish_cold_tier(make, tenant)
+    furnish_knowledge(make, tenant)
+    return tenant
+
+
+def furnish_knowledge(make: Factory, tenant: Tenant, text: str = "Refunds take a week.") -> dict[str, str]:
+    """A base with a document that is embedded and one that is given up. What they are called."""
+    base = make.knowledge_base(tenant)
+    embed(make, tenant, make.document(tenant, base, text=text), text)
+    letter = make.dead_letter(tenant, make.document(tenant, base, "broken.md"))
+    return {"knowledge_base_id": str(base), "name": "refunds.md", "dead_letter_id": str(letter)}
+
+
+def embed(make: Factory, tenant: Tenant, document: UUID, text: str) -> None:
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(EMBEDDED, {"tenant": tenant.id, "document": document, "vector": str(vector_of(text))})
+
+
+def furnish_cold_tier(make: Factory, tenant: Tenant) -> None:
+    """What no job works on: all of it is over, or only planned."""
+    with make.conn.transaction():
+        enter(make.conn, tenant.id, "owner", tenant.owner)
+        make.conn.execute(OF_THE_TENANT)
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(OF_JOBS, {"tenant": tenant.id})
+
+
+def enter(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:
+    caller = {
+        "tenant": str(tenant),
+        "role": role,
+        "person": person and person.user_id,
+        "email": person and person.email,
+    }
+    conn.execute(ENTER, caller)

@@ -1,0 +1,123 @@
+"""Every operation of every function, so that tests that walk them meet a new route by themselves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from dev.paths import ROOT
+from flomastr.caller import Caller
+from tests.support.events import Answer, call
+
+SAMPLES: dict[str, Any] = {  # what must have a form that a type does not tell
+    "email": "new@example.com",
+    "owner_email": "new@example.com",
+    "slug": "new-tenant",
+    "tenant_slug": "new-tenant",
+    "confirm": "new-tenant",
+    "n8n_url": "https://n8n.example.com",
+    "brand_primary": "#123456",
+    "logo_svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "last_at": "2026-02-02T03:04:05Z",  # later than any other
+    "embedding_model": "model-b",
+    "expires_at": "2999-01-02T03:04:05Z",
+}
+
+type Names = Mapping[str, str | None]  # what a request may call things by: workflow_id, n8n_execution_id, slug, ...
+
+
+@dataclass(frozen=True)
+class Operation:
+    handler: Any
+    method: str
+    path: str
+    place: str  # the dependency that says where it happens: in_a_tenant, in_the_tenant, in_no_tenant, ...
+    scope: str
+    parameters: list[dict[str, Any]]
+    body: dict[str, Any] | None
+    schemas: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def ask(
+        self, caller: Caller | None, names: Names, named_in: str = "nothing", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """With every parameter that names something, and the tenant named in the query, a header or the body."""
+        query = {p["name"]: names[p["name"]] for p in self.parameters if p["in"] == "query" and p["name"] in names}
+        query |= {p["name"]: SAMPLES[p["name"]] for p in self.parameters if p["in"] == "query" and p["required"]}
+        tenant = query.pop("tenant_id", None)
+        return call(
+            self.handler,
+            self.method,
+            self.path.format_map(names),
+            caller=caller,
+            query=query | ({"tenant_id": tenant} if named_in == "query" else {}),
+            headers={**(headers or {}), **({"x-tenant": str(names["tenant_id"])} if named_in == "header" else {})},
+            body=self.fill(self.body, self.named_in_body(names, named_in)) if self.body else None,
+        )
+
+    def named_in_body(self, names: Names, named_in: str) -> Names:
+        """Outside tenants a body names the tenant that is meant, elsewhere the one to enter."""
+        return names if named_in == "body" or self.place == "in_no_tenant" else {**names, "tenant_id": None}
+
+    def fill(self, schema: Mapping[str, Any], names: Names, name: str = "") -> Any:
+        """A value of the schema, with every field in it."""
+        if name in names or name in SAMPLES:
+            return names.get(name, SAMPLES.get(name))
+        if "$ref" in schema:
+            return self.fill(self.schemas[schema["$ref"].rsplit("/")[-1]], names, name)
+        if "properties" in schema:
+            fields = schema["properties"]
+            others = {
+                name for other in schema.get("oneOf", [])[1:] for name in other["required"]
+            }  # the first one is taken
+            return {name: self.fill(field, names, name) for name, field in fields.items() if name not in others}
+        if "anyOf" in schema:
+            return self.fill(schema["anyOf"][0], names)
+        if schema.get("type") == "array":
+            return [self.fill(schema["items"], names)]
+        text = schema.get("enum", ["2026-01-02T03:04:05Z" if schema.get("format") == "date-time" else "text"])[0]
+        simple: dict[str, Any] = {
+            "string": text,
+            "boolean": True,
+            "integer": schema.get("minimum", 1),
+            "number": 0.5,
+            "object": {},
+        }
+        return simple[schema.get("type", "string")]
+
+
+def operations() -> Iterator[Operation]:
+    for file in sorted((ROOT / "functions").glob("*/handler.py")):
+        module = import_module(f"functions.{file.parent.name}.handler")
+        if hasattr(module, "app"):
+            yield from operations_of(module)
+
+
+def operations_of(module: Any) -> Iterator[Operation]:
+    document = module.app.openapi()
+    schemas = document.get("components", {}).get("schemas", {})
+    for route in module.app.routes:
+        if not isinstance(route, APIRoute):
+            continue
+        (method,) = route.methods or set[str]()
+        described = document["paths"][route.path][method.lower()]
+        body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        yield Operation(
+            module.lambda_handler, method, route.path, *place_of(route), described.get("parameters", []), body, schemas
+        )
+
+
+def place_of(route: APIRoute) -> tuple[str, str]:
+    """Where it happens and under which scope. Open routes have neither."""
+    for dependency in route.dependant.dependencies:
+        if dependency.own_oauth_scopes:
+            (scope,) = dependency.own_oauth_scopes
+            return getattr(dependency.call, "__name__", ""), scope
+    return "", ""
+
+
+OPERATIONS = list(operations())
