@@ -160,6 +160,8 @@ def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_writ
     for alarm in alarms:
         assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (300, 1, "notBreaching")
+        assert alarm["Statistic"] == ("Sum" if is_ours(alarm) else "Maximum")
 
 
 def test_the_bucket_outlives_the_stack_and_is_nobody_elses() -> None:
