@@ -84,6 +84,16 @@ def test_rights_over_objects_end_at_the_archives_bucket() -> None:
             assert values == {"Bucket": BUCKET}
 
 
+def test_all_functions_and_the_api_write_to_logs_that_end() -> None:
+    groups = {name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::Logs::LogGroup"}
+    ends = {"RetentionInDays": {"Ref": "LogRetentionDays"}}
+    assert groups == {"FunctionLogs": ends, "AccessLogs": ends}
+    assert FUNCTION_DEFAULTS["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogs"}}
+    assert not [name for name, function in FUNCTIONS.items() if "LoggingConfig" in function]
+    access = RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]
+    assert access["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
+
+
 def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
     assert {name for name, function in FUNCTIONS.items() if schedules(function)} == JOBS
     for name in JOBS | WORKERS:
