@@ -39,7 +39,12 @@ BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBuck
 
 
 def statements(function: Any) -> list[Any]:
-    return [statement for policy in function.get("Policies", []) for statement in policy.get("Statement", [])]
+    """Of the policies that are written in the function, and of those that it shares with others."""
+    return [statement for policy in function.get("Policies", []) for statement in document(policy).get("Statement", [])]
+
+
+def document(policy: Any) -> Any:
+    return RESOURCES[policy["Ref"]]["Properties"]["PolicyDocument"] if "Ref" in policy else policy
 
 
 def secrets(function: Any) -> list[str]:
@@ -82,6 +87,17 @@ def test_rights_over_objects_end_at_the_archives_bucket() -> None:
             of_bucket = all("Bucket" in action for action in statement["Action"])
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else "/*")
             assert values == {"Bucket": BUCKET}
+
+
+def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> None:
+    shared = {name: found for name, found in RESOURCES.items() if found["Type"] == "AWS::IAM::ManagedPolicy"}
+    named = {
+        policy["Ref"] for function in FUNCTIONS.values() for policy in function.get("Policies", []) if "Ref" in policy
+    }
+    assert set(shared) == named
+    for policy in shared.values():
+        assert set(policy["Properties"]) == {"Description", "PolicyDocument"}
+        assert {statement["Effect"] for statement in policy["Properties"]["PolicyDocument"]["Statement"]} == {"Allow"}
 
 
 def test_all_functions_and_the_api_write_to_logs_that_end() -> None:
