@@ -39,7 +39,12 @@ BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBuck
 
 
 def statements(function: Any) -> list[Any]:
-    return [statement for policy in function.get("Policies", []) for statement in policy.get("Statement", [])]
+    """Of the policies that are written in the function, and of those that it shares with others."""
+    return [statement for policy in function.get("Policies", []) for statement in document(policy).get("Statement", [])]
+
+
+def document(policy: Any) -> Any:
+    return RESOURCES[policy["Ref"]]["Properties"]["PolicyDocument"] if "Ref" in policy else policy
 
 
 def secrets(function: Any) -> list[str]:
@@ -82,6 +87,27 @@ def test_rights_over_objects_end_at_the_archives_bucket() -> None:
             of_bucket = all("Bucket" in action for action in statement["Action"])
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else "/*")
             assert values == {"Bucket": BUCKET}
+
+
+def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> None:
+    shared = {name: found for name, found in RESOURCES.items() if found["Type"] == "AWS::IAM::ManagedPolicy"}
+    named = {
+        policy["Ref"] for function in FUNCTIONS.values() for policy in function.get("Policies", []) if "Ref" in policy
+    }
+    assert set(shared) == named
+    for policy in shared.values():
+        assert set(policy["Properties"]) == {"Description", "PolicyDocument"}
+        assert {statement["Effect"] for statement in policy["Properties"]["PolicyDocument"]["Statement"]} == {"Allow"}
+
+
+def test_all_functions_and_the_api_write_to_logs_that_end() -> None:
+    groups = {name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::Logs::LogGroup"}
+    ends = {"RetentionInDays": {"Ref": "LogRetentionDays"}}
+    assert groups == {"FunctionLogs": ends, "AccessLogs": ends}
+    assert FUNCTION_DEFAULTS["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogs"}}
+    assert not [name for name, function in FUNCTIONS.items() if "LoggingConfig" in function]
+    access = RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]
+    assert access["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
 
 
 def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
@@ -160,6 +186,8 @@ def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_writ
     for alarm in alarms:
         assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (300, 1, "notBreaching")
+        assert alarm["Statistic"] == ("Sum" if is_ours(alarm) else "Maximum")
 
 
 def test_the_bucket_outlives_the_stack_and_is_nobody_elses() -> None:
