@@ -3723,6 +3723,14 @@ ALTER TABLE ONLY app.restores FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.restores OWNER TO flo_owner;
 
+CREATE TABLE app.schema_functions (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE app.schema_functions OWNER TO flomastr_admin;
+
 CREATE TABLE app.schema_migrations (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -4236,6 +4244,9 @@ ALTER TABLE ONLY app.restored_rows
 
 ALTER TABLE ONLY app.restores
     ADD CONSTRAINT restores_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.schema_functions
+    ADD CONSTRAINT schema_functions_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY app.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
