@@ -1193,6 +1193,12 @@ $$;
 
 ALTER FUNCTION app.keep_leaves_ready(moment timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.key_scopes() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '{workflows:read,workflows:write,executions:read,executions:write,events:write,webchat:read,webchat:write,preferences:read,preferences:write,tenant:read,knowledge:read,knowledge:write}'::text[];
+
+ALTER FUNCTION app.key_scopes() OWNER TO flo_owner;
+
 CREATE TABLE app.api_keys (
     id text NOT NULL,
     tenant_id uuid NOT NULL,
@@ -1209,8 +1215,11 @@ CREATE TABLE app.api_keys (
     replaced_by text,
     CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9A-Za-z]{12}$'::text)),
     CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT api_keys_rate_limit_per_minute CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000))),
+    CONSTRAINT api_keys_scopes CHECK ((scopes <@ app.key_scopes())),
     CONSTRAINT api_keys_scopes_check CHECK ((array_position(scopes, NULL::text) IS NULL)),
-    CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32))
+    CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32)),
+    CONSTRAINT api_keys_signing_hash CHECK ((length(signing_hash) = 32))
 );
 
 ALTER TABLE ONLY app.api_keys FORCE ROW LEVEL SECURITY;
@@ -1222,12 +1231,6 @@ CREATE FUNCTION app.key_etag(key app.api_keys) RETURNS text
     RETURN app.etag((to_jsonb(key) - 'last_used_at'::text));
 
 ALTER FUNCTION app.key_etag(key app.api_keys) OWNER TO flo_owner;
-
-CREATE FUNCTION app.key_scopes() RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN '{workflows:read,workflows:write,executions:read,executions:write,events:write,webchat:read,webchat:write,preferences:read,preferences:write,tenant:read,knowledge:read,knowledge:write}'::text[];
-
-ALTER FUNCTION app.key_scopes() OWNER TO flo_owner;
 
 CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETURNS public.halfvec
     LANGUAGE sql STABLE
@@ -4064,15 +4067,6 @@ ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_execution
 
 ALTER TABLE ONLY app.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
-
-ALTER TABLE app.api_keys
-    ADD CONSTRAINT api_keys_rate_limit_per_minute CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000))) NOT VALID;
-
-ALTER TABLE app.api_keys
-    ADD CONSTRAINT api_keys_scopes CHECK ((scopes <@ app.key_scopes())) NOT VALID;
-
-ALTER TABLE app.api_keys
-    ADD CONSTRAINT api_keys_signing_hash CHECK ((length(signing_hash) = 32)) NOT VALID;
 
 ALTER TABLE ONLY app.archive_files
     ADD CONSTRAINT archive_files_pkey PRIMARY KEY (id);

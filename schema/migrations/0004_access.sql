@@ -22,12 +22,11 @@ CREATE TABLE app.api_keys (
   rate_limit_per_minute integer,  -- NULL: the tenant's alone
   last_used_at timestamptz,  -- to the minute
   signing_hash bytea,  -- SHA-256 of the secret that signs the key's webhooks; NULL: it has none
-  replaced_by text  -- the key that it was rotated to
+  replaced_by text,  -- the key that it was rotated to
+  CONSTRAINT api_keys_rate_limit_per_minute CHECK (rate_limit_per_minute BETWEEN 1 AND 1000000),
+  CONSTRAINT api_keys_signing_hash CHECK (length(signing_hash) = 32),
+  CONSTRAINT api_keys_scopes CHECK (scopes <@ app.key_scopes())
 );
-ALTER TABLE app.api_keys
-ADD CONSTRAINT api_keys_rate_limit_per_minute CHECK (rate_limit_per_minute BETWEEN 1 AND 1000000) NOT VALID,
-ADD CONSTRAINT api_keys_signing_hash CHECK (length(signing_hash) = 32) NOT VALID,
-ADD CONSTRAINT api_keys_scopes CHECK (scopes <@ app.key_scopes()) NOT VALID;
 CREATE INDEX api_keys_tenant_id ON app.api_keys (tenant_id);
 CALL app.isolate('app.api_keys');
 CREATE POLICY gate ON app.api_keys FOR SELECT TO flo_owner USING (true);
