@@ -22,7 +22,7 @@ check: .venv/ready ## Format, lint, types, migrations, template
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@.venv/bin/basedpyright --warnings
-	@.venv/bin/squawk --config dev/squawk.toml schema/*.sql
+	@.venv/bin/squawk --config dev/squawk.toml schema/*/*.sql
 	@.venv/bin/cfn-lint template.yaml
 	@.venv/bin/sam validate --lint
 

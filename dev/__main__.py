@@ -63,6 +63,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.docs.routes import write
 
             write()
+        case "schema":
+            from dev.docs.schema import write
+
+            write()
         case _:
             from dev.invoke import invoke
 
@@ -92,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
     commands.add_parser("routes", parents=[shared], help="write README's table of routes anew")
+    commands.add_parser("schema", parents=[shared], help="write schema/current.sql anew")
 
     invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
     invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")

@@ -1,6 +1,10 @@
-"""Brings a database to the schema of this folder: every NNNN_name.sql once, in order. The folder is also a Lambda.
+"""Brings a database to the schema of this folder, which is also a Lambda.
 
-A file runs in one transaction as flo_owner, together with its row in the ledger. Directives, each on its own line:
+First every migrations/NNNN_noun.sql that is pending, once, in order: tables, policies, triggers and what they call.
+Then every functions/noun.sql that has changed, all in one transaction: CREATE OR REPLACE, so that a file may be applied
+any number of times. A migration calls no function of functions/, which a new database does not have yet.
+
+A migration runs in one transaction as flo_owner, together with its row in the ledger. Directives, each on its own line:
     -- migrate: as-login-role     as the role that connected (roles, extensions)
     -- migrate: no-transaction    one statement that forbids a transaction (CREATE INDEX CONCURRENTLY IF NOT EXISTS:
                                   a run that was killed may have built it and not recorded it)
@@ -22,10 +26,16 @@ from psycopg.errors import LockNotAvailable
 FOLDER = Path(__file__).parent
 ATTEMPTS = 20
 LOCK_TIMEOUT = "2s"
+MERGED = "0004_gate"  # of the migrations that were merged into these: every older database has it
 
 LEDGER = """
 CREATE SCHEMA IF NOT EXISTS app;
 CREATE TABLE IF NOT EXISTS app.schema_migrations (
+  name text PRIMARY KEY,
+  sha256 text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS app.schema_functions (
   name text PRIMARY KEY,
   sha256 text NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT now()
@@ -35,41 +45,56 @@ CREATE TABLE IF NOT EXISTS app.schema_migrations (
 type Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class MigrationRefused(Exception):
+class MigrationRefusedError(Exception):
     """The database and the files disagree."""
 
 
 @dataclass(frozen=True)
-class Migration:
+class File:
     name: str
     text: LiteralString
-    directives: frozenset[str]
 
     @property
     def sha256(self) -> str:
         return sha256(self.text.encode()).hexdigest()
 
+    @property
+    def directives(self) -> list[str]:
+        return re.findall(r"^-- migrate: ([\w-]+)", self.text, re.MULTILINE)
 
-def read_migrations(folder: Path = FOLDER) -> list[Migration]:
-    return [read_migration(path) for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))]
+    @property
+    def defined(self) -> list[str]:
+        """The functions and procedures that it makes."""
+        return re.findall(r"^CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) app\.(\w+)", self.text, re.MULTILINE)
 
 
-def read_migration(path: Path) -> Migration:
-    text = cast(LiteralString, path.read_text())  # reviewed files of this folder, no input of anybody's
-    return Migration(path.stem, text, frozenset(re.findall(r"^-- migrate: ([\w-]+)", text, re.MULTILINE)))
+def read_migrations(folder: Path = FOLDER) -> list[File]:
+    return read_files(folder / "migrations", "[0-9][0-9][0-9][0-9]_*.sql")
+
+
+def read_functions(folder: Path = FOLDER) -> list[File]:
+    return read_files(folder / "functions", "*.sql")
+
+
+def read_files(folder: Path, pattern: str) -> list[File]:
+    # reviewed files of this folder, no input of anybody's
+    return [File(path.stem, cast(LiteralString, path.read_text())) for path in sorted(folder.glob(pattern))]
 
 
 def migrate(url: str, folder: Path = FOLDER) -> list[str]:
-    """Applies what is pending and returns its names. May be killed anywhere and run again."""
+    """Applies what is pending or has changed and returns the files' names. May be killed anywhere and run again."""
+    migrations, functions = read_migrations(folder), read_functions(folder)
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn:
         conn.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
         patiently(lambda: keep_others_out(conn))
         conn.execute(LEDGER)
-        pending = find_pending(conn, read_migrations(folder))
+        pending = find_pending(conn, migrations)
         for migration in pending:
             patiently(lambda migration=migration: apply(conn, migration))
-    return [migration.name for migration in pending]
+        changed = find_changed(conn, functions)
+        patiently(lambda: replace(conn, changed, functions, migrations))
+    return [*(file.name for file in pending), *(f"functions/{file.name}" for file in changed)]
 
 
 def keep_others_out(conn: Connection) -> None:
@@ -79,18 +104,29 @@ def keep_others_out(conn: Connection) -> None:
         raise LockNotAvailable("Another run is migrating this database. Run again when it has ended.")
 
 
-def find_pending(conn: Connection, migrations: list[Migration]) -> list[Migration]:
-    """What the ledger lacks. Raises MigrationRefused when what it has is not what the files say."""
+def find_pending(conn: Connection, migrations: list[File]) -> list[File]:
+    """What the ledger lacks. Raises MigrationRefusedError when what it has is not what the files say."""
     applied = dict(conn.execute("SELECT name, sha256 FROM app.schema_migrations").fetchall())
     files = {migration.name: migration for migration in migrations}
-    if missing := sorted(applied.keys() - files.keys()):
-        raise MigrationRefused(f"Applied before, but no longer here: {', '.join(missing)}. Deploy the newer code.")
+    missing = sorted(applied.keys() - files.keys())
+    if MERGED in missing:
+        raise MigrationRefusedError(
+            "This database was made by an earlier version, whose migrations were merged: start with an empty one"
+            " (after make run: move .local away and start again)."
+        )
+    if missing:
+        raise MigrationRefusedError(f"Applied before, but no longer here: {', '.join(missing)}. Deploy the newer code.")
     if changed := [name for name, digest in sorted(applied.items()) if files[name].sha256 != digest]:
-        raise MigrationRefused(f"Changed after it was applied: {', '.join(changed)}. Restore it, add a new file.")
+        raise MigrationRefusedError(f"Changed after it was applied: {', '.join(changed)}. Restore it, add a new file.")
     pending = [migration for migration in migrations if migration.name not in applied]
     if applied and pending and pending[0].name < max(applied):
-        raise MigrationRefused(f"{pending[0].name} comes before {max(applied)}, which is applied. Renumber it.")
+        raise MigrationRefusedError(f"{pending[0].name} comes before {max(applied)}, which is applied. Renumber it.")
     return pending
+
+
+def find_changed(conn: Connection, functions: list[File]) -> list[File]:
+    applied = dict(conn.execute("SELECT name, sha256 FROM app.schema_functions").fetchall())
+    return [file for file in functions if applied.get(file.name) != file.sha256]
 
 
 def patiently(step: Callable[[], object]) -> None:
@@ -106,7 +142,7 @@ def patiently(step: Callable[[], object]) -> None:
             return
 
 
-def apply(conn: Connection, migration: Migration) -> None:
+def apply(conn: Connection, migration: File) -> None:
     if "no-transaction" in migration.directives:
         apply_alone(conn, migration)
         return
@@ -117,7 +153,7 @@ def apply(conn: Connection, migration: Migration) -> None:
         conn.execute(migration.text)
 
 
-def apply_alone(conn: Connection, migration: Migration) -> None:
+def apply_alone(conn: Connection, migration: File) -> None:
     """Killed before the ledger has it, it runs again: an index that was left half built goes first."""
     conn.execute("SET ROLE flo_owner")
     for (index,) in conn.execute(
@@ -130,8 +166,43 @@ def apply_alone(conn: Connection, migration: Migration) -> None:
     record(conn, migration)
 
 
-def record(conn: Connection, migration: Migration) -> None:
+def record(conn: Connection, migration: File) -> None:
     conn.execute("INSERT INTO app.schema_migrations (name, sha256) VALUES (%s, %s)", (migration.name, migration.sha256))
+
+
+def replace(conn: Connection, changed: list[File], functions: list[File], migrations: list[File]) -> None:
+    """Whole or not at all, so that functions which call each other are of one version."""
+    with conn.transaction():
+        record_functions(conn, changed, functions)
+        conn.execute("SET LOCAL ROLE flo_owner")
+        conn.execute("SET LOCAL check_function_bodies = off")  # a body may call what comes later
+        for file in changed:
+            conn.execute(file.text)
+        refuse_undefined(conn, [name for file in (*migrations, *functions) for name in file.defined])
+
+
+def record_functions(conn: Connection, changed: list[File], functions: list[File]) -> None:
+    """A file that is gone is forgotten: whether its functions are gone too is asked of them."""
+    conn.execute("DELETE FROM app.schema_functions WHERE name <> ALL (%s)", ([file.name for file in functions],))
+    conn.cursor().executemany(
+        "INSERT INTO app.schema_functions (name, sha256) VALUES (%s, %s)"
+        " ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = now()",
+        [(file.name, file.sha256) for file in changed],
+    )
+
+
+def refuse_undefined(conn: Connection, defined: list[str]) -> None:
+    """A function that no file makes any more, and one that was left behind when its parameters changed."""
+    left = conn.execute(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'app'::regnamespace"
+        " GROUP BY proname HAVING count(*) > 1 OR proname <> ALL (%s) ORDER BY proname",
+        (defined,),
+    ).fetchall()
+    if left:
+        names = ", ".join(f"app.{name}" for (name,) in left)
+        raise MigrationRefusedError(
+            f"No file defines this any more, or not with these parameters: {names}. Drop it in a migration."
+        )
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:

@@ -69,7 +69,7 @@ def in_python(text: str) -> Iterator[str]:
 
 def destructive() -> Iterator[tuple[str, str]]:
     """File and statement, for everything that destroys."""
-    for path in sorted((ROOT / "schema").glob("*.sql")):
+    for path in sorted((ROOT / "schema").glob("*/*.sql")):
         yield from ((str(path.relative_to(ROOT)), statement) for statement in statements(path.read_text()))
     for folder in ("layers", "functions", "dev", "schema"):
         for path in sorted((ROOT / folder).rglob("*.py")):

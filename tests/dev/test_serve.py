@@ -19,8 +19,10 @@ import pytest
 
 from dev.paths import ROOT
 from dev.samples.load_demo import SAMPLE
+from dev.services.database import NAME
 from dev.services.object_storage import reach
 from dev.services.postgres import cluster, create_database, free_port
+from schema.migrate import LEDGER, MERGED
 from tests.support.s3 import bucket_in
 
 READY_SECONDS = 120
@@ -186,6 +188,16 @@ def test_a_database_that_does_not_answer_is_one_sentence(data: Path, monkeypatch
     ended = run("serve", "--port", str(free_port()), "--data", data)
     assert ended.returncode == 1
     assert ended.stderr.startswith("DATABASE_URL leads nowhere, so correct or unset it: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_data_of_the_version_before_is_one_sentence_that_says_what_to_do(data: Path) -> None:
+    with cluster(data) as server, psycopg.connect(create_database(server, NAME)) as connection:
+        connection.execute(LEDGER)
+        connection.execute("INSERT INTO app.schema_migrations (name, sha256) VALUES (%s, '')", (MERGED,))
+    ended = run("serve", "--port", str(free_port()), "--data", data)
+    assert ended.returncode == 1
+    assert "This database was made by an earlier version" in ended.stderr and "start again" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

@@ -32,7 +32,11 @@ def test_readiness_tells_the_versions() -> None:
 
 @pytest.mark.parametrize(
     ("needed", "value", "code"),
-    [("NEEDED_MIGRATION", "9999_of_tomorrow", "schema_behind"), ("NEEDED_PGVECTOR", (99, 0, 0), "pgvector_too_old")],
+    [
+        ("NEEDED_MIGRATION", "9999_of_tomorrow", "schema_behind"),
+        ("NEEDED_FUNCTIONS", ["enter", "search_of_tomorrow"], "schema_behind"),
+        ("NEEDED_PGVECTOR", (99, 0, 0), "pgvector_too_old"),
+    ],
 )
 def test_a_database_that_is_behind_is_not_ready(
     monkeypatch: pytest.MonkeyPatch, needed: str, value: object, code: str

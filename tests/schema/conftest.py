@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from dev.services.postgres import Cluster, create_database
-from tests.support.small_schema import FILES, write
+from tests.support.small_schema import FILES, FUNCTIONS, write
 
 
 @contextmanager
@@ -44,6 +44,6 @@ def nothing(server: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
+    for name, text in (FILES | FUNCTIONS).items():
         write(tmp_path, name, text)
     return tmp_path

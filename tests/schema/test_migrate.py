@@ -9,10 +9,22 @@ from psycopg.errors import DivisionByZero, LockNotAvailable
 
 from flomastr.settings import settings
 from schema import migrate as runner
-from schema.migrate import FOLDER, MigrationRefused, lambda_handler, migrate
-from tests.support.small_schema import FILES, NAMES, answers, complete, folder_of, indexes, ledger, tables, write
+from schema.migrate import MERGED, MigrationRefusedError, lambda_handler, migrate, read_functions, read_migrations
+from tests.support.small_schema import (
+    APPLIED,
+    FILES,
+    NAMES,
+    answers,
+    complete,
+    folder_of,
+    indexes,
+    ledger,
+    tables,
+    write,
+)
 
-REAL = sorted(path.stem for path in FOLDER.glob("*.sql"))
+MIGRATIONS = [file.name for file in read_migrations()]
+REAL = [*MIGRATIONS, *(f"functions/{file.name}" for file in read_functions())]
 
 
 def test_the_schema_is_made_from_nothing_by_a_role_that_is_no_superuser_and_only_once(nothing: str) -> None:
@@ -20,7 +32,7 @@ def test_the_schema_is_made_from_nothing_by_a_role_that_is_no_superuser_and_only
         role = conn.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user").fetchone()
         assert role == (False, False)
     assert migrate(nothing) == REAL
-    assert ledger(nothing) == REAL
+    assert ledger(nothing) == MIGRATIONS
     assert migrate(nothing) == []
 
 
@@ -35,10 +47,11 @@ def test_the_function_tells_what_it_applied(nothing: str, monkeypatch: pytest.Mo
 
 
 def test_new_files_are_applied_after_those_that_were(nothing: str, folder: Path) -> None:
-    assert migrate(nothing, folder) == NAMES
+    assert migrate(nothing, folder) == APPLIED
     write(folder, "0005_last", "DROP TABLE app.more")
     (folder / "notes.txt").write_text("no migration")
-    (folder / "5_draft.sql").write_text("no migration either")
+    (folder / "migrations/notes.txt").write_text("nor here")
+    (folder / "migrations/5_draft.sql").write_text("no migration either")
     assert migrate(nothing, folder) == ["0005_last"]
     assert complete(nothing) is False and ledger(nothing) == [*NAMES, "0005_last"]
 
@@ -54,22 +67,32 @@ def test_a_changed_a_missing_and_a_belated_file_are_refused_and_nothing_is_appli
     write(folder, "0005_pending", "CREATE TABLE app.pending ()")
     write(folder, "0002_things", "CREATE TABLE app.things (id bigint)")
     with pytest.raises(
-        MigrationRefused, match=r"^Changed after it was applied: 0002_things\. Restore it, add a new file\.$"
+        MigrationRefusedError, match=r"^Changed after it was applied: 0002_things\. Restore it, add a new file\.$"
     ):
         migrate(nothing, folder)
-    (folder / "0002_things.sql").unlink()
+    (folder / "migrations/0002_things.sql").unlink()
     with pytest.raises(
-        MigrationRefused, match=r"^Applied before, but no longer here: 0002_things\. Deploy the newer code\.$"
+        MigrationRefusedError, match=r"^Applied before, but no longer here: 0002_things\. Deploy the newer code\.$"
     ):
         migrate(nothing, folder)
     write(folder, "0002_things", FILES["0002_things"])
     write(folder, "0003_belated", "CREATE TABLE app.belated ()")
     with pytest.raises(
-        MigrationRefused, match=r"^0003_belated comes before 0004_more, which is applied\. Renumber it\.$"
+        MigrationRefusedError, match=r"^0003_belated comes before 0004_more, which is applied\. Renumber it\.$"
     ):
         migrate(nothing, folder)
     assert complete(nothing)
-    assert tables(nothing) == ["more", "schema_migrations", "things"]
+    assert tables(nothing) == ["more", "schema_functions", "schema_migrations", "things"]
+
+
+def test_a_database_of_the_version_before_is_told_what_to_do(nothing: str, folder: Path) -> None:
+    migrate(nothing, folder)
+    with psycopg.connect(nothing) as conn:
+        conn.execute("INSERT INTO app.schema_migrations (name, sha256) VALUES (%s, '')", (MERGED,))
+    with pytest.raises(
+        MigrationRefusedError, match=r"^This database was made by an earlier version, .*: start with an empty one"
+    ):
+        migrate(nothing, folder)
 
 
 def test_a_file_that_fails_leaves_nothing_behind_and_those_before_it_stay(nothing: str, folder: Path) -> None:
@@ -77,9 +100,9 @@ def test_a_file_that_fails_leaves_nothing_behind_and_those_before_it_stay(nothin
     with pytest.raises(DivisionByZero):
         migrate(nothing, folder)
     assert ledger(nothing) == NAMES[:3]
-    assert tables(nothing) == ["schema_migrations", "things"]
+    assert tables(nothing) == ["schema_functions", "schema_migrations", "things"]
     write(folder, "0004_more", FILES["0004_more"])
-    assert migrate(nothing, folder) == ["0004_more"]
+    assert migrate(nothing, folder) == APPLIED[3:]
 
 
 def test_an_index_of_a_partitioned_table_that_still_waits_for_its_parts_is_left_alone(
@@ -94,7 +117,7 @@ def test_an_index_of_a_partitioned_table_that_still_waits_for_its_parts_is_left_
         "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS part_id ON app.part (id)",
     )
     write(folder, "0007_attached", "ALTER INDEX app.parted_id ATTACH PARTITION app.part_id")
-    assert migrate(nothing, folder)[-3:] == ["0005_parted", "0006_part", "0007_attached"]
+    assert migrate(nothing, folder)[4:7] == ["0005_parted", "0006_part", "0007_attached"]
     assert "app.parted_id" in indexes(nothing)
 
 
@@ -108,7 +131,7 @@ def test_of_two_at_once_each_applies_what_the_other_does_not(nothing: str, folde
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(applied) == NAMES
+    assert sorted(applied) == APPLIED
     assert complete(nothing)
 
 
@@ -127,7 +150,7 @@ def test_it_waits_shortly_for_a_lock_and_tries_again_until_it_gets_it(
     monkeypatch.setattr(runner.time, "sleep", pause)
     with psycopg.connect(nothing) as holder:
         holder.execute("LOCK TABLE app.things")
-        assert migrate(nothing, folder) == NAMES[2:]
+        assert migrate(nothing, folder) == APPLIED[2:]
     assert len(pauses) == 3
     assert complete(nothing)
 

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from psycopg.errors import LockNotAvailable
 
-from schema.migrate import FOLDER, migrate
-from tests.support.small_schema import NAMES, answers, complete, folder_of, indexes, ledger
+from schema.migrate import FOLDER, migrate, read_migrations
+from tests.support.small_schema import APPLIED, FUNCTIONS, NAMES, answers, complete, folder_of, indexes, ledger, write
 
 ROOT = Path(__file__).parents[2]
-REAL = sorted(path.stem for path in FOLDER.glob("*.sql"))
+REAL = [file.name for file in read_migrations()]
 
 # Ends the process as SIGKILL does, when its n-th statement has been answered.
 KILLED = """
@@ -60,17 +60,21 @@ def test_killed_in_each_migration_of_the_real_schema_it_completes(
     nothing: str, superuser: psycopg.Connection[Any]
 ) -> None:
     kills = 0
-    while start(nothing, FOLDER, 11).wait() == -signal.SIGKILL:  # after one migration has been applied, within the next
+    applied: list[str] = []
+    while applied != REAL:  # after one migration has been applied, within the next or within the functions
+        assert start(nothing, FOLDER, 11).wait() == -signal.SIGKILL
         kills += 1
+        before, applied = applied, ledger(nothing)
+        assert applied > before
     assert kills >= len(REAL) - 3  # a file that runs as the login role is a statement shorter: the next one ends too
-    assert ledger(nothing) == REAL
+    migrate(nothing)
     counted: LiteralString = "SELECT count(*) FROM pg_class WHERE relnamespace = 'app'::regnamespace"
     assert answers(nothing, counted) == [row[0] for row in superuser.execute(counted)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_killed_within_a_migration_it_completes_when_it_runs_again(nothing: str, folder: Path, name: str) -> None:
-    migration = folder / f"{name}.sql"
+    migration = folder / "migrations" / f"{name}.sql"
     text = migration.read_text()
     done = NAMES[: NAMES.index(name)]
     if "no-transaction" in text:
@@ -83,8 +87,20 @@ def test_killed_within_a_migration_it_completes_when_it_runs_again(nothing: str,
         run.kill()
         run.wait()
         migration.write_text(text)
-    assert migrate(nothing, folder) == NAMES[len(done) :]
+    assert migrate(nothing, folder) == APPLIED[len(done) :]
     assert complete(nothing)
+
+
+def test_killed_while_functions_are_replaced_it_leaves_the_old_set_whole(nothing: str, folder: Path) -> None:
+    migrate(nothing, folder)
+    write(folder, "answers", FUNCTIONS["answers"].replace("+ 1", "+ 10"))
+    write(folder, "numbers", FUNCTIONS["numbers"].replace("SELECT 1", "SELECT 2"))
+    kills = 0
+    while start(nothing, folder, kills + 1).wait() == -signal.SIGKILL:
+        kills += 1
+        assert complete(nothing), kills
+    assert answers(nothing, "SELECT app.answer()") == [12]
+    assert kills >= 10
 
 
 def await_sleep(url: str) -> None:

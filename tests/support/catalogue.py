@@ -103,7 +103,7 @@ CHECKS: dict[str, LiteralString] = {
     "is not owned by flo_owner": """
         SELECT relname FROM pg_class
         WHERE relnamespace = 'app'::regnamespace AND relowner <> 'flo_owner'::regrole
-          AND relname NOT IN ('schema_migrations', 'schema_migrations_pkey')
+          AND relname !~ '^schema_(migrations|functions)(_pkey)?$'
         UNION ALL SELECT oid::regprocedure::text FROM pg_proc
         WHERE pronamespace = 'app'::regnamespace AND proowner <> 'flo_owner'::regrole
         UNION ALL SELECT oid::regtype::text FROM pg_type

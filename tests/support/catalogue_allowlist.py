@@ -27,6 +27,7 @@ OWN_PREFERENCES_IN_TENANTS = (
 EXCEPTIONS = {
     "without_tenant": {
         "schema_migrations": "the ledger: flo_app may read which migrations there are",
+        "schema_functions": "the ledger of functions/, which only migrate.py reads",
         "user_roles": "global roles: for super admins alone, outside tenants; app.enter looks",
         "rate_buckets": "counts: flo_app has no right to it, app.spend counts",
         "job_runs": "what jobs did, in numbers: flo_app has no right to it",

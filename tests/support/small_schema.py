@@ -1,4 +1,4 @@
-"""A small schema in four files, one of each kind, and what a database shows of it."""
+"""A small schema in four migrations, one of each kind, and two files of functions; and what a database shows of it."""
 
 from pathlib import Path
 from typing import Any, LiteralString
@@ -8,7 +8,7 @@ from psycopg.rows import scalar_row
 
 from schema.migrate import FOLDER
 
-ROLES = (FOLDER / "0001_roles.sql").read_text()
+ROLES = (FOLDER / "migrations/0001_roles.sql").read_text()
 FILES = {
     "0001_roles": ROLES,
     "0002_things": "CREATE TABLE app.things (id integer); INSERT INTO app.things SELECT generate_series(1, 100);",
@@ -16,10 +16,18 @@ FILES = {
     "0004_more": "INSERT INTO app.things VALUES (101); CREATE TABLE app.more (id integer);",
 }
 NAMES = list(FILES)
+FUNCTIONS = {
+    "answers": "CREATE OR REPLACE FUNCTION app.answer() RETURNS integer LANGUAGE sql AS 'SELECT app.number() + 1';",
+    "numbers": "CREATE OR REPLACE FUNCTION app.number() RETURNS integer LANGUAGE sql AS 'SELECT 1';",
+}
+APPLIED = [*NAMES, *(f"functions/{name}" for name in FUNCTIONS)]
 
 
 def write(folder: Path, name: str, text: str) -> None:
-    (folder / f"{name}.sql").write_text(text)
+    """A migration where the name is numbered, else a file of functions."""
+    path = folder / ("migrations" if name[0].isdigit() else "functions") / f"{name}.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def answers(url: str, question: LiteralString) -> list[Any]:
@@ -40,13 +48,14 @@ def indexes(url: str) -> list[str]:
         url,
         "SELECT indexrelid::regclass || CASE WHEN indisvalid THEN '' ELSE ' (invalid)' END"
         " FROM pg_index JOIN pg_class ON oid = indexrelid"
-        " WHERE relnamespace = 'app'::regnamespace AND indrelid <> 'app.schema_migrations'::regclass",
+        " WHERE relnamespace = 'app'::regnamespace AND relname NOT LIKE 'schema_%'",
     )
 
 
 def complete(url: str) -> bool:
     counted = answers(url, "SELECT count(*) FROM app.things")
-    return (ledger(url), counted, indexes(url)) == (NAMES, [101], ["app.things_id"])
+    answered = answers(url, "SELECT app.answer()")
+    return (ledger(url), counted, indexes(url), answered) == (NAMES, [101], ["app.things_id"], [2])
 
 
 def folder_of(folder: Path, names: list[str]) -> Path:

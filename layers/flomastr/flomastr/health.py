@@ -8,7 +8,8 @@ from flomastr.database.query import Query
 from flomastr.database.session import ask
 from flomastr.errors import Unavailable
 
-NEEDED_MIGRATION = "0040_knowledge_models"
+NEEDED_MIGRATION = "0015_embeddings"
+NEEDED_FUNCTIONS = ["enter"]  # and what code calls that came without a migration
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 
 
@@ -23,22 +24,25 @@ class Readiness(BaseModel):
     migration: str
 
 
-STATE = Query(
-    """
-    SELECT
-      current_setting('server_version') AS postgres,
-      coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '0') AS pgvector,
-      coalesce((SELECT max(name) FROM app.schema_migrations), '') AS migration
-    """,
-    {},
-    Readiness,
-)
+class State(Readiness):
+    missing: list[str]
+
+
+STATE = """
+SELECT
+  current_setting('server_version') AS postgres,
+  coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '0') AS pgvector,
+  coalesce((SELECT max(name) FROM app.schema_migrations), '') AS migration,
+  ARRAY(SELECT name FROM unnest(%(functions)s::text[]) AS name WHERE to_regproc('app.' || name) IS NULL) AS missing
+"""
 
 
 def readiness() -> Readiness:
-    (state,) = ask(STATE)
+    (state,) = ask(Query(STATE, {"functions": NEEDED_FUNCTIONS}, State))
     if state.migration < NEEDED_MIGRATION:
         raise Unavailable(f"The schema stands at {state.migration or 'nothing'}: run the migrations.", "schema_behind")
+    if state.missing:
+        raise Unavailable(f"The schema lacks app.{state.missing[0]}: run the migrations.", "schema_behind")
     if tuple(int(part) for part in state.pgvector.split(".")) < NEEDED_PGVECTOR:
         raise Unavailable(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", "pgvector_too_old")
     return state

@@ -1,0 +1,5407 @@
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET transaction_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+CREATE SCHEMA app;
+
+ALTER SCHEMA app OWNER TO flomastr_admin;
+
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+
+COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
+
+CREATE TYPE app.document_state AS (
+	status text,
+	reason text,
+	etag text
+);
+
+ALTER TYPE app.document_state OWNER TO flo_owner;
+
+CREATE TYPE app.measured_row AS (
+	tenant_id uuid,
+	id uuid,
+	bytes bigint,
+	text_bytes bigint,
+	checksum bigint
+);
+
+ALTER TYPE app.measured_row OWNER TO flo_owner;
+
+CREATE FUNCTION app.execution_mode(execution_data jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN "left"((execution_data ->> 'mode'::text), 255);
+
+ALTER FUNCTION app.execution_mode(execution_data jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.execution_rank(status text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN array_position('{new,running,waiting,unknown,crashed,canceled,error,success}'::text[], status);
+
+ALTER FUNCTION app.execution_rank(status text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid;
+
+ALTER FUNCTION app.tenant() OWNER TO flo_owner;
+
+SET default_tablespace = '';
+
+CREATE TABLE app.workflow_executions (
+    ttl_class smallint NOT NULL,
+    id uuid NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    workflow_id uuid NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY LIST (ttl_class);
+
+ALTER TABLE ONLY app.workflow_executions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions OWNER TO flo_owner;
+
+CREATE TYPE app.merged_delivery AS (
+	ordinal bigint,
+	n8n_execution_id text,
+	outcome text,
+	rejection text,
+	known boolean,
+	execution app.workflow_executions
+);
+
+ALTER TYPE app.merged_delivery OWNER TO flo_owner;
+
+CREATE TYPE app.model_progress AS (
+	knowledge_base_id uuid,
+	embedding_model text,
+	is_active boolean,
+	documents bigint,
+	embedded bigint,
+	failed bigint,
+	created_at timestamp with time zone
+);
+
+ALTER TYPE app.model_progress OWNER TO flo_owner;
+
+CREATE FUNCTION app.uuid7(moment timestamp with time zone DEFAULT clock_timestamp(), entropy uuid DEFAULT gen_random_uuid()) RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    RETURN (WITH timed AS (SELECT OVERLAY(uuid_send(uuid7.entropy) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM uuid7.moment) * (1000)::numeric)))::bigint) FROM 3) FROM 1) AS bytes), versioned AS (SELECT set_byte(set_byte(timed.bytes, 6, ((get_byte(timed.bytes, 6) & 15) | 112)), 8, ((get_byte(timed.bytes, 8) & 63) | 128)) AS bytes FROM timed) SELECT (encode(versioned.bytes, 'hex'::text))::uuid AS encode FROM versioned);
+
+ALTER FUNCTION app.uuid7(moment timestamp with time zone, entropy uuid) OWNER TO flo_owner;
+
+SET default_table_access_method = heap;
+
+CREATE TABLE app.tenant_memberships (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id text NOT NULL,
+    role text DEFAULT 'member'::text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT tenant_memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text]))),
+    CONSTRAINT tenant_memberships_status_check CHECK ((status = ANY (ARRAY['active'::text, 'pending'::text, 'inactive'::text]))),
+    CONSTRAINT tenant_memberships_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+ALTER TABLE ONLY app.tenant_memberships FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenant_memberships OWNER TO flo_owner;
+
+CREATE FUNCTION app.accept_invitation() RETURNS SETOF app.tenant_memberships
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  mine text[] := ARRAY[app.person(), app.invited_person()];
+  chosen app.tenant_memberships;
+BEGIN
+  SELECT * INTO chosen FROM app.tenant_memberships AS m
+  WHERE m.status = 'pending' AND m.user_id = ANY (mine)
+  ORDER BY app.rank(m.role) DESC, m.id LIMIT 1 FOR UPDATE;
+  IF EXISTS (
+    SELECT FROM app.invitations AS i
+    LEFT JOIN app.tenant_memberships AS m
+      ON m.tenant_id = i.tenant_id AND m.user_id = i.invited_by AND m.status = 'active'
+    WHERE i.tenant_id = chosen.tenant_id AND i.user_id = chosen.user_id AND i.invited_by IS NOT NULL
+      AND app.rank(m.role) < greatest(app.rank(chosen.role), app.rank('admin'))
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'invitation_is_void',
+      message = 'Who invited you may not give this role any more. Ask for a new invitation.';
+  END IF;
+  DELETE FROM app.tenant_memberships AS m WHERE m.status = 'pending' AND m.user_id = ANY (mine) AND m.id <> chosen.id;
+  DELETE FROM app.invitations AS i WHERE i.user_id = chosen.user_id;
+  RETURN QUERY
+  UPDATE app.tenant_memberships AS m SET user_id = app.person(), status = 'active', updated_at = now()
+  WHERE m.id = chosen.id RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.accept_invitation() OWNER TO flo_owner;
+
+CREATE FUNCTION app.activate_model(base uuid, model text) RETURNS SETOF app.model_progress
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  missing record;
+BEGIN
+  PERFORM app.take_turn(base);
+  IF NOT EXISTS (
+    SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'The knowledge base has no such model.';
+  END IF;
+  SELECT count(*) FILTER (WHERE new.status = 'processing') AS pending, count(*) FILTER (WHERE new.status = 'failed') AS failed
+  INTO missing
+  FROM app.embedding_tasks AS new
+  JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active
+  JOIN app.embedding_tasks AS old ON old.document_id = new.document_id AND old.embedding_model = m.embedding_model
+  WHERE new.knowledge_base_id = base AND new.embedding_model = model AND old.status = 'embedded';  -- what would be lost
+  IF missing.pending + missing.failed > 0 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_incomplete', message = format(
+      'Of the documents that are found now, %s wait for this model, and %s are among its dead letters. '
+      'GET .../models tells how far it is.', missing.pending, missing.failed
+    );
+  END IF;
+  INSERT INTO app.embeddings (  -- what neither model has embedded: the model that is searched has a row of every passage
+    id, knowledge_base_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
+  )
+  SELECT e.id, base, e.chunk_text, e.chunk_metadata, e.document_name, e.chunk_index, model
+  FROM app.embeddings AS e
+  JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active AND m.embedding_model = e.embedding_model
+  WHERE e.knowledge_base_id = base AND NOT EXISTS (
+    SELECT FROM app.embeddings AS o WHERE o.tenant_id = e.tenant_id AND o.id = e.id AND o.embedding_model = model
+  )
+  ON CONFLICT DO NOTHING;
+  UPDATE app.knowledge_base_models AS m SET is_active = false
+  WHERE m.knowledge_base_id = base AND m.is_active AND m.embedding_model <> model;
+  UPDATE app.knowledge_base_models AS m SET is_active = true
+  WHERE m.knowledge_base_id = base AND m.embedding_model = model AND NOT m.is_active;
+  RETURN QUERY SELECT * FROM app.models_of(base);
+END
+$$;
+
+ALTER FUNCTION app.activate_model(base uuid, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.person() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN NULLIF(current_setting('app.person'::text, true), ''::text);
+
+ALTER FUNCTION app.person() OWNER TO flo_owner;
+
+CREATE FUNCTION app.role() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN NULLIF(current_setting('app.role'::text, true), ''::text);
+
+ALTER FUNCTION app.role() OWNER TO flo_owner;
+
+CREATE FUNCTION app.acts_for(user_id text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (COALESCE((user_id = app.person()), false) OR ((app.tenant() IS NOT NULL) AND COALESCE((app.role() = ANY (ARRAY['key'::text, 'admin'::text, 'owner'::text, 'super_admin'::text])), false)));
+
+ALTER FUNCTION app.acts_for(user_id text) OWNER TO flo_owner;
+
+CREATE PROCEDURE app.add_leaf(IN class_table text, IN leaf text, IN lower_bound text, IN upper_bound text)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  EXECUTE format('CREATE TABLE app.%I (LIKE app.workflow_executions INCLUDING ALL)', leaf);
+  EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', leaf);
+  -- finds a delivery, and is unique within the leaf; app.record_executions keeps it unique across leaves
+  EXECUTE format('CREATE UNIQUE INDEX ON app.%I (tenant_id, n8n_execution_id)', leaf);
+  EXECUTE format('ALTER TABLE app.%I ATTACH PARTITION app.%I FOR VALUES FROM (%s) TO (%s)',
+    class_table, leaf, lower_bound, upper_bound);
+END
+$$;
+
+ALTER PROCEDURE app.add_leaf(IN class_table text, IN leaf text, IN lower_bound text, IN upper_bound text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_progress
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.take_turn(base);
+  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (base, model, false);
+  INSERT INTO app.embedding_tasks (knowledge_base_id, document_id, embedding_model, status, queued_at)
+  SELECT base, d.id, model, CASE d.chunk_count WHEN 0 THEN 'embedded' ELSE 'processing' END, NULL
+  FROM app.documents AS d WHERE d.knowledge_base_id = base;
+  RETURN QUERY SELECT * FROM app.models_of(base);
+END
+$$;
+
+ALTER FUNCTION app.add_model(base uuid, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  session record;
+  moment timestamptz;
+  bytes integer;
+BEGIN
+  SELECT s.id, s.messages, s.message_count INTO session
+  FROM app.webchat_sessions AS s WHERE s.session_key = key FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+  moment := clock_timestamp();  -- now that it is this one's turn
+  SELECT jsonb_agg(
+    m.message || jsonb_build_object('id', session.message_count + m.place, 'created_at', moment) ORDER BY m.place
+  )
+  INTO numbered
+  FROM jsonb_array_elements(appended) WITH ORDINALITY AS m (message, place);
+  total := session.message_count + jsonb_array_length(numbered);
+  bytes := octet_length((session.messages || numbered)::text);
+  IF total > 1000 OR bytes > 1000000 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'session_full',
+      message = format(
+        'The session would have %s messages and %s bytes, and may have 1000 and 1000000. '
+        'Send less, or delete the session and open it anew.', total, bytes
+      );
+  END IF;
+  UPDATE app.webchat_sessions AS s SET messages = s.messages || numbered, updated_at = moment WHERE s.id = session.id;
+END
+$$;
+
+ALTER FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer) OWNER TO flo_owner;
+
+CREATE TABLE app.erasures (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    user_id text,
+    state text DEFAULT 'pending'::text NOT NULL,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    requested_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    signature text,
+    CONSTRAINT erasures_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]))),
+    CONSTRAINT erasures_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+ALTER TABLE ONLY app.erasures FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.erasures OWNER TO flo_owner;
+
+CREATE FUNCTION app.ask_for_erasure(person text) RETURNS SETOF app.erasures
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.require_not_held(app.tenant(), wholly => true);
+  IF ARRAY[person] = ARRAY(
+    SELECT m.user_id FROM app.tenant_memberships AS m WHERE m.role = 'owner' AND m.status = 'active'
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'last_owner',
+      message = 'This is the last owner of the tenant: make somebody else an owner first.';
+  END IF;
+  RETURN QUERY INSERT INTO app.erasures (user_id) VALUES (person) RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.ask_for_erasure(person text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, most integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+  WITH due AS (
+    SELECT t.id FROM app.tenants AS t
+    WHERE t.deleted_at < deleted_before AND NOT app.has_holds(t.id)
+      AND NOT EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = t.id AND e.user_id IS NULL)
+    ORDER BY t.deleted_at LIMIT most
+    FOR NO KEY UPDATE SKIP LOCKED  -- who restores it now keeps it
+  ),
+  asked AS (
+    INSERT INTO app.erasures (tenant_id, requested_by) SELECT due.id, 'job:expire' FROM due
+    ON CONFLICT DO NOTHING RETURNING 1
+  )
+  SELECT count(*) FROM asked
+$$;
+
+ALTER FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.await_turn(n8n_execution_id text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(app.turn(n8n_execution_id));
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.await_turn(n8n_execution_id text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.bounded(preferences jsonb, field text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF octet_length(preferences::text) > 250000 THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'preferences_too_large',
+      message = format(
+        '%s: the preferences would have %s bytes, and may have 250000.', field, octet_length(preferences::text)
+      );
+  END IF;
+  RETURN preferences;
+END
+$$;
+
+ALTER FUNCTION app.bounded(preferences jsonb, field text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.break_seal() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE app.sealed_leaves AS s SET broken_at = clock_timestamp() WHERE s.leaf = TG_TABLE_NAME AND s.broken_at IS NULL;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.break_seal() OWNER TO flo_owner;
+
+CREATE FUNCTION app.bring_back(restore uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  tenant uuid;
+  ids uuid[] := ARRAY(SELECT (a ->> 'id')::uuid FROM jsonb_array_elements(archived) AS a ORDER BY 1);
+  n8n_ids text[] := ARRAY(
+    SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
+  );
+  hot uuid[];
+  taken text[];
+BEGIN
+  SELECT r.tenant_id INTO STRICT tenant FROM app.restores AS r WHERE r.id = restore AND r.state = 'running' FOR UPDATE;
+  PERFORM set_config('app.tenant_id', tenant::text, true);
+  PERFORM pg_advisory_xact_lock(turns.turn)
+  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  hot := ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  );
+  taken := ARRAY(
+    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  );
+
+  WITH copies AS (
+    INSERT INTO app.workflow_executions AS e (
+      ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+      error_message, execution_data
+    )
+    SELECT
+      0, a.id, tenant, w.id, a.n8n_execution_id, a.status, a.started_at, a.finished_at, a.created_at,
+      a.error_message, a.execution_data::jsonb
+    FROM jsonb_to_recordset(archived) AS a (
+      id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz, finished_at timestamptz,
+      created_at timestamptz, error_message text, execution_data text
+    )
+    JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
+    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
+      AND NOT EXISTS (  -- who deleted a copy does not get it again
+        SELECT FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.restore_id = restore
+      )
+    RETURNING e.id, app.execution_checksum(e) AS checksum
+  )
+  INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
+  SELECT tenant, c.id, restore, c.checksum FROM copies AS c
+  UNION ALL
+  (
+    SELECT DISTINCT ON (r.id) tenant, r.id, restore, r.checksum FROM app.restored_rows AS r
+    WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.restore_id <> restore
+  )
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS brought = ROW_COUNT;
+  UPDATE app.restores AS r SET rows_done = r.rows_done + brought WHERE r.id = restore;
+
+  SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
+  WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
+END
+$$;
+
+ALTER FUNCTION app.bring_back(restore uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.change_policies(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR UPDATE;
+  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies() AS p;
+  IF changes ? 'rate_limit_per_minute' AND app.role() IS DISTINCT FROM 'super_admin' THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
+      message = 'body.rate_limit_per_minute: only super admins may change it.';
+  ELSIF changes ? 'rate_limit_per_minute' THEN
+    INSERT INTO app.rate_limits (rate_limit_per_minute) VALUES ((changes ->> 'rate_limit_per_minute')::integer)
+    ON CONFLICT ON CONSTRAINT rate_limits_pkey DO UPDATE SET rate_limit_per_minute = excluded.rate_limit_per_minute;
+  END IF;
+  IF changes -> 'cold_ttl_days' = 'null' THEN
+    DELETE FROM app.cold_policies AS c WHERE c.tenant_id = app.tenant();
+  ELSIF changes ? 'cold_ttl_days' THEN
+    INSERT INTO app.cold_policies (cold_ttl_days) VALUES ((changes ->> 'cold_ttl_days')::integer)
+    ON CONFLICT ON CONSTRAINT cold_policies_pkey DO UPDATE SET cold_ttl_days = excluded.cold_ttl_days;
+  END IF;
+  UPDATE app.tenants AS t
+  SET (hot_ttl_days, confidence_threshold, updated_at) = (
+    SELECT c.hot_ttl_days, c.confidence_threshold, now() FROM jsonb_populate_record(t, changes) AS c
+  )
+  WHERE t.id = app.tenant();
+  RETURN QUERY SELECT * FROM app.policies();
+END
+$$;
+
+ALTER FUNCTION app.change_policies(changes jsonb, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text DEFAULT NULL::text) RETURNS TABLE(tenant_id uuid, action text, status text, created_at timestamp with time zone)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  tenant app.tenants;
+  state text;
+BEGIN
+  SELECT * INTO tenant FROM app.tenants AS t WHERE t.slug = lower(named) OR t.id = app.id_in(named) FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found', message = 'There is no such tenant.';
+  END IF;
+  state := CASE
+    WHEN EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = tenant.id AND e.user_id IS NULL) THEN 'being erased'
+    ELSE app.tenant_state(tenant)
+  END;
+  IF NOT (CASE wanted
+    WHEN 'suspend' THEN state IN ('active', 'inactive')
+    WHEN 'reactivate' THEN state IN ('suspended', 'inactive')
+    WHEN 'soft_delete' THEN state NOT IN ('deleted', 'being erased')
+    ELSE state = 'deleted'  -- restore, hard_delete
+  END) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = format('The tenant is %s, so this cannot be done: %s.', state, wanted);
+  END IF;
+  IF wanted = 'hard_delete' AND confirmation IS DISTINCT FROM tenant.slug THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'not_confirmed',
+      message = 'body.confirm: type the slug of the tenant, exactly, to delete it for ever.';
+  END IF;
+  IF wanted = 'hard_delete' AND app.has_holds(tenant.id) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'legal_hold',
+      message = 'Something of the tenant is under a legal hold. Release its holds first.';
+  END IF;
+  INSERT INTO app.tenant_actions AS a (tenant_id, slug, action, reason) VALUES (tenant.id, tenant.slug, wanted, reason);
+  IF wanted = 'hard_delete' THEN
+    INSERT INTO app.erasures AS e (tenant_id) VALUES (tenant.id);
+  ELSE
+    UPDATE app.tenants AS t SET
+      status = CASE wanted WHEN 'suspend' THEN 'suspended' WHEN 'reactivate' THEN 'active' ELSE t.status END,
+      deleted_at = CASE wanted WHEN 'soft_delete' THEN now() WHEN 'restore' THEN NULL ELSE t.deleted_at END,
+      updated_at = now()
+    WHERE t.id = tenant.id
+    RETURNING t.* INTO tenant;
+  END IF;
+  RETURN QUERY
+  SELECT tenant.id, wanted, CASE wanted WHEN 'hard_delete' THEN 'being erased' ELSE app.tenant_state(tenant) END, now();
+END
+$$;
+
+ALTER FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.checksum(line text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((('x0'::text || "left"(md5(line), 15)))::bit(64))::bigint;
+
+ALTER FUNCTION app.checksum(line text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) RETURNS TABLE(claimed_until timestamp with time zone, is_first_attempt boolean)
+    LANGUAGE sql
+    AS $$
+  WITH taken AS (
+    UPDATE app.embedding_tasks AS t SET
+      attempts = t.attempts + 1, due_at = clock_timestamp() + lease, updated_at = now(),
+      status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
+      reason = CASE WHEN t.attempts < most_attempts THEN t.reason
+        ELSE coalesce(t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)) END
+    WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
+      AND t.status = 'processing' AND t.due_at <= now()
+    RETURNING t.due_at, t.attempts, t.status
+  )
+  SELECT taken.due_at, taken.attempts = 1 FROM taken WHERE taken.status = 'processing'
+$$;
+
+ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.claim_key(claimed text, request_fingerprint bytea) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (claimed, request_fingerprint) ON CONFLICT DO NOTHING;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  IF EXISTS (
+    SELECT FROM app.idempotency_keys AS k
+    WHERE k.actor = current_setting('app.actor') AND k.key = claimed AND k.fingerprint = request_fingerprint
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered', message = 'This request has been answered.';
+  END IF;
+  RAISE EXCEPTION USING errcode = 'FL422', constraint = 'idempotency_key_reused',
+    message = 'This Idempotency-Key was used for another request. Send a new key.';
+END
+$$;
+
+ALTER FUNCTION app.claim_key(claimed text, request_fingerprint bytea) OWNER TO flo_owner;
+
+CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (rpad(encode(SUBSTRING(int8send((floor((EXTRACT(epoch FROM moment) * (1000)::numeric)))::bigint) FROM 3), 'hex'::text), 32, '0'::text))::uuid;
+
+ALTER FUNCTION app.uuid7_floor(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.class_for(id uuid, class smallint, moment timestamp with time zone DEFAULT now()) RETURNS smallint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (id < app.uuid7_floor((moment - make_interval(days => (class)::integer)))) THEN 0 ELSE (class)::integer END;
+
+ALTER FUNCTION app.class_for(id uuid, class smallint, moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.count_documents() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  CASE TG_OP
+    WHEN 'INSERT' THEN
+      UPDATE app.knowledge_bases AS b
+      SET document_count = b.document_count + d.documents, total_chunks = b.total_chunks + d.chunks, last_updated = now()
+      FROM (
+        SELECT n.tenant_id, n.knowledge_base_id, count(*) AS documents, sum(n.chunk_count) AS chunks
+        FROM new_rows AS n GROUP BY 1, 2
+      ) AS d
+      WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
+    WHEN 'DELETE' THEN
+      UPDATE app.knowledge_bases AS b
+      SET document_count = b.document_count - d.documents, total_chunks = b.total_chunks - d.chunks, last_updated = now()
+      FROM (
+        SELECT o.tenant_id, o.knowledge_base_id, count(*) AS documents, sum(o.chunk_count) AS chunks
+        FROM old_rows AS o GROUP BY 1, 2
+      ) AS d
+      WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
+    WHEN 'UPDATE' THEN
+      UPDATE app.knowledge_bases AS b
+      SET total_chunks = b.total_chunks + d.chunks, last_updated = now()
+      FROM (
+        SELECT n.tenant_id, n.knowledge_base_id, sum(n.chunk_count - o.chunk_count) AS chunks
+        FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id GROUP BY 1, 2
+      ) AS d
+      WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
+  END CASE;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_documents() OWNER TO flo_owner;
+
+CREATE FUNCTION app.count_terms() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO app.term_counts AS t (tenant_id, knowledge_base_id, term, chunks)
+    SELECT n.tenant_id, n.knowledge_base_id, term, count(*) FROM new_rows AS n, unnest(n.terms) AS term
+    GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
+    ON CONFLICT ON CONSTRAINT term_counts_pkey DO UPDATE SET chunks = t.chunks + excluded.chunks;
+  ELSE
+    MERGE INTO app.term_counts AS t
+    USING (
+      SELECT o.tenant_id, o.knowledge_base_id, term, count(*) AS chunks FROM old_rows AS o, unnest(o.terms) AS term
+      GROUP BY 1, 2, 3
+    ) AS gone
+    ON t.tenant_id = gone.tenant_id AND t.knowledge_base_id = gone.knowledge_base_id AND t.term = gone.term
+    WHEN MATCHED AND t.chunks <= gone.chunks THEN DELETE
+    WHEN MATCHED THEN UPDATE SET chunks = t.chunks - gone.chunks;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_terms() OWNER TO flo_owner;
+
+CREATE TABLE app.knowledge_bases (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    name text NOT NULL,
+    description text,
+    source_type text,
+    source_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    document_count integer DEFAULT 0 NOT NULL,
+    total_chunks integer DEFAULT 0 NOT NULL,
+    last_updated timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT knowledge_bases_document_count_check CHECK ((document_count >= 0)),
+    CONSTRAINT knowledge_bases_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT knowledge_bases_source_type_check CHECK (((length(source_type) >= 1) AND (length(source_type) <= 50))),
+    CONSTRAINT knowledge_bases_total_chunks_check CHECK ((total_chunks >= 0))
+);
+
+ALTER TABLE ONLY app.knowledge_bases FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.knowledge_bases OWNER TO flo_owner;
+
+CREATE FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) RETURNS app.knowledge_bases
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  created app.knowledge_bases;
+BEGIN
+  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata)
+  VALUES (
+    create_knowledge_base.name, create_knowledge_base.description, create_knowledge_base.source_type,
+    create_knowledge_base.source_metadata
+  )
+  RETURNING b.* INTO created;
+  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (created.id, model, true);
+  RETURN created;
+END
+$$;
+
+ALTER FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) OWNER TO flo_owner;
+
+CREATE TABLE app.documents (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    name text NOT NULL,
+    title text,
+    content_type text NOT NULL,
+    content text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    chunker text NOT NULL,
+    chunk_count integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT documents_chunk_count_check CHECK ((chunk_count >= 0)),
+    CONSTRAINT documents_chunker_check CHECK (((length(chunker) >= 1) AND (length(chunker) <= 100))),
+    CONSTRAINT documents_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT documents_content_type_check CHECK ((content_type = ANY (ARRAY['text'::text, 'markdown'::text, 'html'::text, 'chunks'::text]))),
+    CONSTRAINT documents_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT documents_title_check CHECK ((length(title) <= 1000))
+);
+
+ALTER TABLE ONLY app.documents FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.documents OWNER TO flo_owner;
+
+CREATE FUNCTION app.delete_document(base uuid, named text, if_match text[]) RETURNS SETOF app.documents
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.take_turn(base);
+  PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
+  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
+  RETURN QUERY
+  DELETE FROM app.documents AS d
+  WHERE d.knowledge_base_id = base AND d.name = named AND app.require_known(d, if_match)
+  RETURNING d.*;
+END
+$$;
+
+ALTER FUNCTION app.delete_document(base uuid, named text, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.delete_knowledge_base(base uuid, if_match text[]) RETURNS SETOF app.knowledge_bases
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR UPDATE;
+  PERFORM FROM app.embedding_tasks AS t WHERE t.knowledge_base_id = base ORDER BY t.id FOR UPDATE;
+  RETURN QUERY
+  DELETE FROM app.knowledge_bases AS b WHERE b.id = base AND app.require_match(app.etag(b), if_match) RETURNING b.*;
+END
+$$;
+
+ALTER FUNCTION app.delete_knowledge_base(base uuid, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.document_etag(document app.documents) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN md5(concat_ws(' '::text, (document).id, (document).content_hash, (document).title, (document).metadata, (document).chunker, (document).updated_at));
+
+ALTER FUNCTION app.document_etag(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.drop_leaf(leaf text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '15ms'
+    AS $$
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM app.leaves() AS l WHERE l.leaf = drop_leaf.leaf AND l.ends <= now() - make_interval(days => l.class)
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such leaf, or it is not past its class.';
+  END IF;
+  EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(leaf, -9));
+  EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', leaf);
+  DELETE FROM app.sealed_leaves AS s WHERE s.leaf = drop_leaf.leaf AND s.broken_at IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The leaf has changed since it was sealed.';
+  END IF;
+  EXECUTE format('DROP TABLE app.%I', leaf);
+END
+$$;
+
+ALTER FUNCTION app.drop_leaf(leaf text) OWNER TO flo_owner;
+
+CREATE TABLE app.knowledge_base_models (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    embedding_model text NOT NULL,
+    is_active boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT knowledge_base_models_embedding_model_check CHECK (((length(embedding_model) >= 1) AND (length(embedding_model) <= 100)))
+);
+
+ALTER TABLE ONLY app.knowledge_base_models FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.knowledge_base_models OWNER TO flo_owner;
+
+CREATE FUNCTION app.drop_model(base uuid, model text) RETURNS SETOF app.knowledge_base_models
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.take_turn(base);
+  IF EXISTS (
+    SELECT FROM app.knowledge_base_models AS m
+    WHERE m.knowledge_base_id = base AND m.embedding_model = model AND m.is_active
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_is_active',
+      message = 'The knowledge base is searched by this model. Activate another one first.';
+  END IF;
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.knowledge_base_id = base AND t.embedding_model = model FOR UPDATE;  -- first, as who embeds them does
+  RETURN QUERY
+  DELETE FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
+END
+$$;
+
+ALTER FUNCTION app.drop_model(base uuid, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.due_embeddings(most integer, wait interval) RETURNS TABLE(tenant_id uuid, document_id uuid, embedding_model text)
+    LANGUAGE sql
+    AS $$
+  UPDATE app.embedding_tasks AS t SET queued_at = now()
+  FROM (
+    SELECT d.tenant_id, d.id FROM app.embedding_tasks AS d
+    WHERE (d.tenant_id, d.id) IN (
+      SELECT turn.tenant_id, turn.id FROM app.tenants AS n CROSS JOIN LATERAL (
+        SELECT w.tenant_id, w.id, w.due_at, row_number() OVER (ORDER BY w.due_at) AS place
+        FROM app.embedding_tasks AS w
+        WHERE w.tenant_id = n.id AND w.status = 'processing' AND w.due_at <= now()
+          AND (w.queued_at IS NULL OR w.queued_at <= now() - wait)
+        ORDER BY w.due_at LIMIT most
+      ) AS turn
+      ORDER BY turn.place, turn.due_at LIMIT most
+    )
+    FOR UPDATE SKIP LOCKED
+  ) AS due
+  WHERE t.tenant_id = due.tenant_id AND t.id = due.id
+  RETURNING t.tenant_id, t.document_id, t.embedding_model
+$$;
+
+ALTER FUNCTION app.due_embeddings(most integer, wait interval) OWNER TO flo_owner;
+
+CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, ttl_class smallint, id uuid, bytes bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT e.tenant_id, e.ttl_class, e.id, app.execution_bytes(e)
+  FROM (
+    SELECT
+      t.id, app.ttl_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.ttl_class(t.hot_ttl_days)) AS before,
+      app.uuid7_floor(moment - make_interval(days => app.ttl_class(t.hot_ttl_days))) AS floor,
+      app.retired_before(app.ttl_class(t.hot_ttl_days), moment) AS leaves_before
+    FROM app.tenants AS t
+    OFFSET 0  -- once a tenant, not once a row
+  ) AS t
+  JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
+  WHERE app.is_final(e.status)
+    AND CASE WHEN e.ttl_class = t.class THEN e.id < t.leaves_before
+      ELSE greatest(e.created_at, e.finished_at) < t.before END
+    AND NOT EXISTS (
+      SELECT FROM app.legal_holds AS h
+      WHERE h.tenant_id = e.tenant_id AND h.released_at IS NULL
+        AND (h.scope = 'tenant' OR h.workflow_id = e.workflow_id OR h.execution_id = e.id)
+    )
+    AND NOT EXISTS (SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+$$;
+
+ALTER FUNCTION app.due_executions(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.due_sessions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, id uuid, bytes bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT s.tenant_id, s.id, 96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
+  FROM app.tenants AS t
+  JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
+  WHERE NOT EXISTS (
+    SELECT FROM app.legal_holds AS h
+    WHERE h.tenant_id = s.tenant_id AND h.released_at IS NULL AND (h.scope = 'tenant' OR h.workflow_id = s.workflow_id)
+  )
+$$;
+
+ALTER FUNCTION app.due_sessions(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.end_embedding(tenant uuid, document uuid, model text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE app.embedding_tasks AS t SET status = 'embedded', attempts = 0, reason = NULL, updated_at = now()
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND NOT EXISTS (
+    SELECT FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.document_id = document AND NOT EXISTS (
+      SELECT FROM app.embeddings AS e
+      WHERE e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
+    )
+  )
+$$;
+
+ALTER FUNCTION app.end_embedding(tenant uuid, document uuid, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  caller record;
+BEGIN
+  SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
+  IF scope LIKE '%:read' THEN
+    PERFORM set_config('transaction_read_only', 'on', true);
+  END IF;
+  PERFORM
+    set_config('app.tenant_id', coalesce(caller.tenant_id::text, ''), true),
+    set_config('app.actor', caller.actor, true),
+    set_config('app.person', CASE WHEN key_id IS NULL THEN person ELSE '' END, true),
+    set_config('app.email', CASE WHEN key_id IS NULL THEN coalesce(email, '') ELSE '' END, true),
+    set_config('app.role', caller.role, true),
+    set_config('statement_timeout', milliseconds::text, true),
+    set_config('lock_timeout', least(milliseconds, 2000)::text, true);
+END
+$$;
+
+ALTER FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.erase_executions(tenant uuid, most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  class smallint := (SELECT e.ttl_class FROM app.workflow_executions AS e WHERE e.tenant_id = tenant LIMIT 1);
+  ids uuid[] := ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.ttl_class = class ORDER BY e.id LIMIT most
+  );
+  erased bigint;
+BEGIN
+  DELETE FROM app.workflow_executions AS e
+  WHERE e.tenant_id = tenant AND e.ttl_class = class
+    AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)];
+  GET DIAGNOSTICS erased = ROW_COUNT;
+  RETURN erased;
+END
+$$;
+
+ALTER FUNCTION app.erase_executions(tenant uuid, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.etag(stored anyelement) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT md5(stored::text) $$;
+
+ALTER FUNCTION app.etag(stored anyelement) OWNER TO flo_owner;
+
+CREATE FUNCTION app.execution_bytes(e app.workflow_executions) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (((((112 + COALESCE(pg_column_size((e).n8n_execution_id), 0)) + pg_column_size((e).status)) + COALESCE(pg_column_size((e).mode), 0)) + COALESCE(pg_column_size((e).error_message), 0)) + COALESCE(pg_column_size((e).execution_data), 0));
+
+ALTER FUNCTION app.execution_bytes(e app.workflow_executions) OWNER TO flo_owner;
+
+CREATE FUNCTION app.microseconds(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((((EXTRACT(epoch FROM moment) * (1000000)::numeric))::bigint)::text, ''::text);
+
+ALTER FUNCTION app.microseconds(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.execution_checksum(e app.workflow_executions) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.checksum(concat_ws('|'::text, (e).id, (e).tenant_id, (e).workflow_id, COALESCE((e).n8n_execution_id, ''::text), (e).status, COALESCE((e).mode, ''::text), app.microseconds((e).started_at), app.microseconds((e).finished_at), app.microseconds((e).created_at), COALESCE((e).error_message, ''::text), COALESCE(((e).execution_data)::text, ''::text)));
+
+ALTER FUNCTION app.execution_checksum(e app.workflow_executions) OWNER TO flo_owner;
+
+CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT EXISTS (
+    SELECT FROM app.leaving_rows AS r
+    LEFT JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+    LEFT JOIN app.webchat_sessions AS s ON s.id = r.id AND s.tenant_id = r.tenant_id
+    WHERE r.file_id = file
+      AND r.checksum NOT IN (coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1))
+  )
+$$;
+
+ALTER FUNCTION app.has_changed(file uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.has_holds(tenant uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT EXISTS (SELECT FROM app.legal_holds AS h WHERE h.tenant_id = tenant AND h.released_at IS NULL) $$;
+
+ALTER FUNCTION app.has_holds(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.id_in(name text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (name ~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text) THEN (name)::uuid ELSE NULL::uuid END;
+
+ALTER FUNCTION app.id_in(name text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  tenant record;
+BEGIN
+  IF key_id IS NOT NULL THEN
+    SELECT t.id, t.slug, t.status, t.deleted_at, k.scopes
+    INTO tenant
+    FROM app.verified_key(key_id, key_hash) AS k
+    JOIN app.tenants AS t ON t.id = k.tenant_id;
+    IF tenant.deleted_at IS NOT NULL OR lower(named_tenant) <> tenant.slug
+      AND app.id_in(named_tenant) IS DISTINCT FROM tenant.id THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'other_tenants_key',
+        message = 'The API key belongs to another tenant.';
+    END IF;
+    IF scope <> ALL (tenant.scopes) THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'missing_scope',
+        message = CASE WHEN scope = ANY (app.key_scopes()) THEN format('The API key lacks the scope %s.', scope)
+        ELSE 'This is for people: no API key may do it.' END;
+    END IF;
+    tenant_id := tenant.id;
+    role := 'key';
+    actor := 'key:' || key_id;
+  ELSIF person IS NOT NULL THEN
+    actor := 'user:' || person;
+    role := coalesce(
+      (SELECT r.role FROM app.user_roles AS r WHERE r.email = lower(identify.email COLLATE "C")), 'user');
+    IF scope LIKE 'platform:%' AND role <> 'super_admin' THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
+        message = 'Only super admins may do this.';
+    ELSIF scope LIKE 'platform:%' OR scope LIKE 'me:%' THEN
+      RETURN;
+    END IF;
+    SELECT p.tenant_id AS id, p.tenant_status AS status, p.role
+    INTO tenant
+    FROM app.tenant_of_person(person, email, role = 'super_admin', named_tenant, scope) AS p;
+    tenant_id := tenant.id;
+    role := CASE role WHEN 'super_admin' THEN role ELSE tenant.role END;
+    IF app.rank(role) < app.rank(app.needed_role(scope)) THEN
+      RAISE EXCEPTION USING errcode = 'FL403', constraint = 'role_too_low',
+        message = format('This needs the role %s in the tenant; yours is %s.', app.needed_role(scope), role);
+    END IF;
+  ELSE
+    RAISE EXCEPTION USING errcode = 'FL401', constraint = 'not_signed_in',
+      message = 'Sign in first: send a bearer token or an API key in the Authorization header.';
+  END IF;
+  IF tenant.status <> 'active' AND (scope NOT LIKE '%:read' OR role NOT IN ('owner', 'super_admin')) THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'tenant_suspended',
+      message = 'The tenant is suspended: its owners may read, and nobody may write.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.invite_member(invited text, role text) RETURNS SETOF app.tenant_memberships
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.require_rank(role);
+  IF invited = app.invited_person() THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict', message = 'You belong to the tenant already.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)
+  VALUES (app.tenant(), invited, invite_member.role, 'pending') RETURNING *;
+  INSERT INTO app.invitations (user_id) VALUES (invited);
+END
+$$;
+
+ALTER FUNCTION app.invite_member(invited text, role text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.invited(email text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ('mailto:'::text || lower((email COLLATE "C")));
+
+ALTER FUNCTION app.invited(email text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.invited_person() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.invited(NULLIF(current_setting('app.email'::text, true), ''::text));
+
+ALTER FUNCTION app.invited_person() OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_final(status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (status = ANY (ARRAY['crashed'::text, 'canceled'::text, 'error'::text, 'success'::text]));
+
+ALTER FUNCTION app.is_final(status text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL::uuid, execution uuid DEFAULT NULL::uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT EXISTS (
+    SELECT FROM app.legal_holds AS h
+    WHERE h.tenant_id = tenant AND h.released_at IS NULL
+      AND (h.scope = 'tenant' OR h.workflow_id = workflow OR h.execution_id = execution)
+  )
+$$;
+
+ALTER FUNCTION app.is_held(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
+
+CREATE PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text DEFAULT 'tenant_id'::text)
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', tenant_table);
+  EXECUTE format(
+    'CREATE POLICY tenant ON %s TO flo_app USING (%2$I = (SELECT app.tenant())) WITH CHECK (%2$I = (SELECT app.tenant()))',
+    tenant_table, tenant_column
+  );
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO flo_app', tenant_table);
+END
+$_$;
+
+ALTER PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_a_super_admin() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.keep_a_super_admin', 0));
+  IF NOT EXISTS (SELECT FROM app.user_roles AS r WHERE r.role = 'super_admin') THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'last_super_admin',
+      message = 'This is the last super admin: make somebody else a super admin first.';
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.keep_a_super_admin() OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_an_owner() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.tenants WHERE id = old.tenant_id FOR NO KEY UPDATE;
+  IF FOUND AND NOT EXISTS (
+    SELECT FROM app.tenant_memberships AS m
+    WHERE m.tenant_id = old.tenant_id AND m.role = 'owner' AND m.status = 'active'
+  ) AND NOT EXISTS (
+    SELECT FROM app.erasures AS e WHERE e.tenant_id = old.tenant_id AND e.user_id IS NULL
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'last_owner',
+      message = 'This is the last owner of the tenant: make somebody else an owner first.';
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.keep_an_owner() OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_held() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  CASE TG_ARGV[0]
+    WHEN 'tenant' THEN PERFORM app.require_not_held(OLD.id, wholly => true);
+    WHEN 'wholly_of_tenant' THEN PERFORM app.require_not_held(OLD.tenant_id, wholly => true);
+    WHEN 'of_tenant' THEN PERFORM app.require_not_held(OLD.tenant_id);
+    WHEN 'workflow' THEN PERFORM app.require_not_held(OLD.tenant_id, OLD.id);
+    WHEN 'of_workflow' THEN PERFORM app.require_not_held(OLD.tenant_id, OLD.workflow_id);
+    WHEN 'execution' THEN
+      IF current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
+        PERFORM app.require_not_held(OLD.tenant_id, OLD.workflow_id, OLD.id);
+      END IF;
+  END CASE;
+  RETURN OLD;
+END
+$$;
+
+ALTER FUNCTION app.keep_held() OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_held_content() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.require_not_held(OLD.tenant_id);
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.keep_held_content() OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_leaves_ready(moment timestamp with time zone DEFAULT now()) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '2s'
+    AS $$
+DECLARE
+  today bigint := floor(extract(EPOCH FROM moment) / 86400);
+  class record;
+  class_table text;
+  leaf text;
+  day bigint;  -- of the Unix epoch; in seconds it outgrows integer in 2038
+  made integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.keep_leaves_ready', 0));
+  FOR class IN SELECT * FROM app.ttl_classes() LOOP
+    class_table := format('workflow_executions_c%s', class.days);
+    -- from where the leaves end, if that is earlier: days on which this did not run leave no gap
+    day := least((today - class.days) / class.step * class.step, (
+      SELECT floor(extract(EPOCH FROM max(l.ends)) / 86400) FROM app.leaves() AS l WHERE l.class = class.days
+    ));
+    WHILE day <= today + 14 LOOP
+      leaf := format('%s_%s', class_table, to_char(to_timestamp(day * 86400), 'YYYYMMDD'));
+      IF to_regclass('app.' || leaf) IS NULL THEN
+        CALL app.add_leaf(class_table, leaf,
+          quote_literal(app.uuid7_floor(to_timestamp(day * 86400))),
+          quote_literal(app.uuid7_floor(to_timestamp((day + class.step) * 86400))));
+        made := made + 1;
+      END IF;
+      day := day + class.step;
+    END LOOP;
+  END LOOP;
+  RETURN made;
+END
+$$;
+
+ALTER FUNCTION app.keep_leaves_ready(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.key_scopes() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '{workflows:read,workflows:write,executions:read,executions:write,events:write,webchat:read,webchat:write,preferences:read,preferences:write,tenant:read,knowledge:read,knowledge:write}'::text[];
+
+ALTER FUNCTION app.key_scopes() OWNER TO flo_owner;
+
+CREATE TABLE app.api_keys (
+    id text NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    rate_limit_per_minute integer,
+    last_used_at timestamp with time zone,
+    signing_hash bytea,
+    replaced_by text,
+    CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9A-Za-z]{12}$'::text)),
+    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT api_keys_rate_limit_per_minute CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000))),
+    CONSTRAINT api_keys_scopes CHECK ((scopes <@ app.key_scopes())),
+    CONSTRAINT api_keys_scopes_check CHECK ((array_position(scopes, NULL::text) IS NULL)),
+    CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32)),
+    CONSTRAINT api_keys_signing_hash CHECK ((length(signing_hash) = 32))
+);
+
+ALTER TABLE ONLY app.api_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.api_keys OWNER TO flo_owner;
+
+CREATE FUNCTION app.key_etag(key app.api_keys) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.etag((to_jsonb(key) - 'last_used_at'::text));
+
+ALTER FUNCTION app.key_etag(key app.api_keys) OWNER TO flo_owner;
+
+CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETURNS public.halfvec
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT e.embedding_vector
+  FROM (
+    SELECT c.id FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.content_hash = text_hash ORDER BY c.id LIMIT 50
+  ) AS c
+  JOIN app.embeddings AS e
+    ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
+  LIMIT 1
+$$;
+
+ALTER FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.leaves(OUT leaf text, OUT class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+  SELECT c.relname, k.days, right(c.relname, 8)::timestamptz, right(c.relname, 8)::timestamptz + make_interval(days => k.step)
+  FROM app.ttl_classes() AS k
+  JOIN pg_class AS c ON c.relname ~ format('^workflow_executions_c%s_[0-9]{8}$', k.days)
+  WHERE c.relnamespace = 'app'::regnamespace AND c.relispartition AND c.relkind = 'r'
+$_$;
+
+ALTER FUNCTION app.leaves(OUT leaf text, OUT class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.like_lexemes(lexemes text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (('\m(?:'::text || string_agg(DISTINCT p.prefix, '|'::text)) || ')[[:alnum:]\u0300-\u036F]*'::text) FROM (unnest(like_lexemes.lexemes) l(lexeme) CROSS JOIN LATERAL (VALUES ("left"(l.lexeme, LEAST(3, GREATEST(1, (length(l.lexeme) - 2))))), (CASE WHEN (NOT (l.lexeme IS NFD NORMALIZED)) THEN "left"(NORMALIZE(l.lexeme, NFD), 1) ELSE NULL::text END)) p(prefix)) WHERE (l.lexeme ~ '^[[:alnum:]]+$'::text));
+
+ALTER FUNCTION app.like_lexemes(lexemes text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
+    SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
+    FROM app.chunks AS c
+    WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases) AND c.terms && matching_chunks.terms
+      AND (document IS NULL OR c.document_id IN (
+        SELECT d.id FROM app.documents AS d
+        WHERE d.tenant_id = tenant AND d.knowledge_base_id = ANY (bases) AND d.name = document
+      ))
+      AND (metadata IS NULL OR EXISTS (
+        SELECT FROM app.embeddings AS e WHERE e.tenant_id = tenant AND e.id = c.id AND e.chunk_metadata @> metadata
+      ))
+    ORDER BY distance, c.id LIMIT most
+  ) AS found);
+END
+$$;
+
+ALTER FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.meet_workflows(events jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.workflows AS w (n8n_workflow_id, name)
+  SELECT e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
+  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
+  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id
+  WHERE e.n8n_workflow_id IS NOT NULL AND (
+    known.id IS NULL
+    OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
+  )
+  GROUP BY e.n8n_workflow_id
+  ORDER BY e.n8n_workflow_id COLLATE "C"
+  ON CONFLICT ON CONSTRAINT workflows_n8n_workflow_id_key DO UPDATE
+  SET name = excluded.name, updated_at = now()
+  WHERE w.name = w.n8n_workflow_id AND excluded.name <> w.name;
+END
+$$;
+
+ALTER FUNCTION app.meet_workflows(events jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS SETOF app.merged_delivery
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  tenant uuid := app.tenant();
+  class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+BEGIN
+  RETURN QUERY
+  WITH delivered AS (
+    SELECT
+      d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
+      app.execution_rank(d.status) AS rank
+    FROM ROWS FROM (
+      jsonb_to_recordset(deliveries) AS (
+        workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
+        finished_at timestamptz, execution_data jsonb, error_message text
+      )
+    ) WITH ORDINALITY AS d (
+      workflow_id, n8n_workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message,
+      ordinal
+    )
+    LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
+    LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
+  ),
+  found AS (
+    SELECT e.n8n_execution_id, e.workflow_id, e AS stored
+    FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  ),
+  judged AS (  -- an execution belongs to the workflow that it is stored under, else to the first known one
+    SELECT
+      d.*,
+      coalesce(f.workflow_id, first_value(d.known_workflow_id) OVER (
+        PARTITION BY d.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
+      )) AS run_workflow_id
+    FROM delivered AS d
+    LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
+  ),
+  told AS (
+    SELECT
+      run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
+    FROM judged
+    WHERE known_workflow_id = run_workflow_id
+    UNION ALL
+    SELECT
+      f.n8n_execution_id, (f.stored).workflow_id, f.n8n_execution_id, app.execution_rank((f.stored).status),
+      (f.stored).status, (f.stored).started_at, (f.stored).finished_at, (f.stored).execution_data,
+      (f.stored).error_message
+    FROM found AS f
+  ),
+  ranked AS (
+    SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
+    FROM told
+    WINDOW runs AS (PARTITION BY run)
+  ),
+  merged AS (
+    SELECT
+      run, n8n_execution_id, run_workflow_id AS workflow_id,
+      min(status) FILTER (WHERE leads) AS status,
+      coalesce(min(started_at), now()) AS started_at,
+      CASE WHEN app.is_final(min(status) FILTER (WHERE leads))
+        THEN coalesce(min(finished_at) FILTER (WHERE leads), now())
+        ELSE max(finished_at) FILTER (WHERE leads)
+      END AS finished_at,
+      (array_agg(execution_data ORDER BY
+        execution_data IS NULL,
+        CASE WHEN contested THEN length(execution_data::text) END DESC,
+        CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
+      ))[1] AS execution_data,
+      (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
+        FILTER (WHERE leads))[1] AS error_message
+    FROM ranked
+    GROUP BY run, n8n_execution_id, run_workflow_id
+  ),
+  placed AS MATERIALIZED (  -- an n8n id and a start make the same id wherever and whenever they arrive
+    SELECT
+      m.run, m.workflow_id, f.stored,
+      ROW(
+        coalesce((f.stored).ttl_class, class),
+        coalesce((f.stored).id, app.uuid7(m.started_at, CASE
+          WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
+          ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+        END)),
+        tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()),
+        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()), app.execution_mode(m.execution_data)
+      )::app.workflow_executions AS execution
+    FROM merged AS m
+    LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
+  ),
+  compared AS (
+    SELECT
+      run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
+      (execution).ttl_class, (execution).id, execution
+    FROM placed
+  ),
+  outcomes AS (
+    SELECT
+      j.ordinal, j.n8n_execution_id, p.run, p.ttl_class, p.id, p.known, row_number() OVER earlier AS turn,
+      CASE
+        WHEN p.run IS NULL THEN 'rejected'
+        WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
+        WHEN row_number() OVER earlier = 1 THEN 'created'
+        WHEN j.rank > max(j.rank) OVER before THEN 'updated'
+        WHEN j.rank < max(j.rank) OVER before THEN 'unchanged'
+        WHEN (j.started_at, j.finished_at, j.error_message, j.execution_data) IS NOT DISTINCT FROM (
+          lag(j.started_at) OVER earlier, lag(j.finished_at) OVER earlier,
+          lag(j.error_message) OVER earlier, lag(j.execution_data) OVER earlier
+        ) THEN 'unchanged'
+        ELSE 'updated'
+      END AS outcome,
+      CASE
+        WHEN j.known_workflow_id IS NULL THEN 'workflow_not_found'
+        WHEN p.run IS NULL THEN 'other_workflows_execution'
+      END AS rejection
+    FROM judged AS j
+    LEFT JOIN (SELECT run, workflow_id, ttl_class, id, known, differs FROM compared) AS p
+      ON p.run = j.run AND p.workflow_id = j.known_workflow_id
+    WINDOW
+      earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
+      before AS (PARTITION BY p.run ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+  )
+  SELECT
+    o.ordinal, o.n8n_execution_id, o.outcome, o.rejection, o.known,
+    CASE
+      WHEN c.run IS NOT NULL THEN c.execution
+      ELSE ROW(
+        o.ttl_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+      )::app.workflow_executions
+    END
+  FROM outcomes AS o
+  LEFT JOIN compared AS c ON o.turn = 1 AND c.run = o.run
+  ORDER BY o.ordinal;
+END
+$$;
+
+ALTER FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO app.embedding_usage AS u (tenant_id, day, embedding_model, requests, chunks, tokens)
+  VALUES (tenant, (now() AT TIME ZONE 'UTC')::date, model, 1, chunks, tokens)
+  ON CONFLICT ON CONSTRAINT embedding_usage_pkey DO UPDATE SET
+    requests = u.requests + 1, chunks = u.chunks + excluded.chunks, tokens = u.tokens + excluded.tokens
+$$;
+
+ALTER FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.models_of(base uuid) RETURNS SETOF app.model_progress
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT m.knowledge_base_id, m.embedding_model, m.is_active, count(t.id), count(t.id) FILTER (WHERE t.status = 'embedded'),
+    count(t.id) FILTER (WHERE t.status = 'failed'), m.created_at
+  FROM app.knowledge_base_models AS m
+  LEFT JOIN app.embedding_tasks AS t
+    ON t.knowledge_base_id = m.knowledge_base_id AND t.embedding_model = m.embedding_model
+  WHERE m.knowledge_base_id = base
+  GROUP BY m.knowledge_base_id, m.embedding_model, m.is_active, m.created_at
+  ORDER BY m.created_at, m.embedding_model
+$$;
+
+ALTER FUNCTION app.models_of(base uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.uuid7_moment(id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN to_timestamp((((((('x'::text || "left"(replace((id)::text, '-'::text, ''::text), 12)))::bit(48))::bigint)::numeric / 1000.0))::double precision);
+
+ALTER FUNCTION app.uuid7_moment(id uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.month_of(id uuid) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (date_trunc('month'::text, (app.uuid7_moment(id) AT TIME ZONE 'UTC'::text)))::date;
+
+ALTER FUNCTION app.month_of(id uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.move_to_class(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  ids uuid[];
+BEGIN
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  ids := ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.ttl_class = left_class AND e.ttl_class <> class AND e.id > after
+    ORDER BY e.id LIMIT most
+  );
+  last := ids[cardinality(ids)];
+  PERFORM app.take_turns(ids, left_class);
+  UPDATE app.workflow_executions AS e SET ttl_class = app.class_for(e.id, class)
+  WHERE e.ttl_class = left_class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND last;
+  GET DIAGNOSTICS moved = ROW_COUNT;
+END
+$$;
+
+ALTER FUNCTION app.move_to_class(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  found uuid[];
+BEGIN
+  PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
+    set_config('hnsw.ef_search', greatest(120, most)::text, true);
+  SELECT array_agg(f.id ORDER BY f.distance, f.id) INTO found FROM (
+    SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
+    FROM app.embeddings AS e
+    WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
+      AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+    ORDER BY e.embedding_vector OPERATOR(public.<#>) wanted LIMIT most
+  ) AS f;
+  RETURN found;
+END
+$$;
+
+ALTER FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.nearest_chunks(tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer) RETURNS uuid[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  found uuid[];
+BEGIN
+  IF document IS NULL AND chunks > 5000 THEN
+    found := app.nearest_by_graph(tenant, bases, model, wanted, metadata, most);
+  END IF;
+  IF coalesce(cardinality(found), 0) < least(most, chunks) THEN
+    found := app.nearest_of_all(tenant, bases, model, wanted, document, metadata, most);
+  END IF;
+  RETURN found;
+END
+$$;
+
+ALTER FUNCTION app.nearest_chunks(tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+  RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
+    SELECT looked.id, looked.distance FROM (
+      SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
+      FROM app.embeddings AS e
+      WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
+        AND e.embedding_vector IS NOT NULL
+        AND (document IS NULL OR e.document_name = document) AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+      OFFSET 0  -- else the planner might take the graph
+    ) AS looked
+    ORDER BY looked.distance, looked.id LIMIT most
+  ) AS found);
+END
+$$;
+
+ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.needed_role(scope text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
+
+ALTER FUNCTION app.needed_role(scope text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) RETURNS SETOF app.workflow_executions
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
+  latest timestamptz := least(now(), app.uuid7_moment(top));
+  bottom uuid;
+  days integer;
+  found integer;
+BEGIN
+  FOREACH days IN ARRAY '{2,30,100000}'::integer[] LOOP
+    bottom := app.uuid7_floor(greatest(latest - make_interval(days => days), to_timestamp(0)));
+    RETURN QUERY
+    SELECT e.*
+    FROM app.workflow_executions AS e
+    WHERE e.id >= bottom AND e.id < top
+      AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
+      AND (with_status IS NULL OR e.status = with_status)
+    ORDER BY e.id DESC
+    LIMIT wanted;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    wanted := wanted - found;
+    EXIT WHEN wanted = 0;
+    top := bottom;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT kept.tenant_id, (array_agg(kept.id ORDER BY kept.id))[:most]
+  FROM (
+    SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
+    WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
+    UNION
+    SELECT e.tenant_id, e.id FROM app.legal_holds AS h
+    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
+      AND (h.scope = 'tenant' OR e.workflow_id = h.workflow_id OR e.id = h.execution_id)
+    WHERE h.released_at IS NULL AND e.ttl_class = class AND e.id >= lower AND e.id < upper
+  ) AS kept
+  GROUP BY kept.tenant_id LIMIT 1
+$$;
+
+ALTER FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE app.embedding_tasks AS t SET queued_at = NULL
+  FROM unnest(tenants, documents, models) AS n (tenant_id, document_id, embedding_model)
+  WHERE t.tenant_id = n.tenant_id AND t.document_id = n.document_id AND t.embedding_model = n.embedding_model
+$$;
+
+ALTER FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_class_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.class_changes AS c (tenant_id, ttl_class) VALUES (OLD.id, app.ttl_class(OLD.hot_ttl_days))
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.note_class_change() OWNER TO flo_owner;
+
+CREATE FUNCTION app.on_platform() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((app.tenant() IS NULL) AND COALESCE((app.role() = 'super_admin'::text), false));
+
+ALTER FUNCTION app.on_platform() OWNER TO flo_owner;
+
+CREATE PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', opened);
+  EXECUTE format('CREATE POLICY job ON %s TO flo_job USING (true) WITH CHECK (true)', opened);
+  EXECUTE format('GRANT %s ON %s TO flo_job', verbs, opened);
+END
+$$;
+
+ALTER PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) RETURNS TABLE(id uuid, chunk_index integer, chunk_text text)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+  PERFORM FROM app.embedding_tasks AS t  -- whoever writes the document has it, too: passages are copied as they are
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
+  INSERT INTO app.embeddings AS e (
+    id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
+  )
+  SELECT DISTINCT ON (c.id) c.id, c.knowledge_base_id, tenant, e.chunk_text, e.chunk_metadata, e.document_name,
+    e.chunk_index, model
+  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
+  WHERE c.tenant_id = tenant AND c.document_id = document AND NOT EXISTS (
+    SELECT FROM app.embeddings AS o WHERE o.tenant_id = tenant AND o.id = c.id AND o.embedding_model = model
+  )
+  ON CONFLICT DO NOTHING;
+  WITH pending AS MATERIALIZED (
+    SELECT e.id, c.content_hash FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
+    WHERE c.tenant_id = tenant AND c.document_id = document AND e.embedding_model = model AND e.embedding_vector IS NULL
+  ),
+  known AS MATERIALIZED (
+    SELECT h.content_hash, app.known_vector(tenant, h.content_hash, model) AS vector
+    FROM (SELECT DISTINCT p.content_hash FROM pending AS p) AS h
+  )
+  UPDATE app.embeddings AS e SET embedding_vector = k.vector
+  FROM pending AS p JOIN known AS k ON k.content_hash = p.content_hash
+  WHERE e.tenant_id = tenant AND e.id = p.id AND e.embedding_model = model AND k.vector IS NOT NULL;
+  RETURN QUERY
+  SELECT e.id, e.chunk_index, e.chunk_text
+  FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
+  WHERE c.tenant_id = tenant AND c.document_id = document AND e.embedding_model = model AND e.embedding_vector IS NULL
+  ORDER BY c.chunk_index;
+  IF NOT FOUND THEN
+    PERFORM app.end_embedding(tenant, document, model);
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) OWNER TO flo_owner;
+
+CREATE TABLE app.legal_holds (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    scope text NOT NULL,
+    workflow_id uuid,
+    execution_id uuid,
+    reason text NOT NULL,
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    released_by text,
+    released_at timestamp with time zone,
+    release_reason text,
+    CONSTRAINT legal_holds_check CHECK (((scope = 'workflow'::text) = (workflow_id IS NOT NULL))),
+    CONSTRAINT legal_holds_check1 CHECK (((scope = 'execution'::text) = (execution_id IS NOT NULL))),
+    CONSTRAINT legal_holds_check2 CHECK (((released_at IS NULL) = (released_by IS NULL))),
+    CONSTRAINT legal_holds_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+    CONSTRAINT legal_holds_release_reason_check CHECK (((length(release_reason) >= 1) AND (length(release_reason) <= 1000))),
+    CONSTRAINT legal_holds_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'workflow'::text, 'execution'::text])))
+);
+
+ALTER TABLE ONLY app.legal_holds FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.legal_holds OWNER TO flo_owner;
+
+CREATE FUNCTION app.place_hold(scope text, workflow uuid, execution uuid, reason text) RETURNS SETOF app.legal_holds
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
+  PERFORM pg_advisory_xact_lock(app.turn_of_holds(app.tenant()));
+  IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.workflow_id: there is no such workflow.';
+  ELSIF execution IS NOT NULL
+    AND NOT EXISTS (SELECT FROM app.workflow_executions AS e WHERE e.id = execution)
+    AND NOT EXISTS (
+      SELECT FROM app.archive_files AS f
+      WHERE f.source = 'workflow_executions' AND f.state = 'stored' AND execution BETWEEN f.first_id AND f.last_id
+    ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.execution_id: there is no such execution, neither hot nor archived.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason)
+  VALUES (place_hold.scope, workflow, execution, place_hold.reason) RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.place_hold(scope text, workflow uuid, execution uuid, reason text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_backlog(moment timestamp with time zone, most integer, origin text) RETURNS integer
+    LANGUAGE sql
+    AS $$
+  SELECT app.plan_rows('workflow_executions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
+      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
+    FROM (
+      SELECT * FROM app.due_executions(moment) AS d WHERE d.ttl_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
+    ) AS d
+    JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
+    CROSS JOIN LATERAL (
+      SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
+    ) AS t
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < 64000000
+$$;
+
+ALTER FUNCTION app.plan_backlog(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status)
+  SELECT document.knowledge_base_id, document.id, m.embedding_model,
+    CASE WHEN EXISTS (
+      SELECT FROM app.chunks AS c WHERE c.document_id = document.id AND NOT EXISTS (
+        SELECT FROM app.embeddings AS e
+        WHERE e.tenant_id = document.tenant_id AND e.id = c.id AND e.embedding_model = m.embedding_model
+          AND e.embedding_vector IS NOT NULL
+      )
+    ) THEN 'processing' ELSE 'embedded' END
+  FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+  ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
+  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now()
+$$;
+
+ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid) RETURNS integer
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  planned integer;
+BEGIN
+  INSERT INTO app.archive_files (
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+  )
+  SELECT
+    tenant_id, 'workflow_executions', month, plan_leaf.leaf, count(*), sum(bytes), sum(text_bytes), sum(checksum),
+    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE place = 1))[1],
+    array_agg(id ORDER BY id DESC) FILTER (WHERE place % 8192 = 0 OR is_last)
+  FROM (
+    SELECT *, row_number() OVER file AS place, lead(id) OVER file IS NULL AS is_last
+    FROM (
+      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
+      FROM (
+        SELECT
+          e.tenant_id, e.id, app.month_of(e.id) AS month, app.execution_bytes(e) AS bytes,
+          app.execution_checksum(e) AS checksum,
+          200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
+        FROM app.workflow_executions AS e
+        WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper
+      ) AS measured
+    ) AS cut
+    WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
+  ) AS placed
+  GROUP BY tenant_id, month, piece;
+  GET DIAGNOSTICS planned = ROW_COUNT;
+  RETURN planned;
+END
+$$;
+
+ALTER FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  planned integer;
+BEGIN
+  WITH leaving AS (
+    SELECT *, app.month_of(m.id) AS month,
+      row_number() OVER file AS place, lead(m.id) OVER file IS NULL AS is_last
+    FROM unnest(measured) AS m
+    WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
+  ),
+  files AS (
+    INSERT INTO app.archive_files AS f (
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+    )
+    SELECT
+      l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
+      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.place = 1))[1],
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.place % 8192 = 0 OR l.is_last)
+    FROM leaving AS l
+    GROUP BY l.tenant_id, l.month
+    RETURNING f.id, f.tenant_id, f.month
+  ),
+  remembered AS (
+    INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum)
+    SELECT l.tenant_id, f.id, l.id, l.checksum FROM leaving AS l JOIN files AS f USING (tenant_id, month)
+  )
+  SELECT count(*) INTO planned FROM files;
+  RETURN planned;
+END
+$$;
+
+ALTER FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) RETURNS integer
+    LANGUAGE sql
+    AS $$
+  SELECT app.plan_rows('webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum, octet_length(s.messages::text)::bigint AS text_bytes,
+      sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
+    FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
+    JOIN app.webchat_sessions AS s ON s.id = d.id
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < 64000000
+$$;
+
+ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.policies() RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT t.id, t.hot_ttl_days, c.cold_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id)
+  FROM app.tenants AS t
+  LEFT JOIN app.cold_policies AS c ON c.tenant_id = t.id
+  WHERE t.id = app.tenant()
+$$;
+
+ALTER FUNCTION app.policies() OWNER TO flo_owner;
+
+CREATE FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) RETURNS TABLE(tenant_id uuid, tenant_slug text, owner_user_id text, membership_id uuid)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  tenant uuid := app.uuid7();
+BEGIN
+  INSERT INTO app.tenants (id, slug, name, n8n_url)
+  VALUES (tenant, provision_tenant.slug, provision_tenant.name, provision_tenant.n8n_url);
+  INSERT INTO app.tenant_actions (tenant_id, slug, action) VALUES (tenant, provision_tenant.slug, 'provision');
+  RETURN QUERY
+  INSERT INTO app.tenant_memberships AS m (tenant_id, user_id, role, status)
+  VALUES (
+    tenant, coalesce(owner_id, app.invited(owner_email)), 'owner',
+    CASE WHEN owner_id IS NULL THEN 'pending' ELSE 'active' END
+  )
+  RETURNING tenant, provision_tenant.slug, m.user_id, m.id;
+END
+$$;
+
+ALTER FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.put_off_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) RETURNS text
+    LANGUAGE sql
+    AS $$
+  UPDATE app.embedding_tasks AS t SET
+    status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
+    reason = left(told, 1000), queued_at = NULL, updated_at = now(),
+    due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+    AND t.due_at = claim
+  RETURNING t.status
+$$;
+
+ALTER FUNCTION app.put_off_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.query_terms(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+  WITH counted AS (
+    SELECT b.chunks, word.lexeme, word.term,
+      ln(1 + (b.chunks - coalesce(n.chunks, 0) + 0.5) / (coalesce(n.chunks, 0) + 0.5)) AS rarity
+    FROM (
+      SELECT DISTINCT ON (app.term(l.lexeme))
+        l.lexeme, (app.terms_of(tenant, array_to_tsvector(ARRAY[l.lexeme])))[1] AS term
+      FROM unnest(app.words_of(query)) AS l
+    ) AS word
+    CROSS JOIN (
+      SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
+      WHERE b.tenant_id = tenant AND b.id = ANY (bases)
+    ) AS b
+    CROSS JOIN LATERAL (
+      SELECT sum(t.chunks)::double precision AS chunks FROM app.term_counts AS t
+      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = word.term
+    ) AS n
+  )
+  SELECT array_agg(lexeme), array_agg(term), array_agg(rarity),
+    ('{' || string_agg(format('%s:%s', app.term(lexeme) + 1, rarity), ',' ORDER BY app.term(lexeme)) || '}/536870912')
+      ::public.sparsevec
+  FROM counted
+$$;
+
+ALTER FUNCTION app.query_terms(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
+
+CREATE FUNCTION app.rank(role text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(array_position('{member,admin,owner,super_admin}'::text[], role), 0);
+
+ALTER FUNCTION app.rank(role text) OWNER TO flo_owner;
+
+CREATE TABLE app.rate_limits (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    rate_limit_per_minute integer NOT NULL,
+    CONSTRAINT rate_limits_rate_limit_per_minute_check CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000)))
+);
+
+ALTER TABLE ONLY app.rate_limits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rate_limits OWNER TO flo_owner;
+
+CREATE FUNCTION app.rate_limit_per_minute(tenant uuid) RETURNS integer
+    LANGUAGE sql STABLE
+    RETURN COALESCE((SELECT r.rate_limit_per_minute FROM app.rate_limits r WHERE (r.tenant_id = rate_limit_per_minute.tenant)), 6000);
+
+ALTER FUNCTION app.rate_limit_per_minute(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  PERFORM app.meet_workflows(events);
+  RETURN QUERY
+  WITH told AS (
+    SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS place
+    FROM ROWS FROM (
+      jsonb_to_recordset(events) AS (n8n_execution_id text, n8n_workflow_id text, outcome text, error text)
+    ) WITH ORDINALITY AS e (n8n_execution_id, n8n_workflow_id, outcome, error, ordinal)
+  )
+  SELECT
+    t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
+    coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection))
+  FROM told AS t
+  LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))')) AS r
+    ON r.ordinal = t.place AND t.outcome IS NULL
+  ORDER BY t.ordinal;
+END
+$_$;
+
+ALTER FUNCTION app.record_events(events jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged_delivery
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  n8n_ids text[] := ARRAY(
+    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'n8n_execution_id' <> ''
+  );
+  archived uuid := (
+    SELECT f.last_id FROM app.archive_files AS f
+    WHERE f.tenant_id = app.tenant() AND f.source = 'workflow_executions' AND f.state = 'stored'
+    ORDER BY f.last_id DESC LIMIT 1
+  );
+  results app.merged_delivery[];
+BEGIN
+  -- two transactions that record one execution take turns, else both would find nothing
+  PERFORM pg_advisory_xact_lock(turn)
+  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+
+  results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
+
+  INSERT INTO app.workflow_executions (
+    ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
+  )
+  SELECT
+    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.class_for((r.execution).id, (r.execution).ttl_class) END,
+    (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
+    (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
+  FROM unnest(results) AS r
+  WHERE r.outcome = 'created';
+
+  -- asked first, since an UPDATE that finds nothing still opens every partition
+  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
+    UPDATE app.workflow_executions AS e
+    SET status = (r.execution).status, started_at = (r.execution).started_at,
+      finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
+      error_message = (r.execution).error_message
+    FROM unnest(results) AS r
+    WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
+      AND e.ttl_class = (r.execution).ttl_class AND e.id = (r.execution).id;
+  END IF;
+
+  RETURN QUERY SELECT * FROM unnest(results);
+END
+$$;
+
+ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.rejoin(archived jsonb) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  told app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
+  result text;
+BEGIN
+  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
+  PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
+  DELETE FROM app.workflow_executions AS e
+  WHERE e.ttl_class = 0 AND e.tenant_id = app.tenant() AND e.id = told.id AND e.workflow_id = told.workflow_id
+    AND e.status = told.status AND e.started_at = told.started_at
+    AND (e.finished_at, e.execution_data, e.error_message)
+      IS NOT DISTINCT FROM (told.finished_at, told.execution_data, told.error_message);
+  RETURN CASE WHEN FOUND THEN 'gone' ELSE result END;
+END
+$$;
+
+ALTER FUNCTION app.rejoin(archived jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.release_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE app.embedding_tasks AS t SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+    AND t.due_at = claim
+$$;
+
+ALTER FUNCTION app.release_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.release_hold(hold uuid, reason text) RETURNS SETOF app.legal_holds
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN QUERY
+  UPDATE app.legal_holds AS h
+  SET released_by = current_setting('app.actor'), released_at = now(), release_reason = release_hold.reason
+  WHERE h.id = hold AND h.released_at IS NULL RETURNING h.*;
+  IF NOT FOUND AND EXISTS (SELECT FROM app.legal_holds AS h WHERE h.id = hold) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'hold_is_released', message = 'The hold has been released.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.release_hold(hold uuid, reason text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.replace_chunks(document app.documents, chunks jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  total integer;
+BEGIN
+  WITH wanted AS (
+    SELECT c.*, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
+    FROM (
+      SELECT w.text, w.start, w."end", w.metadata, sha256(convert_to(w.text, 'UTF8')) AS content_hash,
+        (row_number() OVER ())::integer - 1 AS chunk_index
+      FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb)
+    ) AS c
+  ),
+  stored AS (
+    SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
+    FROM app.chunks AS c WHERE c.document_id = document.id
+  ),
+  placed AS MATERIALIZED (
+    SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
+    FROM wanted AS w LEFT JOIN stored AS s ON s.content_hash = w.content_hash AND s.nth = w.nth
+  ),
+  removed AS (
+    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM placed AS p)
+  ),
+  moved AS (
+    UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
+    FROM placed AS p
+    WHERE c.id = p.id AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
+  ),
+  moved_vectors AS (
+    UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
+    FROM placed AS p
+    WHERE e.id = p.id AND e.tenant_id = document.tenant_id
+      AND (e.chunk_index, e.chunk_metadata) <> (p.chunk_index, document.metadata || p.metadata)
+  ),
+  added AS (
+    INSERT INTO app.chunks (
+      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, terms, weights
+    )
+    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash,
+      app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
+    FROM placed AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
+    WHERE p.is_new
+  ),
+  known AS MATERIALIZED (
+    SELECT h.content_hash, m.embedding_model,
+      app.known_vector(document.tenant_id, h.content_hash, m.embedding_model) AS vector
+    FROM (SELECT DISTINCT p.content_hash FROM placed AS p WHERE p.is_new) AS h
+    CROSS JOIN app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+  ),
+  embedded AS (
+    INSERT INTO app.embeddings (
+      id, knowledge_base_id, chunk_text, chunk_metadata, embedding_vector, document_name, chunk_index, embedding_model
+    )
+    SELECT p.id, document.knowledge_base_id, p.text, document.metadata || p.metadata,
+      k.vector, document.name, p.chunk_index, k.embedding_model
+    FROM placed AS p JOIN known AS k ON k.content_hash = p.content_hash WHERE p.is_new
+  )
+  SELECT count(*) INTO total FROM placed;
+  RETURN total;
+END
+$$;
+
+ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_known(document app.documents, if_match text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT app.require_match(app.document_etag(document), CASE WHEN if_match IS NOT NULL THEN ARRAY(
+    SELECT split_part(m.tag, '-', 1) FROM unnest(if_match) AS m (tag) WHERE m.tag <> '*' OR document.id IS NOT NULL
+  ) END)
+$$;
+
+ALTER FUNCTION app.require_known(document app.documents, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_match(etag text, if_match text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF if_match IS NOT NULL AND etag <> ALL (if_match) AND '*' <> ALL (if_match) THEN
+    RAISE EXCEPTION USING errcode = 'FL412', constraint = 'changed_meanwhile',
+      message = 'The resource has changed since you read it. Read it again, then repeat the change with its new ETag.';
+  END IF;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.require_match(etag text, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_not_held(tenant uuid, workflow uuid DEFAULT NULL::uuid, execution uuid DEFAULT NULL::uuid, wholly boolean DEFAULT false) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(app.turn_of_holds(tenant));
+  IF app.is_held(tenant, workflow, execution) OR wholly AND app.has_holds(tenant) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'legal_hold',
+      message = 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.';
+  END IF;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.require_not_held(tenant uuid, workflow uuid, execution uuid, wholly boolean) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_not_reopened(old_status text, new_status text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF app.is_final(old_status) AND NOT app.is_final(new_status) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'execution_is_final',
+      message = format('body.status: the execution has ended with %s and does not go back to %s.', old_status, new_status);
+  END IF;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.require_not_reopened(old_status text, new_status text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_rank(needed text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF app.rank(app.role()) < greatest(app.rank(needed), app.rank('admin')) THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'role_too_low',
+      message = format('Only an %s may do this.', CASE needed WHEN 'owner' THEN 'owner' ELSE 'admin or an owner' END);
+  END IF;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.require_rank(needed text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_recorded(rejection text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF rejection IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      errcode = CASE rejection WHEN 'workflow_not_found' THEN 'FL404' ELSE 'FL409' END,
+      constraint = rejection, message = app.why_rejected(rejection);
+  END IF;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.require_recorded(rejection text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.retired_before(class integer, moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT app.uuid7_floor(to_timestamp(floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.step) * c.step * 86400))
+  FROM app.ttl_classes() AS c WHERE c.days = class
+$$;
+
+ALTER FUNCTION app.retired_before(class integer, moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE TABLE app.embedding_tasks (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    embedding_model text NOT NULL,
+    status text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    reason text,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    queued_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT embedding_tasks_reason_check CHECK ((length(reason) <= 1000)),
+    CONSTRAINT embedding_tasks_status_check CHECK ((status = ANY (ARRAY['processing'::text, 'embedded'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY app.embedding_tasks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embedding_tasks OWNER TO flo_owner;
+
+CREATE FUNCTION app.retry_embedding(task uuid) RETURNS SETOF app.embedding_tasks
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN QUERY
+  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
+  WHERE t.id = task AND t.status = 'failed' RETURNING t.*;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.retry_embedding(task uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.retry_embeddings(most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  retried bigint;
+BEGIN
+  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
+  WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
+  GET DIAGNOSTICS retried = ROW_COUNT;
+  RETURN retried;
+END
+$$;
+
+ALTER FUNCTION app.retry_embeddings(most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.revoke_key(key_id text, if_match text[]) RETURNS SETOF app.api_keys
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.require_match(app.key_etag(k), if_match) FROM app.api_keys AS k WHERE k.id = key_id FOR UPDATE;
+  WITH RECURSIVE chain AS (
+    SELECT key_id AS id UNION SELECT k.id FROM app.api_keys AS k JOIN chain AS c ON k.replaced_by = c.id
+  )
+  UPDATE app.api_keys AS k SET revoked_at = now() WHERE k.id IN (SELECT c.id FROM chain AS c) AND k.revoked_at IS NULL;
+  RETURN QUERY SELECT * FROM app.api_keys AS k WHERE k.id = key_id;
+END
+$$;
+
+ALTER FUNCTION app.revoke_key(key_id text, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) RETURNS SETOF app.api_keys
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  old app.api_keys;
+BEGIN
+  SELECT * INTO old FROM app.api_keys AS k WHERE k.id = old_id FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF old.replaced_by IS NOT NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'key_is_rotated',
+      message = format('The key has been rotated. Rotate its successor, %s.', old.replaced_by);
+  ELSIF old.revoked_at IS NOT NULL OR old.expires_at <= now() THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'key_has_ended',
+      message = 'The key is revoked or expired. Create a new one.';
+  END IF;
+  UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id WHERE k.id = old_id;
+  RETURN QUERY
+  INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute)
+  VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
+    old.expires_at, old.rate_limit_per_minute)
+  RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) OWNER TO flo_owner;
+
+CREATE FUNCTION app.seal_leaf(leaf text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '20ms'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM app.leaves() AS l WHERE l.leaf = seal_leaf.leaf) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such leaf.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || leaf)) THEN
+    EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
+      ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', leaf);
+  END IF;
+  INSERT INTO app.sealed_leaves AS s (leaf) VALUES (seal_leaf.leaf)
+  ON CONFLICT ON CONSTRAINT sealed_leaves_pkey DO UPDATE SET sealed_at = now(), broken_at = NULL;
+END
+$$;
+
+ALTER FUNCTION app.seal_leaf(leaf text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET join_collapse_limit TO '1'
+    AS $$
+DECLARE
+  tenant uuid := app.tenant();
+  wanted public.halfvec[] := vectors::public.halfvec[];
+  depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
+  every uuid[];
+  query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
+  query_terms integer[];
+  query_rarities double precision[];
+  query_weights public.sparsevec;
+  of_model record;
+  listed uuid[] := '{}';
+  worths float[] := '{}';
+  found uuid[];
+  look text;
+BEGIN
+  SELECT array_agg(b.id) INTO every FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  IF base IS NOT NULL AND every IS NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.knowledge_base_id: there is no such knowledge base.';
+  END IF;
+  IF mode <> 'vector' THEN
+    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, every, query);
+    found := app.matching_chunks(tenant, every, query_terms, query_weights, document, metadata, depth);
+    listed := found;
+    worths := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+  END IF;
+  FOR of_model IN
+    SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
+    FROM app.knowledge_base_models AS m JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
+    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (every) GROUP BY 1
+  LOOP
+    IF of_model.name <> ALL (models) THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
+        message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
+    END IF;
+    found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
+      wanted[array_position(models, of_model.name)], document, metadata, depth);
+    listed := listed || found;
+    worths := worths || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+  END LOOP;
+  look := app.like_lexemes(query_lexemes);
+  RETURN QUERY
+  SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
+    c.chunk_start, c.chunk_end,
+    1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
+    (
+      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
+      FROM unnest(query_terms, query_rarities) AS q (term, rarity)
+    ),
+    ARRAY(
+      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), look, 'g') AS r (found)) AS w
+      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
+    ),
+    t.confidence_threshold
+  FROM (
+    SELECT l.id, sum(l.worth) AS worth FROM unnest(listed, worths) AS l (id, worth)
+    GROUP BY l.id ORDER BY worth DESC, l.id LIMIT most
+  ) AS best
+  JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
+  JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
+  JOIN app.knowledge_base_models AS m ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+  JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
+  JOIN app.tenants AS t ON t.id = tenant
+  ORDER BY best.worth DESC, best.id;
+END
+$$;
+
+ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) OWNER TO flo_owner;
+
+CREATE TABLE app.webchat_sessions (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    session_key text DEFAULT encode((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'::text) NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    workflow_id uuid NOT NULL,
+    user_id text NOT NULL,
+    messages jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    message_count integer GENERATED ALWAYS AS (jsonb_array_length(messages)) STORED NOT NULL,
+    CONSTRAINT webchat_sessions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
+    CONSTRAINT webchat_sessions_session_key_check CHECK (((length(session_key) >= 1) AND (length(session_key) <= 255))),
+    CONSTRAINT webchat_sessions_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+ALTER TABLE ONLY app.webchat_sessions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.webchat_sessions OWNER TO flo_owner;
+
+CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.checksum(concat_ws('|'::text, (s).id, (s).tenant_id, (s).workflow_id, (s).user_id, (s).session_key, app.microseconds((s).created_at), app.microseconds((s).updated_at), (s).message_count, ((s).messages)::text));
+
+ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
+
+CREATE FUNCTION app.set_aside(tenant uuid, class smallint, ids uuid[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  moved bigint;
+BEGIN
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  PERFORM app.take_turns(ids, class);
+  UPDATE app.workflow_executions AS e SET ttl_class = 0
+  WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
+  GET DIAGNOSTICS moved = ROW_COUNT;
+  RETURN moved;
+END
+$$;
+
+ALTER FUNCTION app.set_aside(tenant uuid, class smallint, ids uuid[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) RETURNS TABLE(name text, q integer, r integer, t integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
+    AS $$
+DECLARE
+  caller record;
+  of_key integer;
+BEGIN
+  SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
+  IF caller.role = 'super_admin' THEN
+    RETURN;  -- who helps a tenant at its limit
+  END IF;
+  RETURN QUERY SELECT * FROM app.take(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
+  IF key_id IS NULL THEN
+    RETURN;
+  END IF;
+  SELECT k.rate_limit_per_minute INTO of_key FROM app.api_keys AS k WHERE k.id = key_id;
+  IF of_key IS NOT NULL THEN
+    RETURN QUERY SELECT * FROM app.take(key_id, 'key', of_key);
+  END IF;
+  UPDATE app.api_keys AS k SET last_used_at = now()
+  WHERE k.id = key_id AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute');
+END
+$$;
+
+ALTER FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.state_of(document app.documents) RETURNS app.document_state
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT t.status, t.reason, app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason))
+  FROM app.knowledge_base_models AS m
+  JOIN app.embedding_tasks AS t ON t.document_id = document.id AND t.embedding_model = m.embedding_model
+  WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
+$$;
+
+ALTER FUNCTION app.state_of(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[]) RETURNS app.documents
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  old app.documents;
+  stored app.documents;
+BEGIN
+  SELECT * INTO old FROM app.documents AS d WHERE d.knowledge_base_id = base AND d.name = sent ->> 'name';
+  PERFORM app.require_known(old, if_match);
+  INSERT INTO app.documents AS d (
+    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker
+  )
+  VALUES (
+    base, sent ->> 'name', sent ->> 'title', sent ->> 'content_type', sent ->> 'content', sent -> 'metadata',
+    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker'
+  )
+  ON CONFLICT ON CONSTRAINT documents_name_key DO UPDATE SET
+    title = excluded.title, content_type = excluded.content_type, content = excluded.content,
+    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now()
+  WHERE (d.title, d.content_hash, d.chunker, d.metadata) IS DISTINCT FROM
+    (excluded.title, excluded.content_hash, excluded.chunker, excluded.metadata)
+  RETURNING d.* INTO stored;
+  IF stored.id IS NULL THEN
+    stored := old;
+  END IF;
+  IF (old.content_hash, old.chunker, old.metadata) IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
+    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, as who embeds it does
+    UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
+    WHERE d.id = stored.id RETURNING d.* INTO stored;
+    PERFORM app.plan_embedding(stored);
+  ELSE
+    UPDATE app.embedding_tasks AS t
+    SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
+    WHERE t.document_id = stored.id AND t.status = 'failed';
+  END IF;
+  RETURN stored;
+END
+$$;
+
+ALTER FUNCTION app.store_document(base uuid, sent jsonb, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[] DEFAULT NULL::text[]) RETURNS TABLE(document app.documents, state app.document_state, pending_models text[])
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  one jsonb;
+BEGIN
+  PERFORM app.take_turn(base);
+  FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
+    document := app.store_document(base, one, if_match);
+    state := app.state_of(document);
+    pending_models := ARRAY(
+      SELECT t.embedding_model FROM app.embedding_tasks AS t
+      WHERE t.document_id = document.id AND t.status = 'processing'
+    );
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb) RETURNS TABLE(id uuid, tenant_id uuid, document_id uuid, pending_models text[])
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  base uuid;
+BEGIN
+  LOOP
+    UPDATE app.knowledge_bases AS b
+    SET description = content, source_metadata = coalesce(metadata, b.source_metadata), updated_at = now()
+    WHERE b.name = title RETURNING b.id INTO base;
+    EXIT WHEN FOUND;
+    BEGIN
+      base := (app.create_knowledge_base(title, content, 'index', coalesce(metadata, '{}'), model)).id;
+      EXIT;
+    EXCEPTION WHEN unique_violation THEN
+      CONTINUE;  -- another made it at this moment
+    END;
+  END LOOP;
+  RETURN QUERY
+  SELECT base, (s.document).tenant_id, (s.document).id, s.pending_models
+  FROM app.store_documents(base, jsonb_build_array(sent)) AS s;
+END
+$$;
+
+ALTER FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  stored bigint;
+BEGIN
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
+  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector::public.halfvec)
+  FROM unnest(ids, vectors) AS v (id, vector)
+  WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
+  GET DIAGNOSTICS stored = ROW_COUNT;
+  UPDATE app.embedding_tasks AS t SET attempts = 0, reason = NULL, updated_at = now()  -- it gets on
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing';
+  PERFORM app.end_embedding(tenant, document, model);
+  RETURN stored;
+END
+$$;
+
+ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  step interval := interval '1 minute' / quota;
+  moment timestamptz := clock_timestamp();
+  filled timestamptz;
+BEGIN
+  INSERT INTO app.rate_buckets AS b VALUES (bucket, moment + step)
+  ON CONFLICT ON CONSTRAINT rate_buckets_pkey DO UPDATE SET full_at = greatest(b.full_at, moment) + step
+  WHERE greatest(b.full_at, moment) + step <= moment + interval '1 minute'
+  RETURNING full_at INTO filled;
+  name := kind;
+  q := quota;
+  IF filled IS NULL THEN
+    SELECT ceil(extract(EPOCH FROM b.full_at + step - moment) - 60) INTO t FROM app.rate_buckets AS b WHERE b.name = bucket;
+    RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_requests',
+      message = format('The %s may make %s requests a minute. Wait %s seconds.', kind, quota, greatest(t, 1)),
+      detail = json_build_object('name', kind, 'q', quota, 'r', 0, 't', greatest(t, 1))::text;
+  END IF;
+  r := floor(extract(EPOCH FROM moment + interval '1 minute' - filled) / extract(EPOCH FROM step));
+  t := ceil(extract(EPOCH FROM filled - moment));
+END
+$$;
+
+ALTER FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.take_back(restore uuid, most integer, OUT ended bigint, OUT deleted bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  tenant uuid := (SELECT r.tenant_id FROM app.restores AS r WHERE r.id = restore);
+  ids uuid[] := ARRAY(
+    SELECT r.id FROM app.restored_rows AS r
+    WHERE r.tenant_id = tenant AND r.restore_id = restore ORDER BY r.id LIMIT most
+  );
+BEGIN
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  PERFORM app.take_turns(ids, 0::smallint);
+  DELETE FROM app.workflow_executions AS e USING app.restored_rows AS r
+  WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids)
+    AND e.ttl_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
+    AND NOT EXISTS (
+      SELECT FROM app.restored_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.restore_id <> restore
+    );
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  DELETE FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids);
+  GET DIAGNOSTICS ended = ROW_COUNT;
+END
+$$;
+
+ALTER FUNCTION app.take_back(restore uuid, most integer, OUT ended bigint, OUT deleted bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.take_out(file uuid) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  planned app.archive_files;
+  taken bigint;
+BEGIN
+  SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
+  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
+  IF planned.source = 'webchat_sessions' THEN
+    DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
+    WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
+  ELSE
+    PERFORM app.take_turns(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
+    DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
+    WHERE r.file_id = file AND e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+      AND app.execution_checksum(e) = r.checksum;
+  END IF;
+  GET DIAGNOSTICS taken = ROW_COUNT;
+  IF taken <> planned.rows THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
+  END IF;
+  DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
+  RETURN taken;
+END
+$$;
+
+ALTER FUNCTION app.take_out(file uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.take_turn(base uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.take_turn(base uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.take_turns(ids uuid[], class smallint) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(turns.turn) FROM (
+    SELECT DISTINCT app.turn(e.n8n_execution_id) AS turn
+    FROM app.workflow_executions AS e
+    WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+      AND e.n8n_execution_id IS NOT NULL
+    ORDER BY 1
+  ) AS turns;
+END
+$$;
+
+ALTER FUNCTION app.take_turns(ids uuid[], class smallint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) RETURNS TABLE(tenant_id uuid, tenant_status text, role text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  named_id uuid := app.id_in(named);
+  found integer;
+BEGIN
+  IF scope = 'invitation:write' THEN
+    RETURN QUERY
+    SELECT t.id, t.status, m.role
+    FROM app.tenants AS t
+    JOIN app.tenant_memberships AS m ON m.tenant_id = t.id AND m.status <> 'inactive'
+      AND m.user_id IN (person, app.invited(email))
+    WHERE (t.slug = lower(named) OR t.id = named_id) AND t.deleted_at IS NULL
+    ORDER BY m.status = 'pending' DESC LIMIT 1;
+  ELSIF named IS NULL THEN
+    RETURN QUERY
+    SELECT t.id, t.status, m.role
+    FROM app.tenant_memberships AS m
+    JOIN app.tenants AS t ON t.id = m.tenant_id
+    WHERE m.user_id = person AND m.status = 'active' AND t.deleted_at IS NULL
+    LIMIT 2;
+  ELSE
+    RETURN QUERY
+    SELECT t.id, t.status, m.role
+    FROM app.tenants AS t
+    LEFT JOIN app.tenant_memberships AS m ON m.tenant_id = t.id AND m.user_id = person AND m.status = 'active'
+    WHERE (t.slug = lower(named) OR t.id = named_id) AND t.deleted_at IS NULL AND (m.role IS NOT NULL OR super_admin);
+  END IF;
+  GET DIAGNOSTICS found = ROW_COUNT;
+  IF found = 0 THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found',
+      message = CASE
+        WHEN named IS NULL AND super_admin THEN 'Name a tenant, in tenant_id or in the X-Tenant header.'
+        WHEN named IS NULL THEN 'You belong to no tenant.'
+        ELSE 'There is no such tenant, or you do not belong to it.'
+      END;
+  ELSIF found > 1 THEN
+    RAISE EXCEPTION USING errcode = 'FL400', constraint = 'tenant_required',
+      message = 'You belong to several tenants. Name one in tenant_id or in the X-Tenant header.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) OWNER TO flo_owner;
+
+CREATE TABLE app.tenants (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    n8n_url text,
+    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
+    hot_ttl_days integer DEFAULT 30 NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
+    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
+    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
+    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
+);
+
+ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenants OWNER TO flo_owner;
+
+CREATE FUNCTION app.tenant_state(tenant app.tenants) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((tenant).deleted_at IS NULL) THEN (tenant).status ELSE 'deleted'::text END;
+
+ALTER FUNCTION app.tenant_state(tenant app.tenants) OWNER TO flo_owner;
+
+CREATE FUNCTION app.term(lexeme text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (((('x'::text || "left"(md5(lexeme), 8)))::bit(32))::integer & 536870911);
+
+ALTER FUNCTION app.term(lexeme text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.terms_of(tenant uuid, lexemes tsvector) RETURNS integer[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT coalesce(array_agg(app.term(l.lexeme) # ('x' || left(md5(tenant::text), 8))::bit(32)::integer), '{}')
+  FROM unnest(lexemes) AS l
+$$;
+
+ALTER FUNCTION app.terms_of(tenant uuid, lexemes tsvector) OWNER TO flo_owner;
+
+CREATE FUNCTION app.ttl_class(hot_ttl_days integer) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= ttl_class.hot_ttl_days));
+
+ALTER FUNCTION app.ttl_class(hot_ttl_days integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.ttl_classes(OUT days integer, OUT step integer) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ VALUES (7, 1), (14, 1), (30, 7), (60, 7), (90, 7), (365, 30) $$;
+
+ALTER FUNCTION app.ttl_classes(OUT days integer, OUT step integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.turn(n8n_execution_id text) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN hashtextextended((app.tenant())::text, (mod(hashtext(n8n_execution_id), 32))::bigint);
+
+ALTER FUNCTION app.turn(n8n_execution_id text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.turn_of_holds(tenant uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(('app.legal_holds '::text || tenant), (0)::bigint);
+
+ALTER FUNCTION app.turn_of_holds(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.verified_key(key_id text, key_hash bytea) RETURNS TABLE(tenant_id uuid, scopes text[])
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN QUERY
+  SELECT k.tenant_id, k.scopes
+  FROM app.api_keys AS k
+  WHERE k.id = key_id
+    AND key_hash IN (k.secret_hash, k.signing_hash)
+    AND k.revoked_at IS NULL
+    AND (k.expires_at IS NULL OR k.expires_at > now());
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL401', constraint = 'invalid_api_key',
+      message = 'The API key is unknown, expired or revoked.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.verified_key(key_id text, key_hash bytea) OWNER TO flo_owner;
+
+CREATE FUNCTION app.weights_of(lexemes tsvector) RETURNS public.sparsevec
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  WITH counted AS (
+    SELECT app.term(l.lexeme) + 1 AS dimension, sum(cardinality(l.positions)) AS times,
+      sum(sum(cardinality(l.positions))) OVER () AS words
+    FROM unnest(lexemes) AS l GROUP BY 1
+  )
+  SELECT (
+    '{' || coalesce(string_agg(format('%s:%s', dimension,
+      round((times * 2.6 / (times + 1.6 * (0.25 + 0.75 * words / 100)))::numeric, 4)), ',' ORDER BY dimension), '')
+    || '}/536870912'
+  )::public.sparsevec
+  FROM counted
+$$;
+
+ALTER FUNCTION app.weights_of(lexemes tsvector) OWNER TO flo_owner;
+
+CREATE FUNCTION app.why_rejected(rejection text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE rejection WHEN 'workflow_not_found'::text THEN 'workflow_id: there is no such workflow.'::text WHEN 'other_workflows_execution'::text THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'::text ELSE NULL::text END;
+
+ALTER FUNCTION app.why_rejected(rejection text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.words_of(text text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN to_tsvector('english'::regconfig, lower(NORMALIZE(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[/\\\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), NFKC)));
+
+ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
+
+CREATE TABLE app.archive_files (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid NOT NULL,
+    source text NOT NULL,
+    month date NOT NULL,
+    state text DEFAULT 'writing'::text NOT NULL,
+    origin text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    text_bytes bigint NOT NULL,
+    checksum numeric NOT NULL,
+    first_id uuid NOT NULL,
+    last_id uuid NOT NULL,
+    fences uuid[] NOT NULL,
+    file_bytes bigint,
+    sha256 text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    stored_at timestamp with time zone,
+    replaced_at timestamp with time zone,
+    CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
+    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
+    CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
+);
+
+ALTER TABLE ONLY app.archive_files FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.archive_files OWNER TO flo_owner;
+
+CREATE TABLE app.chunks (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    chunk_index integer NOT NULL,
+    chunk_start integer NOT NULL,
+    chunk_end integer NOT NULL,
+    content_hash bytea NOT NULL,
+    terms integer[] NOT NULL,
+    weights public.sparsevec NOT NULL,
+    CONSTRAINT chunks_check CHECK ((chunk_end >= chunk_start)),
+    CONSTRAINT chunks_chunk_index_check CHECK ((chunk_index >= 0)),
+    CONSTRAINT chunks_chunk_start_check CHECK ((chunk_start >= 0)),
+    CONSTRAINT chunks_content_hash_check CHECK ((length(content_hash) = 32))
+)
+WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY app.chunks ALTER COLUMN terms SET STORAGE MAIN;
+ALTER TABLE ONLY app.chunks ALTER COLUMN weights SET STORAGE MAIN;
+
+ALTER TABLE ONLY app.chunks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.chunks OWNER TO flo_owner;
+
+CREATE TABLE app.class_changes (
+    tenant_id uuid NOT NULL,
+    ttl_class smallint NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY app.class_changes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.class_changes OWNER TO flo_owner;
+
+CREATE TABLE app.cold_policies (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    cold_ttl_days integer NOT NULL,
+    CONSTRAINT cold_policies_cold_ttl_days_check CHECK (((cold_ttl_days >= 30) AND (cold_ttl_days <= 36500)))
+);
+
+ALTER TABLE ONLY app.cold_policies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.cold_policies OWNER TO flo_owner;
+
+CREATE TABLE app.embedding_usage (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    day date NOT NULL,
+    embedding_model text NOT NULL,
+    requests bigint NOT NULL,
+    chunks bigint NOT NULL,
+    tokens bigint NOT NULL
+);
+
+ALTER TABLE ONLY app.embedding_usage FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embedding_usage OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings (
+    id uuid NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    chunk_text text NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text NOT NULL,
+    chunk_index integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    embedding_model text NOT NULL
+)
+PARTITION BY HASH (tenant_id);
+ALTER TABLE ONLY app.embeddings ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_0 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_0 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_0 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_0 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_0 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_1 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_1 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_1 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_1 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_1 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_10 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_10 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_10 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_10 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_10 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_11 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_11 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_11 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_11 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_11 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_12 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_12 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_12 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_12 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_12 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_13 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_13 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_13 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_13 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_13 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_14 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_14 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_14 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_14 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_14 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_15 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_15 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_15 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_15 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_15 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_16 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_16 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_16 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_16 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_16 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_17 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_17 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_17 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_17 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_17 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_18 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_18 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_18 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_18 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_18 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_19 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_19 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_19 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_19 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_19 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_2 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_2 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_2 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_2 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_2 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_20 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_20 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_20 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_20 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_20 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_21 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_21 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_21 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_21 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_21 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_22 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_22 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_22 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_22 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_22 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_23 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_23 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_23 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_23 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_23 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_24 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_24 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_24 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_24 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_24 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_25 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_25 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_25 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_25 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_25 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_26 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_26 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_26 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_26 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_26 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_27 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_27 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_27 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_27 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_27 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_28 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_28 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_28 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_28 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_28 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_29 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_29 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_29 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_29 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_29 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_3 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_3 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_3 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_3 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_3 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_30 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_30 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_30 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_30 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_30 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_31 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_31 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_31 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_31 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_31 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_4 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_4 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_4 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_4 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_4 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_5 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_5 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_5 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_5 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_5 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_6 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_6 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_6 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_6 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_6 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_7 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_7 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_7 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_7 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_7 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_8 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_8 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_8 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_8 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_8 OWNER TO flo_owner;
+
+CREATE TABLE app.embeddings_9 (
+    id uuid CONSTRAINT embeddings_id_not_null NOT NULL,
+    knowledge_base_id uuid CONSTRAINT embeddings_knowledge_base_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT embeddings_tenant_id_not_null NOT NULL,
+    chunk_text text CONSTRAINT embeddings_chunk_text_not_null NOT NULL,
+    chunk_metadata jsonb DEFAULT '{}'::jsonb CONSTRAINT embeddings_chunk_metadata_not_null NOT NULL,
+    embedding_vector public.halfvec(1536),
+    document_name text CONSTRAINT embeddings_document_name_not_null NOT NULL,
+    chunk_index integer CONSTRAINT embeddings_chunk_index_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
+    embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
+);
+ALTER TABLE ONLY app.embeddings_9 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
+ALTER TABLE ONLY app.embeddings_9 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
+
+ALTER TABLE ONLY app.embeddings_9 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_9 OWNER TO flo_owner;
+
+CREATE TABLE app.idempotency_keys (
+    tenant_id uuid DEFAULT app.tenant(),
+    actor text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+);
+
+ALTER TABLE ONLY app.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.idempotency_keys OWNER TO flo_owner;
+
+CREATE TABLE app.invitations (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    user_id text NOT NULL,
+    invited_by text DEFAULT 
+CASE app.role()
+    WHEN 'super_admin'::text THEN NULL::text
+    ELSE app.person()
+END
+);
+
+ALTER TABLE ONLY app.invitations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.invitations OWNER TO flo_owner;
+
+CREATE TABLE app.job_runs (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    job text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error text,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT job_runs_job_check CHECK (((length(job) >= 1) AND (length(job) <= 63))),
+    CONSTRAINT job_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'unfinished'::text, 'failed'::text, 'killed'::text])))
+);
+
+ALTER TABLE ONLY app.job_runs FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.job_runs OWNER TO flo_owner;
+
+CREATE TABLE app.leaving_rows (
+    tenant_id uuid NOT NULL,
+    file_id uuid NOT NULL,
+    id uuid NOT NULL,
+    checksum bigint NOT NULL
+);
+
+ALTER TABLE ONLY app.leaving_rows FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.leaving_rows OWNER TO flo_owner;
+
+CREATE UNLOGGED TABLE app.rate_buckets (
+    name text NOT NULL,
+    full_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE app.rate_buckets OWNER TO flo_owner;
+
+CREATE TABLE app.restored_rows (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    restore_id uuid NOT NULL,
+    checksum bigint NOT NULL
+);
+
+ALTER TABLE ONLY app.restored_rows FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.restored_rows OWNER TO flo_owner;
+
+CREATE TABLE app.restores (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    workflow_id uuid,
+    days integer NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    rows_total bigint,
+    rows_done bigint DEFAULT 0 NOT NULL,
+    error text,
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT restores_check CHECK ((last_at > first_at)),
+    CONSTRAINT restores_days_check CHECK (((days >= 1) AND (days <= 90))),
+    CONSTRAINT restores_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
+);
+
+ALTER TABLE ONLY app.restores FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.restores OWNER TO flo_owner;
+
+CREATE TABLE app.schema_functions (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE app.schema_functions OWNER TO flomastr_admin;
+
+CREATE TABLE app.schema_migrations (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE app.schema_migrations OWNER TO flomastr_admin;
+
+CREATE TABLE app.sealed_leaves (
+    leaf text NOT NULL,
+    sealed_at timestamp with time zone DEFAULT now() NOT NULL,
+    broken_at timestamp with time zone
+);
+
+ALTER TABLE ONLY app.sealed_leaves FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.sealed_leaves OWNER TO flo_owner;
+
+CREATE TABLE app.tenant_actions (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid NOT NULL,
+    slug text NOT NULL,
+    action text NOT NULL,
+    reason text,
+    actor text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenant_actions_action_check CHECK ((action = ANY (ARRAY['provision'::text, 'suspend'::text, 'reactivate'::text, 'soft_delete'::text, 'restore'::text, 'hard_delete'::text]))),
+    CONSTRAINT tenant_actions_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE ONLY app.tenant_actions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenant_actions OWNER TO flo_owner;
+
+CREATE TABLE app.term_counts (
+    tenant_id uuid NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    term integer NOT NULL,
+    chunks integer NOT NULL,
+    CONSTRAINT term_counts_chunks_check CHECK ((chunks > 0))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY app.term_counts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.term_counts OWNER TO flo_owner;
+
+CREATE TABLE app.user_preferences (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    user_id text NOT NULL,
+    tenant_id uuid DEFAULT app.tenant(),
+    preferences jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT user_preferences_preferences_check CHECK ((jsonb_typeof(preferences) = 'object'::text)),
+    CONSTRAINT user_preferences_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+ALTER TABLE ONLY app.user_preferences FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.user_preferences OWNER TO flo_owner;
+
+CREATE TABLE app.user_roles (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    email text NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    assigned_by text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT user_roles_assigned_by_check CHECK ((length(assigned_by) <= 255)),
+    CONSTRAINT user_roles_email_check CHECK (((email = lower(email)) AND ((length(email) >= 3) AND (length(email) <= 255)))),
+    CONSTRAINT user_roles_role_check CHECK ((role = ANY (ARRAY['user'::text, 'admin'::text, 'super_admin'::text])))
+);
+
+ALTER TABLE ONLY app.user_roles FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.user_roles OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_backlog (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+);
+
+ALTER TABLE ONLY app.workflow_executions_backlog FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_backlog OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_c14 (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY app.workflow_executions_c14 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c14 OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_c30 (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY app.workflow_executions_c30 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c30 OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_c365 (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY app.workflow_executions_c365 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c365 OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_c60 (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY app.workflow_executions_c60 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c60 OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_c7 (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY app.workflow_executions_c7 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c7 OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_c90 (
+    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE ONLY app.workflow_executions_c90 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c90 OWNER TO flo_owner;
+
+CREATE TABLE app.workflows (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    name text NOT NULL,
+    description text,
+    n8n_workflow_id text,
+    category text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    is_public boolean DEFAULT false NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT workflows_category_check CHECK ((length(category) <= 100)),
+    CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
+    CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
+);
+
+ALTER TABLE ONLY app.workflows FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflows OWNER TO flo_owner;
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_0 FOR VALUES WITH (modulus 32, remainder 0);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_1 FOR VALUES WITH (modulus 32, remainder 1);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_10 FOR VALUES WITH (modulus 32, remainder 10);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_11 FOR VALUES WITH (modulus 32, remainder 11);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_12 FOR VALUES WITH (modulus 32, remainder 12);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_13 FOR VALUES WITH (modulus 32, remainder 13);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_14 FOR VALUES WITH (modulus 32, remainder 14);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_15 FOR VALUES WITH (modulus 32, remainder 15);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_16 FOR VALUES WITH (modulus 32, remainder 16);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_17 FOR VALUES WITH (modulus 32, remainder 17);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_18 FOR VALUES WITH (modulus 32, remainder 18);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_19 FOR VALUES WITH (modulus 32, remainder 19);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_2 FOR VALUES WITH (modulus 32, remainder 2);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_20 FOR VALUES WITH (modulus 32, remainder 20);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_21 FOR VALUES WITH (modulus 32, remainder 21);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_22 FOR VALUES WITH (modulus 32, remainder 22);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_23 FOR VALUES WITH (modulus 32, remainder 23);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_24 FOR VALUES WITH (modulus 32, remainder 24);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_25 FOR VALUES WITH (modulus 32, remainder 25);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_26 FOR VALUES WITH (modulus 32, remainder 26);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_27 FOR VALUES WITH (modulus 32, remainder 27);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_28 FOR VALUES WITH (modulus 32, remainder 28);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_29 FOR VALUES WITH (modulus 32, remainder 29);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_3 FOR VALUES WITH (modulus 32, remainder 3);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_30 FOR VALUES WITH (modulus 32, remainder 30);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_31 FOR VALUES WITH (modulus 32, remainder 31);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_4 FOR VALUES WITH (modulus 32, remainder 4);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_5 FOR VALUES WITH (modulus 32, remainder 5);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_6 FOR VALUES WITH (modulus 32, remainder 6);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_7 FOR VALUES WITH (modulus 32, remainder 7);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_8 FOR VALUES WITH (modulus 32, remainder 8);
+
+ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_9 FOR VALUES WITH (modulus 32, remainder 9);
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_backlog FOR VALUES IN ('0');
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c14 FOR VALUES IN ('14');
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c30 FOR VALUES IN ('30');
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c365 FOR VALUES IN ('365');
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c60 FOR VALUES IN ('60');
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c7 FOR VALUES IN ('7');
+
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c90 FOR VALUES IN ('90');
+
+ALTER TABLE ONLY app.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.archive_files
+    ADD CONSTRAINT archive_files_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.chunks
+    ADD CONSTRAINT chunks_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY app.chunks
+    ADD CONSTRAINT chunks_tenant_id_document_id_chunk_index_key UNIQUE (tenant_id, document_id, chunk_index) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY app.class_changes
+    ADD CONSTRAINT class_changes_pkey PRIMARY KEY (tenant_id, ttl_class);
+
+ALTER TABLE ONLY app.cold_policies
+    ADD CONSTRAINT cold_policies_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY app.documents
+    ADD CONSTRAINT documents_name_key UNIQUE (tenant_id, knowledge_base_id, name);
+
+ALTER TABLE ONLY app.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.documents
+    ADD CONSTRAINT documents_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY app.embedding_tasks
+    ADD CONSTRAINT embedding_tasks_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY app.embedding_tasks
+    ADD CONSTRAINT embedding_tasks_tenant_id_document_id_embedding_model_key UNIQUE (tenant_id, document_id, embedding_model);
+
+ALTER TABLE ONLY app.embedding_usage
+    ADD CONSTRAINT embedding_usage_pkey PRIMARY KEY (tenant_id, day, embedding_model);
+
+ALTER TABLE ONLY app.embeddings
+    ADD CONSTRAINT embeddings_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_0
+    ADD CONSTRAINT embeddings_0_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_10
+    ADD CONSTRAINT embeddings_10_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_11
+    ADD CONSTRAINT embeddings_11_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_12
+    ADD CONSTRAINT embeddings_12_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_13
+    ADD CONSTRAINT embeddings_13_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_14
+    ADD CONSTRAINT embeddings_14_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_15
+    ADD CONSTRAINT embeddings_15_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_16
+    ADD CONSTRAINT embeddings_16_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_17
+    ADD CONSTRAINT embeddings_17_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_18
+    ADD CONSTRAINT embeddings_18_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_19
+    ADD CONSTRAINT embeddings_19_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_1
+    ADD CONSTRAINT embeddings_1_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_20
+    ADD CONSTRAINT embeddings_20_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_21
+    ADD CONSTRAINT embeddings_21_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_22
+    ADD CONSTRAINT embeddings_22_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_23
+    ADD CONSTRAINT embeddings_23_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_24
+    ADD CONSTRAINT embeddings_24_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_25
+    ADD CONSTRAINT embeddings_25_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_26
+    ADD CONSTRAINT embeddings_26_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_27
+    ADD CONSTRAINT embeddings_27_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_28
+    ADD CONSTRAINT embeddings_28_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_29
+    ADD CONSTRAINT embeddings_29_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_2
+    ADD CONSTRAINT embeddings_2_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_30
+    ADD CONSTRAINT embeddings_30_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_31
+    ADD CONSTRAINT embeddings_31_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_3
+    ADD CONSTRAINT embeddings_3_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_4
+    ADD CONSTRAINT embeddings_4_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_5
+    ADD CONSTRAINT embeddings_5_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_6
+    ADD CONSTRAINT embeddings_6_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_7
+    ADD CONSTRAINT embeddings_7_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_8
+    ADD CONSTRAINT embeddings_8_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.embeddings_9
+    ADD CONSTRAINT embeddings_9_pkey PRIMARY KEY (tenant_id, id, embedding_model);
+
+ALTER TABLE ONLY app.erasures
+    ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, user_id);
+
+ALTER TABLE ONLY app.job_runs
+    ADD CONSTRAINT job_runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.knowledge_base_models
+    ADD CONSTRAINT knowledge_base_models_pkey PRIMARY KEY (tenant_id, knowledge_base_id, embedding_model);
+
+ALTER TABLE ONLY app.knowledge_bases
+    ADD CONSTRAINT knowledge_bases_name_key UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY app.knowledge_bases
+    ADD CONSTRAINT knowledge_bases_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.knowledge_bases
+    ADD CONSTRAINT knowledge_bases_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY app.leaving_rows
+    ADD CONSTRAINT leaving_rows_pkey PRIMARY KEY (file_id, id);
+
+ALTER TABLE ONLY app.legal_holds
+    ADD CONSTRAINT legal_holds_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.rate_buckets
+    ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY app.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY app.restored_rows
+    ADD CONSTRAINT restored_rows_pkey PRIMARY KEY (tenant_id, id, restore_id);
+
+ALTER TABLE ONLY app.restores
+    ADD CONSTRAINT restores_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.schema_functions
+    ADD CONSTRAINT schema_functions_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY app.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY app.sealed_leaves
+    ADD CONSTRAINT sealed_leaves_pkey PRIMARY KEY (leaf);
+
+ALTER TABLE ONLY app.tenant_actions
+    ADD CONSTRAINT tenant_actions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.tenant_memberships
+    ADD CONSTRAINT tenant_memberships_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.tenant_memberships
+    ADD CONSTRAINT tenant_memberships_tenant_id_user_id_key UNIQUE (tenant_id, user_id);
+
+ALTER TABLE ONLY app.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.tenants
+    ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY app.term_counts
+    ADD CONSTRAINT term_counts_pkey PRIMARY KEY (tenant_id, term, knowledge_base_id);
+
+ALTER TABLE ONLY app.user_preferences
+    ADD CONSTRAINT user_preferences_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.user_preferences
+    ADD CONSTRAINT user_preferences_tenant_id_user_id_key UNIQUE NULLS NOT DISTINCT (tenant_id, user_id);
+
+ALTER TABLE ONLY app.user_roles
+    ADD CONSTRAINT user_roles_email_key UNIQUE (email);
+
+ALTER TABLE ONLY app.user_roles
+    ADD CONSTRAINT user_roles_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_tenant_id_session_key_key UNIQUE (tenant_id, session_key);
+
+ALTER TABLE ONLY app.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_tenant_id_user_id_workflow_id_key UNIQUE (tenant_id, user_id, workflow_id);
+
+ALTER TABLE ONLY app.workflow_executions
+    ADD CONSTRAINT workflow_executions_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_backlog
+    ADD CONSTRAINT workflow_executions_backlog_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_c14
+    ADD CONSTRAINT workflow_executions_c14_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_c30
+    ADD CONSTRAINT workflow_executions_c30_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_c365
+    ADD CONSTRAINT workflow_executions_c365_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_c60
+    ADD CONSTRAINT workflow_executions_c60_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_c7
+    ADD CONSTRAINT workflow_executions_c7_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_c90
+    ADD CONSTRAINT workflow_executions_c90_pkey PRIMARY KEY (ttl_class, id);
+
+ALTER TABLE ONLY app.workflows
+    ADD CONSTRAINT workflows_n8n_workflow_id_key UNIQUE (tenant_id, n8n_workflow_id);
+
+ALTER TABLE ONLY app.workflows
+    ADD CONSTRAINT workflows_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.workflows
+    ADD CONSTRAINT workflows_tenant_id_id_key UNIQUE (tenant_id, id);
+
+CREATE INDEX api_keys_tenant_id ON app.api_keys USING btree (tenant_id);
+
+CREATE INDEX archive_files_newest ON app.archive_files USING btree (tenant_id, source, last_id DESC) WHERE (state = 'stored'::text);
+
+CREATE UNIQUE INDEX archive_files_of_tenant ON app.archive_files USING btree (tenant_id, id);
+
+CREATE INDEX archive_files_origin ON app.archive_files USING btree (origin) WHERE (state = ANY (ARRAY['writing'::text, 'verified'::text]));
+
+CREATE INDEX archive_files_replaced ON app.archive_files USING btree (replaced_at) WHERE (state = 'replaced'::text);
+
+CREATE INDEX archive_files_tenant_id ON app.archive_files USING btree (tenant_id, id DESC);
+
+CREATE INDEX chunks_content_hash ON app.chunks USING btree (tenant_id, content_hash, id);
+
+CREATE INDEX chunks_of_base ON app.chunks USING btree (tenant_id, knowledge_base_id);
+
+CREATE INDEX chunks_terms ON app.chunks USING gin (terms) WITH (fastupdate=off);
+
+CREATE INDEX documents_newest ON app.documents USING btree (tenant_id, knowledge_base_id, id);
+
+CREATE INDEX embedding_tasks_due ON app.embedding_tasks USING btree (tenant_id, due_at) WHERE (status = 'processing'::text);
+
+CREATE INDEX embedding_tasks_failed ON app.embedding_tasks USING btree (tenant_id, id) WHERE (status = 'failed'::text);
+
+CREATE INDEX embedding_tasks_of_model ON app.embedding_tasks USING btree (tenant_id, knowledge_base_id, embedding_model, status);
+
+CREATE INDEX embeddings_nearest ON ONLY app.embeddings USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_0_embedding_vector_idx ON app.embeddings_0 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_of_document ON ONLY app.embeddings USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_0_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_0 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_10_embedding_vector_idx ON app.embeddings_10 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_10_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_10 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_11_embedding_vector_idx ON app.embeddings_11 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_11_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_11 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_12_embedding_vector_idx ON app.embeddings_12 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_12_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_12 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_13_embedding_vector_idx ON app.embeddings_13 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_13_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_13 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_14_embedding_vector_idx ON app.embeddings_14 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_14_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_14 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_15_embedding_vector_idx ON app.embeddings_15 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_15_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_15 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_16_embedding_vector_idx ON app.embeddings_16 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_16_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_16 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_17_embedding_vector_idx ON app.embeddings_17 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_17_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_17 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_18_embedding_vector_idx ON app.embeddings_18 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_18_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_18 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_19_embedding_vector_idx ON app.embeddings_19 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_19_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_19 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_1_embedding_vector_idx ON app.embeddings_1 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_1_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_1 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_20_embedding_vector_idx ON app.embeddings_20 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_20_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_20 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_21_embedding_vector_idx ON app.embeddings_21 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_21_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_21 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_22_embedding_vector_idx ON app.embeddings_22 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_22_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_22 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_23_embedding_vector_idx ON app.embeddings_23 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_23_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_23 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_24_embedding_vector_idx ON app.embeddings_24 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_24_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_24 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_25_embedding_vector_idx ON app.embeddings_25 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_25_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_25 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_26_embedding_vector_idx ON app.embeddings_26 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_26_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_26 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_27_embedding_vector_idx ON app.embeddings_27 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_27_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_27 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_28_embedding_vector_idx ON app.embeddings_28 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_28_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_28 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_29_embedding_vector_idx ON app.embeddings_29 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_29_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_29 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_2_embedding_vector_idx ON app.embeddings_2 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_2_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_2 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_30_embedding_vector_idx ON app.embeddings_30 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_30_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_30 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_31_embedding_vector_idx ON app.embeddings_31 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_31_tenant_id_knowledge_base_id_document_name_chu_idx ON app.embeddings_31 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_3_embedding_vector_idx ON app.embeddings_3 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_3_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_3 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_4_embedding_vector_idx ON app.embeddings_4 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_4_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_4 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_5_embedding_vector_idx ON app.embeddings_5 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_5_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_5 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_6_embedding_vector_idx ON app.embeddings_6 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_6_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_6 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_7_embedding_vector_idx ON app.embeddings_7 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_7_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_7 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_8_embedding_vector_idx ON app.embeddings_8 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_8_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_8 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE INDEX embeddings_9_embedding_vector_idx ON app.embeddings_9 USING hnsw (embedding_vector public.halfvec_ip_ops) WITH (m='16', ef_construction='200');
+
+CREATE INDEX embeddings_9_tenant_id_knowledge_base_id_document_name_chun_idx ON app.embeddings_9 USING btree (tenant_id, knowledge_base_id, document_name, chunk_index);
+
+CREATE UNIQUE INDEX erasures_of_person ON app.erasures USING btree (tenant_id, user_id) WHERE (state <> 'done'::text);
+
+CREATE UNIQUE INDEX erasures_of_tenant ON app.erasures USING btree (tenant_id) WHERE (user_id IS NULL);
+
+CREATE INDEX erasures_open ON app.erasures USING btree (id) WHERE (state <> 'done'::text);
+
+CREATE INDEX erasures_tenant_id ON app.erasures USING btree (tenant_id, id DESC);
+
+CREATE UNIQUE INDEX idempotency_keys_key ON app.idempotency_keys USING btree (tenant_id, actor, key) NULLS NOT DISTINCT;
+
+CREATE INDEX job_runs_job ON app.job_runs USING btree (job, id DESC);
+
+CREATE UNIQUE INDEX knowledge_base_models_active ON app.knowledge_base_models USING btree (tenant_id, knowledge_base_id) WHERE is_active;
+
+CREATE INDEX leaving_rows_tenant_id ON app.leaving_rows USING btree (tenant_id);
+
+CREATE INDEX legal_holds_active ON app.legal_holds USING btree (tenant_id) WHERE (released_at IS NULL);
+
+CREATE INDEX legal_holds_tenant_id ON app.legal_holds USING btree (tenant_id, id);
+
+CREATE INDEX restored_rows_restore_id ON app.restored_rows USING btree (tenant_id, restore_id);
+
+CREATE UNIQUE INDEX restores_of_tenant ON app.restores USING btree (tenant_id, id);
+
+CREATE INDEX restores_open ON app.restores USING btree (state) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]));
+
+CREATE INDEX restores_tenant_id ON app.restores USING btree (tenant_id, id DESC);
+
+CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_id, id);
+
+CREATE INDEX tenant_memberships_user_id ON app.tenant_memberships USING btree (user_id);
+
+CREATE INDEX user_preferences_user_id ON app.user_preferences USING btree (user_id);
+
+CREATE INDEX webchat_sessions_newest ON app.webchat_sessions USING btree (tenant_id, id);
+
+CREATE INDEX webchat_sessions_newest_of_workflow ON app.webchat_sessions USING btree (tenant_id, workflow_id, id);
+
+CREATE INDEX webchat_sessions_updated_at ON app.webchat_sessions USING btree (tenant_id, updated_at);
+
+CREATE UNIQUE INDEX workflow_executions_backlog_n8n ON app.workflow_executions_backlog USING btree (tenant_id, n8n_execution_id);
+
+CREATE INDEX workflow_executions_newest ON ONLY app.workflow_executions USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_backlog_tenant_id_id_idx ON app.workflow_executions_backlog USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_by_status ON ONLY app.workflow_executions USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_backlog_tenant_id_status_id_idx ON app.workflow_executions_backlog USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_of_workflow ON ONLY app.workflow_executions USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_backlog_tenant_id_workflow_id_id_idx ON app.workflow_executions_backlog USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_c14_tenant_id_id_idx ON ONLY app.workflow_executions_c14 USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_c14_tenant_id_status_id_idx ON ONLY app.workflow_executions_c14 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_c14_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c14 USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_c30_tenant_id_id_idx ON ONLY app.workflow_executions_c30 USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_c30_tenant_id_status_id_idx ON ONLY app.workflow_executions_c30 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_c30_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c30 USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_c365_tenant_id_id_idx ON ONLY app.workflow_executions_c365 USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_c365_tenant_id_status_id_idx ON ONLY app.workflow_executions_c365 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_c365_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c365 USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_c60_tenant_id_id_idx ON ONLY app.workflow_executions_c60 USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_c60_tenant_id_status_id_idx ON ONLY app.workflow_executions_c60 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_c60_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c60 USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_c7_tenant_id_id_idx ON ONLY app.workflow_executions_c7 USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_c7_tenant_id_status_id_idx ON ONLY app.workflow_executions_c7 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_c7_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c7 USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE INDEX workflow_executions_c90_tenant_id_id_idx ON ONLY app.workflow_executions_c90 USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_c90_tenant_id_status_id_idx ON ONLY app.workflow_executions_c90 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_c90_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c90 USING btree (tenant_id, workflow_id, id DESC);
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_0_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_0_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_0_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_10_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_10_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_10_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_11_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_11_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_11_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_12_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_12_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_12_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_13_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_13_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_13_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_14_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_14_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_14_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_15_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_15_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_15_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_16_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_16_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_16_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_17_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_17_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_17_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_18_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_18_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_18_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_19_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_19_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_19_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_1_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_1_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_1_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_20_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_20_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_20_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_21_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_21_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_21_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_22_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_22_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_22_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_23_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_23_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_23_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_24_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_24_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_24_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_25_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_25_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_25_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_26_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_26_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_26_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_27_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_27_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_27_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_28_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_28_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_28_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_29_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_29_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_29_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_2_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_2_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_2_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_30_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_30_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_30_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_31_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_31_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_31_tenant_id_knowledge_base_id_document_name_chu_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_3_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_3_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_3_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_4_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_4_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_4_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_5_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_5_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_5_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_6_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_6_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_6_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_7_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_7_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_7_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_8_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_8_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_8_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_9_embedding_vector_idx;
+
+ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_9_pkey;
+
+ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_9_tenant_id_knowledge_base_id_document_name_chun_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_backlog_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_backlog_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_backlog_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_backlog_tenant_id_workflow_id_id_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c14_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c14_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_c14_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c14_tenant_id_workflow_id_id_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c30_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c30_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_c30_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c30_tenant_id_workflow_id_id_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c365_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c365_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_c365_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c365_tenant_id_workflow_id_id_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c60_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c60_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_c60_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c60_tenant_id_workflow_id_id_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c7_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c7_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_c7_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c7_tenant_id_workflow_id_id_idx;
+
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c90_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c90_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_c90_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c90_tenant_id_workflow_id_id_idx;
+
+CREATE TRIGGER count_added AFTER INSERT ON app.chunks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
+
+CREATE TRIGGER count_added AFTER INSERT ON app.documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
+
+CREATE TRIGGER count_changed AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
+
+CREATE TRIGGER count_removed AFTER DELETE ON app.chunks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
+
+CREATE TRIGGER count_removed AFTER DELETE ON app.documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
+
+CREATE TRIGGER keep_a_super_admin_on_change AFTER UPDATE OF role ON app.user_roles FOR EACH ROW WHEN (((old.role = 'super_admin'::text) AND (new.role <> 'super_admin'::text))) EXECUTE FUNCTION app.keep_a_super_admin();
+
+CREATE TRIGGER keep_a_super_admin_on_removal AFTER DELETE ON app.user_roles FOR EACH ROW WHEN ((old.role = 'super_admin'::text)) EXECUTE FUNCTION app.keep_a_super_admin();
+
+CREATE TRIGGER keep_an_owner_on_change AFTER UPDATE OF role, status ON app.tenant_memberships FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text) AND ((new.role <> 'owner'::text) OR (new.status <> 'active'::text)))) EXECUTE FUNCTION app.keep_an_owner();
+
+CREATE TRIGGER keep_an_owner_on_removal AFTER DELETE ON app.tenant_memberships FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION app.keep_an_owner();
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.archive_files FOR EACH ROW WHEN ((old.state = 'stored'::text)) EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.documents FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.knowledge_bases FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.legal_holds FOR EACH ROW EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.keep_held('tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.user_preferences FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.webchat_sessions FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_workflow');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.workflow_executions FOR EACH ROW EXECUTE FUNCTION app.keep_held('execution');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.workflows FOR EACH ROW EXECUTE FUNCTION app.keep_held('workflow');
+
+CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.documents FOR EACH ROW WHEN (((((old.content_hash IS DISTINCT FROM new.content_hash) OR (old.chunker IS DISTINCT FROM new.chunker)) OR (old.title IS DISTINCT FROM new.title)) OR (old.metadata IS DISTINCT FROM new.metadata))) EXECUTE FUNCTION app.keep_held_content();
+
+CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.knowledge_bases FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.description IS DISTINCT FROM new.description)) OR (old.source_type IS DISTINCT FROM new.source_type)) OR (old.source_metadata IS DISTINCT FROM new.source_metadata))) EXECUTE FUNCTION app.keep_held_content();
+
+CREATE TRIGGER note_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.ttl_class(old.hot_ttl_days) <> app.ttl_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_class_change();
+
+ALTER TABLE ONLY app.api_keys
+    ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.archive_files
+    ADD CONSTRAINT archive_files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
+
+ALTER TABLE ONLY app.chunks
+    ADD CONSTRAINT chunks_tenant_id_document_id_fkey FOREIGN KEY (tenant_id, document_id) REFERENCES app.documents(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.class_changes
+    ADD CONSTRAINT class_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.cold_policies
+    ADD CONSTRAINT cold_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.documents
+    ADD CONSTRAINT documents_tenant_id_knowledge_base_id_fkey FOREIGN KEY (tenant_id, knowledge_base_id) REFERENCES app.knowledge_bases(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.embedding_tasks
+    ADD CONSTRAINT embedding_tasks_tenant_id_document_id_fkey FOREIGN KEY (tenant_id, document_id) REFERENCES app.documents(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.embedding_tasks
+    ADD CONSTRAINT embedding_tasks_tenant_id_knowledge_base_id_embedding_mode_fkey FOREIGN KEY (tenant_id, knowledge_base_id, embedding_model) REFERENCES app.knowledge_base_models(tenant_id, knowledge_base_id, embedding_model) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.embedding_usage
+    ADD CONSTRAINT embedding_usage_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE app.embeddings
+    ADD CONSTRAINT embeddings_tenant_id_id_fkey FOREIGN KEY (tenant_id, id) REFERENCES app.chunks(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE app.embeddings
+    ADD CONSTRAINT embeddings_tenant_id_knowledge_base_id_embedding_model_fkey FOREIGN KEY (tenant_id, knowledge_base_id, embedding_model) REFERENCES app.knowledge_base_models(tenant_id, knowledge_base_id, embedding_model) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.invitations
+    ADD CONSTRAINT invitations_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.knowledge_base_models
+    ADD CONSTRAINT knowledge_base_models_tenant_id_knowledge_base_id_fkey FOREIGN KEY (tenant_id, knowledge_base_id) REFERENCES app.knowledge_bases(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.knowledge_bases
+    ADD CONSTRAINT knowledge_bases_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.leaving_rows
+    ADD CONSTRAINT leaving_rows_tenant_id_file_id_fkey FOREIGN KEY (tenant_id, file_id) REFERENCES app.archive_files(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.legal_holds
+    ADD CONSTRAINT legal_holds_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
+
+ALTER TABLE ONLY app.rate_limits
+    ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.restored_rows
+    ADD CONSTRAINT restored_rows_tenant_id_restore_id_fkey FOREIGN KEY (tenant_id, restore_id) REFERENCES app.restores(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.restores
+    ADD CONSTRAINT restores_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
+
+ALTER TABLE ONLY app.tenant_memberships
+    ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.user_preferences
+    ADD CONSTRAINT user_preferences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.webchat_sessions
+    ADD CONSTRAINT webchat_sessions_tenant_id_workflow_id_fkey FOREIGN KEY (tenant_id, workflow_id) REFERENCES app.workflows(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE app.workflow_executions
+    ADD CONSTRAINT workflow_executions_tenant_id_workflow_id_fkey FOREIGN KEY (tenant_id, workflow_id) REFERENCES app.workflows(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.workflows
+    ADD CONSTRAINT workflows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE app.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.archive_files ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.chunks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.class_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.cold_policies ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY counted ON app.knowledge_bases FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embedding_tasks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embedding_usage ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_0 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_1 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_10 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_11 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_12 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_13 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_14 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_15 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_16 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_17 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_18 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_19 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_2 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_20 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_21 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_22 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_23 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_24 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_25 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_26 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_27 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_28 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_29 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_3 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_30 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_31 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_4 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_5 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_6 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_7 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_8 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.embeddings_9 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.erasures ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY gate ON app.api_keys FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.chunks FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.documents FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.embeddings FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.knowledge_base_models FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.knowledge_bases FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.legal_holds FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.rate_limits FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.sealed_leaves TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY gate ON app.tenant_memberships FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.tenants FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY gate ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY gate ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE app.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY job ON app.api_keys TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.archive_files TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.chunks TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.class_changes TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.cold_policies TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.documents TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.embedding_tasks TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.embedding_usage TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.embeddings TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.erasures TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.idempotency_keys TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.invitations TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.job_runs TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.knowledge_base_models TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.knowledge_bases TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.leaving_rows TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.legal_holds TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.rate_limits TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.restored_rows TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.restores TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.sealed_leaves TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.tenant_actions TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.tenant_memberships TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.tenants TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.term_counts TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.user_preferences TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.webchat_sessions TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.workflow_executions TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.workflows TO flo_job USING (true) WITH CHECK (true);
+
+ALTER TABLE app.job_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.knowledge_base_models ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.knowledge_bases ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.leaving_rows ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.legal_holds ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own ON app.idempotency_keys TO flo_app USING (((( SELECT app.tenant() AS tenant) IS NULL) AND (tenant_id IS NULL) AND (actor = ( SELECT current_setting('app.actor'::text, true) AS current_setting)))) WITH CHECK (((( SELECT app.tenant() AS tenant) IS NULL) AND (tenant_id IS NULL) AND (actor = ( SELECT current_setting('app.actor'::text, true) AS current_setting))));
+
+CREATE POLICY own ON app.tenant_memberships FOR SELECT TO flo_app USING (((( SELECT app.tenant() AS tenant) IS NULL) AND (user_id = ANY (ARRAY[( SELECT app.person() AS person), ( SELECT app.invited_person() AS invited_person)]))));
+
+CREATE POLICY own ON app.tenants FOR SELECT TO flo_app USING (((( SELECT app.tenant() AS tenant) IS NULL) AND (deleted_at IS NULL) AND (EXISTS ( SELECT
+   FROM app.tenant_memberships m
+  WHERE ((m.tenant_id = tenants.id) AND (m.status = ANY (ARRAY['active'::text, 'pending'::text])) AND ((tenants.status = 'active'::text) OR (m.role = 'owner'::text)))))));
+
+CREATE POLICY own ON app.user_preferences TO flo_app USING (((tenant_id IS NULL) AND (user_id = ( SELECT app.person() AS person)))) WITH CHECK (((tenant_id IS NULL) AND (user_id = ( SELECT app.person() AS person))));
+
+CREATE POLICY own_in_tenants ON app.user_preferences FOR SELECT TO flo_app USING (((( SELECT app.tenant() AS tenant) IS NULL) AND (user_id = ( SELECT app.person() AS person)) AND (EXISTS ( SELECT
+   FROM (app.tenant_memberships m
+     JOIN app.tenants t ON ((t.id = m.tenant_id)))
+  WHERE ((m.tenant_id = user_preferences.tenant_id) AND (m.user_id = user_preferences.user_id) AND (m.status = 'active'::text) AND (t.deleted_at IS NULL))))));
+
+CREATE POLICY person ON app.user_preferences AS RESTRICTIVE TO flo_app USING (app.acts_for(user_id)) WITH CHECK (app.acts_for(user_id));
+
+CREATE POLICY person ON app.webchat_sessions AS RESTRICTIVE TO flo_app USING (app.acts_for(user_id)) WITH CHECK (app.acts_for(user_id));
+
+CREATE POLICY platform ON app.erasures TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.legal_holds FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.tenant_actions TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.tenant_memberships TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.tenants TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.user_roles TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
+
+ALTER TABLE app.rate_limits ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.restored_rows ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.restores ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.sealed_leaves ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON app.api_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.archive_files TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.chunks TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.class_changes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.cold_policies TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.documents TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.embedding_tasks TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.embedding_usage TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.embeddings TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.erasures TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.idempotency_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.invitations TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.knowledge_base_models TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.knowledge_bases TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.leaving_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.legal_holds TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.rate_limits TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.restored_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.restores TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.tenant_actions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.tenant_memberships TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.tenants TO flo_app USING ((id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.term_counts TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.user_preferences TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.webchat_sessions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.workflow_executions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.workflows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+ALTER TABLE app.tenant_actions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenant_memberships ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.term_counts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY used ON app.api_keys FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE app.user_preferences ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.user_roles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.webchat_sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_backlog ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c14 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c30 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c365 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c60 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c7 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_c90 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflows ENABLE ROW LEVEL SECURITY;
+
+GRANT ALL ON SCHEMA app TO flo_owner;
+GRANT USAGE ON SCHEMA app TO flo_app;
+GRANT USAGE ON SCHEMA app TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflow_executions TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.workflow_executions TO flo_job;
+
+GRANT UPDATE(ttl_class) ON TABLE app.workflow_executions TO flo_job;
+
+GRANT UPDATE(status) ON TABLE app.workflow_executions TO flo_job;
+
+GRANT UPDATE(started_at) ON TABLE app.workflow_executions TO flo_job;
+
+GRANT UPDATE(finished_at) ON TABLE app.workflow_executions TO flo_job;
+
+GRANT UPDATE(execution_data) ON TABLE app.workflow_executions TO flo_job;
+
+GRANT UPDATE(error_message) ON TABLE app.workflow_executions TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.tenant_memberships TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.tenant_memberships TO flo_job;
+
+REVOKE ALL ON PROCEDURE app.add_leaf(IN class_table text, IN leaf text, IN lower_bound text, IN upper_bound text) FROM PUBLIC;
+
+GRANT SELECT,INSERT ON TABLE app.erasures TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.erasures TO flo_job;
+
+REVOKE ALL ON FUNCTION app.break_seal() FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_bases TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(document_count) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(total_chunks) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(last_updated) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.documents TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.documents TO flo_job;
+
+REVOKE ALL ON FUNCTION app.drop_leaf(leaf text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.drop_leaf(leaf text) TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_base_models TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
+
+REVOKE ALL ON FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
+
+REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.keep_leaves_ready(moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.keep_leaves_ready(moment timestamp with time zone) TO flo_app;
+GRANT ALL ON FUNCTION app.keep_leaves_ready(moment timestamp with time zone) TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.api_keys TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
+
+REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
+
+GRANT SELECT,INSERT ON TABLE app.legal_holds TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.legal_holds TO flo_job;
+
+GRANT UPDATE(released_by) ON TABLE app.legal_holds TO flo_app;
+
+GRANT UPDATE(released_at) ON TABLE app.legal_holds TO flo_app;
+
+GRANT UPDATE(release_reason) ON TABLE app.legal_holds TO flo_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_limits TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
+
+REVOKE ALL ON FUNCTION app.seal_leaf(leaf text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.seal_leaf(leaf text) TO flo_job;
+
+REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) TO flo_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
+
+REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) TO flo_app;
+
+REVOKE ALL ON FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.tenants TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
+
+GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
+
+REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
+
+GRANT SELECT ON TABLE app.archive_files TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.chunks TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.class_changes TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.class_changes TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.cold_policies TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.cold_policies TO flo_job;
+
+GRANT SELECT ON TABLE app.embedding_usage TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embedding_usage TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embeddings TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.embeddings TO flo_job;
+
+GRANT UPDATE(embedding_vector) ON TABLE app.embeddings TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_keys TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.invitations TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.invitations TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.job_runs TO flo_job;
+
+GRANT SELECT,INSERT,DELETE ON TABLE app.leaving_rows TO flo_job;
+
+GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
+
+GRANT SELECT ON TABLE app.restored_rows TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.restored_rows TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.restores TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.restores TO flo_job;
+
+GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
+GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
+
+GRANT SELECT ON TABLE app.sealed_leaves TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.tenant_actions TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_preferences TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.user_preferences TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_roles TO flo_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflows TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.workflows TO flo_job;

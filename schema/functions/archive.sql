@@ -1,0 +1,239 @@
+-- Which rows are due, and the plans of how they leave: which files a leaf, the backlog and old sessions come to, before
+-- the first of them is written.
+
+-- The executions that a run at this moment archives: final, not held, no copies, and past the class of their tenant. With a
+-- leaf that means the whole leaf; in the backlog, or in a class that the tenant has left, it counts from the last that
+-- was heard of the execution.
+CREATE OR REPLACE FUNCTION app.due_executions(moment timestamptz)
+RETURNS TABLE (tenant_id uuid, ttl_class smallint, id uuid, bytes bigint)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT e.tenant_id, e.ttl_class, e.id, app.execution_bytes(e)
+  FROM (
+    SELECT
+      t.id, app.ttl_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.ttl_class(t.hot_ttl_days)) AS before,
+      app.uuid7_floor(moment - make_interval(days => app.ttl_class(t.hot_ttl_days))) AS floor,
+      app.retired_before(app.ttl_class(t.hot_ttl_days), moment) AS leaves_before
+    FROM app.tenants AS t
+    OFFSET 0  -- once a tenant, not once a row
+  ) AS t
+  JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
+  WHERE app.is_final(e.status)
+    AND CASE WHEN e.ttl_class = t.class THEN e.id < t.leaves_before
+      ELSE greatest(e.created_at, e.finished_at) < t.before END
+    AND NOT EXISTS (
+      SELECT FROM app.legal_holds AS h
+      WHERE h.tenant_id = e.tenant_id AND h.released_at IS NULL
+        AND (h.scope = 'tenant' OR h.workflow_id = e.workflow_id OR h.execution_id = e.id)
+    )
+    AND NOT EXISTS (SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+$$;
+
+-- What may not leave with its leaf, one tenant at a time: the unfinished and the held.
+CREATE OR REPLACE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[])
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT kept.tenant_id, (array_agg(kept.id ORDER BY kept.id))[:most]
+  FROM (
+    SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
+    WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
+    UNION
+    SELECT e.tenant_id, e.id FROM app.legal_holds AS h
+    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
+      AND (h.scope = 'tenant' OR e.workflow_id = h.workflow_id OR e.id = h.execution_id)
+    WHERE h.released_at IS NULL AND e.ttl_class = class AND e.id >= lower AND e.id < upper
+  ) AS kept
+  GROUP BY kept.tenant_id LIMIT 1
+$$;
+
+CREATE OR REPLACE FUNCTION app.set_aside(tenant uuid, class smallint, ids uuid[])
+RETURNS bigint
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  moved bigint;
+BEGIN
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  PERFORM app.take_turns(ids, class);
+  UPDATE app.workflow_executions AS e SET ttl_class = 0
+  WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
+  GET DIAGNOSTICS moved = ROW_COUNT;
+  RETURN moved;
+END
+$$;
+
+-- Sessions that nobody has opened or written to for longer than their tenant keeps things hot.
+CREATE OR REPLACE FUNCTION app.due_sessions(moment timestamptz)
+RETURNS TABLE (tenant_id uuid, id uuid, bytes bigint)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT s.tenant_id, s.id, 96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
+  FROM app.tenants AS t
+  JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
+  WHERE NOT EXISTS (
+    SELECT FROM app.legal_holds AS h
+    WHERE h.tenant_id = s.tenant_id AND h.released_at IS NULL AND (h.scope = 'tenant' OR h.workflow_id = s.workflow_id)
+  )
+$$;
+
+CREATE OR REPLACE FUNCTION app.month_of(id uuid)
+RETURNS date
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN date_trunc('month', app.uuid7_moment(id) AT TIME ZONE 'UTC')::date;
+
+-- 64 MB of text a file, so that no machine is too small to write or read one; months do not share files.
+CREATE OR REPLACE FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid)
+RETURNS integer
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  planned integer;
+BEGIN
+  INSERT INTO app.archive_files (
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+  )
+  SELECT
+    tenant_id, 'workflow_executions', month, plan_leaf.leaf, count(*), sum(bytes), sum(text_bytes), sum(checksum),
+    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE place = 1))[1],
+    array_agg(id ORDER BY id DESC) FILTER (WHERE place % 8192 = 0 OR is_last)
+  FROM (
+    SELECT *, row_number() OVER file AS place, lead(id) OVER file IS NULL AS is_last
+    FROM (
+      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
+      FROM (
+        SELECT
+          e.tenant_id, e.id, app.month_of(e.id) AS month, app.execution_bytes(e) AS bytes,
+          app.execution_checksum(e) AS checksum,
+          200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
+        FROM app.workflow_executions AS e
+        WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper
+      ) AS measured
+    ) AS cut
+    WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
+  ) AS placed
+  GROUP BY tenant_id, month, piece;
+  GET DIAGNOSTICS planned = ROW_COUNT;
+  RETURN planned;
+END
+$$;
+
+-- One file for each tenant and month. The rows are remembered: those that change before they leave stay.
+CREATE OR REPLACE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[])
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  planned integer;
+BEGIN
+  WITH leaving AS (
+    SELECT *, app.month_of(m.id) AS month,
+      row_number() OVER file AS place, lead(m.id) OVER file IS NULL AS is_last
+    FROM unnest(measured) AS m
+    WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
+  ),
+  files AS (
+    INSERT INTO app.archive_files AS f (
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+    )
+    SELECT
+      l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
+      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.place = 1))[1],
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.place % 8192 = 0 OR l.is_last)
+    FROM leaving AS l
+    GROUP BY l.tenant_id, l.month
+    RETURNING f.id, f.tenant_id, f.month
+  ),
+  remembered AS (
+    INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum)
+    SELECT l.tenant_id, f.id, l.id, l.checksum FROM leaving AS l JOIN files AS f USING (tenant_id, month)
+  )
+  SELECT count(*) INTO planned FROM files;
+  RETURN planned;
+END
+$$;
+
+-- The next due rows of the backlog, oldest first, as many as one file may carry.
+CREATE OR REPLACE FUNCTION app.plan_backlog(moment timestamptz, most integer, origin text)
+RETURNS integer
+LANGUAGE sql
+AS $$
+  SELECT app.plan_rows('workflow_executions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
+      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
+    FROM (
+      SELECT * FROM app.due_executions(moment) AS d WHERE d.ttl_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
+    ) AS d
+    JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
+    CROSS JOIN LATERAL (
+      SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
+    ) AS t
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < 64000000
+$$;
+
+CREATE OR REPLACE FUNCTION app.plan_sessions(moment timestamptz, most integer, origin text)
+RETURNS integer
+LANGUAGE sql
+AS $$
+  SELECT app.plan_rows('webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum, octet_length(s.messages::text)::bigint AS text_bytes,
+      sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
+    FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
+    JOIN app.webchat_sessions AS s ON s.id = d.id
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < 64000000
+$$;
+
+-- Takes the rows of a verified file out of the hot tier, if each is still as it was planned; else raises FL409.
+CREATE OR REPLACE FUNCTION app.take_out(file uuid)
+RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  planned app.archive_files;
+  taken bigint;
+BEGIN
+  SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
+  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
+  IF planned.source = 'webchat_sessions' THEN
+    DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
+    WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
+  ELSE
+    PERFORM app.take_turns(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
+    DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
+    WHERE r.file_id = file AND e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+      AND app.execution_checksum(e) = r.checksum;
+  END IF;
+  GET DIAGNOSTICS taken = ROW_COUNT;
+  IF taken <> planned.rows THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
+  END IF;
+  DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
+  RETURN taken;
+END
+$$;
+
+-- Whether a row of a planned file is no longer as it was, so that the file could not come out as planned.
+CREATE OR REPLACE FUNCTION app.has_changed(file uuid)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT EXISTS (
+    SELECT FROM app.leaving_rows AS r
+    LEFT JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+    LEFT JOIN app.webchat_sessions AS s ON s.id = r.id AND s.tenant_id = r.tenant_id
+    WHERE r.file_id = file
+      AND r.checksum NOT IN (coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1))
+  )
+$$;

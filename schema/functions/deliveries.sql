@@ -1,0 +1,222 @@
+-- What n8n tells of executions, and how it is recorded.
+
+-- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row comes
+-- out, since a row is an aggregate of its deliveries in which no order counts:
+--   started_at      the earliest that was told, and no later than when it was first told of at all
+--   status          the highest in n8n's order of states
+--   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
+--   error_message   of that status: the longest
+--   execution_data  the largest: what n8n knows of a run only grows
+-- A function, so that a pooled backend plans it once and not for every request.
+-- Repeated deliveries of a large execution cost it once: the first of a run carries the merged execution, later ones its
+-- id alone, and only where data competes for being the largest is it written out and measured.
+CREATE OR REPLACE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[])
+RETURNS SETOF app.merged_delivery
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+  tenant uuid := app.tenant();
+  class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+BEGIN
+  RETURN QUERY
+  WITH delivered AS (
+    SELECT
+      d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
+      app.execution_rank(d.status) AS rank
+    FROM ROWS FROM (
+      jsonb_to_recordset(deliveries) AS (
+        workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
+        finished_at timestamptz, execution_data jsonb, error_message text
+      )
+    ) WITH ORDINALITY AS d (
+      workflow_id, n8n_workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message,
+      ordinal
+    )
+    LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
+    LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
+  ),
+  found AS (
+    SELECT e.n8n_execution_id, e.workflow_id, e AS stored
+    FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  ),
+  judged AS (  -- an execution belongs to the workflow that it is stored under, else to the first known one
+    SELECT
+      d.*,
+      coalesce(f.workflow_id, first_value(d.known_workflow_id) OVER (
+        PARTITION BY d.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
+      )) AS run_workflow_id
+    FROM delivered AS d
+    LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
+  ),
+  told AS (
+    SELECT
+      run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
+    FROM judged
+    WHERE known_workflow_id = run_workflow_id
+    UNION ALL
+    SELECT
+      f.n8n_execution_id, (f.stored).workflow_id, f.n8n_execution_id, app.execution_rank((f.stored).status),
+      (f.stored).status, (f.stored).started_at, (f.stored).finished_at, (f.stored).execution_data,
+      (f.stored).error_message
+    FROM found AS f
+  ),
+  ranked AS (
+    SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
+    FROM told
+    WINDOW runs AS (PARTITION BY run)
+  ),
+  merged AS (
+    SELECT
+      run, n8n_execution_id, run_workflow_id AS workflow_id,
+      min(status) FILTER (WHERE leads) AS status,
+      coalesce(min(started_at), now()) AS started_at,
+      CASE WHEN app.is_final(min(status) FILTER (WHERE leads))
+        THEN coalesce(min(finished_at) FILTER (WHERE leads), now())
+        ELSE max(finished_at) FILTER (WHERE leads)
+      END AS finished_at,
+      (array_agg(execution_data ORDER BY
+        execution_data IS NULL,
+        CASE WHEN contested THEN length(execution_data::text) END DESC,
+        CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
+      ))[1] AS execution_data,
+      (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
+        FILTER (WHERE leads))[1] AS error_message
+    FROM ranked
+    GROUP BY run, n8n_execution_id, run_workflow_id
+  ),
+  placed AS MATERIALIZED (  -- an n8n id and a start make the same id wherever and whenever they arrive
+    SELECT
+      m.run, m.workflow_id, f.stored,
+      ROW(
+        coalesce((f.stored).ttl_class, class),
+        coalesce((f.stored).id, app.uuid7(m.started_at, CASE
+          WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
+          ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+        END)),
+        tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()),
+        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()), app.execution_mode(m.execution_data)
+      )::app.workflow_executions AS execution
+    FROM merged AS m
+    LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
+  ),
+  compared AS (
+    SELECT
+      run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
+      (execution).ttl_class, (execution).id, execution
+    FROM placed
+  ),
+  outcomes AS (
+    SELECT
+      j.ordinal, j.n8n_execution_id, p.run, p.ttl_class, p.id, p.known, row_number() OVER earlier AS turn,
+      CASE
+        WHEN p.run IS NULL THEN 'rejected'
+        WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
+        WHEN row_number() OVER earlier = 1 THEN 'created'
+        WHEN j.rank > max(j.rank) OVER before THEN 'updated'
+        WHEN j.rank < max(j.rank) OVER before THEN 'unchanged'
+        WHEN (j.started_at, j.finished_at, j.error_message, j.execution_data) IS NOT DISTINCT FROM (
+          lag(j.started_at) OVER earlier, lag(j.finished_at) OVER earlier,
+          lag(j.error_message) OVER earlier, lag(j.execution_data) OVER earlier
+        ) THEN 'unchanged'
+        ELSE 'updated'
+      END AS outcome,
+      CASE
+        WHEN j.known_workflow_id IS NULL THEN 'workflow_not_found'
+        WHEN p.run IS NULL THEN 'other_workflows_execution'
+      END AS rejection
+    FROM judged AS j
+    LEFT JOIN (SELECT run, workflow_id, ttl_class, id, known, differs FROM compared) AS p
+      ON p.run = j.run AND p.workflow_id = j.known_workflow_id
+    WINDOW
+      earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
+      before AS (PARTITION BY p.run ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+  )
+  SELECT
+    o.ordinal, o.n8n_execution_id, o.outcome, o.rejection, o.known,
+    CASE
+      WHEN c.run IS NOT NULL THEN c.execution
+      ELSE ROW(
+        o.ttl_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+      )::app.workflow_executions
+    END
+  FROM outcomes AS o
+  LEFT JOIN compared AS c ON o.turn = 1 AND c.run = o.run
+  ORDER BY o.ordinal;
+END
+$$;
+
+-- Merges deliveries and writes what they come to. What starts before its class's leaves goes to the backlog, and so does what
+-- may be archived already: flomastr.late looks there.
+CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
+RETURNS SETOF app.merged_delivery
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  n8n_ids text[] := ARRAY(
+    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'n8n_execution_id' <> ''
+  );
+  archived uuid := (
+    SELECT f.last_id FROM app.archive_files AS f
+    WHERE f.tenant_id = app.tenant() AND f.source = 'workflow_executions' AND f.state = 'stored'
+    ORDER BY f.last_id DESC LIMIT 1
+  );
+  results app.merged_delivery[];
+BEGIN
+  -- two transactions that record one execution take turns, else both would find nothing
+  PERFORM pg_advisory_xact_lock(turn)
+  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+
+  results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
+
+  INSERT INTO app.workflow_executions (
+    ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
+  )
+  SELECT
+    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.class_for((r.execution).id, (r.execution).ttl_class) END,
+    (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
+    (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
+  FROM unnest(results) AS r
+  WHERE r.outcome = 'created';
+
+  -- asked first, since an UPDATE that finds nothing still opens every partition
+  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
+    UPDATE app.workflow_executions AS e
+    SET status = (r.execution).status, started_at = (r.execution).started_at,
+      finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
+      error_message = (r.execution).error_message
+    FROM unnest(results) AS r
+    WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
+      AND e.ttl_class = (r.execution).ttl_class AND e.id = (r.execution).id;
+  END IF;
+
+  RETURN QUERY SELECT * FROM unnest(results);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION app.why_rejected(rejection text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE rejection
+  WHEN 'workflow_not_found' THEN 'workflow_id: there is no such workflow.'
+  WHEN 'other_workflows_execution' THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'
+END;
+
+-- Raises, so that a refused delivery leaves no Idempotency-Key behind and may be repeated until it is taken.
+CREATE OR REPLACE FUNCTION app.require_recorded(rejection text)
+RETURNS boolean
+LANGUAGE plpgsql
+IMMUTABLE
+AS $$
+BEGIN
+  IF rejection IS NOT NULL THEN
+    RAISE EXCEPTION USING
+      errcode = CASE rejection WHEN 'workflow_not_found' THEN 'FL404' ELSE 'FL409' END,
+      constraint = rejection, message = app.why_rejected(rejection);
+  END IF;
+  RETURN true;
+END
+$$;

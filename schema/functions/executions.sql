@@ -1,0 +1,92 @@
+-- Reading executions, and the turns that those take who write them.
+
+CREATE OR REPLACE FUNCTION app.is_final(status text)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN status IN ('crashed', 'canceled', 'error', 'success');
+
+CREATE OR REPLACE FUNCTION app.require_not_reopened(old_status text, new_status text)
+RETURNS boolean
+LANGUAGE plpgsql
+IMMUTABLE
+AS $$
+BEGIN
+  IF app.is_final(old_status) AND NOT app.is_final(new_status) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'execution_is_final',
+      message = format('body.status: the execution has ended with %s and does not go back to %s.', old_status, new_status);
+  END IF;
+  RETURN true;
+END
+$$;
+
+-- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
+-- planning over every leaf costs more than reading a page.
+CREATE OR REPLACE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
+RETURNS SETOF app.workflow_executions
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_custom_plan  -- only a plan for these very bounds leaves leaves out
+AS $$
+DECLARE
+  top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
+  latest timestamptz := least(now(), app.uuid7_moment(top));
+  bottom uuid;
+  days integer;
+  found integer;
+BEGIN
+  FOREACH days IN ARRAY '{2,30,100000}'::integer[] LOOP
+    bottom := app.uuid7_floor(greatest(latest - make_interval(days => days), to_timestamp(0)));
+    RETURN QUERY
+    SELECT e.*
+    FROM app.workflow_executions AS e
+    WHERE e.id >= bottom AND e.id < top
+      AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
+      AND (with_status IS NULL OR e.status = with_status)
+    ORDER BY e.id DESC
+    LIMIT wanted;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    wanted := wanted - found;
+    EXIT WHEN wanted = 0;
+    top := bottom;
+  END LOOP;
+END
+$$;
+
+-- The lock of an execution in its tenant. No table holds which there are, so that dropping a leaf forgets them;
+-- 32 locks a tenant, always taken in their order, keep the lock table small.
+CREATE OR REPLACE FUNCTION app.turn(n8n_execution_id text)
+RETURNS bigint
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN hashtextextended(app.tenant()::text, mod(hashtext(n8n_execution_id), 32));
+
+-- For a statement that changes one row: without a turn, a delivery that has read the row before would undo the change.
+CREATE OR REPLACE FUNCTION app.await_turn(n8n_execution_id text)
+RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(app.turn(n8n_execution_id));
+  RETURN true;
+END
+$$;
+
+-- Keeps the deliveries of these executions of the entered tenant waiting until the transaction ends.
+CREATE OR REPLACE FUNCTION app.take_turns(ids uuid[], class smallint)
+RETURNS void
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(turns.turn) FROM (
+    SELECT DISTINCT app.turn(e.n8n_execution_id) AS turn
+    FROM app.workflow_executions AS e
+    WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+      AND e.n8n_execution_id IS NOT NULL
+    ORDER BY 1
+  ) AS turns;
+END
+$$;

@@ -1,0 +1,21 @@
+-- Takes the key, or tells why not: FL208 there is an answer already, FL422 it was used for something else.
+-- While another transaction holds it, this one waits for it (lock_timeout).
+CREATE OR REPLACE FUNCTION app.claim_key(claimed text, request_fingerprint bytea)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (claimed, request_fingerprint) ON CONFLICT DO NOTHING;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  IF EXISTS (
+    SELECT FROM app.idempotency_keys AS k
+    WHERE k.actor = current_setting('app.actor') AND k.key = claimed AND k.fingerprint = request_fingerprint
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered', message = 'This request has been answered.';
+  END IF;
+  RAISE EXCEPTION USING errcode = 'FL422', constraint = 'idempotency_key_reused',
+    message = 'This Idempotency-Key was used for another request. Send a new key.';
+END
+$$;

@@ -1,0 +1,61 @@
+-- Bases as requests make and delete them.
+
+-- A base of the entered tenant, with the model that it is searched by.
+CREATE OR REPLACE FUNCTION app.create_knowledge_base(
+  name text, description text, source_type text, source_metadata jsonb, model text
+)
+RETURNS app.knowledge_bases
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  created app.knowledge_bases;
+BEGIN
+  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata)
+  VALUES (
+    create_knowledge_base.name, create_knowledge_base.description, create_knowledge_base.source_type,
+    create_knowledge_base.source_metadata
+  )
+  RETURNING b.* INTO created;
+  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (created.id, model, true);
+  RETURN created;
+END
+$$;
+
+-- An entry of the index as the original had it: the base of that name, made if there is none, and its text in it.
+CREATE OR REPLACE FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb)
+RETURNS TABLE (id uuid, tenant_id uuid, document_id uuid, pending_models text[])
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  base uuid;
+BEGIN
+  LOOP
+    UPDATE app.knowledge_bases AS b
+    SET description = content, source_metadata = coalesce(metadata, b.source_metadata), updated_at = now()
+    WHERE b.name = title RETURNING b.id INTO base;
+    EXIT WHEN FOUND;
+    BEGIN
+      base := (app.create_knowledge_base(title, content, 'index', coalesce(metadata, '{}'), model)).id;
+      EXIT;
+    EXCEPTION WHEN unique_violation THEN
+      CONTINUE;  -- another made it at this moment
+    END;
+  END LOOP;
+  RETURN QUERY
+  SELECT base, (s.document).tenant_id, (s.document).id, s.pending_models
+  FROM app.store_documents(base, jsonb_build_array(sent)) AS s;
+END
+$$;
+
+-- Takes a base out with all that is in it, or returns nothing: the base first, then its tasks, as who embeds them does.
+CREATE OR REPLACE FUNCTION app.delete_knowledge_base(base uuid, if_match text[])
+RETURNS SETOF app.knowledge_bases
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR UPDATE;
+  PERFORM FROM app.embedding_tasks AS t WHERE t.knowledge_base_id = base ORDER BY t.id FOR UPDATE;
+  RETURN QUERY
+  DELETE FROM app.knowledge_bases AS b WHERE b.id = base AND app.require_match(app.etag(b), if_match) RETURNING b.*;
+END
+$$;

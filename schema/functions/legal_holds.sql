@@ -1,0 +1,91 @@
+-- Who places and releases holds, and what is under one.
+
+-- Whether a row is under a hold: of its tenant, of its workflow, or of itself.
+CREATE OR REPLACE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL, execution uuid DEFAULT NULL)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+  SELECT EXISTS (
+    SELECT FROM app.legal_holds AS h
+    WHERE h.tenant_id = tenant AND h.released_at IS NULL
+      AND (h.scope = 'tenant' OR h.workflow_id = workflow OR h.execution_id = execution)
+  )
+$$;
+
+-- A tenant is under a hold when anything of it is.
+CREATE OR REPLACE FUNCTION app.has_holds(tenant uuid)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$ SELECT EXISTS (SELECT FROM app.legal_holds AS h WHERE h.tenant_id = tenant AND h.released_at IS NULL) $$;
+
+-- Who places a hold and who deletes take turns in a tenant, so that nothing is deleted once its hold is there.
+CREATE OR REPLACE FUNCTION app.turn_of_holds(tenant uuid)
+RETURNS bigint
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN hashtextextended('app.legal_holds ' || tenant, 0);
+
+-- True, or FL409. `wholly`: any hold within the tenant counts, whatever it is of.
+CREATE OR REPLACE FUNCTION app.require_not_held(
+  tenant uuid, workflow uuid DEFAULT NULL, execution uuid DEFAULT NULL, wholly boolean DEFAULT false
+)
+RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(app.turn_of_holds(tenant));
+  IF app.is_held(tenant, workflow, execution) OR wholly AND app.has_holds(tenant) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'legal_hold',
+      message = 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.';
+  END IF;
+  RETURN true;
+END
+$$;
+
+-- Places a hold in the entered tenant, on what it has, or raises FL404. What is being deleted is waited for.
+CREATE OR REPLACE FUNCTION app.place_hold(scope text, workflow uuid, execution uuid, reason text)
+RETURNS SETOF app.legal_holds
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan  -- only a plan for this very id leaves leaves out
+AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
+  PERFORM pg_advisory_xact_lock(app.turn_of_holds(app.tenant()));
+  IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.workflow_id: there is no such workflow.';
+  ELSIF execution IS NOT NULL
+    AND NOT EXISTS (SELECT FROM app.workflow_executions AS e WHERE e.id = execution)
+    AND NOT EXISTS (
+      SELECT FROM app.archive_files AS f
+      WHERE f.source = 'workflow_executions' AND f.state = 'stored' AND execution BETWEEN f.first_id AND f.last_id
+    ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.execution_id: there is no such execution, neither hot nor archived.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason)
+  VALUES (place_hold.scope, workflow, execution, place_hold.reason) RETURNING *;
+END
+$$;
+
+-- Ends a hold once. It stays as a record of who placed and who released it, and why.
+CREATE OR REPLACE FUNCTION app.release_hold(hold uuid, reason text)
+RETURNS SETOF app.legal_holds
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RETURN QUERY
+  UPDATE app.legal_holds AS h
+  SET released_by = current_setting('app.actor'), released_at = now(), release_reason = release_hold.reason
+  WHERE h.id = hold AND h.released_at IS NULL RETURNING h.*;
+  IF NOT FOUND AND EXISTS (SELECT FROM app.legal_holds AS h WHERE h.id = hold) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'hold_is_released', message = 'The hold has been released.';
+  END IF;
+END
+$$;

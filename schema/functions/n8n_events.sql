@@ -1,0 +1,50 @@
+-- Events as n8n posts them: workflows that nobody has told us of are made, then their executions are recorded.
+
+-- Makes the workflows that are missing. One whose name nobody has told is called by its n8n id until somebody does.
+-- One statement in one order, so that batches at once wait for each other and never in a circle; it leaves alone, and
+-- unlocked, what is known.
+CREATE OR REPLACE FUNCTION app.meet_workflows(events jsonb)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  INSERT INTO app.workflows AS w (n8n_workflow_id, name)
+  SELECT e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
+  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
+  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id
+  WHERE e.n8n_workflow_id IS NOT NULL AND (
+    known.id IS NULL
+    OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
+  )
+  GROUP BY e.n8n_workflow_id
+  ORDER BY e.n8n_workflow_id COLLATE "C"
+  ON CONFLICT ON CONSTRAINT workflows_n8n_workflow_id_key DO UPDATE
+  SET name = excluded.name, updated_at = now()
+  WHERE w.name = w.n8n_workflow_id AND excluded.name <> w.name;
+END
+$$;
+
+-- Records events: deliveries as app.record_executions takes them, with workflow_name. One that has an outcome already
+-- (ignored, or rejected with an error) is told as it stands. Returns a row for each, in order.
+CREATE OR REPLACE FUNCTION app.record_events(events jsonb)
+RETURNS TABLE (n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM app.meet_workflows(events);
+  RETURN QUERY
+  WITH told AS (
+    SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS place
+    FROM ROWS FROM (
+      jsonb_to_recordset(events) AS (n8n_execution_id text, n8n_workflow_id text, outcome text, error text)
+    ) WITH ORDINALITY AS e (n8n_execution_id, n8n_workflow_id, outcome, error, ordinal)
+  )
+  SELECT
+    t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
+    coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection))
+  FROM told AS t
+  LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))')) AS r
+    ON r.ordinal = t.place AND t.outcome IS NULL
+  ORDER BY t.ordinal;
+END
+$$;

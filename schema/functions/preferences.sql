@@ -1,0 +1,16 @@
+-- The preferences, unless they are too many to be stored: `field` is what made them so.
+CREATE OR REPLACE FUNCTION app.bounded(preferences jsonb, field text)
+RETURNS jsonb
+LANGUAGE plpgsql
+IMMUTABLE
+AS $$
+BEGIN
+  IF octet_length(preferences::text) > 250000 THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'preferences_too_large',
+      message = format(
+        '%s: the preferences would have %s bytes, and may have 250000.', field, octet_length(preferences::text)
+      );
+  END IF;
+  RETURN preferences;
+END
+$$;

@@ -1,0 +1,91 @@
+-- Copies of archived executions: how they come back, and how they go again.
+
+-- Brings archived executions back as copies of a restore, in the turn of their deliveries. What is hot already is left
+-- alone; a copy that another restore brought back stays for this one too. Those whose workflow is gone are `orphaned`.
+CREATE OR REPLACE FUNCTION app.bring_back(restore uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves leaves out
+AS $$
+DECLARE
+  tenant uuid;
+  ids uuid[] := ARRAY(SELECT (a ->> 'id')::uuid FROM jsonb_array_elements(archived) AS a ORDER BY 1);
+  n8n_ids text[] := ARRAY(
+    SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
+  );
+  hot uuid[];
+  taken text[];
+BEGIN
+  SELECT r.tenant_id INTO STRICT tenant FROM app.restores AS r WHERE r.id = restore AND r.state = 'running' FOR UPDATE;
+  PERFORM set_config('app.tenant_id', tenant::text, true);
+  PERFORM pg_advisory_xact_lock(turns.turn)
+  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  hot := ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  );
+  taken := ARRAY(
+    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  );
+
+  WITH copies AS (
+    INSERT INTO app.workflow_executions AS e (
+      ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+      error_message, execution_data
+    )
+    SELECT
+      0, a.id, tenant, w.id, a.n8n_execution_id, a.status, a.started_at, a.finished_at, a.created_at,
+      a.error_message, a.execution_data::jsonb
+    FROM jsonb_to_recordset(archived) AS a (
+      id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz, finished_at timestamptz,
+      created_at timestamptz, error_message text, execution_data text
+    )
+    JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
+    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
+      AND NOT EXISTS (  -- who deleted a copy does not get it again
+        SELECT FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.restore_id = restore
+      )
+    RETURNING e.id, app.execution_checksum(e) AS checksum
+  )
+  INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
+  SELECT tenant, c.id, restore, c.checksum FROM copies AS c
+  UNION ALL
+  (
+    SELECT DISTINCT ON (r.id) tenant, r.id, restore, r.checksum FROM app.restored_rows AS r
+    WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.restore_id <> restore
+  )
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS brought = ROW_COUNT;
+  UPDATE app.restores AS r SET rows_done = r.rows_done + brought WHERE r.id = restore;
+
+  SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
+  WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
+END
+$$;
+
+-- Ends the next copies of a restore: those that are as they were are deleted, held ones too, since what they are copies
+-- of stays; unless another restore goes on with them. What was written to since is an execution like any other.
+CREATE OR REPLACE FUNCTION app.take_back(restore uuid, most integer, OUT ended bigint, OUT deleted bigint)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  tenant uuid := (SELECT r.tenant_id FROM app.restores AS r WHERE r.id = restore);
+  ids uuid[] := ARRAY(
+    SELECT r.id FROM app.restored_rows AS r
+    WHERE r.tenant_id = tenant AND r.restore_id = restore ORDER BY r.id LIMIT most
+  );
+BEGIN
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  PERFORM app.take_turns(ids, 0::smallint);
+  DELETE FROM app.workflow_executions AS e USING app.restored_rows AS r
+  WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids)
+    AND e.ttl_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
+    AND NOT EXISTS (
+      SELECT FROM app.restored_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.restore_id <> restore
+    );
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  DELETE FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids);
+  GET DIAGNOSTICS ended = ROW_COUNT;
+END
+$$;

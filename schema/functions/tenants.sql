@@ -1,0 +1,128 @@
+-- The life of a tenant (provisioned, suspended, deleted, restored, gone), and its policies.
+
+-- What the entered tenant is promised and held to. cold_ttl_days is NULL where files are kept for ever.
+CREATE OR REPLACE FUNCTION app.policies()
+RETURNS TABLE (
+  tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
+  rate_limit_per_minute integer
+)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT t.id, t.hot_ttl_days, c.cold_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id)
+  FROM app.tenants AS t
+  LEFT JOIN app.cold_policies AS c ON c.tenant_id = t.id
+  WHERE t.id = app.tenant()
+$$;
+
+-- Changes what `changes` names. The rate limit is the platform's to say, not the tenant's own.
+CREATE OR REPLACE FUNCTION app.change_policies(changes jsonb, if_match text[])
+RETURNS TABLE (
+  tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
+  rate_limit_per_minute integer
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR UPDATE;
+  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies() AS p;
+  IF changes ? 'rate_limit_per_minute' AND app.role() IS DISTINCT FROM 'super_admin' THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
+      message = 'body.rate_limit_per_minute: only super admins may change it.';
+  ELSIF changes ? 'rate_limit_per_minute' THEN
+    INSERT INTO app.rate_limits (rate_limit_per_minute) VALUES ((changes ->> 'rate_limit_per_minute')::integer)
+    ON CONFLICT ON CONSTRAINT rate_limits_pkey DO UPDATE SET rate_limit_per_minute = excluded.rate_limit_per_minute;
+  END IF;
+  IF changes -> 'cold_ttl_days' = 'null' THEN
+    DELETE FROM app.cold_policies AS c WHERE c.tenant_id = app.tenant();
+  ELSIF changes ? 'cold_ttl_days' THEN
+    INSERT INTO app.cold_policies (cold_ttl_days) VALUES ((changes ->> 'cold_ttl_days')::integer)
+    ON CONFLICT ON CONSTRAINT cold_policies_pkey DO UPDATE SET cold_ttl_days = excluded.cold_ttl_days;
+  END IF;
+  UPDATE app.tenants AS t
+  SET (hot_ttl_days, confidence_threshold, updated_at) = (
+    SELECT c.hot_ttl_days, c.confidence_threshold, now() FROM jsonb_populate_record(t, changes) AS c
+  )
+  WHERE t.id = app.tenant();
+  RETURN QUERY SELECT * FROM app.policies();
+END
+$$;
+
+CREATE OR REPLACE FUNCTION app.tenant_state(tenant app.tenants)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN (tenant).deleted_at IS NULL THEN (tenant).status ELSE 'deleted' END;
+
+-- Takes a tenant from one state to another, or raises FL404, FL409, FL422. Returns its state after it. To delete for ever is
+-- to ask for its erasure, from which there is no way back.
+CREATE OR REPLACE FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text DEFAULT NULL)
+RETURNS TABLE (tenant_id uuid, action text, status text, created_at timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  tenant app.tenants;
+  state text;
+BEGIN
+  SELECT * INTO tenant FROM app.tenants AS t WHERE t.slug = lower(named) OR t.id = app.id_in(named) FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found', message = 'There is no such tenant.';
+  END IF;
+  state := CASE
+    WHEN EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = tenant.id AND e.user_id IS NULL) THEN 'being erased'
+    ELSE app.tenant_state(tenant)
+  END;
+  IF NOT (CASE wanted
+    WHEN 'suspend' THEN state IN ('active', 'inactive')
+    WHEN 'reactivate' THEN state IN ('suspended', 'inactive')
+    WHEN 'soft_delete' THEN state NOT IN ('deleted', 'being erased')
+    ELSE state = 'deleted'  -- restore, hard_delete
+  END) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = format('The tenant is %s, so this cannot be done: %s.', state, wanted);
+  END IF;
+  IF wanted = 'hard_delete' AND confirmation IS DISTINCT FROM tenant.slug THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'not_confirmed',
+      message = 'body.confirm: type the slug of the tenant, exactly, to delete it for ever.';
+  END IF;
+  IF wanted = 'hard_delete' AND app.has_holds(tenant.id) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'legal_hold',
+      message = 'Something of the tenant is under a legal hold. Release its holds first.';
+  END IF;
+  INSERT INTO app.tenant_actions AS a (tenant_id, slug, action, reason) VALUES (tenant.id, tenant.slug, wanted, reason);
+  IF wanted = 'hard_delete' THEN
+    INSERT INTO app.erasures AS e (tenant_id) VALUES (tenant.id);
+  ELSE
+    UPDATE app.tenants AS t SET
+      status = CASE wanted WHEN 'suspend' THEN 'suspended' WHEN 'reactivate' THEN 'active' ELSE t.status END,
+      deleted_at = CASE wanted WHEN 'soft_delete' THEN now() WHEN 'restore' THEN NULL ELSE t.deleted_at END,
+      updated_at = now()
+    WHERE t.id = tenant.id
+    RETURNING t.* INTO tenant;
+  END IF;
+  RETURN QUERY
+  SELECT tenant.id, wanted, CASE wanted WHEN 'hard_delete' THEN 'being erased' ELSE app.tenant_state(tenant) END, now();
+END
+$$;
+
+-- A tenant and its owner at once. An owner who is known by e-mail alone accepts on the first visit.
+CREATE OR REPLACE FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text)
+RETURNS TABLE (tenant_id uuid, tenant_slug text, owner_user_id text, membership_id uuid)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  tenant uuid := app.uuid7();
+BEGIN
+  INSERT INTO app.tenants (id, slug, name, n8n_url)
+  VALUES (tenant, provision_tenant.slug, provision_tenant.name, provision_tenant.n8n_url);
+  INSERT INTO app.tenant_actions (tenant_id, slug, action) VALUES (tenant, provision_tenant.slug, 'provision');
+  RETURN QUERY
+  INSERT INTO app.tenant_memberships AS m (tenant_id, user_id, role, status)
+  VALUES (
+    tenant, coalesce(owner_id, app.invited(owner_email)), 'owner',
+    CASE WHEN owner_id IS NULL THEN 'pending' ELSE 'active' END
+  )
+  RETURNING tenant, provision_tenant.slug, m.user_id, m.id;
+END
+$$;

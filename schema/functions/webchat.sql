@@ -1,0 +1,32 @@
+-- Appends messages to a session, in their order. Returns them with their numbers, and how many there then are.
+CREATE OR REPLACE FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  session record;
+  moment timestamptz;
+  bytes integer;
+BEGIN
+  SELECT s.id, s.messages, s.message_count INTO session
+  FROM app.webchat_sessions AS s WHERE s.session_key = key FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+  moment := clock_timestamp();  -- now that it is this one's turn
+  SELECT jsonb_agg(
+    m.message || jsonb_build_object('id', session.message_count + m.place, 'created_at', moment) ORDER BY m.place
+  )
+  INTO numbered
+  FROM jsonb_array_elements(appended) WITH ORDINALITY AS m (message, place);
+  total := session.message_count + jsonb_array_length(numbered);
+  bytes := octet_length((session.messages || numbered)::text);
+  IF total > 1000 OR bytes > 1000000 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'session_full',
+      message = format(
+        'The session would have %s messages and %s bytes, and may have 1000 and 1000000. '
+        'Send less, or delete the session and open it anew.', total, bytes
+      );
+  END IF;
+  UPDATE app.webchat_sessions AS s SET messages = s.messages || numbered, updated_at = moment WHERE s.id = session.id;
+END
+$$;

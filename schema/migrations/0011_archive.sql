@@ -1,0 +1,100 @@
+-- The cold tier: files in object storage, and the manifest of them, which says what each holds and whether it counts.
+
+CREATE TABLE app.archive_files (
+  id uuid PRIMARY KEY DEFAULT app.uuid7(),
+  tenant_id uuid NOT NULL REFERENCES app.tenants,
+  source text NOT NULL CHECK (source IN ('workflow_executions', 'webchat_sessions')),
+  month date NOT NULL CHECK (extract(DAY FROM month) = 1),  -- of the moments in the ids
+  -- writing: not yet there; verified: read back; stored: the rows are here and not hot; replaced: by another file
+  state text NOT NULL DEFAULT 'writing' CHECK (state IN ('writing', 'verified', 'stored', 'replaced')),
+  origin text NOT NULL,  -- the leaf that it takes the place of, or which run of which job made it
+  rows bigint NOT NULL CHECK (rows > 0),
+  bytes bigint NOT NULL,  -- of the rows as they were stored hot
+  text_bytes bigint NOT NULL,  -- of the rows written out
+  checksum numeric NOT NULL,  -- the sum of their checksums
+  first_id uuid NOT NULL,
+  last_id uuid NOT NULL,
+  fences uuid[] NOT NULL,  -- the lowest id of each row group; the file is newest first
+  file_bytes bigint,  -- from here on known when it is verified
+  sha256 text,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  stored_at timestamptz,
+  replaced_at timestamptz
+);
+CREATE INDEX archive_files_newest ON app.archive_files (tenant_id, source, last_id DESC) WHERE state = 'stored';
+CREATE INDEX archive_files_tenant_id ON app.archive_files (tenant_id, id DESC);
+CREATE INDEX archive_files_origin ON app.archive_files (origin) WHERE state IN ('writing', 'verified');
+CREATE INDEX archive_files_replaced ON app.archive_files (replaced_at) WHERE state = 'replaced';
+CREATE UNIQUE INDEX archive_files_of_tenant ON app.archive_files (tenant_id, id);  -- what leaving rows refer to
+CALL app.isolate('app.archive_files');
+REVOKE INSERT, UPDATE, DELETE ON app.archive_files FROM flo_app;
+CALL app.open_to_jobs('app.archive_files', 'SELECT, INSERT, UPDATE, DELETE');
+
+-- What a stored file has of a held workflow is not known here, so any hold of its tenant keeps it. To replace it by
+-- another file is no deletion.
+CREATE TRIGGER keep_held BEFORE DELETE ON app.archive_files
+FOR EACH ROW WHEN (OLD.state = 'stored') EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
+
+-- Rows that leave one by one and not with a leaf, as they were when their file was planned.
+CREATE TABLE app.leaving_rows (
+  tenant_id uuid NOT NULL,
+  file_id uuid NOT NULL,
+  id uuid NOT NULL,
+  checksum bigint NOT NULL,
+  PRIMARY KEY (file_id, id),
+  FOREIGN KEY (tenant_id, file_id) REFERENCES app.archive_files (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX leaving_rows_tenant_id ON app.leaving_rows (tenant_id);
+CALL app.isolate('app.leaving_rows');
+REVOKE ALL ON app.leaving_rows FROM flo_app;
+CALL app.open_to_jobs('app.leaving_rows', 'SELECT, INSERT, DELETE');
+
+-- A row of the hot tier as app.plan_rows takes it.
+CREATE TYPE app.measured_row AS (tenant_id uuid, id uuid, bytes bigint, text_bytes bigint, checksum bigint);
+
+-- Leaves that no longer change: whatever is written to one breaks its seal, and it is exported anew.
+CREATE TABLE app.sealed_leaves (
+  leaf text PRIMARY KEY,
+  sealed_at timestamptz NOT NULL DEFAULT now(),
+  broken_at timestamptz
+);
+CALL app.open_to_jobs('app.sealed_leaves', 'SELECT');
+CREATE POLICY gate ON app.sealed_leaves TO flo_owner USING (true) WITH CHECK (true);
+
+-- Copies of archived executions that were brought back, until when, and as they were: a copy that was changed since is an
+-- execution like any other and is archived again.
+CREATE TABLE app.restores (
+  id uuid PRIMARY KEY DEFAULT app.uuid7(),
+  tenant_id uuid NOT NULL DEFAULT app.tenant() REFERENCES app.tenants,
+  first_at timestamptz NOT NULL,
+  last_at timestamptz NOT NULL CHECK (last_at > first_at),
+  workflow_id uuid,
+  days integer NOT NULL CHECK (days BETWEEN 1 AND 90),
+  state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'running', 'done', 'failed', 'expired')),
+  rows_total bigint,
+  rows_done bigint NOT NULL DEFAULT 0,
+  error text,
+  created_by text NOT NULL DEFAULT current_setting('app.actor'),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,
+  expires_at timestamptz  -- known when it is done
+);
+CREATE INDEX restores_tenant_id ON app.restores (tenant_id, id DESC);
+CREATE INDEX restores_open ON app.restores (state) WHERE state IN ('pending', 'running', 'done');
+CREATE UNIQUE INDEX restores_of_tenant ON app.restores (tenant_id, id);
+CALL app.isolate('app.restores');
+REVOKE UPDATE, DELETE ON app.restores FROM flo_app;
+CALL app.open_to_jobs('app.restores', 'SELECT, UPDATE, DELETE');
+
+CREATE TABLE app.restored_rows (
+  tenant_id uuid NOT NULL,
+  id uuid NOT NULL,
+  restore_id uuid NOT NULL,
+  checksum bigint NOT NULL,
+  PRIMARY KEY (tenant_id, id, restore_id),
+  FOREIGN KEY (tenant_id, restore_id) REFERENCES app.restores (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX restored_rows_restore_id ON app.restored_rows (tenant_id, restore_id);
+CALL app.isolate('app.restored_rows');
+REVOKE INSERT, UPDATE, DELETE ON app.restored_rows FROM flo_app;
+CALL app.open_to_jobs('app.restored_rows', 'SELECT, INSERT, DELETE');
