@@ -77,3 +77,13 @@ def test_every_command_that_is_named_exists() -> None:
     assert set(re.findall(r"python -m dev (\w+)", text)) <= set(commands[1].split(","))
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`|&& )(?:[A-Z]+=\S+ )*make ([a-z]+)", text, re.MULTILINE)) <= targets
+
+
+def test_every_file_and_sql_function_that_is_named_exists() -> None:
+    text = "\n".join(prose(page) for page in PAGES)
+    named = set(re.findall(r"`((?:layers|functions|schema|dev|tests|docs)/[\w./-]+|flomastr/[\w./-]+\.py)", text))
+    folder = {"flomastr": ROOT / "layers/flomastr"}
+    files = {name: folder.get(name.partition("/")[0], ROOT) / name for name in named if "NNNN" not in name}
+    assert sorted(name for name, file in files.items() if not file.exists()) == []
+    schema = "\n".join(file.read_text() for file in (ROOT / "schema").rglob("*.sql"))
+    assert sorted(name for name in set(re.findall(r"`(app\.\w+)", text)) if not re.search(rf"{name}\b", schema)) == []
