@@ -59,12 +59,12 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.docs.openapi import write
 
             write()
-        case "routes":
-            from dev.docs.routes import write
-
-            write()
         case "schema":
             from dev.docs.schema import write
+
+            write()
+        case "docs":
+            from dev.docs.pages import write
 
             write()
         case _:
@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     filled.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
 
     commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
-    commands.add_parser("routes", parents=[shared], help="write README's table of routes anew")
     commands.add_parser("schema", parents=[shared], help="write schema/current.sql anew")
+    commands.add_parser("docs", parents=[shared], help="write the generated pages of docs/reference anew")
 
     invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
     invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")

@@ -1,6 +1,5 @@
-"""Every route as the code of the functions has it, and README's table of them."""
+"""Every route as the code of the functions has it, and docs/reference/endpoints.md, the table of them."""
 
-import re
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,23 +7,35 @@ from importlib import import_module
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from dev.errors import Problem
 from dev.paths import ROOT
 from flomastr.database.access import UNLIMITED
 
 LAYER = str(ROOT / "layers/flomastr")
-README = ROOT / "README.md"
-TABLE = re.compile(r"(?<=<!-- routes -->\n).*?(?=<!-- /routes -->\n)", re.DOTALL)  # python -m dev routes
+INTRODUCTION = """\
+# Endpoints
+
+`python -m dev docs` generates this page from the routes of `functions/`.
+
+The column "who" names the scope that a caller needs. `open` needs no caller, `signed in` needs a person, `super admins`
+needs that role. [Roles and scopes](roles-and-scopes.md) says which role has which scope, and
+[HTTP conventions](http-conventions.md) says what holds on every route. The platform serves the full contract at
+`/routes/openapi.json`, and a page to read it at `/routes/docs`.
+"""
 
 
 def applications() -> Iterator[FastAPI]:
     """Of the functions that have one."""
-    if LAYER not in sys.path:
-        sys.path.append(LAYER)
+    find_layer()
     for handler in sorted(ROOT.glob("functions/*/handler.py")):
         app = getattr(import_module(f"functions.{handler.parent.name}.handler"), "app", None)
         if app:
             yield app
+
+
+def find_layer() -> None:
+    """Make `flomastr` importable, as it is in a function."""
+    if LAYER not in sys.path:
+        sys.path.append(LAYER)
 
 
 def routes_of(app: FastAPI) -> list[APIRoute]:
@@ -57,16 +68,8 @@ def summary_of(route: APIRoute) -> str:
     return route.name.replace("_", " ").capitalize().replace(" api ", " API ")
 
 
-def write() -> None:
-    """Bring README's table to what the code says."""
-    README.write_text(with_table(README.read_text()))
-
-
-def with_table(text: str) -> str:
-    replaced, places = TABLE.subn(lambda _: table(), text)
-    if places != 1:
-        raise Problem("README.md needs one <!-- routes --> and one <!-- /routes -->, each on a line of its own.")
-    return replaced
+def page() -> str:
+    return f"{INTRODUCTION}\n{table()}"
 
 
 def table() -> str:

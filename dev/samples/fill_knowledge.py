@@ -88,8 +88,9 @@ def _documents(passages: int) -> Iterator[Json]:
 
 
 def _texts() -> Iterator[str]:
-    """Each another one: sentences of the README in a new order."""
-    sentences = [line.strip() for line in (ROOT / "README.md").read_text().split(". ") if len(line) > 40]
+    """Each another one: sentences of the decisions in a new order."""
+    text = "\n\n".join(page.read_text() for page in sorted((ROOT / "docs/decisions").glob("0*.md")))
+    sentences = [line.strip(" .") for line in text.replace("\n\n", ". ").split(". ") if len(line) > 40]
     random, number = Random(1), 0
     while True:
         number += 1

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from flomastr.caller import Caller
-from flomastr.database.session import access
+from flomastr.database import access
 from tests.support.factories import Factory, machine
 
 ROLES = ["member", "admin", "owner", "super_admin"]

@@ -14,35 +14,38 @@ from flomastr.errors import Unavailable
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=str.upper)
 
-    database_secret: str = ""  # a Secrets Manager id: see Credentials
-    database_url: str = ""  # local runs only, in place of the secret
-    signing_key: str = ""  # local runs only, in place of the secret
-    archive_bucket: str = ""
-    s3_endpoint: str = ""  # an address such as https://fra1.digitaloceanspaces.com; empty: AWS S3
-    embeddings_url: str = ""  # of an endpoint that speaks OpenAI's API, such as https://api.openai.com/v1
-    embedding_models: str = ""  # comma separated; new knowledge bases begin with the first
-    embed_queue_url: str = ""
-    sqs_endpoint: str = ""  # local runs only; empty: AWS SQS
-    oidc_issuer: str = ""
-    oidc_jwks_url: str = ""
-    oidc_authorized_parties: str = ""  # comma separated; empty admits any
+    database_secret: str = Field("", description="The id of a secret in Secrets Manager.")
+    database_url: str = Field("", description="Local runs only, in place of the secret.")
+    signing_key: str = Field("", description="Local runs only, in place of the secret.")
+    archive_bucket: str = Field("", description="The bucket of the archive.")
+    s3_endpoint: str = Field(
+        "", description="Address of object storage, such as https://fra1.digitaloceanspaces.com; empty: AWS S3."
+    )
+    embeddings_url: str = Field(
+        "", description="Of an endpoint that speaks OpenAI's API, such as https://api.openai.com/v1."
+    )
+    embedding_models: str = Field("", description="Comma separated; new knowledge bases begin with the first.")
+    embed_queue_url: str = Field("", description="The queue of `EmbedFunction`.")
+    sqs_endpoint: str = Field("", description="Local runs only; empty: AWS SQS.")
+    oidc_issuer: str = Field("", description="The `iss` of the tokens that are accepted.")
+    oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
+    oidc_authorized_parties: str = Field("", description="The accepted `azp`, comma separated; empty admits any.")
 
 
 class Credentials(BaseModel):
-    """The secret: where the database is, whom to believe that it is the database, and what signs cursors.
-
-    Object storage that is not AWS's has keys of its own; AWS S3 knows the function by its role. The embeddings endpoint
-    has one that is its provider's.
-    """
+    """One of the three secrets, as JSON."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    url: str
-    ca_certificate: str
-    signing_key: str = Field(min_length=32)
-    s3_access_key_id: str | None = None
-    s3_secret_access_key: str | None = None
-    embeddings_api_key: str | None = None
+    url: str = Field(description="A libpq URL of the database, with user and password.")
+    ca_certificate: str = Field(description="PEM. The database's certificate and name are verified against it.")
+    signing_key: str = Field(
+        min_length=32,
+        description="Any long random text. Signs list cursors and receipts; secrets of API keys are derived from it.",
+    )
+    s3_access_key_id: str | None = Field(None, description="Of object storage that is not AWS's.")
+    s3_secret_access_key: str | None = Field(None, description="Of object storage that is not AWS's.")
+    embeddings_api_key: str | None = Field(None, description="Of an embeddings endpoint that wants a key.")
 
 
 @cache

@@ -1,0 +1,89 @@
+"""docs/reference/configuration.md: parameters of the template, fields of the secrets, variables of the functions."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from pydantic import BaseModel
+from samcli import yamlhelper
+
+from dev.aws.template import TEMPLATE, read_template
+from dev.docs.routes import find_layer
+
+POWERTOOLS = {
+    "POWERTOOLS_LOG_LEVEL": "The least level that is logged.",
+    "POWERTOOLS_METRICS_NAMESPACE": "The CloudWatch namespace of all metrics.",
+    "POWERTOOLS_SERVICE_NAME": "The function's name in logs, traces and metrics.",
+}
+PAGE = """\
+# Configuration
+
+`python -m dev docs` generates this page from `template.yaml` and `flomastr/settings.py`.
+
+## Parameters
+
+Of a deployment. [Deploy](../how-to/deploy.md) says how to choose them.
+
+{parameters}
+
+## Secrets
+
+The three secrets of Secrets Manager are JSON objects with these fields.
+
+{secrets}
+
+## Environment
+
+What the template gives to the functions.
+
+{variables}
+"""
+
+
+def page() -> str:
+    find_layer()
+    from flomastr.settings import Credentials, Settings
+
+    return PAGE.format(
+        parameters=table(("parameter", "default", "meaning"), parameters()),
+        secrets=table(("field", "presence", "meaning"), fields(Credentials)),
+        variables=table(("variable", "functions", "meaning"), variables(Settings)),
+    )
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
+
+
+def parameters() -> Iterator[tuple[str, str, str]]:
+    template: dict[str, Any] = cast(Any, yamlhelper).parse_yaml_file(str(TEMPLATE))
+    for name, parameter in template["Parameters"].items():
+        yield f"`{name}`", default_of(parameter), meaning_of(parameter)
+
+
+def default_of(parameter: dict[str, Any]) -> str:
+    match parameter.get("Default"):
+        case None:
+            return "required"
+        case "":
+            return "empty"
+        case default:
+            return f"`{default}`"
+
+
+def meaning_of(parameter: dict[str, Any]) -> str:
+    allowed = ", ".join(f"`{value}`" for value in parameter.get("AllowedValues", []))
+    return parameter["Description"] + (f"; one of {allowed}" if allowed else "")
+
+
+def fields(credentials: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+    for name, field in credentials.model_fields.items():
+        yield f"`{name}`", "required" if field.is_required() else "optional", field.description or ""
+
+
+def variables(settings: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+    meanings = POWERTOOLS | {name.upper(): field.description or "" for name, field in settings.model_fields.items()}
+    functions = read_template().functions.values()
+    for variable in sorted({name for function in functions for name in function.environment}):
+        having = [function.name for function in functions if variable in function.environment]
+        who = "all" if len(having) == len(functions) else ", ".join(f"`{name}`" for name in having)
+        yield f"`{variable}`", who, meanings[variable]

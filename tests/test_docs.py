@@ -1,0 +1,89 @@
+"""The documentation: generated pages say what the code says, links lead somewhere, and named commands exist."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.docs.pages import REFERENCE, pages
+from dev.docs.routes import applications, routes_of, scope_of
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text())
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """The page and the anchor that each relative link leads to."""
+    for target in LINK.findall(prose(page)):
+        if not target.startswith("https://"):
+            path, _, anchor = target.partition("#")
+            yield (page.parent / path).resolve() if path else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """Of each heading, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_a_generated_page_says_what_the_code_says(page: Path) -> None:
+    assert page.read_text() == pages()[page], "Run `python -m dev docs`."
+
+
+def test_every_scope_stands_in_the_reference() -> None:
+    scopes = {scope_of(route) or "" for app in applications() for route in routes_of(app)}
+    rows = re.findall(r"^\| (`.*?) \|", (REFERENCE / "roles-and-scopes.md").read_text(), re.MULTILINE)
+    of_tenants = {scope for scope in scopes if scope and not scope.startswith(("me:", "platform:"))}
+    assert set(re.findall(r"`(\w+:\w+)`", " ".join(rows))) == of_tenants
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_pages_and_headings_that_exist(page: Path) -> None:
+    assert [target for target, _ in links(page) if not target.exists()] == []
+    assert [(target.name, anchor) for target, anchor in links(page) if anchor and anchor not in anchors(target)] == []
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        new = {
+            target for page in new for target, _ in links(page) if target.suffix == ".md" and target.exists()
+        } - found
+    assert set(PAGES) - found == set()
+
+
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= 15_000
+
+
+def test_every_command_that_is_named_exists() -> None:
+    text = "\n".join(page.read_text() for page in PAGES)
+    helped = subprocess.run(
+        [sys.executable, "-m", "dev", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    commands = re.search(r"{([\w,]+)}", helped.stdout)
+    assert commands
+    assert set(re.findall(r"python -m dev (\w+)", text)) <= set(commands[1].split(","))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`|&& )(?:[A-Z]+=\S+ )*make ([a-z]+)", text, re.MULTILINE)) <= targets
+
+
+def test_every_file_and_sql_function_that_is_named_exists() -> None:
+    text = "\n".join(prose(page) for page in PAGES)
+    named = set(re.findall(r"`((?:layers|functions|schema|dev|tests|docs)/[\w./-]+|flomastr/[\w./-]+\.py)", text))
+    folder = {"flomastr": ROOT / "layers/flomastr"}
+    files = {name: folder.get(name.partition("/")[0], ROOT) / name for name in named if "NNNN" not in name}
+    assert sorted(name for name, file in files.items() if not file.exists()) == []
+    schema = "\n".join(file.read_text() for file in (ROOT / "schema").rglob("*.sql"))
+    assert sorted(name for name in set(re.findall(r"`(app\.\w+)", text)) if not re.search(rf"{name}\b", schema)) == []
