@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from dev.errors import Problem
+from dev.errors import StartupError
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         _run(arguments)
-    except Problem as problem:
+    except StartupError as problem:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

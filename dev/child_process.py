@@ -4,7 +4,7 @@ import shutil
 from typing import Literal
 
 
-def leash(signal: Literal["INT", "KILL"], *privileges: str) -> list[str]:
+def die_with_parent(signal: Literal["INT", "KILL"], *privileges: str) -> list[str]:
     """The command prefix under which a process gets `signal` when its parent dies.
 
     Where there is no setpriv (macOS) the prefix is empty: an ordinary end still stops children,

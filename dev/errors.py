@@ -1,5 +1,5 @@
 """What stops the platform, told in one sentence."""
 
 
-class Problem(Exception):
+class StartupError(Exception):
     """Its message is all that the developer sees: what happened and what to do."""

@@ -8,10 +8,10 @@ from socket import socket
 from dev.aws.environment import parameters
 from dev.aws.events import Event, HttpRequest, http_event, scheduled_event
 from dev.aws.platform import address, listen, platform
-from dev.aws.sandbox import EventTooLarge, FunctionFailed
+from dev.aws.sandbox import EventTooLargeError, FunctionFailedError
 from dev.aws.sqs_poller import provide, sqs_event
 from dev.aws.template import Template, read_template
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.services import object_storage, postgres
 from dev.services.database import Database, database
 from dev.services.embeddings_server import embeddings
@@ -21,7 +21,7 @@ from dev.services.object_storage import Storage
 def invoke(name: str, event: Path | None, data: Path) -> None:
     """Print the function's answer to the event in the file, else to one like its trigger's."""
     if event and not event.exists():
-        raise Problem(f"There is no file {event}.")
+        raise StartupError(f"There is no file {event}.")
     with (
         listen() as listener,
         embeddings(data) as model,
@@ -41,10 +41,10 @@ async def _answer(
     async with platform(listener, template, data, found, objects) as running:
         try:
             return await running.invoke(function, event)
-        except FunctionFailed as failure:
-            raise Problem(str(failure)) from failure
-        except EventTooLarge as too_large:
-            raise Problem("The event is larger than the 6 MB that Lambda takes.") from too_large
+        except FunctionFailedError as failure:
+            raise StartupError(str(failure)) from failure
+        except EventTooLargeError as too_large:
+            raise StartupError("The event is larger than the 6 MB that Lambda takes.") from too_large
 
 
 def usual(function: str, template: Template) -> Event:

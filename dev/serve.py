@@ -10,12 +10,12 @@ from socket import socket
 
 from dev.aws.environment import parameters, search_path
 from dev.aws.platform import Platform, address, listen, platform
-from dev.aws.sandbox import FunctionFailed
-from dev.aws.scheduler import keep_time
+from dev.aws.sandbox import FunctionFailedError
+from dev.aws.scheduler import run_schedules
 from dev.aws.sqs_poller import deliver, provide
 from dev.aws.template import Template, read_template
 from dev.console import console, paste, step
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.samples.load_demo import EMAIL, OWNER, TENANT, Api, load_demo
 from dev.services.database import Database, database
 from dev.services.embeddings_server import embeddings
@@ -57,7 +57,7 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
         outcomes = await asyncio.to_thread(load_demo, api)
         _welcome(api, data, dict(outcomes))
         await asyncio.gather(
-            keep_time(template.functions.values(), running.invoke),
+            run_schedules(template.functions.values(), running.invoke),
             deliver(template.functions.values(), storage, running.invoke),
         )
         await asyncio.Event().wait()
@@ -66,8 +66,8 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
 async def _migrate(running: Platform) -> None:
     try:
         await running.invoke("MigrateFunction", b"{}")
-    except FunctionFailed as failure:
-        raise Problem(f"The database could not be migrated: {failure}") from failure
+    except FunctionFailedError as failure:
+        raise StartupError(f"The database could not be migrated: {failure}") from failure
 
 
 def _welcome(api: Api, data: Path, outcomes: dict[str, int]) -> None:
@@ -92,9 +92,9 @@ def _listen(port: int) -> socket:
             told = f"Port {port} is taken: stop what uses it, or choose another with PORT={port + 1}."
         else:
             told = f"Port {port} may not be used: choose another, such as PORT=3000."
-        raise Problem(told) from error
+        raise StartupError(told) from error
     except OverflowError as error:
-        raise Problem(f"There is no port {port}: choose one below 65536.") from error
+        raise StartupError(f"There is no port {port}: choose one below 65536.") from error
 
 
 @contextmanager
@@ -105,5 +105,7 @@ def _alone(data: Path) -> Generator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Problem(f"Another platform runs on {data}: stop it, or choose another folder with --data.") from error
+            raise StartupError(
+                f"Another platform runs on {data}: stop it, or choose another folder with --data."
+            ) from error
         yield

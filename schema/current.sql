@@ -57,7 +57,7 @@ ALTER FUNCTION app.tenant() OWNER TO flo_owner;
 SET default_tablespace = '';
 
 CREATE TABLE app.workflow_executions (
-    ttl_class smallint NOT NULL,
+    retention_class smallint NOT NULL,
     id uuid NOT NULL,
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     workflow_id uuid NOT NULL,
@@ -72,7 +72,7 @@ CREATE TABLE app.workflow_executions (
     CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
-PARTITION BY LIST (ttl_class);
+PARTITION BY LIST (retention_class);
 
 ALTER TABLE ONLY app.workflow_executions FORCE ROW LEVEL SECURITY;
 
@@ -162,7 +162,7 @@ CREATE FUNCTION app.activate_model(base uuid, model text) RETURNS SETOF app.mode
 DECLARE
   missing record;
 BEGIN
-  PERFORM app.take_turn(base);
+  PERFORM app.lock_execution(base);
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
@@ -218,26 +218,11 @@ CREATE FUNCTION app.acts_for(user_id text) RETURNS boolean
 
 ALTER FUNCTION app.acts_for(user_id text) OWNER TO flo_owner;
 
-CREATE PROCEDURE app.add_leaf(IN class_table text, IN leaf text, IN lower_bound text, IN upper_bound text)
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  EXECUTE format('CREATE TABLE app.%I (LIKE app.workflow_executions INCLUDING ALL)', leaf);
-  EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', leaf);
-  -- finds a delivery, and is unique within the leaf; app.record_executions keeps it unique across leaves
-  EXECUTE format('CREATE UNIQUE INDEX ON app.%I (tenant_id, n8n_execution_id)', leaf);
-  EXECUTE format('ALTER TABLE app.%I ATTACH PARTITION app.%I FOR VALUES FROM (%s) TO (%s)',
-    class_table, leaf, lower_bound, upper_bound);
-END
-$$;
-
-ALTER PROCEDURE app.add_leaf(IN class_table text, IN leaf text, IN lower_bound text, IN upper_bound text) OWNER TO flo_owner;
-
 CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_progress
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.take_turn(base);
+  PERFORM app.lock_execution(base);
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (base, model, false);
   INSERT INTO app.embedding_tasks (knowledge_base_id, document_id, embedding_model, status, queued_at)
   SELECT base, d.id, model, CASE d.chunk_count WHEN 0 THEN 'embedded' ELSE 'processing' END, NULL
@@ -247,6 +232,21 @@ END
 $$;
 
 ALTER FUNCTION app.add_model(base uuid, model text) OWNER TO flo_owner;
+
+CREATE PROCEDURE app.add_partition(IN class_table text, IN partition_name text, IN lower_bound text, IN upper_bound text)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  EXECUTE format('CREATE TABLE app.%I (LIKE app.workflow_executions INCLUDING ALL)', partition_name);
+  EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition_name);
+  -- finds a delivery, and is unique within the partition; app.record_executions keeps it unique across partitions
+  EXECUTE format('CREATE UNIQUE INDEX ON app.%I (tenant_id, n8n_execution_id)', partition_name);
+  EXECUTE format('ALTER TABLE app.%I ATTACH PARTITION app.%I FOR VALUES FROM (%s) TO (%s)',
+    class_table, partition_name, lower_bound, upper_bound);
+END
+$$;
+
+ALTER PROCEDURE app.add_partition(IN class_table text, IN partition_name text, IN lower_bound text, IN upper_bound text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer) RETURNS record
     LANGUAGE plpgsql
@@ -281,6 +281,35 @@ END
 $$;
 
 ALTER FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.archive_rows(file uuid) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  planned app.archive_files;
+  taken bigint;
+BEGIN
+  SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
+  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
+  IF planned.source = 'webchat_sessions' THEN
+    DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
+    WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
+  ELSE
+    PERFORM app.lock_executions(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
+    DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
+    WHERE r.file_id = file AND e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+      AND app.execution_checksum(e) = r.checksum;
+  END IF;
+  GET DIAGNOSTICS taken = ROW_COUNT;
+  IF taken <> planned.rows THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
+  END IF;
+  DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
+  RETURN taken;
+END
+$$;
+
+ALTER FUNCTION app.archive_rows(file uuid) OWNER TO flo_owner;
 
 CREATE TABLE app.erasures (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -336,16 +365,40 @@ $$;
 
 ALTER FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, most integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.await_turn(n8n_execution_id text) RETURNS boolean
+CREATE FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  caller record;
+BEGIN
+  SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
+  IF scope LIKE '%:read' THEN
+    PERFORM set_config('transaction_read_only', 'on', true);
+  END IF;
+  PERFORM
+    set_config('app.tenant_id', coalesce(caller.tenant_id::text, ''), true),
+    set_config('app.actor', caller.actor, true),
+    set_config('app.person', CASE WHEN key_id IS NULL THEN person ELSE '' END, true),
+    set_config('app.email', CASE WHEN key_id IS NULL THEN coalesce(email, '') ELSE '' END, true),
+    set_config('app.role', caller.role, true),
+    set_config('statement_timeout', milliseconds::text, true),
+    set_config('lock_timeout', least(milliseconds, 2000)::text, true);
+END
+$$;
+
+ALTER FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.await_lock(n8n_execution_id text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(app.turn(n8n_execution_id));
+  PERFORM pg_advisory_xact_lock(app.lock_of(n8n_execution_id));
   RETURN true;
 END
 $$;
 
-ALTER FUNCTION app.await_turn(n8n_execution_id text) OWNER TO flo_owner;
+ALTER FUNCTION app.await_lock(n8n_execution_id text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.bounded(preferences jsonb, field text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -368,75 +421,12 @@ CREATE FUNCTION app.break_seal() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  UPDATE app.sealed_leaves AS s SET broken_at = clock_timestamp() WHERE s.leaf = TG_TABLE_NAME AND s.broken_at IS NULL;
+  UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp() WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
   RETURN NULL;
 END
 $$;
 
 ALTER FUNCTION app.break_seal() OWNER TO flo_owner;
-
-CREATE FUNCTION app.bring_back(restore uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
-DECLARE
-  tenant uuid;
-  ids uuid[] := ARRAY(SELECT (a ->> 'id')::uuid FROM jsonb_array_elements(archived) AS a ORDER BY 1);
-  n8n_ids text[] := ARRAY(
-    SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
-  );
-  hot uuid[];
-  taken text[];
-BEGIN
-  SELECT r.tenant_id INTO STRICT tenant FROM app.restores AS r WHERE r.id = restore AND r.state = 'running' FOR UPDATE;
-  PERFORM set_config('app.tenant_id', tenant::text, true);
-  PERFORM pg_advisory_xact_lock(turns.turn)
-  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
-  hot := ARRAY(
-    SELECT e.id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-  );
-  taken := ARRAY(
-    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
-  );
-
-  WITH copies AS (
-    INSERT INTO app.workflow_executions AS e (
-      ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
-      error_message, execution_data
-    )
-    SELECT
-      0, a.id, tenant, w.id, a.n8n_execution_id, a.status, a.started_at, a.finished_at, a.created_at,
-      a.error_message, a.execution_data::jsonb
-    FROM jsonb_to_recordset(archived) AS a (
-      id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz, finished_at timestamptz,
-      created_at timestamptz, error_message text, execution_data text
-    )
-    JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
-    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
-      AND NOT EXISTS (  -- who deleted a copy does not get it again
-        SELECT FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.restore_id = restore
-      )
-    RETURNING e.id, app.execution_checksum(e) AS checksum
-  )
-  INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
-  SELECT tenant, c.id, restore, c.checksum FROM copies AS c
-  UNION ALL
-  (
-    SELECT DISTINCT ON (r.id) tenant, r.id, restore, r.checksum FROM app.restored_rows AS r
-    WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.restore_id <> restore
-  )
-  ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS brought = ROW_COUNT;
-  UPDATE app.restores AS r SET rows_done = r.rows_done + brought WHERE r.id = restore;
-
-  SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
-  WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
-END
-$$;
-
-ALTER FUNCTION app.bring_back(restore uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.change_policies(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer)
     LANGUAGE plpgsql
@@ -542,39 +532,6 @@ $$;
 
 ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.claim_key(claimed text, request_fingerprint bytea) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (claimed, request_fingerprint) ON CONFLICT DO NOTHING;
-  IF FOUND THEN
-    RETURN;
-  END IF;
-  IF EXISTS (
-    SELECT FROM app.idempotency_keys AS k
-    WHERE k.actor = current_setting('app.actor') AND k.key = claimed AND k.fingerprint = request_fingerprint
-  ) THEN
-    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered', message = 'This request has been answered.';
-  END IF;
-  RAISE EXCEPTION USING errcode = 'FL422', constraint = 'idempotency_key_reused',
-    message = 'This Idempotency-Key was used for another request. Send a new key.';
-END
-$$;
-
-ALTER FUNCTION app.claim_key(claimed text, request_fingerprint bytea) OWNER TO flo_owner;
-
-CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (rpad(encode(SUBSTRING(int8send((floor((EXTRACT(epoch FROM moment) * (1000)::numeric)))::bigint) FROM 3), 'hex'::text), 32, '0'::text))::uuid;
-
-ALTER FUNCTION app.uuid7_floor(moment timestamp with time zone) OWNER TO flo_owner;
-
-CREATE FUNCTION app.class_for(id uuid, class smallint, moment timestamp with time zone DEFAULT now()) RETURNS smallint
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN (id < app.uuid7_floor((moment - make_interval(days => (class)::integer)))) THEN 0 ELSE (class)::integer END;
-
-ALTER FUNCTION app.class_for(id uuid, class smallint, moment timestamp with time zone) OWNER TO flo_owner;
-
 CREATE FUNCTION app.count_documents() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -636,6 +593,57 @@ $$;
 
 ALTER FUNCTION app.count_terms() OWNER TO flo_owner;
 
+CREATE TABLE app.legal_holds (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    scope text NOT NULL,
+    workflow_id uuid,
+    execution_id uuid,
+    reason text NOT NULL,
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    released_by text,
+    released_at timestamp with time zone,
+    release_reason text,
+    CONSTRAINT legal_holds_check CHECK (((scope = 'workflow'::text) = (workflow_id IS NOT NULL))),
+    CONSTRAINT legal_holds_check1 CHECK (((scope = 'execution'::text) = (execution_id IS NOT NULL))),
+    CONSTRAINT legal_holds_check2 CHECK (((released_at IS NULL) = (released_by IS NULL))),
+    CONSTRAINT legal_holds_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+    CONSTRAINT legal_holds_release_reason_check CHECK (((length(release_reason) >= 1) AND (length(release_reason) <= 1000))),
+    CONSTRAINT legal_holds_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'workflow'::text, 'execution'::text])))
+);
+
+ALTER TABLE ONLY app.legal_holds FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.legal_holds OWNER TO flo_owner;
+
+CREATE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text) RETURNS SETOF app.legal_holds
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
+  PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
+  IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.workflow_id: there is no such workflow.';
+  ELSIF execution IS NOT NULL
+    AND NOT EXISTS (SELECT FROM app.workflow_executions AS e WHERE e.id = execution)
+    AND NOT EXISTS (
+      SELECT FROM app.archive_files AS f
+      WHERE f.source = 'workflow_executions' AND f.state = 'stored' AND execution BETWEEN f.first_id AND f.last_id
+    ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.execution_id: there is no such execution, neither hot nor archived.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason)
+  VALUES (create_hold.scope, workflow, execution, create_hold.reason) RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text) OWNER TO flo_owner;
+
 CREATE TABLE app.knowledge_bases (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -677,6 +685,44 @@ $$;
 
 ALTER FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.create_partitions(moment timestamp with time zone DEFAULT now()) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '2s'
+    AS $$
+DECLARE
+  today bigint := floor(extract(EPOCH FROM moment) / 86400);
+  class record;
+  class_table text;
+  partition_name text;
+  day bigint;  -- of the Unix epoch; in seconds it outgrows integer in 2038
+  made integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.create_partitions', 0));
+  FOR class IN SELECT * FROM app.retention_classes() LOOP
+    class_table := format('workflow_executions_c%s', class.days);
+    -- from where the partitions end, if that is earlier: days on which this did not run leave no gap
+    day := least((today - class.days) / class.width_days * class.width_days, (
+      SELECT floor(extract(EPOCH FROM max(l.ends)) / 86400) FROM app.partitions() AS l WHERE l.retention_class = class.days
+    ));
+    WHILE day <= today + 14 LOOP
+      partition_name := format('%s_%s', class_table, to_char(to_timestamp(day * 86400), 'YYYYMMDD'));
+      IF to_regclass('app.' || partition_name) IS NULL THEN
+        CALL app.add_partition(class_table, partition_name,
+          quote_literal(app.uuid7_floor(to_timestamp(day * 86400))),
+          quote_literal(app.uuid7_floor(to_timestamp((day + class.width_days) * 86400))));
+        made := made + 1;
+      END IF;
+      day := day + class.width_days;
+    END LOOP;
+  END LOOP;
+  RETURN made;
+END
+$$;
+
+ALTER FUNCTION app.create_partitions(moment timestamp with time zone) OWNER TO flo_owner;
+
 CREATE TABLE app.documents (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -707,7 +753,7 @@ CREATE FUNCTION app.delete_document(base uuid, named text, if_match text[]) RETU
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.take_turn(base);
+  PERFORM app.lock_execution(base);
   PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
   WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
   RETURN QUERY
@@ -738,29 +784,6 @@ CREATE FUNCTION app.document_etag(document app.documents) RETURNS text
 
 ALTER FUNCTION app.document_etag(document app.documents) OWNER TO flo_owner;
 
-CREATE FUNCTION app.drop_leaf(leaf text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '15ms'
-    AS $$
-BEGIN
-  IF NOT EXISTS (
-    SELECT FROM app.leaves() AS l WHERE l.leaf = drop_leaf.leaf AND l.ends <= now() - make_interval(days => l.class)
-  ) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such leaf, or it is not past its class.';
-  END IF;
-  EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(leaf, -9));
-  EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', leaf);
-  DELETE FROM app.sealed_leaves AS s WHERE s.leaf = drop_leaf.leaf AND s.broken_at IS NULL;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The leaf has changed since it was sealed.';
-  END IF;
-  EXECUTE format('DROP TABLE app.%I', leaf);
-END
-$$;
-
-ALTER FUNCTION app.drop_leaf(leaf text) OWNER TO flo_owner;
-
 CREATE TABLE app.knowledge_base_models (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     knowledge_base_id uuid NOT NULL,
@@ -778,7 +801,7 @@ CREATE FUNCTION app.drop_model(base uuid, model text) RETURNS SETOF app.knowledg
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.take_turn(base);
+  PERFORM app.lock_execution(base);
   IF EXISTS (
     SELECT FROM app.knowledge_base_models AS m
     WHERE m.knowledge_base_id = base AND m.embedding_model = model AND m.is_active
@@ -794,6 +817,29 @@ END
 $$;
 
 ALTER FUNCTION app.drop_model(base uuid, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.drop_partition(partition_name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '15ms'
+    AS $$
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM app.partitions() AS l WHERE l.partition_name = drop_partition.partition_name AND l.ends <= now() - make_interval(days => l.retention_class)
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition, or it is not past its class.';
+  END IF;
+  EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(partition_name, -9));
+  EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', partition_name);
+  DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';
+  END IF;
+  EXECUTE format('DROP TABLE app.%I', partition_name);
+END
+$$;
+
+ALTER FUNCTION app.drop_partition(partition_name text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.due_embeddings(most integer, wait interval) RETURNS TABLE(tenant_id uuid, document_id uuid, embedding_model text)
     LANGUAGE sql
@@ -819,28 +865,27 @@ $$;
 
 ALTER FUNCTION app.due_embeddings(most integer, wait interval) OWNER TO flo_owner;
 
-CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, ttl_class smallint, id uuid, bytes bigint)
+CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
     LANGUAGE sql STABLE
     AS $$
-  SELECT e.tenant_id, e.ttl_class, e.id, app.execution_bytes(e)
+  SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
   FROM (
     SELECT
-      t.id, app.ttl_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.ttl_class(t.hot_ttl_days)) AS before,
-      app.uuid7_floor(moment - make_interval(days => app.ttl_class(t.hot_ttl_days))) AS floor,
-      app.retired_before(app.ttl_class(t.hot_ttl_days), moment) AS leaves_before
+      t.id, app.retention_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
+      app.uuid7_floor(moment - make_interval(days => app.retention_class(t.hot_ttl_days))) AS floor,
+      app.partitions_end_before(app.retention_class(t.hot_ttl_days), moment) AS partitions_before
     FROM app.tenants AS t
     OFFSET 0  -- once a tenant, not once a row
   ) AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
   WHERE app.is_final(e.status)
-    AND CASE WHEN e.ttl_class = t.class THEN e.id < t.leaves_before
+    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before
       ELSE greatest(e.created_at, e.finished_at) < t.before END
     AND NOT EXISTS (
       SELECT FROM app.legal_holds AS h
-      WHERE h.tenant_id = e.tenant_id AND h.released_at IS NULL
-        AND (h.scope = 'tenant' OR h.workflow_id = e.workflow_id OR h.execution_id = e.id)
+      WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
     )
-    AND NOT EXISTS (SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+    AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
 ALTER FUNCTION app.due_executions(moment timestamp with time zone) OWNER TO flo_owner;
@@ -853,7 +898,7 @@ CREATE FUNCTION app.due_sessions(moment timestamp with time zone) RETURNS TABLE(
   JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
   WHERE NOT EXISTS (
     SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = s.tenant_id AND h.released_at IS NULL AND (h.scope = 'tenant' OR h.workflow_id = s.workflow_id)
+    WHERE h.tenant_id = s.tenant_id AND app.hold_covers(h, s.workflow_id, NULL)
   )
 $$;
 
@@ -873,44 +918,47 @@ $$;
 
 ALTER FUNCTION app.end_embedding(tenant uuid, document uuid, model text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+CREATE FUNCTION app.end_rehydration(rehydration uuid, most integer, OUT ended bigint, OUT deleted bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
-  caller record;
+  tenant uuid := (SELECT r.tenant_id FROM app.rehydrations AS r WHERE r.id = rehydration);
+  ids uuid[] := ARRAY(
+    SELECT r.id FROM app.rehydrated_rows AS r
+    WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration ORDER BY r.id LIMIT most
+  );
 BEGIN
-  SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
-  IF scope LIKE '%:read' THEN
-    PERFORM set_config('transaction_read_only', 'on', true);
-  END IF;
-  PERFORM
-    set_config('app.tenant_id', coalesce(caller.tenant_id::text, ''), true),
-    set_config('app.actor', caller.actor, true),
-    set_config('app.person', CASE WHEN key_id IS NULL THEN person ELSE '' END, true),
-    set_config('app.email', CASE WHEN key_id IS NULL THEN coalesce(email, '') ELSE '' END, true),
-    set_config('app.role', caller.role, true),
-    set_config('statement_timeout', milliseconds::text, true),
-    set_config('lock_timeout', least(milliseconds, 2000)::text, true);
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  PERFORM app.lock_executions(ids, 0::smallint);
+  DELETE FROM app.workflow_executions AS e USING app.rehydrated_rows AS r
+  WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids)
+    AND e.retention_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
+    AND NOT EXISTS (
+      SELECT FROM app.rehydrated_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.rehydration_id <> rehydration
+    );
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  DELETE FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids);
+  GET DIAGNOSTICS ended = ROW_COUNT;
 END
 $$;
 
-ALTER FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) OWNER TO flo_owner;
+ALTER FUNCTION app.end_rehydration(rehydration uuid, most integer, OUT ended bigint, OUT deleted bigint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.erase_executions(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
-  class smallint := (SELECT e.ttl_class FROM app.workflow_executions AS e WHERE e.tenant_id = tenant LIMIT 1);
+  class smallint := (SELECT e.retention_class FROM app.workflow_executions AS e WHERE e.tenant_id = tenant LIMIT 1);
   ids uuid[] := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.ttl_class = class ORDER BY e.id LIMIT most
+    WHERE e.tenant_id = tenant AND e.retention_class = class ORDER BY e.id LIMIT most
   );
   erased bigint;
 BEGIN
   DELETE FROM app.workflow_executions AS e
-  WHERE e.tenant_id = tenant AND e.ttl_class = class
+  WHERE e.tenant_id = tenant AND e.retention_class = class
     AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)];
   GET DIAGNOSTICS erased = ROW_COUNT;
   RETURN erased;
@@ -948,7 +996,7 @@ CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
     AS $$
   SELECT EXISTS (
     SELECT FROM app.leaving_rows AS r
-    LEFT JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+    LEFT JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
     LEFT JOIN app.webchat_sessions AS s ON s.id = r.id AND s.tenant_id = r.tenant_id
     WHERE r.file_id = file
       AND r.checksum NOT IN (coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1))
@@ -962,6 +1010,12 @@ CREATE FUNCTION app.has_holds(tenant uuid) RETURNS boolean
     AS $$ SELECT EXISTS (SELECT FROM app.legal_holds AS h WHERE h.tenant_id = tenant AND h.released_at IS NULL) $$;
 
 ALTER FUNCTION app.has_holds(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (((hold).released_at IS NULL) AND (((hold).scope = 'tenant'::text) OR ((hold).workflow_id = workflow) OR ((hold).execution_id = execution)));
+
+ALTER FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.id_in(name text) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1066,8 +1120,7 @@ CREATE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL::uuid, execu
     AS $$
   SELECT EXISTS (
     SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = tenant AND h.released_at IS NULL
-      AND (h.scope = 'tenant' OR h.workflow_id = workflow OR h.execution_id = execution)
+    WHERE h.tenant_id = tenant AND app.hold_covers(h, workflow, execution)
   )
 $$;
 
@@ -1155,44 +1208,6 @@ $$;
 
 ALTER FUNCTION app.keep_held_content() OWNER TO flo_owner;
 
-CREATE FUNCTION app.keep_leaves_ready(moment timestamp with time zone DEFAULT now()) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "TimeZone" TO 'UTC'
-    SET lock_timeout TO '2s'
-    AS $$
-DECLARE
-  today bigint := floor(extract(EPOCH FROM moment) / 86400);
-  class record;
-  class_table text;
-  leaf text;
-  day bigint;  -- of the Unix epoch; in seconds it outgrows integer in 2038
-  made integer := 0;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('app.keep_leaves_ready', 0));
-  FOR class IN SELECT * FROM app.ttl_classes() LOOP
-    class_table := format('workflow_executions_c%s', class.days);
-    -- from where the leaves end, if that is earlier: days on which this did not run leave no gap
-    day := least((today - class.days) / class.step * class.step, (
-      SELECT floor(extract(EPOCH FROM max(l.ends)) / 86400) FROM app.leaves() AS l WHERE l.class = class.days
-    ));
-    WHILE day <= today + 14 LOOP
-      leaf := format('%s_%s', class_table, to_char(to_timestamp(day * 86400), 'YYYYMMDD'));
-      IF to_regclass('app.' || leaf) IS NULL THEN
-        CALL app.add_leaf(class_table, leaf,
-          quote_literal(app.uuid7_floor(to_timestamp(day * 86400))),
-          quote_literal(app.uuid7_floor(to_timestamp((day + class.step) * 86400))));
-        made := made + 1;
-      END IF;
-      day := day + class.step;
-    END LOOP;
-  END LOOP;
-  RETURN made;
-END
-$$;
-
-ALTER FUNCTION app.keep_leaves_ready(moment timestamp with time zone) OWNER TO flo_owner;
-
 CREATE FUNCTION app.key_scopes() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '{workflows:read,workflows:write,executions:read,executions:write,events:write,webchat:read,webchat:write,preferences:read,preferences:write,tenant:read,knowledge:read,knowledge:write}'::text[];
@@ -1246,23 +1261,53 @@ $$;
 
 ALTER FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.leaves(OUT leaf text, OUT class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
-    LANGUAGE sql STABLE
-    SET "TimeZone" TO 'UTC'
-    AS $_$
-  SELECT c.relname, k.days, right(c.relname, 8)::timestamptz, right(c.relname, 8)::timestamptz + make_interval(days => k.step)
-  FROM app.ttl_classes() AS k
-  JOIN pg_class AS c ON c.relname ~ format('^workflow_executions_c%s_[0-9]{8}$', k.days)
-  WHERE c.relnamespace = 'app'::regnamespace AND c.relispartition AND c.relkind = 'r'
-$_$;
-
-ALTER FUNCTION app.leaves(OUT leaf text, OUT class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) OWNER TO flo_owner;
-
 CREATE FUNCTION app.like_lexemes(lexemes text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (SELECT (('\m(?:'::text || string_agg(DISTINCT p.prefix, '|'::text)) || ')[[:alnum:]\u0300-\u036F]*'::text) FROM (unnest(like_lexemes.lexemes) l(lexeme) CROSS JOIN LATERAL (VALUES ("left"(l.lexeme, LEAST(3, GREATEST(1, (length(l.lexeme) - 2))))), (CASE WHEN (NOT (l.lexeme IS NFD NORMALIZED)) THEN "left"(NORMALIZE(l.lexeme, NFD), 1) ELSE NULL::text END)) p(prefix)) WHERE (l.lexeme ~ '^[[:alnum:]]+$'::text));
 
 ALTER FUNCTION app.like_lexemes(lexemes text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_execution(base uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.lock_execution(base uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(turns.turn) FROM (
+    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS turn
+    FROM app.workflow_executions AS e
+    WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+      AND e.n8n_execution_id IS NOT NULL
+    ORDER BY 1
+  ) AS turns;
+END
+$$;
+
+ALTER FUNCTION app.lock_executions(ids uuid[], class smallint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_of(n8n_execution_id text) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN hashtextextended((app.tenant())::text, (mod(hashtext(n8n_execution_id), 32))::bigint);
+
+ALTER FUNCTION app.lock_of(n8n_execution_id text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_of_holds(tenant uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(('app.legal_holds '::text || tenant), (0)::bigint);
+
+ALTER FUNCTION app.lock_of_holds(tenant uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
@@ -1313,7 +1358,7 @@ CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS S
     AS $$
 DECLARE
   tenant uuid := app.tenant();
-  class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
 BEGIN
   RETURN QUERY
   WITH delivered AS (
@@ -1386,7 +1431,7 @@ BEGIN
     SELECT
       m.run, m.workflow_id, f.stored,
       ROW(
-        coalesce((f.stored).ttl_class, class),
+        coalesce((f.stored).retention_class, class),
         coalesce((f.stored).id, app.uuid7(m.started_at, CASE
           WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
@@ -1400,12 +1445,12 @@ BEGIN
   compared AS (
     SELECT
       run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
-      (execution).ttl_class, (execution).id, execution
+      (execution).retention_class, (execution).id, execution
     FROM placed
   ),
   outcomes AS (
     SELECT
-      j.ordinal, j.n8n_execution_id, p.run, p.ttl_class, p.id, p.known, row_number() OVER earlier AS turn,
+      j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS turn,
       CASE
         WHEN p.run IS NULL THEN 'rejected'
         WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
@@ -1423,7 +1468,7 @@ BEGIN
         WHEN p.run IS NULL THEN 'other_workflows_execution'
       END AS rejection
     FROM judged AS j
-    LEFT JOIN (SELECT run, workflow_id, ttl_class, id, known, differs FROM compared) AS p
+    LEFT JOIN (SELECT run, workflow_id, retention_class, id, known, differs FROM compared) AS p
       ON p.run = j.run AND p.workflow_id = j.known_workflow_id
     WINDOW
       earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
@@ -1434,7 +1479,7 @@ BEGIN
     CASE
       WHEN c.run IS NOT NULL THEN c.execution
       ELSE ROW(
-        o.ttl_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
       )::app.workflow_executions
     END
   FROM outcomes AS o
@@ -1444,6 +1489,26 @@ END
 $$;
 
 ALTER FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.merge_late(archived jsonb) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  told app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
+  result text;
+BEGIN
+  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
+  PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
+  DELETE FROM app.workflow_executions AS e
+  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = told.id AND e.workflow_id = told.workflow_id
+    AND e.status = told.status AND e.started_at = told.started_at
+    AND (e.finished_at, e.execution_data, e.error_message)
+      IS NOT DISTINCT FROM (told.finished_at, told.execution_data, told.error_message);
+  RETURN CASE WHEN FOUND THEN 'gone' ELSE result END;
+END
+$$;
+
+ALTER FUNCTION app.merge_late(archived jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint) RETURNS void
     LANGUAGE sql
@@ -1483,29 +1548,24 @@ CREATE FUNCTION app.month_of(id uuid) RETURNS date
 
 ALTER FUNCTION app.month_of(id uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.move_to_class(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) RETURNS record
+CREATE FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
-  class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
-  ids uuid[];
+  moved bigint;
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
-  ids := ARRAY(
-    SELECT e.id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.ttl_class = left_class AND e.ttl_class <> class AND e.id > after
-    ORDER BY e.id LIMIT most
-  );
-  last := ids[cardinality(ids)];
-  PERFORM app.take_turns(ids, left_class);
-  UPDATE app.workflow_executions AS e SET ttl_class = app.class_for(e.id, class)
-  WHERE e.ttl_class = left_class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND last;
+  PERFORM app.lock_executions(ids, class);
+  UPDATE app.workflow_executions AS e SET retention_class = 0
+  WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
   GET DIAGNOSTICS moved = ROW_COUNT;
+  RETURN moved;
 END
 $$;
 
-ALTER FUNCTION app.move_to_class(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) OWNER TO flo_owner;
+ALTER FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1611,12 +1671,11 @@ CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most int
   SELECT kept.tenant_id, (array_agg(kept.id ORDER BY kept.id))[:most]
   FROM (
     SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
-    WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
     UNION
     SELECT e.tenant_id, e.id FROM app.legal_holds AS h
-    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
-      AND (h.scope = 'tenant' OR e.workflow_id = h.workflow_id OR e.id = h.execution_id)
-    WHERE h.released_at IS NULL AND e.ttl_class = class AND e.id >= lower AND e.id < upper
+    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
@@ -1633,17 +1692,17 @@ $$;
 
 ALTER FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.note_class_change() RETURNS trigger
+CREATE FUNCTION app.note_retention_class_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO app.class_changes AS c (tenant_id, ttl_class) VALUES (OLD.id, app.ttl_class(OLD.hot_ttl_days))
+  INSERT INTO app.retention_class_changes AS c (tenant_id, retention_class) VALUES (OLD.id, app.retention_class(OLD.hot_ttl_days))
   ON CONFLICT DO NOTHING;
   RETURN NULL;
 END
 $$;
 
-ALTER FUNCTION app.note_class_change() OWNER TO flo_owner;
+ALTER FUNCTION app.note_retention_class_change() OWNER TO flo_owner;
 
 CREATE FUNCTION app.on_platform() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1662,6 +1721,27 @@ END
 $$;
 
 ALTER PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.partitions(OUT partition_name text, OUT retention_class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+  SELECT c.relname, k.days, right(c.relname, 8)::timestamptz, right(c.relname, 8)::timestamptz + make_interval(days => k.width_days)
+  FROM app.retention_classes() AS k
+  JOIN pg_class AS c ON c.relname ~ format('^workflow_executions_c%s_[0-9]{8}$', k.days)
+  WHERE c.relnamespace = 'app'::regnamespace AND c.relispartition AND c.relkind = 'r'
+$_$;
+
+ALTER FUNCTION app.partitions(OUT partition_name text, OUT retention_class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.partitions_end_before(class integer, moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT app.uuid7_floor(to_timestamp(floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.width_days) * c.width_days * 86400))
+  FROM app.retention_classes() AS c WHERE c.days = class
+$$;
+
+ALTER FUNCTION app.partitions_end_before(class integer, moment timestamp with time zone) OWNER TO flo_owner;
 
 CREATE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) RETURNS TABLE(id uuid, chunk_index integer, chunk_text text)
     LANGUAGE plpgsql
@@ -1704,77 +1784,6 @@ $$;
 
 ALTER FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) OWNER TO flo_owner;
 
-CREATE TABLE app.legal_holds (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    scope text NOT NULL,
-    workflow_id uuid,
-    execution_id uuid,
-    reason text NOT NULL,
-    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    released_by text,
-    released_at timestamp with time zone,
-    release_reason text,
-    CONSTRAINT legal_holds_check CHECK (((scope = 'workflow'::text) = (workflow_id IS NOT NULL))),
-    CONSTRAINT legal_holds_check1 CHECK (((scope = 'execution'::text) = (execution_id IS NOT NULL))),
-    CONSTRAINT legal_holds_check2 CHECK (((released_at IS NULL) = (released_by IS NULL))),
-    CONSTRAINT legal_holds_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
-    CONSTRAINT legal_holds_release_reason_check CHECK (((length(release_reason) >= 1) AND (length(release_reason) <= 1000))),
-    CONSTRAINT legal_holds_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'workflow'::text, 'execution'::text])))
-);
-
-ALTER TABLE ONLY app.legal_holds FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.legal_holds OWNER TO flo_owner;
-
-CREATE FUNCTION app.place_hold(scope text, workflow uuid, execution uuid, reason text) RETURNS SETOF app.legal_holds
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
-BEGIN
-  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
-  PERFORM pg_advisory_xact_lock(app.turn_of_holds(app.tenant()));
-  IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
-      message = 'body.workflow_id: there is no such workflow.';
-  ELSIF execution IS NOT NULL
-    AND NOT EXISTS (SELECT FROM app.workflow_executions AS e WHERE e.id = execution)
-    AND NOT EXISTS (
-      SELECT FROM app.archive_files AS f
-      WHERE f.source = 'workflow_executions' AND f.state = 'stored' AND execution BETWEEN f.first_id AND f.last_id
-    ) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
-      message = 'body.execution_id: there is no such execution, neither hot nor archived.';
-  END IF;
-  RETURN QUERY
-  INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason)
-  VALUES (place_hold.scope, workflow, execution, place_hold.reason) RETURNING *;
-END
-$$;
-
-ALTER FUNCTION app.place_hold(scope text, workflow uuid, execution uuid, reason text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.plan_backlog(moment timestamp with time zone, most integer, origin text) RETURNS integer
-    LANGUAGE sql
-    AS $$
-  SELECT app.plan_rows('workflow_executions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
-      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
-    FROM (
-      SELECT * FROM app.due_executions(moment) AS d WHERE d.ttl_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
-    ) AS d
-    JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
-    CROSS JOIN LATERAL (
-      SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
-    ) AS t
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < 64000000
-$$;
-
-ALTER FUNCTION app.plan_backlog(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
-
 CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1794,7 +1803,27 @@ $$;
 
 ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
 
-CREATE FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid) RETURNS integer
+CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) RETURNS integer
+    LANGUAGE sql
+    AS $$
+  SELECT app.plan_rows('workflow_executions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
+      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
+    FROM (
+      SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
+    ) AS d
+    JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
+    CROSS JOIN LATERAL (
+      SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
+    ) AS t
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < 64000000
+$$;
+
+ALTER FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid) RETURNS integer
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
@@ -1802,10 +1831,10 @@ DECLARE
   planned integer;
 BEGIN
   INSERT INTO app.archive_files (
-    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
   )
   SELECT
-    tenant_id, 'workflow_executions', month, plan_leaf.leaf, count(*), sum(bytes), sum(text_bytes), sum(checksum),
+    tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes), sum(checksum),
     (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE place = 1))[1],
     array_agg(id ORDER BY id DESC) FILTER (WHERE place % 8192 = 0 OR is_last)
   FROM (
@@ -1818,7 +1847,7 @@ BEGIN
           app.execution_checksum(e) AS checksum,
           200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
         FROM app.workflow_executions AS e
-        WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper
+        WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
       ) AS measured
     ) AS cut
     WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
@@ -1829,7 +1858,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid) OWNER TO flo_owner;
+ALTER FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[]) RETURNS integer
     LANGUAGE plpgsql
@@ -1845,7 +1874,7 @@ BEGIN
   ),
   files AS (
     INSERT INTO app.archive_files AS f (
-      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
     )
     SELECT
       l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
@@ -1913,20 +1942,6 @@ $$;
 
 ALTER FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.put_off_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) RETURNS text
-    LANGUAGE sql
-    AS $$
-  UPDATE app.embedding_tasks AS t SET
-    status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
-    reason = left(told, 1000), queued_at = NULL, updated_at = now(),
-    due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
-  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
-    AND t.due_at = claim
-  RETURNING t.status
-$$;
-
-ALTER FUNCTION app.put_off_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) OWNER TO flo_owner;
-
 CREATE FUNCTION app.query_terms(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
     LANGUAGE sql STABLE
     AS $$
@@ -1977,6 +1992,30 @@ CREATE FUNCTION app.rate_limit_per_minute(tenant uuid) RETURNS integer
 
 ALTER FUNCTION app.rate_limit_per_minute(tenant uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  ids uuid[];
+BEGIN
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
+  ids := ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.retention_class = left_class AND e.retention_class <> class AND e.id > after
+    ORDER BY e.id LIMIT most
+  );
+  last := ids[cardinality(ids)];
+  PERFORM app.lock_executions(ids, left_class);
+  UPDATE app.workflow_executions AS e SET retention_class = app.retention_class_for(e.id, class)
+  WHERE e.retention_class = left_class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND last;
+  GET DIAGNOSTICS moved = ROW_COUNT;
+END
+$$;
+
+ALTER FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) OWNER TO flo_owner;
+
 CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
     LANGUAGE plpgsql
     AS $_$
@@ -2017,15 +2056,15 @@ DECLARE
 BEGIN
   -- two transactions that record one execution take turns, else both would find nothing
   PERFORM pg_advisory_xact_lock(turn)
-  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
 
   INSERT INTO app.workflow_executions (
-    ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
+    retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
   )
   SELECT
-    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.class_for((r.execution).id, (r.execution).ttl_class) END,
+    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
     (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
     (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
   FROM unnest(results) AS r
@@ -2039,7 +2078,7 @@ BEGIN
       error_message = (r.execution).error_message
     FROM unnest(results) AS r
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND e.ttl_class = (r.execution).ttl_class AND e.id = (r.execution).id;
+      AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
   END IF;
 
   RETURN QUERY SELECT * FROM unnest(results);
@@ -2048,25 +2087,68 @@ $$;
 
 ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
 
-CREATE FUNCTION app.rejoin(archived jsonb) RETURNS text
+CREATE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) RETURNS record
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
-  told app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
-  result text;
+  tenant uuid;
+  ids uuid[] := ARRAY(SELECT (a ->> 'id')::uuid FROM jsonb_array_elements(archived) AS a ORDER BY 1);
+  n8n_ids text[] := ARRAY(
+    SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
+  );
+  hot uuid[];
+  taken text[];
 BEGIN
-  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
-  PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
-  DELETE FROM app.workflow_executions AS e
-  WHERE e.ttl_class = 0 AND e.tenant_id = app.tenant() AND e.id = told.id AND e.workflow_id = told.workflow_id
-    AND e.status = told.status AND e.started_at = told.started_at
-    AND (e.finished_at, e.execution_data, e.error_message)
-      IS NOT DISTINCT FROM (told.finished_at, told.execution_data, told.error_message);
-  RETURN CASE WHEN FOUND THEN 'gone' ELSE result END;
+  SELECT r.tenant_id INTO STRICT tenant FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
+  PERFORM set_config('app.tenant_id', tenant::text, true);
+  PERFORM pg_advisory_xact_lock(turns.turn)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  hot := ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  );
+  taken := ARRAY(
+    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  );
+
+  WITH copies AS (
+    INSERT INTO app.workflow_executions AS e (
+      retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+      error_message, execution_data
+    )
+    SELECT
+      0, a.id, tenant, w.id, a.n8n_execution_id, a.status, a.started_at, a.finished_at, a.created_at,
+      a.error_message, a.execution_data::jsonb
+    FROM jsonb_to_recordset(archived) AS a (
+      id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz, finished_at timestamptz,
+      created_at timestamptz, error_message text, execution_data text
+    )
+    JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
+    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
+      AND NOT EXISTS (  -- who deleted a copy does not get it again
+        SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
+      )
+    RETURNING e.id, app.execution_checksum(e) AS checksum
+  )
+  INSERT INTO app.rehydrated_rows (tenant_id, id, rehydration_id, checksum)
+  SELECT tenant, c.id, rehydration, c.checksum FROM copies AS c
+  UNION ALL
+  (
+    SELECT DISTINCT ON (r.id) tenant, r.id, rehydration, r.checksum FROM app.rehydrated_rows AS r
+    WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.rehydration_id <> rehydration
+  )
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS brought = ROW_COUNT;
+  UPDATE app.rehydrations AS r SET rows_done = r.rows_done + brought WHERE r.id = rehydration;
+
+  SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
+  WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
 END
 $$;
 
-ALTER FUNCTION app.rejoin(archived jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.release_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -2189,7 +2271,7 @@ CREATE FUNCTION app.require_not_held(tenant uuid, workflow uuid DEFAULT NULL::uu
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(app.turn_of_holds(tenant));
+  PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(tenant));
   IF app.is_held(tenant, workflow, execution) OR wholly AND app.has_holds(tenant) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'legal_hold',
       message = 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.';
@@ -2243,14 +2325,64 @@ $$;
 
 ALTER FUNCTION app.require_recorded(rejection text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.retired_before(class integer, moment timestamp with time zone) RETURNS uuid
-    LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) RETURNS text
+    LANGUAGE sql
     AS $$
-  SELECT app.uuid7_floor(to_timestamp(floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.step) * c.step * 86400))
-  FROM app.ttl_classes() AS c WHERE c.days = class
+  UPDATE app.embedding_tasks AS t SET
+    status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
+    reason = left(told, 1000), queued_at = NULL, updated_at = now(),
+    due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
+    AND t.due_at = claim
+  RETURNING t.status
 $$;
 
-ALTER FUNCTION app.retired_before(class integer, moment timestamp with time zone) OWNER TO flo_owner;
+ALTER FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (claimed, request_fingerprint) ON CONFLICT DO NOTHING;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  IF EXISTS (
+    SELECT FROM app.idempotency_keys AS k
+    WHERE k.actor = current_setting('app.actor') AND k.key = claimed AND k.fingerprint = request_fingerprint
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered', message = 'This request has been answered.';
+  END IF;
+  RAISE EXCEPTION USING errcode = 'FL422', constraint = 'idempotency_key_reused',
+    message = 'This Idempotency-Key was used for another request. Send a new key.';
+END
+$$;
+
+ALTER FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) OWNER TO flo_owner;
+
+CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
+
+ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (rpad(encode(SUBSTRING(int8send((floor((EXTRACT(epoch FROM moment) * (1000)::numeric)))::bigint) FROM 3), 'hex'::text), 32, '0'::text))::uuid;
+
+ALTER FUNCTION app.uuid7_floor(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.retention_class_for(id uuid, class smallint, moment timestamp with time zone DEFAULT now()) RETURNS smallint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (id < app.uuid7_floor((moment - make_interval(days => (class)::integer)))) THEN 0 ELSE (class)::integer END;
+
+ALTER FUNCTION app.retention_class_for(id uuid, class smallint, moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.retention_classes(OUT days integer, OUT width_days integer) RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ VALUES (7, 1), (14, 1), (30, 7), (60, 7), (90, 7), (365, 30) $$;
+
+ALTER FUNCTION app.retention_classes(OUT days integer, OUT width_days integer) OWNER TO flo_owner;
 
 CREATE TABLE app.embedding_tasks (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -2345,25 +2477,25 @@ $$;
 
 ALTER FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) OWNER TO flo_owner;
 
-CREATE FUNCTION app.seal_leaf(leaf text) RETURNS void
+CREATE FUNCTION app.seal_partition(partition_name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '20ms'
     AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM app.leaves() AS l WHERE l.leaf = seal_leaf.leaf) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such leaf.';
+  IF NOT EXISTS (SELECT FROM app.partitions() AS l WHERE l.partition_name = seal_partition.partition_name) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
-  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || leaf)) THEN
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)) THEN
     EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
-      ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', leaf);
+      ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', partition_name);
   END IF;
-  INSERT INTO app.sealed_leaves AS s (leaf) VALUES (seal_leaf.leaf)
-  ON CONFLICT ON CONSTRAINT sealed_leaves_pkey DO UPDATE SET sealed_at = now(), broken_at = NULL;
+  INSERT INTO app.sealed_partitions AS s (partition_name) VALUES (seal_partition.partition_name)
+  ON CONFLICT ON CONSTRAINT sealed_partitions_pkey DO UPDATE SET sealed_at = now(), broken_at = NULL;
 END
 $$;
 
-ALTER FUNCTION app.seal_leaf(leaf text) OWNER TO flo_owner;
+ALTER FUNCTION app.seal_partition(partition_name text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2465,25 +2597,6 @@ CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
 
 ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
 
-CREATE FUNCTION app.set_aside(tenant uuid, class smallint, ids uuid[]) RETURNS bigint
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
-DECLARE
-  moved bigint;
-BEGIN
-  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
-  PERFORM app.take_turns(ids, class);
-  UPDATE app.workflow_executions AS e SET ttl_class = 0
-  WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
-  GET DIAGNOSTICS moved = ROW_COUNT;
-  RETURN moved;
-END
-$$;
-
-ALTER FUNCTION app.set_aside(tenant uuid, class smallint, ids uuid[]) OWNER TO flo_owner;
-
 CREATE FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) RETURNS TABLE(name text, q integer, r integer, t integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2570,7 +2683,7 @@ CREATE FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[] DEFAU
 DECLARE
   one jsonb;
 BEGIN
-  PERFORM app.take_turn(base);
+  PERFORM app.lock_execution(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
     state := app.state_of(document);
@@ -2659,92 +2772,6 @@ END
 $$;
 
 ALTER FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
-
-CREATE FUNCTION app.take_back(restore uuid, most integer, OUT ended bigint, OUT deleted bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
-DECLARE
-  tenant uuid := (SELECT r.tenant_id FROM app.restores AS r WHERE r.id = restore);
-  ids uuid[] := ARRAY(
-    SELECT r.id FROM app.restored_rows AS r
-    WHERE r.tenant_id = tenant AND r.restore_id = restore ORDER BY r.id LIMIT most
-  );
-BEGIN
-  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
-  PERFORM app.take_turns(ids, 0::smallint);
-  DELETE FROM app.workflow_executions AS e USING app.restored_rows AS r
-  WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids)
-    AND e.ttl_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
-    AND NOT EXISTS (
-      SELECT FROM app.restored_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.restore_id <> restore
-    );
-  GET DIAGNOSTICS deleted = ROW_COUNT;
-  DELETE FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids);
-  GET DIAGNOSTICS ended = ROW_COUNT;
-END
-$$;
-
-ALTER FUNCTION app.take_back(restore uuid, most integer, OUT ended bigint, OUT deleted bigint) OWNER TO flo_owner;
-
-CREATE FUNCTION app.take_out(file uuid) RETURNS bigint
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  planned app.archive_files;
-  taken bigint;
-BEGIN
-  SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
-  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
-  IF planned.source = 'webchat_sessions' THEN
-    DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
-    WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
-  ELSE
-    PERFORM app.take_turns(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
-    DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
-    WHERE r.file_id = file AND e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
-      AND app.execution_checksum(e) = r.checksum;
-  END IF;
-  GET DIAGNOSTICS taken = ROW_COUNT;
-  IF taken <> planned.rows THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
-  END IF;
-  DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
-  RETURN taken;
-END
-$$;
-
-ALTER FUNCTION app.take_out(file uuid) OWNER TO flo_owner;
-
-CREATE FUNCTION app.take_turn(base uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
-END
-$$;
-
-ALTER FUNCTION app.take_turn(base uuid) OWNER TO flo_owner;
-
-CREATE FUNCTION app.take_turns(ids uuid[], class smallint) RETURNS void
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
-BEGIN
-  PERFORM pg_advisory_xact_lock(turns.turn) FROM (
-    SELECT DISTINCT app.turn(e.n8n_execution_id) AS turn
-    FROM app.workflow_executions AS e
-    WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-      AND e.n8n_execution_id IS NOT NULL
-    ORDER BY 1
-  ) AS turns;
-END
-$$;
-
-ALTER FUNCTION app.take_turns(ids uuid[], class smallint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) RETURNS TABLE(tenant_id uuid, tenant_status text, role text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2839,30 +2866,6 @@ $$;
 
 ALTER FUNCTION app.terms_of(tenant uuid, lexemes tsvector) OWNER TO flo_owner;
 
-CREATE FUNCTION app.ttl_class(hot_ttl_days integer) RETURNS smallint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= ttl_class.hot_ttl_days));
-
-ALTER FUNCTION app.ttl_class(hot_ttl_days integer) OWNER TO flo_owner;
-
-CREATE FUNCTION app.ttl_classes(OUT days integer, OUT step integer) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ VALUES (7, 1), (14, 1), (30, 7), (60, 7), (90, 7), (365, 30) $$;
-
-ALTER FUNCTION app.ttl_classes(OUT days integer, OUT step integer) OWNER TO flo_owner;
-
-CREATE FUNCTION app.turn(n8n_execution_id text) RETURNS bigint
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN hashtextextended((app.tenant())::text, (mod(hashtext(n8n_execution_id), 32))::bigint);
-
-ALTER FUNCTION app.turn(n8n_execution_id text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.turn_of_holds(tenant uuid) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN hashtextextended(('app.legal_holds '::text || tenant), (0)::bigint);
-
-ALTER FUNCTION app.turn_of_holds(tenant uuid) OWNER TO flo_owner;
-
 CREATE FUNCTION app.verified_key(key_id text, key_hash bytea) RETURNS TABLE(tenant_id uuid, scopes text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2927,7 +2930,7 @@ CREATE TABLE app.archive_files (
     checksum numeric NOT NULL,
     first_id uuid NOT NULL,
     last_id uuid NOT NULL,
-    fences uuid[] NOT NULL,
+    row_group_min_ids uuid[] NOT NULL,
     file_bytes bigint,
     sha256 text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -2966,16 +2969,6 @@ ALTER TABLE ONLY app.chunks ALTER COLUMN weights SET STORAGE MAIN;
 ALTER TABLE ONLY app.chunks FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.chunks OWNER TO flo_owner;
-
-CREATE TABLE app.class_changes (
-    tenant_id uuid NOT NULL,
-    ttl_class smallint NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-ALTER TABLE ONLY app.class_changes FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.class_changes OWNER TO flo_owner;
 
 CREATE TABLE app.cold_policies (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -3691,18 +3684,18 @@ WITH (fillfactor='50');
 
 ALTER TABLE app.rate_buckets OWNER TO flo_owner;
 
-CREATE TABLE app.restored_rows (
+CREATE TABLE app.rehydrated_rows (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
-    restore_id uuid NOT NULL,
+    rehydration_id uuid NOT NULL,
     checksum bigint NOT NULL
 );
 
-ALTER TABLE ONLY app.restored_rows FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY app.rehydrated_rows FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE app.restored_rows OWNER TO flo_owner;
+ALTER TABLE app.rehydrated_rows OWNER TO flo_owner;
 
-CREATE TABLE app.restores (
+CREATE TABLE app.rehydrations (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     first_at timestamp with time zone NOT NULL,
@@ -3717,14 +3710,24 @@ CREATE TABLE app.restores (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
     expires_at timestamp with time zone,
-    CONSTRAINT restores_check CHECK ((last_at > first_at)),
-    CONSTRAINT restores_days_check CHECK (((days >= 1) AND (days <= 90))),
-    CONSTRAINT restores_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
+    CONSTRAINT rehydrations_check CHECK ((last_at > first_at)),
+    CONSTRAINT rehydrations_days_check CHECK (((days >= 1) AND (days <= 90))),
+    CONSTRAINT rehydrations_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
 );
 
-ALTER TABLE ONLY app.restores FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE app.restores OWNER TO flo_owner;
+ALTER TABLE app.rehydrations OWNER TO flo_owner;
+
+CREATE TABLE app.retention_class_changes (
+    tenant_id uuid NOT NULL,
+    retention_class smallint NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.retention_class_changes OWNER TO flo_owner;
 
 CREATE TABLE app.schema_functions (
     name text NOT NULL,
@@ -3742,15 +3745,15 @@ CREATE TABLE app.schema_migrations (
 
 ALTER TABLE app.schema_migrations OWNER TO flomastr_admin;
 
-CREATE TABLE app.sealed_leaves (
-    leaf text NOT NULL,
+CREATE TABLE app.sealed_partitions (
+    partition_name text NOT NULL,
     sealed_at timestamp with time zone DEFAULT now() NOT NULL,
     broken_at timestamp with time zone
 );
 
-ALTER TABLE ONLY app.sealed_leaves FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY app.sealed_partitions FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE app.sealed_leaves OWNER TO flo_owner;
+ALTER TABLE app.sealed_partitions OWNER TO flo_owner;
 
 CREATE TABLE app.tenant_actions (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -3812,29 +3815,8 @@ ALTER TABLE ONLY app.user_roles FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.user_roles OWNER TO flo_owner;
 
-CREATE TABLE app.workflow_executions_backlog (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
-    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
-    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
-    n8n_execution_id text,
-    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
-    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
-    finished_at timestamp with time zone,
-    execution_data jsonb,
-    error_message text,
-    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
-    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
-    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
-    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
-);
-
-ALTER TABLE ONLY app.workflow_executions_backlog FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.workflow_executions_backlog OWNER TO flo_owner;
-
 CREATE TABLE app.workflow_executions_c14 (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
     id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
     tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
     workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
@@ -3856,7 +3838,7 @@ ALTER TABLE ONLY app.workflow_executions_c14 FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.workflow_executions_c14 OWNER TO flo_owner;
 
 CREATE TABLE app.workflow_executions_c30 (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
     id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
     tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
     workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
@@ -3878,7 +3860,7 @@ ALTER TABLE ONLY app.workflow_executions_c30 FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.workflow_executions_c30 OWNER TO flo_owner;
 
 CREATE TABLE app.workflow_executions_c365 (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
     id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
     tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
     workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
@@ -3900,7 +3882,7 @@ ALTER TABLE ONLY app.workflow_executions_c365 FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.workflow_executions_c365 OWNER TO flo_owner;
 
 CREATE TABLE app.workflow_executions_c60 (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
     id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
     tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
     workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
@@ -3922,7 +3904,7 @@ ALTER TABLE ONLY app.workflow_executions_c60 FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.workflow_executions_c60 OWNER TO flo_owner;
 
 CREATE TABLE app.workflow_executions_c7 (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
     id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
     tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
     workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
@@ -3944,7 +3926,7 @@ ALTER TABLE ONLY app.workflow_executions_c7 FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.workflow_executions_c7 OWNER TO flo_owner;
 
 CREATE TABLE app.workflow_executions_c90 (
-    ttl_class smallint CONSTRAINT workflow_executions_ttl_class_not_null NOT NULL,
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
     id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
     tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
     workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
@@ -3964,6 +3946,27 @@ PARTITION BY RANGE (id);
 ALTER TABLE ONLY app.workflow_executions_c90 FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.workflow_executions_c90 OWNER TO flo_owner;
+
+CREATE TABLE app.workflow_executions_overflow (
+    retention_class smallint CONSTRAINT workflow_executions_retention_class_not_null NOT NULL,
+    id uuid CONSTRAINT workflow_executions_id_not_null NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() CONSTRAINT workflow_executions_tenant_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT workflow_executions_workflow_id_not_null NOT NULL,
+    n8n_execution_id text,
+    status text DEFAULT 'running'::text CONSTRAINT workflow_executions_status_not_null NOT NULL,
+    started_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    execution_data jsonb,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT workflow_executions_created_at_not_null NOT NULL,
+    mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
+    CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
+    CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
+);
+
+ALTER TABLE ONLY app.workflow_executions_overflow FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflow_executions_overflow OWNER TO flo_owner;
 
 CREATE TABLE app.workflows (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -4051,8 +4054,6 @@ ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_8 FOR VALUES WIT
 
 ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_9 FOR VALUES WITH (modulus 32, remainder 9);
 
-ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_backlog FOR VALUES IN ('0');
-
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c14 FOR VALUES IN ('14');
 
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c30 FOR VALUES IN ('30');
@@ -4065,6 +4066,8 @@ ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_execution
 
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c90 FOR VALUES IN ('90');
 
+ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_overflow FOR VALUES IN ('0');
+
 ALTER TABLE ONLY app.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
@@ -4076,9 +4079,6 @@ ALTER TABLE ONLY app.chunks
 
 ALTER TABLE ONLY app.chunks
     ADD CONSTRAINT chunks_tenant_id_document_id_chunk_index_key UNIQUE (tenant_id, document_id, chunk_index) DEFERRABLE INITIALLY DEFERRED;
-
-ALTER TABLE ONLY app.class_changes
-    ADD CONSTRAINT class_changes_pkey PRIMARY KEY (tenant_id, ttl_class);
 
 ALTER TABLE ONLY app.cold_policies
     ADD CONSTRAINT cold_policies_pkey PRIMARY KEY (tenant_id);
@@ -4233,11 +4233,14 @@ ALTER TABLE ONLY app.rate_buckets
 ALTER TABLE ONLY app.rate_limits
     ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id);
 
-ALTER TABLE ONLY app.restored_rows
-    ADD CONSTRAINT restored_rows_pkey PRIMARY KEY (tenant_id, id, restore_id);
+ALTER TABLE ONLY app.rehydrated_rows
+    ADD CONSTRAINT rehydrated_rows_pkey PRIMARY KEY (tenant_id, id, rehydration_id);
 
-ALTER TABLE ONLY app.restores
-    ADD CONSTRAINT restores_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY app.rehydrations
+    ADD CONSTRAINT rehydrations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.retention_class_changes
+    ADD CONSTRAINT retention_class_changes_pkey PRIMARY KEY (tenant_id, retention_class);
 
 ALTER TABLE ONLY app.schema_functions
     ADD CONSTRAINT schema_functions_pkey PRIMARY KEY (name);
@@ -4245,8 +4248,8 @@ ALTER TABLE ONLY app.schema_functions
 ALTER TABLE ONLY app.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 
-ALTER TABLE ONLY app.sealed_leaves
-    ADD CONSTRAINT sealed_leaves_pkey PRIMARY KEY (leaf);
+ALTER TABLE ONLY app.sealed_partitions
+    ADD CONSTRAINT sealed_partitions_pkey PRIMARY KEY (partition_name);
 
 ALTER TABLE ONLY app.tenant_actions
     ADD CONSTRAINT tenant_actions_pkey PRIMARY KEY (id);
@@ -4288,28 +4291,28 @@ ALTER TABLE ONLY app.webchat_sessions
     ADD CONSTRAINT webchat_sessions_tenant_id_user_id_workflow_id_key UNIQUE (tenant_id, user_id, workflow_id);
 
 ALTER TABLE ONLY app.workflow_executions
-    ADD CONSTRAINT workflow_executions_pkey PRIMARY KEY (ttl_class, id);
-
-ALTER TABLE ONLY app.workflow_executions_backlog
-    ADD CONSTRAINT workflow_executions_backlog_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflow_executions_c14
-    ADD CONSTRAINT workflow_executions_c14_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_c14_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflow_executions_c30
-    ADD CONSTRAINT workflow_executions_c30_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_c30_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflow_executions_c365
-    ADD CONSTRAINT workflow_executions_c365_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_c365_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflow_executions_c60
-    ADD CONSTRAINT workflow_executions_c60_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_c60_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflow_executions_c7
-    ADD CONSTRAINT workflow_executions_c7_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_c7_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflow_executions_c90
-    ADD CONSTRAINT workflow_executions_c90_pkey PRIMARY KEY (ttl_class, id);
+    ADD CONSTRAINT workflow_executions_c90_pkey PRIMARY KEY (retention_class, id);
+
+ALTER TABLE ONLY app.workflow_executions_overflow
+    ADD CONSTRAINT workflow_executions_overflow_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflows
     ADD CONSTRAINT workflows_n8n_workflow_id_key UNIQUE (tenant_id, n8n_workflow_id);
@@ -4498,13 +4501,13 @@ CREATE INDEX legal_holds_active ON app.legal_holds USING btree (tenant_id) WHERE
 
 CREATE INDEX legal_holds_tenant_id ON app.legal_holds USING btree (tenant_id, id);
 
-CREATE INDEX restored_rows_restore_id ON app.restored_rows USING btree (tenant_id, restore_id);
+CREATE INDEX rehydrated_rows_rehydration_id ON app.rehydrated_rows USING btree (tenant_id, rehydration_id);
 
-CREATE UNIQUE INDEX restores_of_tenant ON app.restores USING btree (tenant_id, id);
+CREATE UNIQUE INDEX rehydrations_of_tenant ON app.rehydrations USING btree (tenant_id, id);
 
-CREATE INDEX restores_open ON app.restores USING btree (state) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]));
+CREATE INDEX rehydrations_open ON app.rehydrations USING btree (state) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]));
 
-CREATE INDEX restores_tenant_id ON app.restores USING btree (tenant_id, id DESC);
+CREATE INDEX rehydrations_tenant_id ON app.rehydrations USING btree (tenant_id, id DESC);
 
 CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_id, id);
 
@@ -4518,23 +4521,15 @@ CREATE INDEX webchat_sessions_newest_of_workflow ON app.webchat_sessions USING b
 
 CREATE INDEX webchat_sessions_updated_at ON app.webchat_sessions USING btree (tenant_id, updated_at);
 
-CREATE UNIQUE INDEX workflow_executions_backlog_n8n ON app.workflow_executions_backlog USING btree (tenant_id, n8n_execution_id);
-
-CREATE INDEX workflow_executions_newest ON ONLY app.workflow_executions USING btree (tenant_id, id DESC);
-
-CREATE INDEX workflow_executions_backlog_tenant_id_id_idx ON app.workflow_executions_backlog USING btree (tenant_id, id DESC);
-
 CREATE INDEX workflow_executions_by_status ON ONLY app.workflow_executions USING btree (tenant_id, status, id DESC);
 
-CREATE INDEX workflow_executions_backlog_tenant_id_status_id_idx ON app.workflow_executions_backlog USING btree (tenant_id, status, id DESC);
-
-CREATE INDEX workflow_executions_of_workflow ON ONLY app.workflow_executions USING btree (tenant_id, workflow_id, id DESC);
-
-CREATE INDEX workflow_executions_backlog_tenant_id_workflow_id_id_idx ON app.workflow_executions_backlog USING btree (tenant_id, workflow_id, id DESC);
+CREATE INDEX workflow_executions_newest ON ONLY app.workflow_executions USING btree (tenant_id, id DESC);
 
 CREATE INDEX workflow_executions_c14_tenant_id_id_idx ON ONLY app.workflow_executions_c14 USING btree (tenant_id, id DESC);
 
 CREATE INDEX workflow_executions_c14_tenant_id_status_id_idx ON ONLY app.workflow_executions_c14 USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_of_workflow ON ONLY app.workflow_executions USING btree (tenant_id, workflow_id, id DESC);
 
 CREATE INDEX workflow_executions_c14_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c14 USING btree (tenant_id, workflow_id, id DESC);
 
@@ -4567,6 +4562,14 @@ CREATE INDEX workflow_executions_c90_tenant_id_id_idx ON ONLY app.workflow_execu
 CREATE INDEX workflow_executions_c90_tenant_id_status_id_idx ON ONLY app.workflow_executions_c90 USING btree (tenant_id, status, id DESC);
 
 CREATE INDEX workflow_executions_c90_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c90 USING btree (tenant_id, workflow_id, id DESC);
+
+CREATE UNIQUE INDEX workflow_executions_overflow_n8n ON app.workflow_executions_overflow USING btree (tenant_id, n8n_execution_id);
+
+CREATE INDEX workflow_executions_overflow_tenant_id_id_idx ON app.workflow_executions_overflow USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_overflow_tenant_id_status_id_idx ON app.workflow_executions_overflow USING btree (tenant_id, status, id DESC);
+
+CREATE INDEX workflow_executions_overflow_tenant_id_workflow_id_id_idx ON app.workflow_executions_overflow USING btree (tenant_id, workflow_id, id DESC);
 
 ALTER INDEX app.embeddings_nearest ATTACH PARTITION app.embeddings_0_embedding_vector_idx;
 
@@ -4760,14 +4763,6 @@ ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_9_pkey;
 
 ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_9_tenant_id_knowledge_base_id_document_name_chun_idx;
 
-ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_backlog_pkey;
-
-ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_backlog_tenant_id_id_idx;
-
-ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_backlog_tenant_id_status_id_idx;
-
-ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_backlog_tenant_id_workflow_id_id_idx;
-
 ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c14_pkey;
 
 ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c14_tenant_id_id_idx;
@@ -4816,6 +4811,14 @@ ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_exec
 
 ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_c90_tenant_id_workflow_id_id_idx;
 
+ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_overflow_pkey;
+
+ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_overflow_tenant_id_id_idx;
+
+ALTER INDEX app.workflow_executions_by_status ATTACH PARTITION app.workflow_executions_overflow_tenant_id_status_id_idx;
+
+ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_executions_overflow_tenant_id_workflow_id_id_idx;
+
 CREATE TRIGGER count_added AFTER INSERT ON app.chunks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
 
 CREATE TRIGGER count_added AFTER INSERT ON app.documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
@@ -4856,7 +4859,7 @@ CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.documents FOR EACH ROW WHE
 
 CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.knowledge_bases FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.description IS DISTINCT FROM new.description)) OR (old.source_type IS DISTINCT FROM new.source_type)) OR (old.source_metadata IS DISTINCT FROM new.source_metadata))) EXECUTE FUNCTION app.keep_held_content();
 
-CREATE TRIGGER note_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.ttl_class(old.hot_ttl_days) <> app.ttl_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_class_change();
+CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.retention_class(old.hot_ttl_days) <> app.retention_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_retention_class_change();
 
 ALTER TABLE ONLY app.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
@@ -4866,9 +4869,6 @@ ALTER TABLE ONLY app.archive_files
 
 ALTER TABLE ONLY app.chunks
     ADD CONSTRAINT chunks_tenant_id_document_id_fkey FOREIGN KEY (tenant_id, document_id) REFERENCES app.documents(tenant_id, id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY app.class_changes
-    ADD CONSTRAINT class_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY app.cold_policies
     ADD CONSTRAINT cold_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
@@ -4912,11 +4912,14 @@ ALTER TABLE ONLY app.legal_holds
 ALTER TABLE ONLY app.rate_limits
     ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY app.restored_rows
-    ADD CONSTRAINT restored_rows_tenant_id_restore_id_fkey FOREIGN KEY (tenant_id, restore_id) REFERENCES app.restores(tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY app.rehydrated_rows
+    ADD CONSTRAINT rehydrated_rows_tenant_id_rehydration_id_fkey FOREIGN KEY (tenant_id, rehydration_id) REFERENCES app.rehydrations(tenant_id, id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY app.restores
-    ADD CONSTRAINT restores_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
+ALTER TABLE ONLY app.rehydrations
+    ADD CONSTRAINT rehydrations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
+
+ALTER TABLE ONLY app.retention_class_changes
+    ADD CONSTRAINT retention_class_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY app.tenant_memberships
     ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
@@ -4936,13 +4939,37 @@ ALTER TABLE app.workflow_executions
 ALTER TABLE ONLY app.workflows
     ADD CONSTRAINT workflows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
+CREATE POLICY access ON app.api_keys FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.chunks FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.documents FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.embeddings FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.knowledge_base_models FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.knowledge_bases FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.legal_holds FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.rate_limits FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.sealed_partitions TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.tenant_memberships FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.tenants FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
+
 ALTER TABLE app.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.archive_files ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.chunks ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE app.class_changes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.cold_policies ENABLE ROW LEVEL SECURITY;
 
@@ -5022,32 +5049,6 @@ ALTER TABLE app.embeddings_9 ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.erasures ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY gate ON app.api_keys FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.chunks FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.documents FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.embeddings FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.knowledge_base_models FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.knowledge_bases FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.legal_holds FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.rate_limits FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.sealed_leaves TO flo_owner USING (true) WITH CHECK (true);
-
-CREATE POLICY gate ON app.tenant_memberships FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.tenants FOR SELECT TO flo_owner USING (true);
-
-CREATE POLICY gate ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);
-
-CREATE POLICY gate ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
-
 ALTER TABLE app.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;
@@ -5057,8 +5058,6 @@ CREATE POLICY job ON app.api_keys TO flo_job USING (true) WITH CHECK (true);
 CREATE POLICY job ON app.archive_files TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.chunks TO flo_job USING (true) WITH CHECK (true);
-
-CREATE POLICY job ON app.class_changes TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.cold_policies TO flo_job USING (true) WITH CHECK (true);
 
@@ -5088,11 +5087,13 @@ CREATE POLICY job ON app.legal_holds TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.rate_limits TO flo_job USING (true) WITH CHECK (true);
 
-CREATE POLICY job ON app.restored_rows TO flo_job USING (true) WITH CHECK (true);
+CREATE POLICY job ON app.rehydrated_rows TO flo_job USING (true) WITH CHECK (true);
 
-CREATE POLICY job ON app.restores TO flo_job USING (true) WITH CHECK (true);
+CREATE POLICY job ON app.rehydrations TO flo_job USING (true) WITH CHECK (true);
 
-CREATE POLICY job ON app.sealed_leaves TO flo_job USING (true) WITH CHECK (true);
+CREATE POLICY job ON app.retention_class_changes TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.sealed_partitions TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.tenant_actions TO flo_job USING (true) WITH CHECK (true);
 
@@ -5153,19 +5154,19 @@ CREATE POLICY platform ON app.user_roles TO flo_app USING (( SELECT app.on_platf
 
 ALTER TABLE app.rate_limits ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE app.restored_rows ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.rehydrated_rows ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE app.restores ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.rehydrations ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE app.sealed_leaves ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.retention_class_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.sealed_partitions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON app.api_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.archive_files TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.chunks TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
-
-CREATE POLICY tenant ON app.class_changes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.cold_policies TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -5193,9 +5194,11 @@ CREATE POLICY tenant ON app.legal_holds TO flo_app USING ((tenant_id = ( SELECT 
 
 CREATE POLICY tenant ON app.rate_limits TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
-CREATE POLICY tenant ON app.restored_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+CREATE POLICY tenant ON app.rehydrated_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
-CREATE POLICY tenant ON app.restores TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+CREATE POLICY tenant ON app.rehydrations TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.retention_class_changes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.tenant_actions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -5231,8 +5234,6 @@ ALTER TABLE app.webchat_sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.workflow_executions ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE app.workflow_executions_backlog ENABLE ROW LEVEL SECURITY;
-
 ALTER TABLE app.workflow_executions_c14 ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.workflow_executions_c30 ENABLE ROW LEVEL SECURITY;
@@ -5245,6 +5246,8 @@ ALTER TABLE app.workflow_executions_c7 ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.workflow_executions_c90 ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.workflow_executions_overflow ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.workflows ENABLE ROW LEVEL SECURITY;
 
 GRANT ALL ON SCHEMA app TO flo_owner;
@@ -5254,7 +5257,7 @@ GRANT USAGE ON SCHEMA app TO flo_job;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflow_executions TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.workflow_executions TO flo_job;
 
-GRANT UPDATE(ttl_class) ON TABLE app.workflow_executions TO flo_job;
+GRANT UPDATE(retention_class) ON TABLE app.workflow_executions TO flo_job;
 
 GRANT UPDATE(status) ON TABLE app.workflow_executions TO flo_job;
 
@@ -5269,46 +5272,15 @@ GRANT UPDATE(error_message) ON TABLE app.workflow_executions TO flo_job;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.tenant_memberships TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.tenant_memberships TO flo_job;
 
-REVOKE ALL ON PROCEDURE app.add_leaf(IN class_table text, IN leaf text, IN lower_bound text, IN upper_bound text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE app.add_partition(IN class_table text, IN partition_name text, IN lower_bound text, IN upper_bound text) FROM PUBLIC;
 
 GRANT SELECT,INSERT ON TABLE app.erasures TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.erasures TO flo_job;
 
+REVOKE ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
+
 REVOKE ALL ON FUNCTION app.break_seal() FROM PUBLIC;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_bases TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.knowledge_bases TO flo_job;
-
-GRANT UPDATE(document_count) ON TABLE app.knowledge_bases TO flo_job;
-
-GRANT UPDATE(total_chunks) ON TABLE app.knowledge_bases TO flo_job;
-
-GRANT UPDATE(last_updated) ON TABLE app.knowledge_bases TO flo_job;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.documents TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.documents TO flo_job;
-
-REVOKE ALL ON FUNCTION app.drop_leaf(leaf text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.drop_leaf(leaf text) TO flo_job;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_base_models TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
-
-REVOKE ALL ON FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.enter(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
-
-REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
-
-REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION app.keep_leaves_ready(moment timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.keep_leaves_ready(moment timestamp with time zone) TO flo_app;
-GRANT ALL ON FUNCTION app.keep_leaves_ready(moment timestamp with time zone) TO flo_job;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.api_keys TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
-
-REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
 
 GRANT SELECT,INSERT ON TABLE app.legal_holds TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.legal_holds TO flo_job;
@@ -5319,14 +5291,45 @@ GRANT UPDATE(released_at) ON TABLE app.legal_holds TO flo_app;
 
 GRANT UPDATE(release_reason) ON TABLE app.legal_holds TO flo_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_bases TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(document_count) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(total_chunks) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(last_updated) ON TABLE app.knowledge_bases TO flo_job;
+
+REVOKE ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) TO flo_app;
+GRANT ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.documents TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.documents TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_base_models TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
+
+REVOKE ALL ON FUNCTION app.drop_partition(partition_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.drop_partition(partition_name text) TO flo_job;
+
+REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.api_keys TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
+
+REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_limits TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
 
-REVOKE ALL ON FUNCTION app.seal_leaf(leaf text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.seal_leaf(leaf text) TO flo_job;
+REVOKE ALL ON FUNCTION app.seal_partition(partition_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
 
 REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) TO flo_app;
@@ -5355,9 +5358,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.chunks TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
 
-GRANT SELECT,INSERT ON TABLE app.class_changes TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.class_changes TO flo_job;
-
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.cold_policies TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.cold_policies TO flo_job;
 
@@ -5381,16 +5381,19 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.leaving_rows TO flo_job;
 
 GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 
-GRANT SELECT ON TABLE app.restored_rows TO flo_app;
-GRANT SELECT,INSERT,DELETE ON TABLE app.restored_rows TO flo_job;
+GRANT SELECT ON TABLE app.rehydrated_rows TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.rehydrated_rows TO flo_job;
 
-GRANT SELECT,INSERT ON TABLE app.restores TO flo_app;
-GRANT SELECT,DELETE,UPDATE ON TABLE app.restores TO flo_job;
+GRANT SELECT,INSERT ON TABLE app.rehydrations TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
 
 GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 
-GRANT SELECT ON TABLE app.sealed_leaves TO flo_job;
+GRANT SELECT ON TABLE app.sealed_partitions TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.tenant_actions TO flo_job;

@@ -87,13 +87,13 @@ def migrate(url: str, folder: Path = FOLDER) -> list[str]:
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn:
         conn.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
-        patiently(lambda: keep_others_out(conn))
+        retrying_lock(lambda: keep_others_out(conn))
         conn.execute(LEDGER)
         pending = find_pending(conn, migrations)
         for migration in pending:
-            patiently(lambda migration=migration: apply(conn, migration))
+            retrying_lock(lambda migration=migration: apply(conn, migration))
         changed = find_changed(conn, functions)
-        patiently(lambda: replace(conn, changed, functions, migrations))
+        retrying_lock(lambda: replace(conn, changed, functions, migrations))
     return [*(file.name for file in pending), *(f"functions/{file.name}" for file in changed)]
 
 
@@ -129,7 +129,7 @@ def find_changed(conn: Connection, functions: list[File]) -> list[File]:
     return [file for file in functions if applied.get(file.name) != file.sha256]
 
 
-def patiently(step: Callable[[], object]) -> None:
+def retrying_lock(step: Callable[[], object]) -> None:
     """Takes a step again when it could not get its lock: a short wait each time, so that no queue forms behind it."""
     for attempt in range(1, ATTEMPTS + 1):
         try:

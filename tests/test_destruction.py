@@ -19,7 +19,7 @@ from psycopg.rows import scalar_row
 from tests.support.allowed_deletes import KNOWN, NOT_KEPT
 from tests.support.cross_tenant import stored
 from tests.support.factories import Factory, Tenant, archived_file
-from tests.support.full_tenant import furnished
+from tests.support.full_tenant import full_tenant
 
 ROOT = Path(__file__).parents[1]
 
@@ -110,10 +110,10 @@ def test_what_goes_with_another_row_is_kept_or_is_known_not_to_be(superuser: Con
     [
         ("DELETE FROM app.things AS t WHERE true", ["DELETE FROM app.things"]),
         ("WITH gone AS (delete  from\n only app.things) SELECT", ["DELETE FROM app.things"]),
-        ("EXECUTE format('DROP TABLE IF EXISTS app.%I', leaf)", ["DROP TABLE app.%I"]),
+        ("EXECUTE format('DROP TABLE IF EXISTS app.%I', partition_name)", ["DROP TABLE app.%I"]),
         ("DELETE FROM ", ["DELETE FROM "]),
         ("TRUNCATE app.things; TRUNCATE TABLE other", ["TRUNCATE app.things", "TRUNCATE TABLE other"]),
-        ("ALTER TABLE app.things DETACH PARTITION app.leaf", ["DETACH PARTITION app.leaf"]),
+        ("ALTER TABLE app.things DETACH PARTITION app.part", ["DETACH PARTITION app.part"]),
         ("MERGE INTO app.things USING x ON true WHEN MATCHED THEN DELETE", ["THEN DELETE "]),
         ("PERFORM set_config('app.moving', 'on', true)", ["'app.moving', 'on'"]),
         ("SELECT 1 -- DELETE FROM app.things", []),
@@ -143,7 +143,7 @@ def test_what_destroys_is_found_in_python(text: str, found: list[str]) -> None:
 @pytest.fixture(scope="module")
 def held(make: Factory, superuser: Connection) -> Tenant:
     """A tenant under a hold, with a row in every table that keeps what is held."""
-    tenant = furnished(make)
+    tenant = full_tenant(make)
     archived_file(superuser, tenant, uuid4())
     make.hold(tenant)
     return tenant

@@ -14,7 +14,7 @@ from tests.support.cross_tenant import (
     Connection,
     Other,
     Visitor,
-    furnished,
+    full_tenant,
     owner_whom_b_has_invited,
     stored,
     unknown,
@@ -38,15 +38,15 @@ INVITED_ARE_TOLD = {  # who invites them
 
 @pytest.fixture(scope="module")
 def other(make: Factory, superuser: Connection) -> Other:
-    return furnished(make, superuser)
+    return full_tenant(make, superuser)
 
 
 def ways_to_name(operation: Operation) -> tuple[str, ...]:
     """Where a request may name B: in the query, a header or the body; nowhere, naming things of B alone."""
     match operation.place:
-        case "in_the_tenant":
+        case "in_tenant_of_path":
             return ("path", "nothing")
-        case "in_no_tenant":
+        case "without_tenant":
             return ("body",)
         case _:
             return ("query", "header", "body", "nothing")

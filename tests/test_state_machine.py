@@ -17,7 +17,7 @@ from functions.tenants.handler import lambda_handler as tenants
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
-from tests.support.reference_model import STATES, Lifecycle, Member, Platform, Refused, Tenant, Workflow
+from tests.support.reference_model import STATES, Lifecycle, Member, Platform, RefusedError, Tenant, Workflow
 
 SEQUENCES, STEPS = 30, 100
 ONE_SEQUENCE = settings(
@@ -63,7 +63,7 @@ class Requests(RuleBasedStateMachine):
         """Whether it succeeded, as it must have."""
         try:
             expected = act(self.ids[who], self.model.tenants[tenant], *about)
-        except Refused as refusal:
+        except RefusedError as refusal:
             expected = refusal.status
         assert answer.status == expected, (answer.status, expected, answer.body)
         return expected < 400

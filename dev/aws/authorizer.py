@@ -13,7 +13,7 @@ type Invoke = Callable[[str, bytes], Awaitable[bytes]]
 type Answer = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """API Gateway answers by itself, in place of the function."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -34,10 +34,10 @@ class Gatekeeper:
         """The event with the authorizer's context in it."""
         identity = tuple(event["headers"].get(header, "") for header in authorizer.headers)
         if not all(identity):
-            raise Refused(401, "Unauthorized")
+            raise RefusedError(401, "Unauthorized")
         answer = await self._answer(authorizer, event, identity)
         if not answer["isAuthorized"]:
-            raise Refused(403, "Forbidden")
+            raise RefusedError(403, "Forbidden")
         caller = {"authorizer": {"lambda": answer.get("context", {})}}
         return {**event, "requestContext": {**event["requestContext"], **caller}}
 

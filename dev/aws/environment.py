@@ -81,8 +81,8 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
 
 def _database_url(function: Function, database: Database) -> str:
     """The door that the function's secret would open."""
-    doors = {APP_SECRET: database.app_url, JOB_SECRET: database.job_url, MIGRATION_SECRET: database.admin_url}
-    return doors.get(function.environment.get("DATABASE_SECRET", ""), "")
+    urls = {APP_SECRET: database.app_url, JOB_SECRET: database.job_url, MIGRATION_SECRET: database.admin_url}
+    return urls.get(function.environment.get("DATABASE_SECRET", ""), "")
 
 
 def _requirements(layer: Path) -> Path | None:

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from dev.aws.authorizer import Gatekeeper, Invoke, Refused
+from dev.aws.authorizer import Gatekeeper, Invoke, RefusedError
 from dev.aws.events import Event, HttpRequest, http_event
-from dev.aws.sandbox import EventTooLarge, FunctionFailed, FunctionTimedOut
+from dev.aws.sandbox import EventTooLargeError, FunctionFailedError, FunctionTimedOut
 from dev.aws.template import Route
 from dev.console import console
 
@@ -35,11 +35,11 @@ class Gateway:
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._serve(await _read(request))
-        except Refused as refused:
+        except RefusedError as refused:
             return _message(refused.status, refused.message)
-        except EventTooLarge:
+        except EventTooLargeError:
             return _message(413, "Request Entity Too Large")
-        except FunctionFailed as failure:
+        except FunctionFailedError as failure:
             console.print(f"{request.method} {request.url.path}: {failure}", markup=False)
             if isinstance(failure, FunctionTimedOut):
                 return _message(503, "Service Unavailable")
@@ -60,7 +60,7 @@ class Gateway:
             found = pattern.fullmatch(request.path)
             if found and request.method in route.methods:
                 return route, {name: unquote(value) for name, value in found.groupdict().items()}
-        raise Refused(404, "Not Found")
+        raise RefusedError(404, "Not Found")
 
 
 def _breadth(route: Route) -> tuple[int, int, int]:
@@ -80,7 +80,7 @@ async def _read(request: Request) -> HttpRequest:
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_BYTES:
-            raise EventTooLarge
+            raise EventTooLargeError
     return HttpRequest(
         method=request.method,
         path=request.scope["raw_path"].decode("latin-1"),
@@ -96,7 +96,7 @@ def _response(answer: Event, route: Route) -> Response:
         case {"statusCode": int(status)}:
             response = Response(_body(answer), status)
         case _:
-            raise FunctionFailed(f"{route.function} answered without a statusCode")
+            raise FunctionFailedError(f"{route.function} answered without a statusCode")
     for name, value in answer.get("headers", {}).items():
         if name.lower() != "content-length":
             response.headers[name] = str(value)

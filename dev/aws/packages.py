@@ -6,7 +6,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from dev.errors import Problem
+from dev.errors import StartupError
 
 
 def installed(requirements: Path, data: Path, name: str) -> Path:
@@ -26,4 +26,4 @@ def _install(requirements: Path, folder: Path, log: Path) -> None:
     what = ["--require-hashes", "--no-deps", "--target", folder, "--requirement", requirements]
     with log.open("a") as output:
         if subprocess.run([*pip, *what], stdout=output, stderr=output).returncode != 0:
-            raise Problem(f"{requirements} could not be installed: {log} ends with the reason.")
+            raise StartupError(f"{requirements} could not be installed: {log} ends with the reason.")

@@ -61,18 +61,18 @@ async def platform(
     listener: socket, template: Template, data: Path, database: Database, storage: Storage
 ) -> AsyncGenerator[Platform]:
     """Serve the template's routes at `listener` until the block ends; then no process is left."""
-    doors = {name: listen() for name in template.functions}
+    listeners = {name: listen() for name in template.functions}
     running = Platform(
         {
-            name: _sandbox(function, variables(function, address(doors[name]), data, database, storage), data)
+            name: _sandbox(function, variables(function, address(listeners[name]), data, database, storage), data)
             for name, function in template.functions.items()
         }
     )
     apps: dict[int, ASGIApp] = {
-        doors[name].getsockname()[1]: runtime_api(sandbox) for name, sandbox in running.sandboxes.items()
+        listeners[name].getsockname()[1]: runtime_api(sandbox) for name, sandbox in running.sandboxes.items()
     }
     apps[listener.getsockname()[1]] = _front(Gateway(template.routes, running.invoke), data)
-    async with _serving(apps, [listener, *doors.values()]):
+    async with _serving(apps, [listener, *listeners.values()]):
         try:
             yield running
         finally:

@@ -10,22 +10,22 @@ from pathlib import Path
 from uuid import uuid4
 
 from dev.aws.template import Function
-from dev.child_process import leash
+from dev.child_process import die_with_parent
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
 INIT_SECONDS = 10
 PYTHON = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
 
 
-class FunctionFailed(Exception):
+class FunctionFailedError(Exception):
     """The function raised, ended or never started: there is no answer."""
 
 
-class FunctionTimedOut(FunctionFailed):
+class FunctionTimedOut(FunctionFailedError):
     """The function took longer than its template allows."""
 
 
-class EventTooLarge(Exception):
+class EventTooLargeError(Exception):
     """Lambda takes 6 MB and no more."""
 
 
@@ -65,7 +65,7 @@ class Sandbox:
     async def invoke(self, event: bytes) -> bytes:
         """Have the function answer the event; others wait for their turn meanwhile."""
         if len(event) > PAYLOAD_BYTES:
-            raise EventTooLarge
+            raise EventTooLargeError
         async with self._turn:
             ended = await self._ready()
             invocation = self._current = Invocation(event)
@@ -95,7 +95,7 @@ class Sandbox:
 
     def fail(self, id: str, reason: str) -> None:
         if invocation := self._waiting(id):
-            invocation.answer.set_exception(FunctionFailed(self._told(reason)))
+            invocation.answer.set_exception(FunctionFailedError(self._told(reason)))
 
     def _waiting(self, id: str) -> Invocation | None:
         current = self._current
@@ -115,7 +115,7 @@ class Sandbox:
 
     async def _start(self) -> Process:
         # -S: neither the venv's packages nor the interpreter's own, only what the template gives.
-        command = [*leash("KILL"), PYTHON, "-S", "-m", "awslambdaric", self.function.handler]
+        command = [*die_with_parent("KILL"), PYTHON, "-S", "-m", "awslambdaric", self.function.handler]
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as log:
             return await asyncio.create_subprocess_exec(
@@ -133,7 +133,7 @@ class Sandbox:
         if result.done():
             return result.result()
         if ended.done():
-            raise FunctionFailed(self._told("ended without an answer"))
+            raise FunctionFailedError(self._told("ended without an answer"))
         raise FunctionTimedOut(self._told(f"had no answer after {seconds} seconds"))
 
     def _told(self, reason: str) -> str:

@@ -11,10 +11,10 @@ from aws_croniter import AwsCroniter
 
 from dev.aws.authorizer import Invoke
 from dev.aws.events import scheduled_event
-from dev.aws.sandbox import FunctionFailed
+from dev.aws.sandbox import FunctionFailedError
 from dev.aws.template import Function
 from dev.console import console
-from dev.errors import Problem
+from dev.errors import StartupError
 
 type Calendar = Callable[[datetime], datetime]
 
@@ -23,7 +23,7 @@ UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": time
 CRON = re.compile(r"cron\((.+)\)")
 
 
-async def keep_time(functions: Iterable[Function], invoke: Invoke) -> None:
+async def run_schedules(functions: Iterable[Function], invoke: Invoke) -> None:
     """Run until cancelled; a run that fails is told and tried again when it is next due."""
     scheduled = [(function.name, calendar(schedule)) for function in functions for schedule in function.schedules]
     for function, _ in scheduled:  # one after the other, as the template has them
@@ -40,14 +40,16 @@ def calendar(schedule: str) -> Calendar:
         return lambda now: now + pause
     if found := CRON.fullmatch(schedule):
         return _cron(found[1])
-    raise Problem(f"The local platform knows schedules such as rate(1 day) and cron(0 1 * * ? *), but not {schedule}.")
+    raise StartupError(
+        f"The local platform knows schedules such as rate(1 day) and cron(0 1 * * ? *), but not {schedule}."
+    )
 
 
 def _cron(expression: str) -> Calendar:
     try:
         cron: Any = AwsCroniter(expression)  # which has no types
     except ValueError as error:
-        raise Problem(f"The schedule cron({expression}) is malformed: {error}") from error
+        raise StartupError(f"The schedule cron({expression}) is malformed: {error}") from error
     return lambda now: cron.get_next(now)[0]
 
 
@@ -61,5 +63,5 @@ async def _repeat(function: str, next_time: Calendar, invoke: Invoke) -> None:
 async def _tick(function: str, invoke: Invoke) -> None:
     try:
         await invoke(function, json.dumps(scheduled_event()).encode())
-    except FunctionFailed as failure:
+    except FunctionFailedError as failure:
         console.print(str(failure), markup=False)

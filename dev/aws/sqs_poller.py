@@ -13,10 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dev.aws.authorizer import Invoke
 from dev.aws.events import Event
-from dev.aws.sandbox import EventTooLarge, FunctionFailed
+from dev.aws.sandbox import EventTooLargeError, FunctionFailedError
 from dev.aws.template import Function, Queue
 from dev.console import console
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.services.object_storage import Storage
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ async def deliver(functions: Iterable[Function], storage: Storage, invoke: Invok
     try:
         await asyncio.gather(*(_feed(sources, invoke) for sources in fed))
     except (BotoCoreError, ClientError) as error:
-        raise Problem(f"The queues do not answer any more: {error}") from error
+        raise StartupError(f"The queues do not answer any more: {error}") from error
 
 
 async def _feed(sources: Sequence["_Source"], invoke: Invoke) -> None:
@@ -127,10 +127,10 @@ class _Source:
         try:
             answer = await invoke(self.function, event)
             failed = self._failed(answer, {message.get("MessageId", "") for message in batch})
-        except FunctionFailed as failure:
+        except FunctionFailedError as failure:
             console.print(str(failure), markup=False)
             return []
-        except EventTooLarge:
+        except EventTooLargeError:
             console.print(
                 f"{self.function} was not given {len(batch)} messages, which are more than 6 MB", markup=False
             )
@@ -143,7 +143,7 @@ class _Source:
         failed = _named(answer)
         if failed <= batch:
             return failed
-        raise FunctionFailed(f"{self.function} names failures that are no messages of its batch")
+        raise FunctionFailedError(f"{self.function} names failures that are no messages of its batch")
 
 
 def _named(answer: bytes) -> set[str]:

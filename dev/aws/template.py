@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.paths import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
@@ -81,7 +81,7 @@ class Template:
             if name.lower() in (function.name.lower(), function.name.lower()[: -len("Function")]):
                 return function
         known = ", ".join(self.functions)
-        raise Problem(f"There is no function {name}: template.yaml has {known}.")
+        raise StartupError(f"There is no function {name}: template.yaml has {known}.")
 
 
 def read_template(path: Path = TEMPLATE, parameters: dict[str, str] | None = None) -> Template:
@@ -109,7 +109,7 @@ def _parse(path: Path, parameters: dict[str, str]) -> tuple[Any, Any, Any]:
             stacks, _ = provider.get_stacks(str(path), parameter_overrides=parameters)
             return stacks, SamFunctionProvider(stacks).get_all(), ApiProvider(stacks).api.routes
         except UserException as error:
-            raise Problem(f"{path} cannot be read: {error}") from error
+            raise StartupError(f"{path} cannot be read: {error}") from error
 
 
 def _function(found: Any, root: Path, queues: dict[str, Any]) -> Function:

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from dev.docs.routes import ROOT, applications, is_limited, place_of, routes_of, scope_of, summary_of
-from flomastr.http.etags import Tagged
+from flomastr.http.etags import Versioned
 from flomastr.http.fields import Message
 from flomastr.http.problems import Problem
 
@@ -162,13 +162,13 @@ def _sent(route: APIRoute, scope: str | None, names: set[str]) -> Iterator[str]:
 
 def _is_tagged(route: APIRoute) -> bool:
 
-    return isinstance(route.response_model, type) and issubclass(route.response_model, Tagged)
+    return isinstance(route.response_model, type) and issubclass(route.response_model, Versioned)
 
 
 def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
     scope, in_path = scope_of(route), any(p["in"] == "path" for p in operation.get("parameters", []))
     implied = {
-        400: place_of(route) == "in_a_tenant" or "cursor" in names or "requestBody" in operation,
+        400: place_of(route) == "in_tenant" or "cursor" in names or "requestBody" in operation,
         **dict.fromkeys((401, 403, 503), scope is not None),
         404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
         412: "if-match" in names,

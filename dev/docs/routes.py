@@ -48,7 +48,7 @@ def scope_of(route: APIRoute) -> str | None:
 
 
 def place_of(route: APIRoute) -> str:
-    """The dependency that enters the database: in_a_tenant, in_no_tenant, ..."""
+    """The dependency that enters the database: in_tenant, without_tenant, ..."""
     return entry_of(route)[0]
 
 

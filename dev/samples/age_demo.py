@@ -11,7 +11,8 @@ from dev.services.postgres import reach
 
 AGED = """
 UPDATE app.workflow_executions
-SET ttl_class = 0, id = app.uuid7(started_at - %(age)s::interval, id), started_at = started_at - %(age)s::interval,
+SET retention_class = 0,
+  id = app.uuid7(started_at - %(age)s::interval, id), started_at = started_at - %(age)s::interval,
   finished_at = finished_at - %(age)s::interval, created_at = created_at - %(age)s::interval
 """
 AGED_SESSIONS = "UPDATE app.webchat_sessions SET updated_at = updated_at - %(age)s::interval"

@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from dev.console import console
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.paths import ROOT
 from dev.samples.load_demo import EMAIL, OWNER, TENANT
 from dev.services.oidc_issuer import Identity
@@ -61,9 +61,11 @@ class _Api:
             response = self._answered(method, path, json.dumps(body))
             answer = json.loads(response.read())
         except OSError as error:
-            raise Problem(f"The platform does not answer ({error}): start it with make run, or say --port.") from error
+            raise StartupError(
+                f"The platform does not answer ({error}): start it with make run, or say --port."
+            ) from error
         if response.status >= 400:
-            raise Problem(f"{method} {path} was answered {response.status}: {answer}")
+            raise StartupError(f"{method} {path} was answered {response.status}: {answer}")
         return answer, int(response.headers.get("X-Total-Count") or 0)
 
     def _answered(self, method: str, path: str, body: str) -> HTTPResponse:
@@ -83,8 +85,8 @@ def _new_base(api: _Api) -> str:
 
 
 def _documents(passages: int) -> Iterator[Json]:
-    for place, texts in enumerate(batched(islice(_texts(), passages), PASSAGES, strict=False)):
-        yield {"name": f"document-{place:06}", "chunks": [{"text": text} for text in texts]}
+    for index, texts in enumerate(batched(islice(_texts(), passages), PASSAGES, strict=False)):
+        yield {"name": f"document-{index:06}", "chunks": [{"text": text} for text in texts]}
 
 
 def _texts() -> Iterator[str]:
@@ -109,6 +111,8 @@ def _wait(api: _Api, base: str, progress: Progress, task: TaskID, total: int) ->
         if done > last:
             last, since = done, time.monotonic()
         if time.monotonic() - since > PATIENCE_SECONDS:
-            raise Problem(f"{done} of {total} documents are embedded, and no more come: see the log of EmbedFunction.")
+            raise StartupError(
+                f"{done} of {total} documents are embedded, and no more come: see the log of EmbedFunction."
+            )
         time.sleep(PAUSE_SECONDS)
     progress.update(task, completed=total)

@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import Progress
 
 from dev.console import console
-from dev.errors import Problem
+from dev.errors import StartupError
 
 SAMPLE = Path(__file__).parent
 TENANT = "demo"
@@ -57,7 +57,7 @@ def load_demo(api: Api) -> Counter[str]:
 def _expect(statuses: set[int], answered: tuple[int, Json]) -> Json:
     status, answer = answered
     if status not in statuses:
-        raise Problem(f"The demo could not be loaded, the API answered {status}: {answer}.")
+        raise StartupError(f"The demo could not be loaded, the API answered {status}: {answer}.")
     return answer
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.private_files import secret
 from dev.services.postgres import Cluster, create_database
 
@@ -28,8 +28,8 @@ class Database:
     def open_for_functions(self) -> None:
         """Give the roles, which the migrations made, the passwords that their URLs say."""
         with psycopg.connect(self.admin_url) as connection:
-            for door in (urlsplit(self.app_url), urlsplit(self.job_url)):
-                role, password = sql.Identifier(door.username or ""), sql.Literal(door.password)
+            for url in (urlsplit(self.app_url), urlsplit(self.job_url)):
+                role, password = sql.Identifier(url.username or ""), sql.Literal(url.password)
                 connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
 
     def forget_messages(self) -> None:
@@ -84,7 +84,7 @@ def _check(url: str) -> None:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]
-        raise Problem(f"DATABASE_URL leads nowhere, so correct or unset it: {reason}") from error
+        raise StartupError(f"DATABASE_URL leads nowhere, so correct or unset it: {reason}") from error
 
 
 def _as(role: str, password: str, admin_url: str) -> str:

@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dev.child_process import leash
-from dev.errors import Problem
+from dev.child_process import die_with_parent
+from dev.errors import StartupError
 from dev.paths import ROOT
 
 HOST, BASE = "127.0.0.1", "/v1"
@@ -49,7 +49,7 @@ class Embeddings:
         """Return when its model is loaded."""
         assert self.process.stdout
         if not self.process.stdout.readline():
-            raise Problem(f"The embeddings model did not start: {self.log} ends with its reason.")
+            raise StartupError(f"The embeddings model did not start: {self.log} ends with its reason.")
 
 
 @contextmanager
@@ -68,16 +68,16 @@ def embeddings(data: Path) -> Generator[Embeddings]:
 
 
 def _started(listener: socket, log: Path) -> subprocess.Popen[str]:
-    door = listener.fileno()
+    descriptor = listener.fileno()
     with log.open("a") as output:
         return subprocess.Popen(
-            [*leash("KILL"), sys.executable, "-m", "dev.services.embeddings_server", str(door)],
+            [*die_with_parent("KILL"), sys.executable, "-m", "dev.services.embeddings_server", str(descriptor)],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,
-            pass_fds=[door],
+            pass_fds=[descriptor],
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the server when it is free
         )
 
@@ -152,19 +152,19 @@ def _answer(model: Model, asked: Asked) -> dict[str, Any]:
 
 def _reason(invalid: ValidationError) -> str:
     first = invalid.errors()[0]
-    place = ".".join(map(str, first["loc"]))  # none, where it is no JSON
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    location = ".".join(map(str, first["loc"]))  # none, where it is no JSON
+    return f"{location}: {first['msg']}" if location else first["msg"]
 
 
 def _refusal(status: int, message: str, code: str) -> Response:
     return JSONResponse({"error": {"message": message, "type": "invalid_request_error", "code": code}}, status)
 
 
-def main(door: int) -> None:
+def main(descriptor: int) -> None:
     """Serve until killed, once it is said that the model is loaded."""
     config = uvicorn.Config(application(Model()), log_config=None, access_log=False, server_header=False)
     print("ready", flush=True)
-    uvicorn.Server(config).run([socket(fileno=door)])
+    uvicorn.Server(config).run([socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":

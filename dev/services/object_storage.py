@@ -8,8 +8,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.child_process import leash
-from dev.errors import Problem
+from dev.child_process import die_with_parent
+from dev.errors import StartupError
 from dev.paths import ROOT
 
 BUCKET = "archive"
@@ -51,7 +51,7 @@ def reach(data: Path) -> Generator[Storage]:
 
 def _started(data: Path, log: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*leash("KILL"), sys.executable, "-m", "dev.services.s3_server", str(data), BUCKET],
+        [*die_with_parent("KILL"), sys.executable, "-m", "dev.services.s3_server", str(data), BUCKET],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -66,15 +66,15 @@ def _port(server: subprocess.Popen[str], data: Path) -> int:
     assert server.stdout
     if said := server.stdout.readline():
         return int(said)
-    raise Problem(f"The object storage did not start: {data / 's3.log'} ends with its reason.")
+    raise StartupError(f"The object storage did not start: {data / 's3.log'} ends with its reason.")
 
 
 def _running(data: Path) -> Storage | None:
     """The server holds a lock on the file that tells where it is, and loses it however it ends."""
-    told = data / "s3.port"
-    if not told.exists():
+    message = data / "s3.port"
+    if not message.exists():
         return None
-    with told.open() as lock:
+    with message.open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

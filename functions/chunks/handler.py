@@ -7,13 +7,13 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import create_app, http_handler
-from flomastr.http.dependencies import enters
+from flomastr.http.dependencies import tenant_db
 from flomastr.http.paging import Page
 from flomastr.knowledge import bases, chunks
 from flomastr.knowledge.chunks import ChunkFilter, StoredChunk, WithVectors
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/chunks", "knowledge")
-Reading = Annotated[Database, enters("knowledge:read")]
+Reading = Annotated[Database, tenant_db("knowledge:read")]
 
 
 @app.get("")

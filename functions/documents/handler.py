@@ -8,7 +8,7 @@ from fastapi import Path, Query, Response
 from flomastr.database.session import Database
 from flomastr.embeddings import queue
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNew, IfNoneMatch, tagged
 from flomastr.http.fields import DocumentName, Message
 from flomastr.http.paging import Page
@@ -17,8 +17,8 @@ from flomastr.knowledge.documents import Document, DocumentFilter, StoredDocumen
 from flomastr.knowledge.ingest import DocumentBatch, NewDocument, cut, cut_all
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/documents", "knowledge")
-Reading = Annotated[Database, enters("knowledge:read")]
-Writing = Annotated[Database, enters("knowledge:write")]
+Reading = Annotated[Database, tenant_db("knowledge:read")]
+Writing = Annotated[Database, tenant_db("knowledge:write")]
 Name = Annotated[DocumentName, Path()]
 HELD = conflict("It is under a legal hold.")
 
@@ -36,9 +36,11 @@ async def list_documents(
 
 
 @app.post("/batch", responses=HELD)
-async def store_documents(knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: OnceKey) -> StoredDocuments:
+async def store_documents(
+    knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: IdempotencyKeyHeader
+) -> StoredDocuments:
     """Up to 100, all of them or none."""
-    stored = db.once(documents.store(knowledge_base_id, cut_all(batch.documents)), key)
+    stored = db.idempotent(documents.store(knowledge_base_id, cut_all(batch.documents)), key)
     queue.send(task for document in stored for task in document.tasks())
     return StoredDocuments(documents=stored)
 

@@ -7,16 +7,16 @@ from fastapi import Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters_named, outside
+from flomastr.http.dependencies import IdempotencyKeyHeader, platform_db, tenant_db_from_path
 from flomastr.http.etags import IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
 from flomastr.retention import erasures
 from flomastr.retention.erasures import Erasure, NewErasure
 
 app = create_app("/routes", "erasures")
-OnPlatform = Annotated[Database, outside("platform:read")]
-Reading = Annotated[Database, enters_named("erasures:read")]
-Writing = Annotated[Database, enters_named("erasures:write")]
+OnPlatform = Annotated[Database, platform_db("platform:read")]
+Reading = Annotated[Database, tenant_db_from_path("erasures:read")]
+Writing = Annotated[Database, tenant_db_from_path("erasures:write")]
 REFUSED = conflict("The person's data are being erased, are under a legal hold, or are the last owner's.")
 
 
@@ -32,9 +32,11 @@ async def get_any_erasure(erasure_id: UUID, db: OnPlatform, known: IfNoneMatch, 
 
 
 @app.post("/tenants/{slug}/erasures", status_code=202, responses=REFUSED)
-async def ask_for_erasure(slug: str, new: NewErasure, db: Writing, key: OnceKey, response: Response) -> Erasure:
+async def ask_for_erasure(
+    slug: str, new: NewErasure, db: Writing, key: IdempotencyKeyHeader, response: Response
+) -> Erasure:
     """Of one person's data in the tenant: membership, preferences, chats. There is no way back."""
-    (erasure,) = db.once(erasures.ask(new), key)
+    (erasure,) = db.idempotent(erasures.ask(new), key)
     return created(erasure, response, f"/routes/tenants/{slug}/erasures/{erasure.id}")
 
 

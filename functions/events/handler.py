@@ -6,7 +6,7 @@ from fastapi import Body
 
 from flomastr.database.session import Database
 from flomastr.http.app import create_app, http_handler
-from flomastr.http.dependencies import OnceKey
+from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
 from flomastr.workflows import n8n_events
 from flomastr.workflows.n8n_events import EventResults, Posted
@@ -16,9 +16,9 @@ Reporting = Annotated[Database, reports("events:write")]
 
 
 @app.post("/events", status_code=202)
-async def record_events(posted: Annotated[Posted, Body()], db: Reporting, key: OnceKey) -> EventResults:
+async def record_events(posted: Annotated[Posted, Body()], db: Reporting, key: IdempotencyKeyHeader) -> EventResults:
     """Error posts, log messages, executions and pages of them; unknown workflows are made. One result for each item."""
-    return EventResults(results=db.once(n8n_events.record(posted), key))
+    return EventResults(results=db.idempotent(n8n_events.record(posted), key))
 
 
 lambda_handler = http_handler(app)

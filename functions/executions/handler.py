@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from flomastr.archive import redirects
-from flomastr.archive.redirects import MOVED, Archived, Moved
+from flomastr.archive.redirects import MOVED, ArchivedError, Moved
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
@@ -18,15 +18,15 @@ from flomastr.workflows.executions import Execution, ExecutionChanges, Matching,
 from flomastr.workflows.recording import Batch, BatchResults, NewExecution
 
 app = create_app("/routes/workflow-executions", "executions")
-Reading = Annotated[Database, enters("executions:read")]
-Writing = Annotated[Database, enters("executions:write")]
+Reading = Annotated[Database, tenant_db("executions:read")]
+Writing = Annotated[Database, tenant_db("executions:write")]
 KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 
 
 @app.post("", status_code=201, responses={200: KNOWN, **conflict("It belongs to another workflow.")})
-async def record_execution(new: NewExecution, db: Writing, key: OnceKey, response: Response) -> Execution:
+async def record_execution(new: NewExecution, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Execution:
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
-    (recorded,) = db.within(new.tenant_id).once(recording.record(new), key)
+    (recorded,) = db.within(new.tenant_id).idempotent(recording.record(new), key)
     execution = recorded.execution
     if recorded.outcome != "created":
         response.status_code = 200
@@ -34,9 +34,9 @@ async def record_execution(new: NewExecution, db: Writing, key: OnceKey, respons
 
 
 @app.post("/batch")
-async def record_executions(batch: Batch, db: Writing, key: OnceKey) -> BatchResults:
+async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader) -> BatchResults:
     """Up to 1,000, each with its outcome: created, updated, unchanged or rejected."""
-    return BatchResults(results=db.within(batch.tenant_id).once(recording.record_batch(batch), key))
+    return BatchResults(results=db.within(batch.tenant_id).idempotent(recording.record_batch(batch), key))
 
 
 @app.get("")
@@ -67,13 +67,13 @@ async def update_execution(
     execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Execution:
     """One that has ended is not reopened."""
-    updated = redirects.one(db, executions.update(execution_id, changes, if_match), execution_id, Archived())
+    updated = redirects.one(db, executions.update(execution_id, changes, if_match), execution_id, ArchivedError())
     return tagged(updated, response)
 
 
 @app.delete("/{execution_id}", responses=conflict("It is under a legal hold, or archived."))
 async def delete_execution(execution_id: UUID, db: Writing, if_match: IfMatch) -> Message:
-    redirects.one(db, executions.delete(execution_id, if_match), execution_id, Archived())
+    redirects.one(db, executions.delete(execution_id, if_match), execution_id, ArchivedError())
     return Message(message="The execution is deleted.")
 
 

@@ -10,15 +10,15 @@ from flomastr.archive.reader import TieredExecution
 from flomastr.archive.rehydrations import NewRestore, Restore
 from flomastr.database.session import Database
 from flomastr.http.app import create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
 from flomastr.workflows.executions import Matching, WithData
 
 app = create_app("/routes/history", "history")
-Reading = Annotated[Database, enters("executions:read")]
-Archive = Annotated[Database, enters("archive:read")]
-Writing = Annotated[Database, enters("archive:write")]
+Reading = Annotated[Database, tenant_db("executions:read")]
+Archive = Annotated[Database, tenant_db("archive:read")]
+Writing = Annotated[Database, tenant_db("archive:write")]
 
 
 @app.get("/workflow-executions")
@@ -61,9 +61,9 @@ async def preview_archival(db: Archive, at: preview.PreviewMoment | None = None)
 
 
 @app.post("/restores", status_code=202)
-async def create_restore(new: NewRestore, db: Writing, key: OnceKey, response: Response) -> Restore:
+async def create_restore(new: NewRestore, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Restore:
     """Copies of archived executions are hot for some days. Restoring them again makes no second copies."""
-    (restore,) = db.within(new.tenant_id).once(rehydrations.request(new), key)
+    (restore,) = db.within(new.tenant_id).idempotent(rehydrations.request(new), key)
     return created(restore, response, f"/routes/history/restores/{restore.id}")
 
 

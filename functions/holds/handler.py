@@ -6,23 +6,23 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.errors import NotFound
+from flomastr.errors import NotFoundError
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
 from flomastr.retention import legal_holds
 from flomastr.retention.legal_holds import Filter, LegalHold, NewHold, Release
 
 app = create_app("/routes/legal-holds", "holds")
-Reading = Annotated[Database, enters("holds:read")]
-Writing = Annotated[Database, enters("holds:write")]
+Reading = Annotated[Database, tenant_db("holds:read")]
+Writing = Annotated[Database, tenant_db("holds:write")]
 
 
 @app.post("", status_code=201)
-async def create_hold(new: NewHold, db: Writing, key: OnceKey, response: Response) -> LegalHold:
+async def create_hold(new: NewHold, db: Writing, key: IdempotencyKeyHeader, response: Response) -> LegalHold:
     """From now on nothing that is under it is deleted."""
-    (hold,) = db.within(new.tenant_id).once(legal_holds.place(new), key)
+    (hold,) = db.within(new.tenant_id).idempotent(legal_holds.create(new), key)
     return created(hold, response, f"/routes/legal-holds/{hold.id}")
 
 
@@ -40,11 +40,13 @@ async def get_hold(hold_id: UUID, db: Reading, known: IfNoneMatch, response: Res
 
 
 @app.post("/{hold_id}/release", responses=conflict("It has been released."))
-async def release_hold(hold_id: UUID, release: Release, db: Writing, key: OnceKey, response: Response) -> LegalHold:
+async def release_hold(
+    hold_id: UUID, release: Release, db: Writing, key: IdempotencyKeyHeader, response: Response
+) -> LegalHold:
     """It stays as a record, with who released it and why."""
-    released = db.once(legal_holds.release(hold_id, release), key)
+    released = db.idempotent(legal_holds.release(hold_id, release), key)
     if not released:
-        raise NotFound
+        raise NotFoundError
     return tagged(released[0], response)
 
 

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
@@ -16,14 +16,16 @@ from flomastr.knowledge.bases import Filter, KnowledgeBase, KnowledgeBaseChanges
 from flomastr.settings import embedding_models
 
 app = create_app("/routes/knowledge-bases", "knowledge")
-Reading = Annotated[Database, enters("knowledge:read")]
-Writing = Annotated[Database, enters("knowledge:write")]
+Reading = Annotated[Database, tenant_db("knowledge:read")]
+Writing = Annotated[Database, tenant_db("knowledge:write")]
 TAKEN = conflict("The tenant has a knowledge base of this name already.")
 
 
 @app.post("", status_code=201, responses=TAKEN)
-async def create_knowledge_base(new: NewKnowledgeBase, db: Writing, key: OnceKey, response: Response) -> KnowledgeBase:
-    (base,) = db.within(new.tenant_id).once(bases.create(new, embedding_models()[0]), key)
+async def create_knowledge_base(
+    new: NewKnowledgeBase, db: Writing, key: IdempotencyKeyHeader, response: Response
+) -> KnowledgeBase:
+    (base,) = db.within(new.tenant_id).idempotent(bases.create(new, embedding_models()[0]), key)
     return created(base, response, f"/routes/knowledge-bases/{base.id}")
 
 

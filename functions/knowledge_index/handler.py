@@ -7,7 +7,7 @@ from fastapi import Response
 from flomastr.database.session import Database
 from flomastr.embeddings import queue
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters_named
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db_from_path
 from flomastr.http.paging import Page
 from flomastr.knowledge import bases, legacy_index
 from flomastr.knowledge.bases import Filter
@@ -15,8 +15,8 @@ from flomastr.knowledge.legacy_index import Index, NewEntry, StoredEntry
 from flomastr.settings import embedding_models
 
 app = create_app("/routes/{slug}/index", "knowledge")
-Reading = Annotated[Database, enters_named("knowledge:read")]
-Writing = Annotated[Database, enters_named("knowledge:write")]
+Reading = Annotated[Database, tenant_db_from_path("knowledge:read")]
+Writing = Annotated[Database, tenant_db_from_path("knowledge:write")]
 
 
 @app.get("")
@@ -28,9 +28,9 @@ async def get_index(db: Reading, page: Page, response: Response) -> Index:
 
 
 @app.post("", responses=conflict("It is under a legal hold."))
-async def store_entry(new: NewEntry, db: Writing, key: OnceKey) -> StoredEntry:
+async def store_entry(new: NewEntry, db: Writing, key: IdempotencyKeyHeader) -> StoredEntry:
     """In the knowledge base of this title, made if there is none."""
-    (stored,) = db.once(legacy_index.store(new, embedding_models()[0]), key)
+    (stored,) = db.idempotent(legacy_index.store(new, embedding_models()[0]), key)
     queue.send(stored.tasks())
     return stored
 

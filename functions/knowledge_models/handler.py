@@ -6,16 +6,16 @@ from uuid import UUID
 from fastapi import Query
 
 from flomastr.database.session import Database
-from flomastr.errors import NotFound
+from flomastr.errors import NotFoundError
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.fields import Message
 from flomastr.knowledge import embedding_models
 from flomastr.knowledge.embedding_models import KnowledgeBaseModel, ModelChoice, ModelName
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/models", "knowledge")
-Reading = Annotated[Database, enters("knowledge:read")]
-Choosing = Annotated[Database, enters("models:write")]
+Reading = Annotated[Database, tenant_db("knowledge:read")]
+Choosing = Annotated[Database, tenant_db("models:write")]
 
 
 @app.get("")
@@ -23,23 +23,23 @@ async def list_models(knowledge_base_id: UUID, db: Reading) -> list[KnowledgeBas
     """The one that is searched, and those that are built or kept beside it."""
     if models := db.all(embedding_models.of_base(knowledge_base_id)):
         return models
-    raise NotFound
+    raise NotFoundError
 
 
 @app.post("", status_code=201, responses=conflict("It has this model already."))
 async def add_model(
-    knowledge_base_id: UUID, choice: ModelChoice, db: Choosing, key: OnceKey
+    knowledge_base_id: UUID, choice: ModelChoice, db: Choosing, key: IdempotencyKeyHeader
 ) -> list[KnowledgeBaseModel]:
     """Begins to build the vectors of another model beside those that are searched."""
-    return db.once(embedding_models.add(knowledge_base_id, choice.embedding_model), key)
+    return db.idempotent(embedding_models.add(knowledge_base_id, choice.embedding_model), key)
 
 
 @app.post("/activate", responses=conflict("The model is not complete."))
 async def activate_model(
-    knowledge_base_id: UUID, choice: ModelChoice, db: Choosing, key: OnceKey
+    knowledge_base_id: UUID, choice: ModelChoice, db: Choosing, key: IdempotencyKeyHeader
 ) -> list[KnowledgeBaseModel]:
     """The base is searched by it from now on. The one before stays, and may be activated again."""
-    return db.once(embedding_models.activate(knowledge_base_id, choice.embedding_model), key)
+    return db.idempotent(embedding_models.activate(knowledge_base_id, choice.embedding_model), key)
 
 
 @app.delete("", responses=conflict("It is the one that is searched."))

@@ -10,15 +10,15 @@ from flomastr.embeddings import dead_letters, queue, usage
 from flomastr.embeddings.dead_letters import DeadLetter
 from flomastr.embeddings.usage import DailyUsage
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters_named
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db_from_path
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
 from flomastr.knowledge import search
 from flomastr.knowledge.search import SearchAnswer, SearchRequest
 
 app = create_app("/routes/knowledge/{slug}", "knowledge")
-Reading = Annotated[Database, enters_named("knowledge:read")]
-Writing = Annotated[Database, enters_named("knowledge:write")]
+Reading = Annotated[Database, tenant_db_from_path("knowledge:read")]
+Writing = Annotated[Database, tenant_db_from_path("knowledge:write")]
 
 
 @app.post("/search", responses=conflict("A base is searched by a model that is not available."))
@@ -34,17 +34,17 @@ async def list_dead_letters(db: Reading, page: Page, response: Response) -> list
 
 
 @app.post("/dead-letters/{dead_letter_id}/retry", status_code=202)
-async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: OnceKey) -> Message:
+async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: IdempotencyKeyHeader) -> Message:
     """It is no longer one, until it fails again."""
-    (retried,) = db.once(dead_letters.retry(dead_letter_id), key)
+    (retried,) = db.idempotent(dead_letters.retry(dead_letter_id), key)
     queue.send([retried.task()])
     return Message(message="The document waits to be embedded again.")
 
 
 @app.post("/dead-letters/retry", status_code=202)
-async def retry_dead_letters(db: Writing, key: OnceKey) -> Message:
+async def retry_dead_letters(db: Writing, key: IdempotencyKeyHeader) -> Message:
     """All of them, up to 10,000 at once: what to do when the endpoint was down for long."""
-    (retried,) = db.once(dead_letters.retry_all(), key)
+    (retried,) = db.idempotent(dead_letters.retry_all(), key)
     return Message(message=f"{retried.count} documents wait to be embedded again.")
 
 

@@ -6,9 +6,9 @@ from urllib.parse import quote
 from fastapi import Path, Response
 
 from flomastr.database.session import Database
-from flomastr.errors import NotFound
+from flomastr.errors import NotFoundError
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters_named
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db_from_path
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, UserId
 from flomastr.http.paging import Page
@@ -16,18 +16,20 @@ from flomastr.tenancy import members
 from flomastr.tenancy.members import Member, MemberChanges, NewMember
 
 app = create_app("/routes/tenants/{slug}", "members")
-Reading = Annotated[Database, enters_named("members:read")]
-Writing = Annotated[Database, enters_named("members:write")]
-Removing = Annotated[Database, enters_named("membership:write")]
-Invited = Annotated[Database, enters_named("invitation:write")]
+Reading = Annotated[Database, tenant_db_from_path("members:read")]
+Writing = Annotated[Database, tenant_db_from_path("members:write")]
+Removing = Annotated[Database, tenant_db_from_path("membership:write")]
+Invited = Annotated[Database, tenant_db_from_path("invitation:write")]
 Whom = Annotated[UserId, Path(description="`mailto:` and the address of somebody who is invited by e-mail.")]
 LAST_OWNER = conflict("The last owner stays.")
 
 
 @app.post("/members", status_code=201, responses=conflict("This person is a member or invited already."))
-async def invite_member(slug: str, new: NewMember, db: Writing, key: OnceKey, response: Response) -> Member:
+async def invite_member(
+    slug: str, new: NewMember, db: Writing, key: IdempotencyKeyHeader, response: Response
+) -> Member:
     """By id or e-mail, pending until accepted; nobody gives a role above the own."""
-    (member,) = db.once(members.invite(new), key)
+    (member,) = db.idempotent(members.invite(new), key)
     return created(member, response, f"/routes/tenants/{slug}/members/{quote(member.user_id)}")
 
 
@@ -56,17 +58,17 @@ async def remove_member(user_id: Whom, db: Removing, if_match: IfMatch) -> Messa
 
 
 @app.post("/invitation/accept", responses=conflict("You belong to the tenant already."))
-async def accept_invitation(db: Invited, key: OnceKey, response: Response) -> Member:
-    accepted = db.once(members.accept(), key)
+async def accept_invitation(db: Invited, key: IdempotencyKeyHeader, response: Response) -> Member:
+    accepted = db.idempotent(members.accept(), key)
     if not accepted:
-        raise NotFound("There is no invitation for you.")
+        raise NotFoundError("There is no invitation for you.")
     return tagged(accepted[0], response)
 
 
 @app.post("/invitation/decline")
-async def decline_invitation(db: Invited, key: OnceKey) -> Message:
-    if not db.once(members.decline(), key):
-        raise NotFound("There is no invitation for you.")
+async def decline_invitation(db: Invited, key: IdempotencyKeyHeader) -> Message:
+    if not db.idempotent(members.decline(), key):
+        raise NotFoundError("There is no invitation for you.")
     return Message(message="The invitation is declined.")
 
 

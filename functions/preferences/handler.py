@@ -6,26 +6,26 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters, enters_if_named, outside_unless_named
+from flomastr.http.dependencies import IdempotencyKeyHeader, my_db_unless_named, tenant_db, tenant_db_if_named
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, Name, Text, UserId
 from flomastr.http.paging import Page
 from flomastr.tenancy import preferences
 
 app = create_app("/routes/user-preferences", "preferences")
-Storing = Annotated[Database, enters("preferences:write")]  # for the body may name the tenant
-Reading = Annotated[Database, enters_if_named("preferences:read")]
-Writing = Annotated[Database, enters_if_named("preferences:write")]
+Storing = Annotated[Database, tenant_db("preferences:write")]  # for the body may name the tenant
+Reading = Annotated[Database, tenant_db_if_named("preferences:read")]
+Writing = Annotated[Database, tenant_db_if_named("preferences:write")]
 Given = Annotated[Text | None, Query(description="Answered when there is no value.")]
 REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "model": preferences.UserPreferences}}
 
 
 @app.post("", status_code=201, responses=REPLACED)
 async def store_preferences(
-    new: preferences.NewPreferences, db: Storing, key: OnceKey, response: Response
+    new: preferences.NewPreferences, db: Storing, key: IdempotencyKeyHeader, response: Response
 ) -> preferences.UserPreferences:
     """In the tenant that is named. Without one, a person's own: the default in all tenants."""
-    (stored,) = outside_unless_named(db.within(new.tenant_id)).once(preferences.store(new), key)
+    (stored,) = my_db_unless_named(db.within(new.tenant_id)).idempotent(preferences.store(new), key)
     if stored.updated_at:
         response.status_code = 200
     return created(stored, response, stored.path)

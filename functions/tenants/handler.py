@@ -6,7 +6,7 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters_named, outside
+from flomastr.http.dependencies import IdempotencyKeyHeader, my_db, platform_db, tenant_db_from_path
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
@@ -15,16 +15,16 @@ from flomastr.tenancy.policies import Policies, PolicyChanges
 from flomastr.tenancy.tenants import Filter, NewTenant, Tenant, TenantChanges
 
 app = create_app("/routes/tenants", "tenants")
-Reading = Annotated[Database, enters_named("tenant:read")]
-Writing = Annotated[Database, enters_named("tenant:write")]
-Deleting = Annotated[Database, enters_named("tenant:delete")]
-Listing = Annotated[Database, outside("me:read")]
-Creating = Annotated[Database, outside("platform:write")]
+Reading = Annotated[Database, tenant_db_from_path("tenant:read")]
+Writing = Annotated[Database, tenant_db_from_path("tenant:write")]
+Deleting = Annotated[Database, tenant_db_from_path("tenant:delete")]
+Listing = Annotated[Database, my_db("me:read")]
+Creating = Annotated[Database, platform_db("platform:write")]
 
 
 @app.post("", status_code=201, responses=conflict("The slug is taken."))
-async def create_tenant(new: NewTenant, db: Creating, key: OnceKey, response: Response) -> Tenant:
-    (tenant,) = db.once(tenants.create(new), key)
+async def create_tenant(new: NewTenant, db: Creating, key: IdempotencyKeyHeader, response: Response) -> Tenant:
+    (tenant,) = db.idempotent(tenants.create(new), key)
     return created(tenant, response, f"/routes/tenants/{tenant.slug}")
 
 

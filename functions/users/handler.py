@@ -7,7 +7,7 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, outside
+from flomastr.http.dependencies import IdempotencyKeyHeader, my_db, platform_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, Name
 from flomastr.http.paging import Page
@@ -16,15 +16,15 @@ from flomastr.tenancy.me import Identifier, MyRole, MyStatus, Resolved
 from flomastr.tenancy.platform_users import NewUser, User, UserChanges
 
 app = create_app("/routes", "users")
-Reading = Annotated[Database, outside("platform:read")]
-Writing = Annotated[Database, outside("platform:write")]
-Myself = Annotated[Database, outside("me:read")]
+Reading = Annotated[Database, platform_db("platform:read")]
+Writing = Annotated[Database, platform_db("platform:write")]
+Myself = Annotated[Database, my_db("me:read")]
 LAST = conflict("The last super admin stays.")
 
 
 @app.post("/users", status_code=201, responses=conflict("This person has a role already."))
-async def create_user(new: NewUser, db: Writing, key: OnceKey, response: Response) -> User:
-    (user,) = db.once(platform_users.create(new), key)
+async def create_user(new: NewUser, db: Writing, key: IdempotencyKeyHeader, response: Response) -> User:
+    (user,) = db.idempotent(platform_users.create(new), key)
     return created(user, response, f"/routes/users/{user.id}")
 
 

@@ -6,7 +6,7 @@ from fastapi import Path, Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, Name
 from flomastr.http.paging import Page
@@ -14,16 +14,16 @@ from flomastr.workflows import webchat
 from flomastr.workflows.webchat import AppendedMessages, Filter, NewMessages, NewSession, WebchatSession
 
 app = create_app("/routes/webchat/sessions", "webchat")
-Reading = Annotated[Database, enters("webchat:read")]
-Writing = Annotated[Database, enters("webchat:write")]
+Reading = Annotated[Database, tenant_db("webchat:read")]
+Writing = Annotated[Database, tenant_db("webchat:write")]
 Key = Annotated[Name, Path()]
 OPEN: dict[int | str, dict[str, Any]] = {200: {"description": "Open already.", "model": WebchatSession}}
 
 
 @app.post("", status_code=201, responses=OPEN)
-async def open_session(new: NewSession, db: Writing, key: OnceKey, response: Response) -> WebchatSession:
+async def open_session(new: NewSession, db: Writing, key: IdempotencyKeyHeader, response: Response) -> WebchatSession:
     """The one session of this user with this workflow, made if there is none."""
-    (session,) = db.within(new.tenant_id).once(webchat.open_session(new), key)
+    (session,) = db.within(new.tenant_id).idempotent(webchat.open_session(new), key)
     if not session.is_new:
         response.status_code = 200
     return created(session, response, f"/routes/webchat/sessions/{session.session_key}")
@@ -49,9 +49,11 @@ async def delete_session(session_key: Key, db: Writing, if_match: IfMatch) -> Me
 
 
 @app.post("/{session_key}/messages", status_code=201, responses=conflict("The session is full: open it anew."))
-async def append_messages(session_key: Key, new: NewMessages, db: Writing, key: OnceKey) -> AppendedMessages:
+async def append_messages(
+    session_key: Key, new: NewMessages, db: Writing, key: IdempotencyKeyHeader
+) -> AppendedMessages:
     """In their order. A session takes 1,000 messages and 1,000,000 bytes; a full one is deleted and opened anew."""
-    (appended,) = db.once(webchat.append(session_key, new), key)
+    (appended,) = db.idempotent(webchat.append(session_key, new), key)
     return appended
 
 

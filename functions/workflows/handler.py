@@ -7,7 +7,7 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import OnceKey, enters
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
@@ -16,14 +16,14 @@ from flomastr.workflows.executions import Execution
 from flomastr.workflows.workflows import Filter, NewWorkflow, Workflow, WorkflowChanges
 
 app = create_app("/routes/workflows", "workflows")
-Reading = Annotated[Database, enters("workflows:read")]
-ReadingExecutions = Annotated[Database, enters("executions:read")]
-Writing = Annotated[Database, enters("workflows:write")]
+Reading = Annotated[Database, tenant_db("workflows:read")]
+ReadingExecutions = Annotated[Database, tenant_db("executions:read")]
+Writing = Annotated[Database, tenant_db("workflows:write")]
 
 
 @app.post("", status_code=201, responses=conflict("The tenant has this n8n_workflow_id already."))
-async def create_workflow(new: NewWorkflow, db: Writing, key: OnceKey, response: Response) -> Workflow:
-    (workflow,) = db.within(new.tenant_id).once(workflows.create(new), key)
+async def create_workflow(new: NewWorkflow, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Workflow:
+    (workflow,) = db.within(new.tenant_id).idempotent(workflows.create(new), key)
     return created(workflow, response, f"/routes/workflows/{workflow.id}")
 
 

@@ -1,5 +1,5 @@
 -- The one gate, first in every transaction of a request, in the same network flight as its work: app.identify tells who
--- calls and in which place (a tenant, the platform, or oneself), app.enter admits. What a scope needs of a person is told
+-- calls and in which place (a tenant, the platform, or oneself), app.authorize admits. What a scope needs of a person is told
 -- here alone, and row-level security follows the place.
 
 -- The id that a name of a tenant may be; any other name is a slug.
@@ -30,7 +30,7 @@ RETURN CASE
   ELSE 'member'
 END;
 
--- The key behind an id and the hash of its secret, or FL401. The authorizer asks, and app.enter asks again, so that
+-- The key behind an id and the hash of its secret, or FL401. The authorizer asks, and app.authorize asks again, so that
 -- a revoked key ends at once and not with the authorizer's cache.
 CREATE OR REPLACE FUNCTION app.verified_key(key_id text, key_hash bytea)
 RETURNS TABLE (tenant_id uuid, scopes text[])
@@ -165,7 +165,7 @@ END
 $$;
 
 -- Admits the caller to one place for one purpose until the deadline, or raises: FL400, FL401, FL403, FL404.
-CREATE OR REPLACE FUNCTION app.enter(
+CREATE OR REPLACE FUNCTION app.authorize(
   person text,            -- the subject of a verified token, or NULL
   email text,             -- its verified e-mail, or NULL
   key_id text,            -- an API key's id, or NULL
@@ -197,5 +197,5 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION app.verified_key, app.tenant_of_person, app.identify, app.enter FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.verified_key, app.enter TO flo_app;
+REVOKE ALL ON FUNCTION app.verified_key, app.tenant_of_person, app.identify, app.authorize FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.verified_key, app.authorize TO flo_app;

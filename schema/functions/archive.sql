@@ -1,36 +1,35 @@
--- Which rows are due, and the plans of how they leave: which files a leaf, the backlog and old sessions come to, before
+-- Which rows are due, and the plans of how they leave: which files a partition, the overflow partition and old sessions come to, before
 -- the first of them is written.
 
 -- The executions that a run at this moment archives: final, not held, no copies, and past the class of their tenant. With a
--- leaf that means the whole leaf; in the backlog, or in a class that the tenant has left, it counts from the last that
+-- partition that means the whole partition; in the overflow partition, or in a class that the tenant has left, it counts from the last that
 -- was heard of the execution.
 CREATE OR REPLACE FUNCTION app.due_executions(moment timestamptz)
-RETURNS TABLE (tenant_id uuid, ttl_class smallint, id uuid, bytes bigint)
+RETURNS TABLE (tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT e.tenant_id, e.ttl_class, e.id, app.execution_bytes(e)
+  SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
   FROM (
     SELECT
-      t.id, app.ttl_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.ttl_class(t.hot_ttl_days)) AS before,
-      app.uuid7_floor(moment - make_interval(days => app.ttl_class(t.hot_ttl_days))) AS floor,
-      app.retired_before(app.ttl_class(t.hot_ttl_days), moment) AS leaves_before
+      t.id, app.retention_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
+      app.uuid7_floor(moment - make_interval(days => app.retention_class(t.hot_ttl_days))) AS floor,
+      app.partitions_end_before(app.retention_class(t.hot_ttl_days), moment) AS partitions_before
     FROM app.tenants AS t
     OFFSET 0  -- once a tenant, not once a row
   ) AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
   WHERE app.is_final(e.status)
-    AND CASE WHEN e.ttl_class = t.class THEN e.id < t.leaves_before
+    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before
       ELSE greatest(e.created_at, e.finished_at) < t.before END
     AND NOT EXISTS (
       SELECT FROM app.legal_holds AS h
-      WHERE h.tenant_id = e.tenant_id AND h.released_at IS NULL
-        AND (h.scope = 'tenant' OR h.workflow_id = e.workflow_id OR h.execution_id = e.id)
+      WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
     )
-    AND NOT EXISTS (SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+    AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
--- What may not leave with its leaf, one tenant at a time: the unfinished and the held.
+-- What may not leave with its partition, one tenant at a time: the unfinished and the held.
 CREATE OR REPLACE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[])
 LANGUAGE sql
 STABLE
@@ -38,17 +37,16 @@ AS $$
   SELECT kept.tenant_id, (array_agg(kept.id ORDER BY kept.id))[:most]
   FROM (
     SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
-    WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
     UNION
     SELECT e.tenant_id, e.id FROM app.legal_holds AS h
-    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
-      AND (h.scope = 'tenant' OR e.workflow_id = h.workflow_id OR e.id = h.execution_id)
-    WHERE h.released_at IS NULL AND e.ttl_class = class AND e.id >= lower AND e.id < upper
+    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
 
-CREATE OR REPLACE FUNCTION app.set_aside(tenant uuid, class smallint, ids uuid[])
+CREATE OR REPLACE FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[])
 RETURNS bigint
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
@@ -57,9 +55,9 @@ DECLARE
   moved bigint;
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
-  PERFORM app.take_turns(ids, class);
-  UPDATE app.workflow_executions AS e SET ttl_class = 0
-  WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  PERFORM app.lock_executions(ids, class);
+  UPDATE app.workflow_executions AS e SET retention_class = 0
+  WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
     AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
@@ -77,7 +75,7 @@ AS $$
   JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
   WHERE NOT EXISTS (
     SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = s.tenant_id AND h.released_at IS NULL AND (h.scope = 'tenant' OR h.workflow_id = s.workflow_id)
+    WHERE h.tenant_id = s.tenant_id AND app.hold_covers(h, s.workflow_id, NULL)
   )
 $$;
 
@@ -89,7 +87,7 @@ PARALLEL SAFE
 RETURN date_trunc('month', app.uuid7_moment(id) AT TIME ZONE 'UTC')::date;
 
 -- 64 MB of text a file, so that no machine is too small to write or read one; months do not share files.
-CREATE OR REPLACE FUNCTION app.plan_leaf(leaf text, class integer, lower uuid, upper uuid)
+CREATE OR REPLACE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid)
 RETURNS integer
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
@@ -98,10 +96,10 @@ DECLARE
   planned integer;
 BEGIN
   INSERT INTO app.archive_files (
-    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
   )
   SELECT
-    tenant_id, 'workflow_executions', month, plan_leaf.leaf, count(*), sum(bytes), sum(text_bytes), sum(checksum),
+    tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes), sum(checksum),
     (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE place = 1))[1],
     array_agg(id ORDER BY id DESC) FILTER (WHERE place % 8192 = 0 OR is_last)
   FROM (
@@ -114,7 +112,7 @@ BEGIN
           app.execution_checksum(e) AS checksum,
           200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
         FROM app.workflow_executions AS e
-        WHERE e.ttl_class = class AND e.id >= lower AND e.id < upper
+        WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
       ) AS measured
     ) AS cut
     WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
@@ -141,7 +139,7 @@ BEGIN
   ),
   files AS (
     INSERT INTO app.archive_files AS f (
-      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
     )
     SELECT
       l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
@@ -160,8 +158,8 @@ BEGIN
 END
 $$;
 
--- The next due rows of the backlog, oldest first, as many as one file may carry.
-CREATE OR REPLACE FUNCTION app.plan_backlog(moment timestamptz, most integer, origin text)
+-- The next due rows of the overflow partition, oldest first, as many as one file may carry.
+CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text)
 RETURNS integer
 LANGUAGE sql
 AS $$
@@ -170,9 +168,9 @@ AS $$
     SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
       sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
     FROM (
-      SELECT * FROM app.due_executions(moment) AS d WHERE d.ttl_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
+      SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
     ) AS d
-    JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
+    JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
     CROSS JOIN LATERAL (
       SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
     ) AS t
@@ -195,7 +193,7 @@ AS $$
 $$;
 
 -- Takes the rows of a verified file out of the hot tier, if each is still as it was planned; else raises FL409.
-CREATE OR REPLACE FUNCTION app.take_out(file uuid)
+CREATE OR REPLACE FUNCTION app.archive_rows(file uuid)
 RETURNS bigint
 LANGUAGE plpgsql
 AS $$
@@ -209,9 +207,9 @@ BEGIN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
   ELSE
-    PERFORM app.take_turns(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
+    PERFORM app.lock_executions(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
     DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
-    WHERE r.file_id = file AND e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+    WHERE r.file_id = file AND e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
       AND app.execution_checksum(e) = r.checksum;
   END IF;
   GET DIAGNOSTICS taken = ROW_COUNT;
@@ -231,7 +229,7 @@ STABLE
 AS $$
   SELECT EXISTS (
     SELECT FROM app.leaving_rows AS r
-    LEFT JOIN app.workflow_executions AS e ON e.ttl_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
+    LEFT JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
     LEFT JOIN app.webchat_sessions AS s ON s.id = r.id AND s.tenant_id = r.tenant_id
     WHERE r.file_id = file
       AND r.checksum NOT IN (coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1))

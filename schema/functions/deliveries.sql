@@ -17,7 +17,7 @@ STABLE
 AS $$
 DECLARE
   tenant uuid := app.tenant();
-  class smallint := (SELECT app.ttl_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
 BEGIN
   RETURN QUERY
   WITH delivered AS (
@@ -90,7 +90,7 @@ BEGIN
     SELECT
       m.run, m.workflow_id, f.stored,
       ROW(
-        coalesce((f.stored).ttl_class, class),
+        coalesce((f.stored).retention_class, class),
         coalesce((f.stored).id, app.uuid7(m.started_at, CASE
           WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
@@ -104,12 +104,12 @@ BEGIN
   compared AS (
     SELECT
       run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
-      (execution).ttl_class, (execution).id, execution
+      (execution).retention_class, (execution).id, execution
     FROM placed
   ),
   outcomes AS (
     SELECT
-      j.ordinal, j.n8n_execution_id, p.run, p.ttl_class, p.id, p.known, row_number() OVER earlier AS turn,
+      j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS turn,
       CASE
         WHEN p.run IS NULL THEN 'rejected'
         WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
@@ -127,7 +127,7 @@ BEGIN
         WHEN p.run IS NULL THEN 'other_workflows_execution'
       END AS rejection
     FROM judged AS j
-    LEFT JOIN (SELECT run, workflow_id, ttl_class, id, known, differs FROM compared) AS p
+    LEFT JOIN (SELECT run, workflow_id, retention_class, id, known, differs FROM compared) AS p
       ON p.run = j.run AND p.workflow_id = j.known_workflow_id
     WINDOW
       earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
@@ -138,7 +138,7 @@ BEGIN
     CASE
       WHEN c.run IS NOT NULL THEN c.execution
       ELSE ROW(
-        o.ttl_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
       )::app.workflow_executions
     END
   FROM outcomes AS o
@@ -147,7 +147,7 @@ BEGIN
 END
 $$;
 
--- Merges deliveries and writes what they come to. What starts before its class's leaves goes to the backlog, and so does what
+-- Merges deliveries and writes what they come to. What starts before its class's partitions goes to the overflow partition, and so does what
 -- may be archived already: flomastr.late looks there.
 CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
 RETURNS SETOF app.merged_delivery
@@ -166,15 +166,15 @@ DECLARE
 BEGIN
   -- two transactions that record one execution take turns, else both would find nothing
   PERFORM pg_advisory_xact_lock(turn)
-  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
 
   INSERT INTO app.workflow_executions (
-    ttl_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
+    retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
   )
   SELECT
-    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.class_for((r.execution).id, (r.execution).ttl_class) END,
+    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
     (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
     (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
   FROM unnest(results) AS r
@@ -188,7 +188,7 @@ BEGIN
       error_message = (r.execution).error_message
     FROM unnest(results) AS r
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND e.ttl_class = (r.execution).ttl_class AND e.id = (r.execution).id;
+      AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
   END IF;
 
   RETURN QUERY SELECT * FROM unnest(results);

@@ -110,7 +110,7 @@ $$;
 
 -- Puts a task off, or gives it up where it has been tried often enough or trying again is no use. Its status after it, or nothing
 -- if it is not this taker's any more: what was tried is not what there is now.
-CREATE OR REPLACE FUNCTION app.put_off_embedding(
+CREATE OR REPLACE FUNCTION app.reschedule_embedding(
   tenant uuid, document uuid, model text, claim timestamptz, told text, wait interval, most_attempts integer
 )
 RETURNS text

@@ -40,18 +40,18 @@ $$;
 CREATE OR REPLACE FUNCTION app.erase_executions(tenant uuid, most integer)
 RETURNS bigint
 LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves leaves out
+SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves partitions out
 AS $$
 DECLARE
-  class smallint := (SELECT e.ttl_class FROM app.workflow_executions AS e WHERE e.tenant_id = tenant LIMIT 1);
+  class smallint := (SELECT e.retention_class FROM app.workflow_executions AS e WHERE e.tenant_id = tenant LIMIT 1);
   ids uuid[] := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.ttl_class = class ORDER BY e.id LIMIT most
+    WHERE e.tenant_id = tenant AND e.retention_class = class ORDER BY e.id LIMIT most
   );
   erased bigint;
 BEGIN
   DELETE FROM app.workflow_executions AS e
-  WHERE e.tenant_id = tenant AND e.ttl_class = class
+  WHERE e.tenant_id = tenant AND e.retention_class = class
     AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)];
   GET DIAGNOSTICS erased = ROW_COUNT;
   RETURN erased;

@@ -22,12 +22,12 @@ END
 $$;
 
 -- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
--- planning over every leaf costs more than reading a page.
+-- planning over every partition costs more than reading a page.
 CREATE OR REPLACE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
 RETURNS SETOF app.workflow_executions
 LANGUAGE plpgsql
 STABLE
-SET plan_cache_mode = force_custom_plan  -- only a plan for these very bounds leaves leaves out
+SET plan_cache_mode = force_custom_plan  -- only a plan for these very bounds leaves partitions out
 AS $$
 DECLARE
   top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
@@ -54,9 +54,9 @@ BEGIN
 END
 $$;
 
--- The lock of an execution in its tenant. No table holds which there are, so that dropping a leaf forgets them;
+-- The lock of an execution in its tenant. No table holds which there are, so that dropping a partition forgets them;
 -- 32 locks a tenant, always taken in their order, keep the lock table small.
-CREATE OR REPLACE FUNCTION app.turn(n8n_execution_id text)
+CREATE OR REPLACE FUNCTION app.lock_of(n8n_execution_id text)
 RETURNS bigint
 LANGUAGE sql
 STABLE
@@ -64,27 +64,27 @@ PARALLEL SAFE
 RETURN hashtextextended(app.tenant()::text, mod(hashtext(n8n_execution_id), 32));
 
 -- For a statement that changes one row: without a turn, a delivery that has read the row before would undo the change.
-CREATE OR REPLACE FUNCTION app.await_turn(n8n_execution_id text)
+CREATE OR REPLACE FUNCTION app.await_lock(n8n_execution_id text)
 RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(app.turn(n8n_execution_id));
+  PERFORM pg_advisory_xact_lock(app.lock_of(n8n_execution_id));
   RETURN true;
 END
 $$;
 
 -- Keeps the deliveries of these executions of the entered tenant waiting until the transaction ends.
-CREATE OR REPLACE FUNCTION app.take_turns(ids uuid[], class smallint)
+CREATE OR REPLACE FUNCTION app.lock_executions(ids uuid[], class smallint)
 RETURNS void
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(turns.turn) FROM (
-    SELECT DISTINCT app.turn(e.n8n_execution_id) AS turn
+    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS turn
     FROM app.workflow_executions AS e
-    WHERE e.ttl_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+    WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
       AND e.n8n_execution_id IS NOT NULL
     ORDER BY 1
   ) AS turns;

@@ -1,6 +1,6 @@
 -- Takes the key, or tells why not: FL208 there is an answer already, FL422 it was used for something else.
 -- While another transaction holds it, this one waits for it (lock_timeout).
-CREATE OR REPLACE FUNCTION app.claim_key(claimed text, request_fingerprint bytea)
+CREATE OR REPLACE FUNCTION app.reserve_key(claimed text, request_fingerprint bytea)
 RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -1,5 +1,15 @@
 -- Who places and releases holds, and what is under one.
 
+-- What a hold is of: the whole tenant, a workflow with its executions and sessions, or one execution. One expression, so
+-- that the planner puts it in the place of each call.
+CREATE OR REPLACE FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN hold.released_at IS NULL
+  AND (hold.scope = 'tenant' OR hold.workflow_id = workflow OR hold.execution_id = execution);
+
 -- Whether a row is under a hold: of its tenant, of its workflow, or of itself.
 CREATE OR REPLACE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL, execution uuid DEFAULT NULL)
 RETURNS boolean
@@ -9,8 +19,7 @@ PARALLEL SAFE
 AS $$
   SELECT EXISTS (
     SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = tenant AND h.released_at IS NULL
-      AND (h.scope = 'tenant' OR h.workflow_id = workflow OR h.execution_id = execution)
+    WHERE h.tenant_id = tenant AND app.hold_covers(h, workflow, execution)
   )
 $$;
 
@@ -23,7 +32,7 @@ PARALLEL SAFE
 AS $$ SELECT EXISTS (SELECT FROM app.legal_holds AS h WHERE h.tenant_id = tenant AND h.released_at IS NULL) $$;
 
 -- Who places a hold and who deletes take turns in a tenant, so that nothing is deleted once its hold is there.
-CREATE OR REPLACE FUNCTION app.turn_of_holds(tenant uuid)
+CREATE OR REPLACE FUNCTION app.lock_of_holds(tenant uuid)
 RETURNS bigint
 LANGUAGE sql
 IMMUTABLE
@@ -38,7 +47,7 @@ RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(app.turn_of_holds(tenant));
+  PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(tenant));
   IF app.is_held(tenant, workflow, execution) OR wholly AND app.has_holds(tenant) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'legal_hold',
       message = 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.';
@@ -48,14 +57,14 @@ END
 $$;
 
 -- Places a hold in the entered tenant, on what it has, or raises FL404. What is being deleted is waited for.
-CREATE OR REPLACE FUNCTION app.place_hold(scope text, workflow uuid, execution uuid, reason text)
+CREATE OR REPLACE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text)
 RETURNS SETOF app.legal_holds
 LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan  -- only a plan for this very id leaves leaves out
+SET plan_cache_mode = force_custom_plan  -- only a plan for this very id leaves partitions out
 AS $$
 BEGIN
   PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
-  PERFORM pg_advisory_xact_lock(app.turn_of_holds(app.tenant()));
+  PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
   IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.workflow_id: there is no such workflow.';
@@ -70,7 +79,7 @@ BEGIN
   END IF;
   RETURN QUERY
   INSERT INTO app.legal_holds (scope, workflow_id, execution_id, reason)
-  VALUES (place_hold.scope, workflow, execution, place_hold.reason) RETURNING *;
+  VALUES (create_hold.scope, workflow, execution, create_hold.reason) RETURNING *;
 END
 $$;
 

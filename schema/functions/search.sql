@@ -1,5 +1,5 @@
 -- Search: the nearest vectors, the best words, or both, fused by rank. It runs as flo_owner, since under row-level security
--- only leakproof operators may use an index, and `&&` is none; each statement names the tenant that app.enter admitted to.
+-- only leakproof operators may use an index, and `&&` is none; each statement names the tenant that app.authorize admitted to.
 
 -- The passages that a query's words fit best, the best first.
 CREATE OR REPLACE FUNCTION app.matching_chunks(

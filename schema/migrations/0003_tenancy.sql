@@ -1,6 +1,6 @@
 -- Tenants, who belongs to them, and the row-level security that every table has.
 
--- The tenant that app.enter admitted the caller to in this transaction; NULL admits to no row.
+-- The tenant that app.authorize admitted the caller to in this transaction; NULL admits to no row.
 CREATE FUNCTION app.tenant()
 RETURNS uuid
 LANGUAGE sql
@@ -98,7 +98,7 @@ CREATE TABLE app.tenants (
   CHECK (slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$')
 );
 CALL app.isolate('app.tenants', 'id');
-CREATE POLICY gate ON app.tenants FOR SELECT TO flo_owner USING (true);  -- app.enter looks, before any tenant is set
+CREATE POLICY access ON app.tenants FOR SELECT TO flo_owner USING (true);  -- app.authorize looks, before any tenant is set
 CALL app.open_to_jobs('app.tenants', 'SELECT, DELETE');
 GRANT UPDATE (updated_at) ON app.tenants TO flo_job;  -- to lock a tenant: what is decided of it holds until the end
 
@@ -114,10 +114,10 @@ CREATE TABLE app.tenant_memberships (
 );
 CREATE INDEX tenant_memberships_user_id ON app.tenant_memberships (user_id);
 CALL app.isolate('app.tenant_memberships');
-CREATE POLICY gate ON app.tenant_memberships FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.tenant_memberships FOR SELECT TO flo_owner USING (true);
 CALL app.open_to_jobs('app.tenant_memberships', 'SELECT, DELETE');
 
--- Global roles, by verified e-mail. No tenant, so only super admins have a right here, and app.enter looks.
+-- Global roles, by verified e-mail. No tenant, so only super admins have a right here, and app.authorize looks.
 CREATE TABLE app.user_roles (
   id uuid PRIMARY KEY DEFAULT app.uuid7(),
   email text NOT NULL UNIQUE CHECK (email = lower(email) AND length(email) BETWEEN 3 AND 255),
@@ -128,8 +128,8 @@ CREATE TABLE app.user_roles (
 );
 ALTER TABLE app.user_roles ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.user_roles TO flo_app;
--- app.enter looks, and the first super admin is made by hand
-CREATE POLICY gate ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
+-- app.authorize looks, and the first super admin is made by hand
+CREATE POLICY access ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
 
 -- Everywhere outside a tenant: super admins see every tenant, who belongs to it, and the global roles;
 CREATE POLICY platform ON app.tenants TO flo_app

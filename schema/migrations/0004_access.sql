@@ -1,4 +1,4 @@
--- What app.enter, the one gate, looks at: API keys, limits, and answers that were given already.
+-- What app.authorize, the one gate, looks at: API keys, limits, and answers that were given already.
 
 -- What an API key may be given. The rest is for people.
 CREATE FUNCTION app.key_scopes()
@@ -29,7 +29,7 @@ CREATE TABLE app.api_keys (
 );
 CREATE INDEX api_keys_tenant_id ON app.api_keys (tenant_id);
 CALL app.isolate('app.api_keys');
-CREATE POLICY gate ON app.api_keys FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.api_keys FOR SELECT TO flo_owner USING (true);
 CREATE POLICY used ON app.api_keys FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);
 CALL app.open_to_jobs('app.api_keys', 'SELECT, DELETE');
 
@@ -39,7 +39,7 @@ CREATE TABLE app.rate_limits (
   rate_limit_per_minute integer NOT NULL CHECK (rate_limit_per_minute BETWEEN 1 AND 1000000)
 );
 CALL app.isolate('app.rate_limits');
-CREATE POLICY gate ON app.rate_limits FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.rate_limits FOR SELECT TO flo_owner USING (true);
 CALL app.open_to_jobs('app.rate_limits', 'SELECT, DELETE');
 
 -- Buckets that are not full: each holds a minute's requests, fills steadily, and is forgotten when it is full.

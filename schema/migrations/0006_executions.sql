@@ -1,7 +1,7 @@
--- Executions, by retention class and then by the time in their ids: whole leaves are dropped, rows are not deleted.
+-- Executions, by retention class and then by the time in their ids: whole partitions are dropped, rows are not deleted.
 
 -- A tenant's hot_ttl_days rounds up to the class that its executions are kept in.
-CREATE FUNCTION app.ttl_class(hot_ttl_days integer)
+CREATE FUNCTION app.retention_class(hot_ttl_days integer)
 RETURNS smallint
 LANGUAGE sql
 IMMUTABLE
@@ -24,7 +24,7 @@ PARALLEL SAFE
 RETURN left(execution_data ->> 'mode', 255);
 
 CREATE TABLE app.workflow_executions (
-  ttl_class smallint NOT NULL,  -- partition key: the class of its tenant
+  retention_class smallint NOT NULL,  -- partition key: the class of its tenant
   id uuid NOT NULL,             -- partition key: UUIDv7 of started_at as it was first told
   tenant_id uuid NOT NULL DEFAULT app.tenant(),
   workflow_id uuid NOT NULL,
@@ -37,19 +37,19 @@ CREATE TABLE app.workflow_executions (
   created_at timestamptz NOT NULL DEFAULT now(),
   -- n8n's mode, so that counting by it does not fetch every execution_data from TOAST
   mode text GENERATED ALWAYS AS (app.execution_mode(execution_data)) STORED,
-  PRIMARY KEY (ttl_class, id),
+  PRIMARY KEY (retention_class, id),
   -- reaches the tenant through the workflow, whose tenant is the same one
   FOREIGN KEY (tenant_id, workflow_id) REFERENCES app.workflows (tenant_id, id) ON DELETE CASCADE
-) PARTITION BY LIST (ttl_class);
+) PARTITION BY LIST (retention_class);
 CREATE INDEX workflow_executions_newest ON app.workflow_executions (tenant_id, id DESC);
 CREATE INDEX workflow_executions_of_workflow ON app.workflow_executions (tenant_id, workflow_id, id DESC);
 CREATE INDEX workflow_executions_by_status ON app.workflow_executions (tenant_id, status, id DESC);
 CALL app.isolate('app.workflow_executions');
 CALL app.open_to_jobs('app.workflow_executions', 'SELECT, INSERT, DELETE');
-GRANT UPDATE (ttl_class, status, started_at, finished_at, execution_data, error_message)
+GRANT UPDATE (retention_class, status, started_at, finished_at, execution_data, error_message)
 ON app.workflow_executions TO flo_job;
 
--- A table for each class, whose leaves app.keep_leaves_ready makes.
+-- A table for each class, whose partitions app.create_partitions makes.
 DO $$
 DECLARE
   class integer;
@@ -64,12 +64,12 @@ BEGIN
 END
 $$;
 
--- One backlog for all classes (ttl_class 0): what arrives too late for its leaf, what must stay when its leaf goes, and
--- copies of what was archived. So leaves leave no gap behind, and their classes need no backlog of their own.
-CREATE TABLE app.workflow_executions_backlog (LIKE app.workflow_executions INCLUDING ALL);
-ALTER TABLE app.workflow_executions_backlog ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE UNIQUE INDEX workflow_executions_backlog_n8n ON app.workflow_executions_backlog (tenant_id, n8n_execution_id);
-ALTER TABLE app.workflow_executions ATTACH PARTITION app.workflow_executions_backlog FOR VALUES IN (0);
+-- One overflow partition for all classes (retention_class 0): what arrives too late for its partition, what must stay when its partition goes, and
+-- copies of what was archived. So partitions leave no gap behind, and their classes need no overflow partition of their own.
+CREATE TABLE app.workflow_executions_overflow (LIKE app.workflow_executions INCLUDING ALL);
+ALTER TABLE app.workflow_executions_overflow ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX workflow_executions_overflow_n8n ON app.workflow_executions_overflow (tenant_id, n8n_execution_id);
+ALTER TABLE app.workflow_executions ATTACH PARTITION app.workflow_executions_overflow FOR VALUES IN (0);
 
 -- What a delivery comes to.
 CREATE TYPE app.merged_delivery AS (
@@ -82,26 +82,26 @@ CREATE TYPE app.merged_delivery AS (
 );
 
 -- A tenant whose hot_ttl_days change class takes its executions along. The change is noted at once, the rows follow.
-CREATE TABLE app.class_changes (
+CREATE TABLE app.retention_class_changes (
   tenant_id uuid NOT NULL REFERENCES app.tenants ON DELETE CASCADE,
-  ttl_class smallint NOT NULL,  -- that the tenant left; rows of it are still to move
+  retention_class smallint NOT NULL,  -- that the tenant left; rows of it are still to move
   changed_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (tenant_id, ttl_class)
+  PRIMARY KEY (tenant_id, retention_class)
 );
-CALL app.isolate('app.class_changes');
-REVOKE UPDATE, DELETE ON app.class_changes FROM flo_app;
-CALL app.open_to_jobs('app.class_changes', 'SELECT, DELETE');
+CALL app.isolate('app.retention_class_changes');
+REVOKE UPDATE, DELETE ON app.retention_class_changes FROM flo_app;
+CALL app.open_to_jobs('app.retention_class_changes', 'SELECT, DELETE');
 
-CREATE FUNCTION app.note_class_change()
+CREATE FUNCTION app.note_retention_class_change()
 RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  INSERT INTO app.class_changes AS c (tenant_id, ttl_class) VALUES (OLD.id, app.ttl_class(OLD.hot_ttl_days))
+  INSERT INTO app.retention_class_changes AS c (tenant_id, retention_class) VALUES (OLD.id, app.retention_class(OLD.hot_ttl_days))
   ON CONFLICT DO NOTHING;
   RETURN NULL;
 END
 $$;
-CREATE TRIGGER note_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW
-WHEN (app.ttl_class(OLD.hot_ttl_days) <> app.ttl_class(NEW.hot_ttl_days))
-EXECUTE FUNCTION app.note_class_change();
+CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW
+WHEN (app.retention_class(OLD.hot_ttl_days) <> app.retention_class(NEW.hot_ttl_days))
+EXECUTE FUNCTION app.note_retention_class_change();

@@ -19,7 +19,7 @@ CALL app.isolate('app.legal_holds');
 REVOKE UPDATE, DELETE ON app.legal_holds FROM flo_app;
 GRANT UPDATE (released_by, released_at, release_reason) ON app.legal_holds TO flo_app;
 CALL app.open_to_jobs('app.legal_holds', 'SELECT, DELETE');
-CREATE POLICY gate ON app.legal_holds FOR SELECT TO flo_owner USING (true);  -- a cascade deletes as the owner
+CREATE POLICY access ON app.legal_holds FOR SELECT TO flo_owner USING (true);  -- a cascade deletes as the owner
 CREATE POLICY platform ON app.legal_holds FOR SELECT TO flo_app USING ((SELECT app.on_platform()));
 
 -- The last word against every DELETE and every cascade. An execution that only changes its place says so in app.moving.

@@ -7,14 +7,14 @@ CREATE TABLE app.archive_files (
   month date NOT NULL CHECK (extract(DAY FROM month) = 1),  -- of the moments in the ids
   -- writing: not yet there; verified: read back; stored: the rows are here and not hot; replaced: by another file
   state text NOT NULL DEFAULT 'writing' CHECK (state IN ('writing', 'verified', 'stored', 'replaced')),
-  origin text NOT NULL,  -- the leaf that it takes the place of, or which run of which job made it
+  origin text NOT NULL,  -- the partition that it takes the place of, or which run of which job made it
   rows bigint NOT NULL CHECK (rows > 0),
   bytes bigint NOT NULL,  -- of the rows as they were stored hot
   text_bytes bigint NOT NULL,  -- of the rows written out
   checksum numeric NOT NULL,  -- the sum of their checksums
   first_id uuid NOT NULL,
   last_id uuid NOT NULL,
-  fences uuid[] NOT NULL,  -- the lowest id of each row group; the file is newest first
+  row_group_min_ids uuid[] NOT NULL,  -- the lowest id of each row group; the file is newest first
   file_bytes bigint,  -- from here on known when it is verified
   sha256 text,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -35,7 +35,7 @@ CALL app.open_to_jobs('app.archive_files', 'SELECT, INSERT, UPDATE, DELETE');
 CREATE TRIGGER keep_held BEFORE DELETE ON app.archive_files
 FOR EACH ROW WHEN (OLD.state = 'stored') EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
 
--- Rows that leave one by one and not with a leaf, as they were when their file was planned.
+-- Rows that leave one by one and not with a partition, as they were when their file was planned.
 CREATE TABLE app.leaving_rows (
   tenant_id uuid NOT NULL,
   file_id uuid NOT NULL,
@@ -53,17 +53,17 @@ CALL app.open_to_jobs('app.leaving_rows', 'SELECT, INSERT, DELETE');
 CREATE TYPE app.measured_row AS (tenant_id uuid, id uuid, bytes bigint, text_bytes bigint, checksum bigint);
 
 -- Leaves that no longer change: whatever is written to one breaks its seal, and it is exported anew.
-CREATE TABLE app.sealed_leaves (
-  leaf text PRIMARY KEY,
+CREATE TABLE app.sealed_partitions (
+  partition_name text PRIMARY KEY,
   sealed_at timestamptz NOT NULL DEFAULT now(),
   broken_at timestamptz
 );
-CALL app.open_to_jobs('app.sealed_leaves', 'SELECT');
-CREATE POLICY gate ON app.sealed_leaves TO flo_owner USING (true) WITH CHECK (true);
+CALL app.open_to_jobs('app.sealed_partitions', 'SELECT');
+CREATE POLICY access ON app.sealed_partitions TO flo_owner USING (true) WITH CHECK (true);
 
 -- Copies of archived executions that were brought back, until when, and as they were: a copy that was changed since is an
 -- execution like any other and is archived again.
-CREATE TABLE app.restores (
+CREATE TABLE app.rehydrations (
   id uuid PRIMARY KEY DEFAULT app.uuid7(),
   tenant_id uuid NOT NULL DEFAULT app.tenant() REFERENCES app.tenants,
   first_at timestamptz NOT NULL,
@@ -79,22 +79,22 @@ CREATE TABLE app.restores (
   finished_at timestamptz,
   expires_at timestamptz  -- known when it is done
 );
-CREATE INDEX restores_tenant_id ON app.restores (tenant_id, id DESC);
-CREATE INDEX restores_open ON app.restores (state) WHERE state IN ('pending', 'running', 'done');
-CREATE UNIQUE INDEX restores_of_tenant ON app.restores (tenant_id, id);
-CALL app.isolate('app.restores');
-REVOKE UPDATE, DELETE ON app.restores FROM flo_app;
-CALL app.open_to_jobs('app.restores', 'SELECT, UPDATE, DELETE');
+CREATE INDEX rehydrations_tenant_id ON app.rehydrations (tenant_id, id DESC);
+CREATE INDEX rehydrations_open ON app.rehydrations (state) WHERE state IN ('pending', 'running', 'done');
+CREATE UNIQUE INDEX rehydrations_of_tenant ON app.rehydrations (tenant_id, id);
+CALL app.isolate('app.rehydrations');
+REVOKE UPDATE, DELETE ON app.rehydrations FROM flo_app;
+CALL app.open_to_jobs('app.rehydrations', 'SELECT, UPDATE, DELETE');
 
-CREATE TABLE app.restored_rows (
+CREATE TABLE app.rehydrated_rows (
   tenant_id uuid NOT NULL,
   id uuid NOT NULL,
-  restore_id uuid NOT NULL,
+  rehydration_id uuid NOT NULL,
   checksum bigint NOT NULL,
-  PRIMARY KEY (tenant_id, id, restore_id),
-  FOREIGN KEY (tenant_id, restore_id) REFERENCES app.restores (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (tenant_id, id, rehydration_id),
+  FOREIGN KEY (tenant_id, rehydration_id) REFERENCES app.rehydrations (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX restored_rows_restore_id ON app.restored_rows (tenant_id, restore_id);
-CALL app.isolate('app.restored_rows');
-REVOKE INSERT, UPDATE, DELETE ON app.restored_rows FROM flo_app;
-CALL app.open_to_jobs('app.restored_rows', 'SELECT, INSERT, DELETE');
+CREATE INDEX rehydrated_rows_rehydration_id ON app.rehydrated_rows (tenant_id, rehydration_id);
+CALL app.isolate('app.rehydrated_rows');
+REVOKE INSERT, UPDATE, DELETE ON app.rehydrated_rows FROM flo_app;
+CALL app.open_to_jobs('app.rehydrated_rows', 'SELECT, INSERT, DELETE');

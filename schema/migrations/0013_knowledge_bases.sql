@@ -18,7 +18,7 @@ CREATE TABLE app.knowledge_bases (
 CALL app.isolate('app.knowledge_bases');
 CALL app.open_to_jobs('app.knowledge_bases', 'SELECT, DELETE');
 GRANT UPDATE (document_count, total_chunks, last_updated) ON app.knowledge_bases TO flo_job;
-CREATE POLICY gate ON app.knowledge_bases FOR SELECT TO flo_owner USING (true);  -- app.search reads as flo_owner
+CREATE POLICY access ON app.knowledge_bases FOR SELECT TO flo_owner USING (true);  -- app.search reads as flo_owner
 CREATE POLICY counted ON app.knowledge_bases FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);  -- by cascades
 CREATE TRIGGER keep_held BEFORE DELETE ON app.knowledge_bases
 FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
@@ -37,7 +37,7 @@ CREATE UNIQUE INDEX knowledge_base_models_active ON app.knowledge_base_models (t
 WHERE is_active;
 CALL app.isolate('app.knowledge_base_models');
 CALL app.open_to_jobs('app.knowledge_base_models', 'SELECT, DELETE');
-CREATE POLICY gate ON app.knowledge_base_models FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.knowledge_base_models FOR SELECT TO flo_owner USING (true);
 
 CREATE TABLE app.documents (
   id uuid PRIMARY KEY DEFAULT app.uuid7(),
@@ -60,7 +60,7 @@ CREATE TABLE app.documents (
 CREATE INDEX documents_newest ON app.documents (tenant_id, knowledge_base_id, id);
 CALL app.isolate('app.documents');
 CALL app.open_to_jobs('app.documents', 'SELECT, DELETE');
-CREATE POLICY gate ON app.documents FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.documents FOR SELECT TO flo_owner USING (true);
 
 -- A document as requests see it: its row, and how far it is by the model that is searched.
 CREATE TYPE app.document_state AS (status text, reason text, etag text);

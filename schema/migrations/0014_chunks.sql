@@ -25,7 +25,7 @@ CREATE INDEX chunks_of_base ON app.chunks (tenant_id, knowledge_base_id);
 CREATE INDEX chunks_content_hash ON app.chunks (tenant_id, content_hash, id);  -- whose text has been embedded before
 CALL app.isolate('app.chunks');
 CALL app.open_to_jobs('app.chunks', 'SELECT, DELETE');
-CREATE POLICY gate ON app.chunks FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.chunks FOR SELECT TO flo_owner USING (true);
 
 -- In how many passages of a base a word stands, so that a search knows at once how rare it is.
 CREATE TABLE app.term_counts (
@@ -37,7 +37,7 @@ CREATE TABLE app.term_counts (
 ) WITH (fillfactor = 70);  -- no foreign key, which would be looked up for each word of a passage: triggers on passages keep it
 CALL app.isolate('app.term_counts');
 CALL app.open_to_jobs('app.term_counts', 'SELECT, UPDATE, DELETE');
-CREATE POLICY gate ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);  -- a cascade counts as the owner
+CREATE POLICY access ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);  -- a cascade counts as the owner
 
 CREATE FUNCTION app.count_terms()
 RETURNS trigger

@@ -37,7 +37,7 @@ WITH (m = 16, ef_construction = 200);
 CALL app.isolate('app.embeddings');
 CALL app.open_to_jobs('app.embeddings', 'SELECT, INSERT, DELETE');
 GRANT UPDATE (embedding_vector) ON app.embeddings TO flo_job;
-CREATE POLICY gate ON app.embeddings FOR SELECT TO flo_owner USING (true);
+CREATE POLICY access ON app.embeddings FOR SELECT TO flo_owner USING (true);
 
 -- What there is to embed: the passages of one document by one model. A queue's messages only say where to look.
 CREATE TABLE app.embedding_tasks (

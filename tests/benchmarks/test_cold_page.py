@@ -16,8 +16,8 @@ from functions.archive.handler import lambda_handler as archive_handler
 from functions.history.handler import lambda_handler
 from tests.benchmarks.measure import in_turn
 from tests.benchmarks.report import Goal, Report
-from tests.flomastr.archive.conftest import world as made_world
-from tests.support.archive_env import World
+from tests.flomastr.archive.conftest import env as made_env
+from tests.support.archive_env import ArchiveEnv
 from tests.support.connected import connected
 from tests.support.events import Context, http_event
 from tests.support.factories import Tenant
@@ -28,17 +28,19 @@ ROWS = 1_000_000
 PAGES = 100
 GROUP = "The archive: a tenant's month of 1,000,000 executions"
 PATH = "/routes/history/workflow-executions"
-world = made_world
+env = made_env
 
 # The last week that is wholly past its class of 30 days and within one month.
 PAST_LEAF = """
-SELECT leaf, starts, ends FROM app.leaves()
-WHERE class = 30 AND ends < now() - interval '31 days' AND extract(MONTH FROM starts) = extract(MONTH FROM ends)
+SELECT partition_name, starts, ends FROM app.partitions()
+WHERE retention_class = 30 AND ends < now() - interval '31 days'
+  AND extract(MONTH FROM starts) = extract(MONTH FROM ends)
 ORDER BY ends DESC LIMIT 1
 """
 FILL = """
 INSERT INTO app.workflow_executions (
-  ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at, execution_data,
+  retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+  execution_data,
   error_message
 )
 SELECT
@@ -71,19 +73,19 @@ class Read:
 
 
 @pytest.fixture
-def archive(world: World) -> Iterator[Archive]:
-    world.leaves_since(75)
-    run = world.superuser.execute
-    tenant = world.make.tenant(hot_ttl_days=30)
-    workflows = [world.make.workflow(tenant) for _ in range(3)]
+def archive(env: ArchiveEnv) -> Iterator[Archive]:
+    env.partitions_since(75)
+    run = env.superuser.execute
+    tenant = env.make.tenant(hot_ttl_days=30)
+    workflows = [env.make.workflow(tenant) for _ in range(3)]
     _, starts, ends = run(PAST_LEAF).fetchall()[0]
     filling = {"tenant": tenant.id, "workflows": workflows, "rows": ROWS, "starts": starts, "ends": ends}
     run(FILL, filling)
-    answer = world.run(archive_handler, left_ms=1_500_000)
+    answer = env.run(archive_handler, left_ms=1_500_000)
     assert answer["rows_archived"] == ROWS
     size = run("SELECT sum(file_bytes)::bigint FROM app.archive_files WHERE state = 'stored'").fetchall()[0][0]
     bounds = int(starts.timestamp() * 1000), int(ends.timestamp() * 1000)
-    with connected(DATABASE_URL=world.app_url):
+    with connected(DATABASE_URL=env.app_url):
         yield Archive(tenant, workflows[0], *bounds, size)
 
 

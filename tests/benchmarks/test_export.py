@@ -12,7 +12,7 @@ import pytest
 from dev.paths import ROOT
 from tests.benchmarks.report import Goal, Report
 from tests.conftest import Cluster
-from tests.support.archive_env import TODAY, World, world_of_its_own
+from tests.support.archive_env import TODAY, ArchiveEnv, archive_env
 from tests.support.s3 import Bucket
 
 pytestmark = pytest.mark.timeout(1200)
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.timeout(1200)
 ROWS = 1_000_000
 FILL = """
 INSERT INTO app.workflow_executions (
-  ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at, execution_data,
+  retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+  execution_data,
   error_message
 )
 SELECT
@@ -61,7 +62,7 @@ if sys.argv[2] == "export alone":
 else:
     parts = (
         (export_job, "prepare"), (object_storage, "put"), (object_storage, "fetch"),
-        (parquet, "tally"), (export_job, "retire"),
+        (parquet, "tally"), (export_job, "drop_partition"),
     )
     for owner, name in parts:
         timed(owner, name)
@@ -75,19 +76,19 @@ print(json.dumps(seconds | {"peak MB": peak}))
 
 
 @pytest.fixture(scope="module")
-def full(server: Cluster, bucket: Bucket) -> Iterator[World]:
+def full(server: Cluster, bucket: Bucket) -> Iterator[ArchiveEnv]:
     """A world with a million executions of one tenant in one leaf."""
-    with world_of_its_own(server, bucket) as world:
-        world.leaves_since(14)
-        tenant = world.make.tenant(hot_ttl_days=30)
-        start = next(starts for _, starts, ends in world.leaves(30) if ends <= TODAY - timedelta(days=30))
-        row = {"tenant": tenant.id, "workflow": world.make.workflow(tenant), "rows": ROWS, "start": start}
-        world.superuser.execute(FILL, row)
-        world.superuser.execute("VACUUM ANALYZE")
-        yield world
+    with archive_env(server, bucket) as env:
+        env.partitions_since(14)
+        tenant = env.make.tenant(hot_ttl_days=30)
+        start = next(starts for _, starts, ends in env.partitions(30) if ends <= TODAY - timedelta(days=30))
+        row = {"tenant": tenant.id, "workflow": env.make.workflow(tenant), "rows": ROWS, "start": start}
+        env.superuser.execute(FILL, row)
+        env.superuser.execute("VACUUM ANALYZE")
+        yield env
 
 
-def test_export_of_a_million_rows(full: World, report: Report) -> None:
+def test_export_of_a_million_rows(full: ArchiveEnv, report: Report) -> None:
     for part in ("export alone", "the whole run"):
         taken = export(full, part)
         figures = {
@@ -101,9 +102,9 @@ def test_export_of_a_million_rows(full: World, report: Report) -> None:
             report.add("Export of 1,000,000 executions", f"{part}: {step}", {"s": seconds})
 
 
-def export(world: World, part: str) -> dict[str, float]:
+def export(env: ArchiveEnv, part: str) -> dict[str, float]:
     environment = os.environ | {
-        "DATABASE_URL": world.job_url,
+        "DATABASE_URL": env.job_url,
         "PYTHONPATH": os.pathsep.join([".", "layers/flomastr"]),
         "POWERTOOLS_METRICS_DISABLED": "true",
     }

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(600)
 ROUNDS = 300
 ROWS = 50
 GOAL = Goal("over floor ms", at_most=3)
-PAGE = PageRequest(limit=50, offset=0, after=None, counts=False, path="/", which="", tenant="")
+PAGE = PageRequest(limit=50, offset=0, after=None, counts=False, path="/", list_query="", tenant="")
 AS_OWNER = """
 SELECT set_config('app.tenant_id', %(tenant)s, true), set_config('app.role', 'owner', true),
   set_config('app.person', %(person)s, true), set_config('app.email', %(email)s, true)

@@ -12,12 +12,12 @@ import pytest
 from psycopg import sql
 
 from flomastr.archive import export_job
-from flomastr.archive.export_job import Leaf
+from flomastr.archive.export_job import Partition
 from flomastr.jobs import Job
 from functions.archive.handler import lambda_handler
 from tests.benchmarks.report import Goal, Report
 from tests.conftest import Cluster
-from tests.support.archive_env import TODAY, World, world_of_its_own
+from tests.support.archive_env import TODAY, ArchiveEnv, archive_env
 from tests.support.s3 import Bucket
 
 pytestmark = pytest.mark.timeout(3000)
@@ -27,7 +27,8 @@ ROWS, TENANTS, DAYS = 2_000_000, 50, 90
 TTLS = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7}  # days kept: days in a leaf
 FILL = """
 INSERT INTO app.workflow_executions (
-  ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at, execution_data,
+  retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+  execution_data,
   error_message
 )
 SELECT
@@ -93,17 +94,17 @@ class Wal:
     all: int = 0
     retirement: int = 0
     rows: int = 0
-    leaves: int = 0
+    partitions: int = 0
 
 
 @pytest.fixture(scope="module")
-def full(server: Cluster, bucket: Bucket) -> Iterator[World]:
-    with world_of_its_own(server, bucket) as world:
-        world.leaves_since(DAYS + 1)
-        yield world
+def full(server: Cluster, bucket: Bucket) -> Iterator[ArchiveEnv]:
+    with archive_env(server, bucket) as env:
+        env.partitions_since(DAYS + 1)
+        yield env
 
 
-def test_a_sweep(full: World, report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep(full: ArchiveEnv, report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     tenants = fill(full)
     with probing(full) as quiet:
         full.superuser.execute("SELECT pg_sleep(10)")
@@ -118,8 +119,13 @@ def test_a_sweep(full: World, report: Report, monkeypatch: pytest.MonkeyPatch) -
     retired = sum(int(goes) for goes, _, _ in expected.values())
     waiting = sum(int(waits) for _, waits, _ in expected.values())
     assert retired == answer["rows_archived"] == wal.rows
-    report.add(GROUP, "rows", {"retired": retired, "past class, leaf not ended": waiting, "leaves": wal.leaves})
-    figures = {"WAL bytes a row": wal.retirement / retired, "WAL bytes a leaf": wal.retirement / wal.leaves}
+    counts: dict[str, float] = {
+        "retired": retired,
+        "past class, partition not ended": waiting,
+        "partitions": wal.partitions,
+    }
+    report.add(GROUP, "rows", counts)
+    figures = {"WAL bytes a row": wal.retirement / retired, "WAL bytes a partition": wal.retirement / wal.partitions}
     report.add(GROUP, "the retirement itself", figures, Goal("WAL bytes a row", at_most=20))
     report.add(GROUP, "the whole run", {"WAL bytes a row": wal.all / retired})
     report.add(GROUP, "a batched DELETE and VACUUM", {"WAL bytes a row": batched_delete(full)})
@@ -129,43 +135,43 @@ def test_a_sweep(full: World, report: Report, monkeypatch: pytest.MonkeyPatch) -
     report.add(GROUP, "hot size afterwards", figures, Goal("x a fresh load", at_most=1.05))
 
 
-def fill(world: World) -> dict[str, dict[str, Any]]:
+def fill(env: ArchiveEnv) -> dict[str, dict[str, Any]]:
     """Zipf: the n-th tenant has a n-th of the first one's rows."""
     weights = [1 / (number + 1) for number in range(TENANTS)]
     tenants: dict[str, dict[str, Any]] = {}
     for number, weight in enumerate(weights):
         days = list(TTLS)[number % len(TTLS)]
-        tenant = world.make.tenant(hot_ttl_days=days)
+        tenant = env.make.tenant(hot_ttl_days=days)
         row = {
             "tenant": tenant.id,
-            "workflow": world.make.workflow(tenant),
+            "workflow": env.make.workflow(tenant),
             "days": days,
             "step": TTLS[days],
             "rows": round(ROWS * weight / sum(weights)),
             "until": TODAY,
             "today": TODAY.timestamp() / 86400,
         }
-        world.superuser.execute(FILL, row)
+        env.superuser.execute(FILL, row)
         tenants[tenant.slug] = row
-    world.superuser.execute("VACUUM ANALYZE")
+    env.superuser.execute("VACUUM ANALYZE")
     return tenants
 
 
 def watched(monkeypatch: pytest.MonkeyPatch) -> Wal:
-    wal, retire, run = Wal(), export_job.retire, export_job.run
+    wal, drop_partition, run = Wal(), export_job.drop_partition, export_job.run
 
-    def retire_watched(job: Job, leaf: Leaf) -> None:
+    def drop_watched(job: Job, partition: Partition) -> None:
         before, rows = written(job), job.counts["rows_archived"]
-        retire(job, leaf)
+        drop_partition(job, partition)
         wal.retirement += written(job) - before
         wal.rows += job.counts["rows_archived"] - rows
-        wal.leaves += 1
+        wal.partitions += 1
 
     def run_watched(job: Job) -> None:
         run(job)
         wal.all = written(job)
 
-    monkeypatch.setattr(export_job, "retire", retire_watched)
+    monkeypatch.setattr(export_job, "drop_partition", drop_watched)
     monkeypatch.setattr(export_job, "run", run_watched)
     return wal
 
@@ -177,9 +183,9 @@ def written(job: Job) -> int:
 
 
 @contextmanager
-def probing(world: World) -> Generator[dict[str, float]]:
-    tenant = world.make.tenant(hot_ttl_days=365)
-    command = [sys.executable, "-c", PROBE, world.app_url, str(tenant.id), str(world.make.workflow(tenant))]
+def probing(env: ArchiveEnv) -> Generator[dict[str, float]]:
+    tenant = env.make.tenant(hot_ttl_days=365)
+    command = [sys.executable, "-c", PROBE, env.app_url, str(tenant.id), str(env.make.workflow(tenant))]
     figures: dict[str, float] = {}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdin and process.stdout.readline() == "ready\n"
@@ -190,57 +196,57 @@ def probing(world: World) -> Generator[dict[str, float]]:
 
 
 COLUMNS: LiteralString = """
-  ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data,
+  retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data,
   error_message, created_at
 """
 
 
-def copied(world: World, name: LiteralString, rows: int) -> None:
-    world.superuser.execute("CREATE TABLE public." + name + " (LIKE app.workflow_executions INCLUDING ALL)")
-    world.superuser.execute("CREATE UNIQUE INDEX ON public." + name + " (tenant_id, n8n_execution_id)")
-    world.superuser.execute(
+def copied(env: ArchiveEnv, name: LiteralString, rows: int) -> None:
+    env.superuser.execute("CREATE TABLE public." + name + " (LIKE app.workflow_executions INCLUDING ALL)")
+    env.superuser.execute("CREATE UNIQUE INDEX ON public." + name + " (tenant_id, n8n_execution_id)")
+    env.superuser.execute(
         "INSERT INTO public." + name + " (" + COLUMNS + ") SELECT " + COLUMNS + " FROM app.workflow_executions"
-        " WHERE ttl_class <> 365 ORDER BY tenant_id, id DESC LIMIT %s",
+        " WHERE retention_class <> 365 ORDER BY tenant_id, id DESC LIMIT %s",
         (rows,),
     )
 
 
-def batched_delete(world: World, rows: int = 200_000) -> float:
+def batched_delete(env: ArchiveEnv, rows: int = 200_000) -> float:
     """Bytes of WAL a row, on a copy of some of the rows."""
-    copied(world, "deleted_from", rows)
-    world.superuser.execute("CHECKPOINT")
-    before = world.superuser.execute("SELECT pg_current_wal_insert_lsn()").fetchall()[0][0]
+    copied(env, "deleted_from", rows)
+    env.superuser.execute("CHECKPOINT")
+    before = env.superuser.execute("SELECT pg_current_wal_insert_lsn()").fetchall()[0][0]
     batch = "DELETE FROM public.deleted_from WHERE ctid = ANY (ARRAY(SELECT ctid FROM public.deleted_from LIMIT 10000))"
-    while world.superuser.execute(batch).rowcount:
+    while env.superuser.execute(batch).rowcount:
         pass
-    world.superuser.execute("VACUUM public.deleted_from")
-    diff = world.superuser.execute("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (before,))
+    env.superuser.execute("VACUUM public.deleted_from")
+    diff = env.superuser.execute("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (before,))
     return float(diff.fetchall()[0][0]) / rows
 
 
-def hot_bytes(world: World) -> int:
+def hot_bytes(env: ArchiveEnv) -> int:
     """Of everything that holds executions but the probe's."""
-    return world.superuser.execute(
+    return env.superuser.execute(
         "SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree('app.workflow_executions')"
         " WHERE isleaf AND relid::text NOT LIKE '%c365%'"
     ).fetchall()[0][0]
 
 
-def fresh_bytes(world: World) -> int:
+def fresh_bytes(env: ArchiveEnv) -> int:
     """Of the same rows in leaves that are loaded anew, in the same order."""
     columns = sql.SQL(COLUMNS)
-    for (leaf,) in world.superuser.execute(
+    for (partition,) in env.superuser.execute(
         "SELECT relid::regclass::text FROM pg_partition_tree('app.workflow_executions')"
         " WHERE isleaf AND relid::text NOT LIKE '%c365%'"
     ).fetchall():
-        names = {"leaf": sql.SQL(leaf), "fresh": sql.Identifier("fresh", leaf), "columns": columns}
-        world.superuser.execute("CREATE SCHEMA IF NOT EXISTS fresh")
-        world.superuser.execute(sql.SQL("CREATE TABLE {fresh} (LIKE {leaf} INCLUDING ALL)").format(**names))
-        world.superuser.execute(
-            sql.SQL("INSERT INTO {fresh} ({columns}) SELECT {columns} FROM {leaf} ORDER BY ctid").format(**names)
+        names = {"partition": sql.SQL(partition), "fresh": sql.Identifier("fresh", partition), "columns": columns}
+        env.superuser.execute("CREATE SCHEMA IF NOT EXISTS fresh")
+        env.superuser.execute(sql.SQL("CREATE TABLE {fresh} (LIKE {partition} INCLUDING ALL)").format(**names))
+        env.superuser.execute(
+            sql.SQL("INSERT INTO {fresh} ({columns}) SELECT {columns} FROM {partition} ORDER BY ctid").format(**names)
         )
-    world.superuser.execute("VACUUM")  # which makes the maps of free and visible pages, as the leaves have them
-    return world.superuser.execute(
+    env.superuser.execute("VACUUM")  # which makes the maps of free and visible pages, as the leaves have them
+    return env.superuser.execute(
         "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
         " WHERE relnamespace = 'fresh'::regnamespace AND relkind = 'r'"
     ).fetchall()[0][0]

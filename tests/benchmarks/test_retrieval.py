@@ -39,7 +39,7 @@ type Found = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Library:
+class KnowledgeClient:
     tenant: Tenant
     questions: list[Question]
 
@@ -60,7 +60,7 @@ def quiet() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def library(
     quiet: None, make: Factory, superuser: psycopg.Connection[Any], job_url: str, data: Path
-) -> Iterator[Library]:
+) -> Iterator[KnowledgeClient]:
     with embeddings(data) as model, connected(EMBEDDINGS_URL=model.url, EMBEDDING_MODELS=MODEL):
         model.wait()
         tenant = make.tenant()
@@ -68,10 +68,10 @@ def library(
         with connected(DATABASE_URL=job_url):
             embed_all(tenant, superuser)
         superuser.execute("VACUUM ANALYZE")
-        yield Library(tenant, questions())
+        yield KnowledgeClient(tenant, questions())
 
 
-def test_search_finds_what_people_judged_relevant(library: Library, report: Report) -> None:
+def test_search_finds_what_people_judged_relevant(library: KnowledgeClient, report: Report) -> None:
     found = {mode: [library.search(question, mode, k=100) for question in library.questions] for mode in MODES}
     for mode in MODES:
         report.add(GROUP, mode, quality(found[mode], library.questions))
@@ -88,7 +88,7 @@ def test_search_finds_what_people_judged_relevant(library: Library, report: Repo
     assert report.missed(GROUP) == []
 
 
-def test_how_long_a_search_takes_in_its_handler(library: Library, report: Report) -> None:
+def test_how_long_a_search_takes_in_its_handler(library: KnowledgeClient, report: Report) -> None:
     questions = cycle(library.questions)
 
     def search(mode: SearchMode) -> Found:
@@ -138,7 +138,9 @@ def ranking(results: Found) -> list[str]:
     return list(dict.fromkeys(result["document_name"] for result in results))
 
 
-def confidence(mode: str, found: list[Found], threshold: float, library: Library) -> Iterator[tuple[str, float]]:
+def confidence(
+    mode: str, found: list[Found], threshold: float, library: KnowledgeClient
+) -> Iterator[tuple[str, float]]:
     """The share of questions whose best hit has that score, and of those the share whose best hit is relevant."""
     best = [(results[0], question.relevant) for results, question in zip(found, library.questions, strict=True)]
     passed = [hit["document_name"] in relevant for hit, relevant in best if hit["score"] >= threshold]

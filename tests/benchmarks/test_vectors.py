@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-from flomastr.database.access import Entry
+from flomastr.database.access import AccessRequest
 from flomastr.database.session import Database
 from flomastr.knowledge import search
 from flomastr.knowledge.search import SearchRequest
@@ -25,7 +25,7 @@ from tests.benchmarks.measure import Times
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.vectors import Owner
 from tests.conftest import Cluster
-from tests.support.archive_env import World, world_of_its_own
+from tests.support.archive_env import ArchiveEnv, archive_env
 from tests.support.connected import connected
 from tests.support.factories import Tenant
 from tests.support.s3 import Bucket
@@ -107,7 +107,7 @@ PLAIN_SEARCH = """
 SELECT number, chunk_text, 1 - (embedding_vector <=> %(vector)s::halfvec) AS similarity FROM public.plain
 WHERE tenant_id = %(tenant)s ORDER BY embedding_vector <=> %(vector)s::halfvec LIMIT %(k)s
 """
-ENTER = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
+AUTHORIZE = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
 
 type Connection = psycopg.Connection[Any]
 
@@ -127,33 +127,33 @@ class Design(Protocol):
 
 
 @pytest.fixture(scope="module")
-def world(server: Cluster, bucket: Bucket) -> Iterator[World]:
-    with world_of_its_own(server, bucket) as world:
-        yield world
+def env(server: Cluster, bucket: Bucket) -> Iterator[ArchiveEnv]:
+    with archive_env(server, bucket) as env:
+        yield env
 
 
 @pytest.fixture(scope="module")
-def shelves(world: World) -> list[Shelf]:
-    world.superuser.execute(WITHOUT_GRAPHS)
-    world.superuser.execute(PLAIN)
-    shelves = [shelved(world, owner) for owner in vectors.owners(QUERIES)]
+def shelves(env: ArchiveEnv) -> list[Shelf]:
+    env.superuser.execute(WITHOUT_GRAPHS)
+    env.superuser.execute(PLAIN)
+    shelves = [shelved(env, owner) for owner in vectors.owners(QUERIES)]
     for statement in GRAPHS:
-        world.superuser.execute(statement)
+        env.superuser.execute(statement)
     return shelves
 
 
-def shelved(world: World, owner: Owner) -> Shelf:
-    tenant = world.make.tenant()
-    row = {"tenant": tenant.id, "base": world.make.knowledge_base(tenant, model=MODEL), "model": MODEL, "words": WORDS}
-    with world.superuser.cursor().copy("COPY public.loaded (number, vector) FROM STDIN (FORMAT binary)") as copy:
+def shelved(env: ArchiveEnv, owner: Owner) -> Shelf:
+    tenant = env.make.tenant()
+    row = {"tenant": tenant.id, "base": env.make.knowledge_base(tenant, model=MODEL), "model": MODEL, "words": WORDS}
+    with env.superuser.cursor().copy("COPY public.loaded (number, vector) FROM STDIN (FORMAT binary)") as copy:
         copy.write(vectors.binary_copy(owner.vectors))
     for statement in STORE:
-        world.superuser.execute(statement, row)
+        env.superuser.execute(statement, row)
     return Shelf(tenant, owner)
 
 
-def test_every_tenant_finds_what_is_nearest_and_soon(world: World, shelves: list[Shelf], report: Report) -> None:
-    with connected(DATABASE_URL=world.app_url):
+def test_every_tenant_finds_what_is_nearest_and_soon(env: ArchiveEnv, shelves: list[Shelf], report: Report) -> None:
+    with connected(DATABASE_URL=env.app_url):
         for shelf in shelves:  # a backend's first searches load what it will know
             searched(shelf, shelf.owner.written[0])
         taken = {name: judge(name, of_class, report) for name, of_class in classes(shelves).items()}
@@ -196,7 +196,7 @@ def timed(times: Times, shelf: Shelf, vector: str) -> list[int]:
 def searched(shelf: Shelf, vector: str, k: int = K) -> list[int]:
     """As the route searches when it has the query's vector."""
     asked = SearchRequest(query=QUERY, mode="vector", k=k)
-    db = Database(Entry(shelf.tenant.owner, shelf.tenant.slug, "knowledge:read"))
+    db = Database(AccessRequest(shelf.tenant.owner, shelf.tenant.slug, "knowledge:read"))
     return [int(found.document_name) * 10 + found.chunk_index for found in db.all(search.best(asked, {MODEL: vector}))]
 
 
@@ -213,14 +213,14 @@ def classes(shelves: Sequence[Shelf]) -> dict[str, list[Shelf]]:
     return found
 
 
-def test_many_tenants_search_sooner_than_plainly(world: World, shelves: list[Shelf], report: Report) -> None:
+def test_many_tenants_search_sooner_than_plainly(env: ArchiveEnv, shelves: list[Shelf], report: Report) -> None:
     designs: dict[str, Design] = {"ours": ours, "plain": partial(plainly, iterative="relaxed_order")}
     for clients in (1, 2):
-        rates = searches_a_second(world, shelves, designs, clients)
+        rates = searches_a_second(env, shelves, designs, clients)
         figures = rates | {"times": rates["ours"] / rates["plain"]}
         report.add(RATE, f"{clients} client{'s'[: clients - 1]}, any tenant", figures, Goal("times", at_least=5))
     for iterative in ("relaxed_order", "off"):
-        figures = quality(world, shelves, partial(plainly, iterative=iterative))
+        figures = quality(env, shelves, partial(plainly, iterative=iterative))
         report.add(f"{GROUP}: what the plain design finds", f"iterative_scan {iterative}", figures)
     assert report.missed(RATE) == []
 
@@ -229,7 +229,7 @@ def ours(conn: Connection, tenant: Tenant, vector: str) -> list[int]:
     query = search.best(SearchRequest(query=QUERY, mode="vector", k=K), {MODEL: vector})
     with conn.pipeline():
         conn.execute("BEGIN")
-        conn.execute(ENTER, (str(tenant.id),))
+        conn.execute(AUTHORIZE, (str(tenant.id),))
         cursor = conn.execute(query.sql, query.params)
         conn.execute("COMMIT")
     return [int(name) * 10 + index for _, name, _, index, *_ in cursor.fetchall()]
@@ -245,12 +245,12 @@ def plainly(conn: Connection, tenant: Tenant, vector: str, iterative: str) -> li
 
 
 def searches_a_second(
-    world: World, shelves: Sequence[Shelf], designs: Mapping[str, Design], clients: int
+    env: ArchiveEnv, shelves: Sequence[Shelf], designs: Mapping[str, Design], clients: int
 ) -> dict[str, float]:
     """Each client is a process of its own, as sandboxes are: threads of one would wait for each other's Python."""
     asks = [(shelf.tenant, shelf.owner.written) for shelf in shelves]
     rates: dict[str, list[float]] = {name: [] for name in designs}
-    with ProcessPoolExecutor(clients, get_context("spawn"), Client.open, (world.app_url, asks)) as pool:
+    with ProcessPoolExecutor(clients, get_context("spawn"), Client.open, (env.app_url, asks)) as pool:
         for number in range(SLICES + 1):
             for name, design in designs.items():
                 seeds = range(number * clients, (number + 1) * clients)
@@ -279,9 +279,9 @@ def rate(design: Design, seed: int) -> float:
     return asked / taken
 
 
-def quality(world: World, shelves: Sequence[Shelf], design: Design) -> dict[str, float]:
+def quality(env: ArchiveEnv, shelves: Sequence[Shelf], design: Design) -> dict[str, float]:
     """Of ten queries of each tenant."""
-    with connection(world.app_url) as conn:
+    with connection(env.app_url) as conn:
         answers = [[design(conn, shelf.tenant, vector) for vector in shelf.owner.written[:10]] for shelf in shelves]
     recalls = [recall(found, shelf) for found, shelf in zip(answers, shelves, strict=True)]
     short = mean(len(answer) < K for found in answers for answer in found)

@@ -20,7 +20,7 @@ from tests.support.events import Context, http_event
 pytestmark = pytest.mark.timeout(600)
 
 PATH = "/routes/workflow-executions"
-PAGE = PageRequest(limit=50, offset=0, after=None, counts=False, path=PATH, which="", tenant="")
+PAGE = PageRequest(limit=50, offset=0, after=None, counts=False, path=PATH, list_query="", tenant="")
 QUERY = executions.newest(Filter(), PAGE)
 TENANT = "SELECT set_config('app.tenant_id', %s, true)"
 ROUNDS = 500

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dev.aws.authorizer import Gatekeeper, Refused
+from dev.aws.authorizer import Gatekeeper, RefusedError
 from dev.aws.template import Authorizer
 
 GUARD = Authorizer("GuardFunction", ("authorization",), seconds=60)
@@ -49,7 +49,7 @@ def test_an_answer_is_kept_for_the_same_caller_until_its_time_is_over() -> None:
 
 def test_who_says_nothing_is_unauthorized_and_nobody_is_asked() -> None:
     guard = Guard()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         admit(guard.gatekeeper())
     assert (refused.value.status, refused.value.message) == (401, "Unauthorized")
     assert guard.asked == []
@@ -59,7 +59,7 @@ def test_a_refusal_is_kept_as_well() -> None:
     guard = Guard(allows=False)
     gatekeeper = guard.gatekeeper()
     for _ in range(2):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             admit(gatekeeper, authorization="me")
         assert (refused.value.status, refused.value.message) == (403, "Forbidden")
     assert len(guard.asked) == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.paths import ROOT
 from dev.services.embeddings_server import Embeddings, embeddings
 
@@ -167,7 +167,7 @@ def test_it_says_when_its_model_is_loaded(tmp_path: Path) -> None:
 
 def test_one_that_does_not_start_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with embeddings(tmp_path) as running, pytest.raises(Problem, match=r"model did not start: .*embeddings.log"):
+    with embeddings(tmp_path) as running, pytest.raises(StartupError, match=r"model did not start: .*embeddings.log"):
         running.wait()
 
 

@@ -56,11 +56,11 @@ def found(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_requests_jobs_and_migrations_each_have_their_door(
     found: dict[str, dict[str, str]], template: Template
 ) -> None:
-    doors = {name: variables["DATABASE_URL"] for name, variables in found.items()}
+    urls = {name: variables["DATABASE_URL"] for name, variables in found.items()}
     jobs = {name for name, function in template.functions.items() if function.schedules or function.queues}
-    assert {name for name, door in doors.items() if door == "as flo_job"} == jobs
-    assert {name for name, door in doors.items() if door == "as the owner"} == {"MigrateFunction"}
-    assert set(doors.values()) == {"as the owner", "as flo_app", "as flo_job"}
+    assert {name for name, url in urls.items() if url == "as flo_job"} == jobs
+    assert {name for name, url in urls.items() if url == "as the owner"} == {"MigrateFunction"}
+    assert set(urls.values()) == {"as the owner", "as flo_app", "as flo_job"}
 
 
 def test_only_functions_over_the_archive_are_told_where_it_is(found: dict[str, dict[str, str]]) -> None:

@@ -15,10 +15,10 @@ from uuid import uuid4
 import pytest
 
 from dev.aws.events import Event
-from dev.aws.sandbox import EventTooLarge, FunctionFailed
+from dev.aws.sandbox import EventTooLargeError, FunctionFailedError
 from dev.aws.sqs_poller import client, deliver, provide, queue_url
 from dev.aws.template import DeadLetters, Function, Queue
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.services.object_storage import Storage, storage
 from tests.support.local_platform import Running, served
 from tests.support.s3 import bucket_in
@@ -97,7 +97,7 @@ def fails_bad_ones(event: Event) -> object:
 
 
 def dies(_event: Event) -> object:
-    raise FunctionFailed("Work ended without an answer")
+    raise FunctionFailedError("Work ended without an answer")
 
 
 async def _until(condition: Callable[[], bool], work: asyncio.Task[None]) -> None:
@@ -186,7 +186,7 @@ def test_only_what_failed_comes_back(sqs: Storage) -> None:
 
 
 def too_large(_event: Event) -> object:
-    raise EventTooLarge
+    raise EventTooLargeError
 
 
 def answers(answer: object) -> Handler:
@@ -305,7 +305,7 @@ def test_queues_that_are_gone_are_one_sentence(tmp_path: Path) -> None:
     with storage(tmp_path) as gone:
         provide([work], gone)
         os.kill(gone.pid, signal.SIGKILL)
-    with pytest.raises(Problem, match="The queues do not answer any more"):
+    with pytest.raises(StartupError, match="The queues do not answer any more"):
         deliver_until(lambda: False, [work], gone, worker)
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.aws.sandbox import FunctionFailed
-from dev.aws.scheduler import calendar, keep_time
+from dev.aws.sandbox import FunctionFailedError
+from dev.aws.scheduler import calendar, run_schedules
 from dev.aws.template import Function, read_template
-from dev.errors import Problem
+from dev.errors import StartupError
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)  # a Wednesday
 
@@ -34,7 +34,7 @@ def test_a_schedule_is_due_when_eventbridge_has_it_due(schedule: str, due: str) 
     "schedule", ["at(2026-11-18T12:00:00)", "rate(1 week)", "cron(0 1 * * *)", "cron(61 1 * * ? *)"]
 )
 def test_a_schedule_that_is_none_is_told(schedule: str) -> None:
-    with pytest.raises(Problem, match="schedule"):
+    with pytest.raises(StartupError, match="schedule"):
         calendar(schedule)
 
 
@@ -58,10 +58,10 @@ async def times_kept(functions: list[Function], ended: asyncio.Event, failing: s
         if function == functions[-1].name:
             ended.set()
         if function == failing:
-            raise FunctionFailed(f"{function} failed")
+            raise FunctionFailedError(f"{function} failed")
         return b""
 
-    keeping = asyncio.create_task(keep_time(functions, invoke))
+    keeping = asyncio.create_task(run_schedules(functions, invoke))
     await asyncio.wait_for(ended.wait(), 5)
     keeping.cancel()
     return seen
@@ -94,7 +94,7 @@ def test_what_is_due_runs_again() -> None:
 
     async def keep(seconds: float) -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(keep_time([scheduled("Often", "rate(0 minutes)")], invoke), seconds)
+            await asyncio.wait_for(run_schedules([scheduled("Often", "rate(0 minutes)")], invoke), seconds)
 
     with asyncio.Runner() as runner:
         runner.run(keep(0.1))

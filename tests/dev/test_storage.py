@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.paths import ROOT
 from dev.services.object_storage import reach, storage
 from tests.support.s3 import Bucket, bucket_in
@@ -127,5 +127,5 @@ def test_no_name_leads_out_of_the_folder(bucket: Bucket, tmp_path: Path) -> None
 
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "s3").write_text("no folder")
-    with pytest.raises(Problem, match=r"The object storage did not start: .*s3.log"), storage(tmp_path):
+    with pytest.raises(StartupError, match=r"The object storage did not start: .*s3.log"), storage(tmp_path):
         pass

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dev.aws.template import DeadLetters, Queue, read_template
-from dev.errors import Problem
+from dev.errors import StartupError
 from dev.paths import ROOT
 
 
@@ -44,12 +44,12 @@ def test_queues_are_read_with_how_they_are_handed_over(fed: Path) -> None:
 def test_a_function_is_found_by_its_short_name_and_an_unknown_one_is_told(collection: Path) -> None:
     template = read_template(collection / "template.yaml")
     assert template.function("echo").name == "EchoFunction"
-    with pytest.raises(Problem, match=r"There is no function nobody: .* has .*EchoFunction"):
+    with pytest.raises(StartupError, match=r"There is no function nobody: .* has .*EchoFunction"):
         template.function("nobody")
 
 
 def test_a_missing_template_is_a_problem(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="cannot be read"):
+    with pytest.raises(StartupError, match="cannot be read"):
         read_template(tmp_path / "template.yaml")
 
 

@@ -25,7 +25,7 @@ from moto import mock_aws
 from flomastr import settings
 from flomastr.database import connection
 from flomastr.database.session import deadline_in
-from flomastr.errors import Unavailable
+from flomastr.errors import UnavailableError
 from functions.workflows.handler import lambda_handler
 from tests.support.connected import connected, port_of
 from tests.support.events import Answer, call
@@ -185,7 +185,7 @@ def test_a_server_of_another_authority_or_name_is_not_believed(make: Factory, ma
 def test_a_signing_key_is_too_long_to_be_guessed(managed: Managed, length: int, is_taken: bool) -> None:
     secret = {"url": "postgresql://", "ca_certificate": "", "signing_key": "x" * length}
     managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
-    with nullcontext() if is_taken else pytest.raises(Unavailable):
+    with nullcontext() if is_taken else pytest.raises(UnavailableError):
         assert settings.signing_key() == b"x" * length
 
 

@@ -188,9 +188,9 @@ def test_a_key_opens_its_own_tenant_and_no_other(make: Factory) -> None:
 def test_a_key_that_is_revoked_while_the_gateway_remembers_it_ends_at_the_endpoint(make: Factory) -> None:
     tenant = make.tenant()
     key = make.api_key(tenant)
-    remembered = Caller.model_validate(authorize(f"Bearer {key.token()}")["context"])
+    storing_response = Caller.model_validate(authorize(f"Bearer {key.token()}")["context"])
     make.within(tenant.id, "UPDATE app.api_keys SET revoked_at = now() WHERE id = %(id)s", {"id": key.id})
-    refused = call(workflows, "GET", "/routes/workflows", caller=remembered)
+    refused = call(workflows, "GET", "/routes/workflows", caller=storing_response)
     assert (refused.status, refused.json["code"]) == (401, "invalid_api_key")
 
 

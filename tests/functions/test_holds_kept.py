@@ -111,6 +111,6 @@ def test_a_hold_waits_for_a_deletion_that_has_begun_and_finds_what_it_has_left(h
 def test_a_deletion_waits_for_a_hold_that_has_begun_and_is_refused(held: Held, direct_url: str, scope: str) -> None:
     ids = (held.workflow if scope == "workflow" else None, held.execution if scope == "execution" else None)
     with entered(direct_url, held.tenant) as placing:
-        placing.execute("SELECT app.place_hold(%s, %s, %s, 'Case 7')", (scope, *ids))
+        placing.execute("SELECT app.create_hold(%s, %s, %s, 'Case 7')", (scope, *ids))
         deleted = while_waiting(held, placing, lambda: held.delete(f"workflow-executions/{held.execution}"))
     assert (deleted.result().status, deleted.result().json["code"]) == (409, "legal_hold")

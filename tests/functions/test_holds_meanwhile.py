@@ -68,10 +68,10 @@ def test_under_a_hold_executions_still_move_to_the_class_of_their_tenant(held: H
     held.make.within(held.tenant.id, "UPDATE app.tenants SET hot_ttl_days = 7 WHERE id = app.tenant()", {})
     with psycopg.connect(job_url) as job:
         moved = job.execute(
-            "SELECT moved FROM app.move_to_class(%s, 30::smallint, %s, 100)", (held.tenant.id, UUID(int=0))
+            "SELECT moved FROM app.reclassify(%s, 30::smallint, %s, 100)", (held.tenant.id, UUID(int=0))
         )
         assert moved.fetchall() == [(3,)]
-    classes = "SELECT array_agg(DISTINCT ttl_class), count(*) FROM app.workflow_executions"
+    classes = "SELECT array_agg(DISTINCT retention_class), count(*) FROM app.workflow_executions"
     assert held.make.within(held.tenant.id, classes, {}) == ([7], 3)
 
 

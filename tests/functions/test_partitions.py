@@ -9,7 +9,7 @@ from psycopg import sql
 from functions.partitions.handler import lambda_handler
 from tests.support.events import Context
 
-LAST = "SELECT max(leaf) FROM app.leaves() WHERE class = 7"
+LAST = "SELECT max(partition_name) FROM app.partitions() WHERE retention_class = 7"
 
 
 def run() -> dict[str, Any]:
@@ -19,10 +19,10 @@ def run() -> dict[str, Any]:
 @pytest.mark.usefixtures("as_job")
 def test_a_partition_that_is_missing_is_made(superuser: psycopg.Connection[Any]) -> None:
     run()
-    (leaf,) = superuser.execute(LAST).fetchall()[0]
-    superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(leaf)))
+    (partition,) = superuser.execute(LAST).fetchall()[0]
+    superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(partition)))
     assert run()["partitions_made"] == 1
-    assert superuser.execute(LAST).fetchall() == [(leaf,)]
+    assert superuser.execute(LAST).fetchall() == [(partition,)]
 
 
 @pytest.mark.usefixtures("as_job")

@@ -122,5 +122,7 @@ def test_executions_are_kept_in_the_class_that_the_policy_rounds_up_to(make: Fac
     for days, kept in ((7, 7), (8, 14), (91, 365)):
         ask(tenant.owner, "PUT", tenant, body={"hot_ttl_days": days})
         id = make.execution(tenant, make.workflow(tenant))
-        found = make.within(tenant.id, "SELECT ttl_class FROM app.workflow_executions WHERE id = %(id)s", {"id": id})
+        found = make.within(
+            tenant.id, "SELECT retention_class FROM app.workflow_executions WHERE id = %(id)s", {"id": id}
+        )
         assert found == (kept,)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from flomastr.database.access import Entry
+from flomastr.database.access import AccessRequest
 from flomastr.tenancy import preferences
 from flomastr.tenancy.preferences import NewSetting
 from tests.functions.test_preferences import ask, of, store
-from tests.support.concurrency import at_once
+from tests.support.concurrency import concurrently
 from tests.support.events import Answer
 from tests.support.factories import Factory, Tenant
 from tests.support.problems import refused
@@ -126,7 +126,7 @@ def test_settings_written_at_once_are_all_there(tenant: Tenant, direct_url: str,
         preferences.store_setting(str(person.user_id), key, NewSetting(value=value), None)
         for key, value in settings.items()
     ]
-    at_once(direct_url, Entry(person, None, scope), queries)
+    concurrently(direct_url, AccessRequest(person, None, scope), queries)
     (row,) = ask(person, "GET", of(person)).json
     assert row["preferences"] == settings
     assert row["tenant_id"] == (None if scope == "me:write" else str(tenant.id))

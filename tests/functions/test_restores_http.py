@@ -38,7 +38,7 @@ def test_its_progress_can_be_read(make: Factory, tenant: Tenant, superuser: psyc
     tag = ask(tenant, "GET", path).headers["etag"]
     assert ask(tenant, "GET", path, headers={"if-none-match": tag}).status == 304
     superuser.execute(
-        "UPDATE app.restores SET state = 'running', rows_total = 10, rows_done = 4 WHERE id = %s", (restore["id"],)
+        "UPDATE app.rehydrations SET state = 'running', rows_total = 10, rows_done = 4 WHERE id = %s", (restore["id"],)
     )
     answer = ask(tenant, "GET", path, headers={"if-none-match": tag})
     assert (answer.json["state"], answer.json["rows_total"], answer.json["rows_done"]) == ("running", 10, 4)

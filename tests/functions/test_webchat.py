@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from flomastr.caller import Caller
-from flomastr.database.access import Entry
+from flomastr.database.access import AccessRequest
 from flomastr.workflows import webchat
 from flomastr.workflows.webchat import NewMessage, NewMessages, NewSession
 from functions.webchat.handler import lambda_handler
 from functions.workflows.handler import lambda_handler as workflows
-from tests.support.concurrency import at_once
+from tests.support.concurrency import concurrently
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
 from tests.support.problems import refused
@@ -196,7 +196,7 @@ def test_the_etag_changes_with_the_messages_and_what_is_known_is_not_sent_again(
 def test_messages_appended_at_once_are_all_there_in_one_order(chat: Chat, direct_url: str) -> None:
     key = chat.session["session_key"]
     queries = [webchat.append(key, NewMessages(messages=[NewMessage(role="user", content=str(n))])) for n in range(50)]
-    at_once(direct_url, Entry(chat.owner, None, "webchat:write"), queries)
+    concurrently(direct_url, AccessRequest(chat.owner, None, "webchat:write"), queries)
     messages = chat.get().json["messages"]
     assert [message["id"] for message in messages] == list(range(1, 51))
     assert sorted(int(message["content"]) for message in messages) == list(range(50))
@@ -207,7 +207,9 @@ def test_messages_appended_at_once_are_all_there_in_one_order(chat: Chat, direct
 def test_a_session_opened_at_once_is_one(make: Factory, direct_url: str) -> None:
     tenant = make.tenant()
     new = NewSession(workflow_id=make.workflow(tenant), user_id="visitor")
-    at_once(direct_url, Entry(tenant.owner, None, "webchat:write"), [webchat.open_session(new) for _ in range(50)])
+    concurrently(
+        direct_url, AccessRequest(tenant.owner, None, "webchat:write"), [webchat.open_session(new) for _ in range(50)]
+    )
     assert len(ask(tenant.owner, "GET").json) == 1
 
 

@@ -10,7 +10,7 @@ from psycopg.errors import DivisionByZero
 from functions.workflows.handler import lambda_handler
 from tests.support.events import call
 from tests.support.factories import Factory
-from tests.support.full_tenant import enter, furnished
+from tests.support.full_tenant import enter, full_tenant
 
 SETTINGS = """
 SELECT
@@ -29,7 +29,7 @@ def probed(*, clients: int = 2) -> list[Any]:
 
 
 def test_no_tenant_is_left_behind_for_the_next_client_of_the_pool(make: Factory) -> None:
-    tenants = [furnished(make) for _ in range(2)]
+    tenants = [full_tenant(make) for _ in range(2)]
     for ending in ("COMMIT", "ROLLBACK", "SELECT 1 / 0", ""):
         for tenant in tenants:
             with suppress(DivisionByZero), psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as conn:
@@ -41,12 +41,12 @@ def test_no_tenant_is_left_behind_for_the_next_client_of_the_pool(make: Factory)
 
 
 def test_no_tenant_is_left_behind_by_requests_that_fail(make: Factory) -> None:
-    tenants = [furnished(make) for _ in range(2)]
+    tenants = [full_tenant(make) for _ in range(2)]
     for tenant, other in zip(tenants, reversed(tenants), strict=True):
         asked: list[tuple[str, str, dict[str, Any], int]] = [
             ("GET", "", {}, 200),
-            ("GET", f"/{other.id}", {}, 404),  # after app.enter
-            ("GET", "", {"query": {"tenant_id": other.slug}}, 404),  # in app.enter
+            ("GET", f"/{other.id}", {}, 404),  # after app.authorize
+            ("GET", "", {"query": {"tenant_id": other.slug}}, 404),  # in app.authorize
             ("POST", "", {"body": {"name": "Again", "n8n_workflow_id": "1"}}, 409),
             ("PUT", f"/{make.workflow(tenant)}", {"body": {"name": "x"}, "headers": {"if-match": '"old"'}}, 412),
         ]

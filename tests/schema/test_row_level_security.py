@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from tests.support.factories import Factory, Tenant
-from tests.support.full_tenant import Connection, enter, furnished
+from tests.support.full_tenant import Connection, enter, full_tenant
 
 # Every tenant table, whoever adds it, with its key and the columns that can be written.
 TABLES = """
@@ -85,7 +85,7 @@ def test_nothing_of_another_tenant_is_read_changed_or_made(
     make: Factory, superuser: Connection, tables: list[Table], role: str
 ) -> None:
     """Not even by the other tenant's owner, while in ours."""
-    ours, theirs = furnished(make), furnished(make)
+    ours, theirs = full_tenant(make), full_tenant(make)
     for table in tables:
         row = table.row(superuser, theirs)
         params = {"row": Jsonb(row), "ours": ours.id, "theirs": theirs.id}
@@ -124,7 +124,7 @@ def touched(conn: Connection, statement: sql.Composed, params: Any = None) -> in
 def test_no_row_is_taken_over_by_inserting_its_id_under_the_own_tenant(
     make: Factory, superuser: Connection, tables: list[Table]
 ) -> None:
-    ours, theirs = furnished(make), furnished(make)
+    ours, theirs = full_tenant(make), full_tenant(make)
     keyed_by_id = [table for table in tables if table.tenant_column not in table.key]
     assert len(keyed_by_id) >= 4
     for table in keyed_by_id:
@@ -136,7 +136,7 @@ def test_no_row_is_taken_over_by_inserting_its_id_under_the_own_tenant(
 
 
 def test_the_own_rows_are_all_there(make: Factory, tables: list[Table], open_tables: list[Table]) -> None:
-    tenant = furnished(make)
+    tenant = full_tenant(make)
     assert {table.name for table in tables} - {table.name for table in open_tables} == {"leaving_rows"}
     for table in open_tables:
         with make.conn.transaction():
@@ -148,7 +148,7 @@ def test_the_own_rows_are_all_there(make: Factory, tables: list[Table], open_tab
 def test_outside_tenants_people_change_nothing_and_see_only_where_they_belong(
     make: Factory, superuser: Connection, tables: list[Table], role: str
 ) -> None:
-    theirs = furnished(make)
+    theirs = full_tenant(make)
     for table in tables:
         row = table.row(superuser, theirs)
         params = {"row": Jsonb(row), "theirs": theirs.id}
@@ -166,7 +166,7 @@ def test_outside_tenants_people_change_nothing_and_see_only_where_they_belong(
 
 @pytest.mark.parametrize("nobody", [None, "", "00000000-0000-0000-0000-000000000000"])
 def test_without_a_tenant_there_are_no_rows(make: Factory, tables: list[Table], nobody: str | None) -> None:
-    furnished(make)
+    full_tenant(make)
     for table in tables:
         with make.conn.transaction():
             if nobody is not None:
@@ -177,7 +177,7 @@ def test_without_a_tenant_there_are_no_rows(make: Factory, tables: list[Table], 
 
 @pytest.mark.parametrize("malformed", [" ", "x", "' OR true --", "%", "{}", "00000000-0000-0000-0000-00000000000"])
 def test_a_malformed_tenant_is_an_error_and_never_rows(make: Factory, open_tables: list[Table], malformed: str) -> None:
-    furnished(make)
+    full_tenant(make)
     for table in open_tables:
         with pytest.raises(InvalidTextRepresentation), make.conn.transaction():
             enter(make.conn, malformed)
@@ -187,11 +187,11 @@ def test_a_malformed_tenant_is_an_error_and_never_rows(make: Factory, open_table
 def test_executions_are_reached_through_their_table_and_not_through_its_leaves(
     make: Factory, superuser: Connection
 ) -> None:
-    tenant = furnished(make)
-    (leaf,) = superuser.execute(
+    tenant = full_tenant(make)
+    (partition,) = superuser.execute(
         "SELECT tableoid::regclass::text FROM app.workflow_executions WHERE tenant_id = %s", (tenant.id,)
     ).fetchall()[0]
-    for name in (leaf, "app.workflow_executions_c30", "app.workflow_executions_backlog"):
+    for name in (partition, "app.workflow_executions_c30", "app.workflow_executions_overflow"):
         for statement in ("SELECT FROM {}", "DELETE FROM {}", "TRUNCATE {}", "INSERT INTO {} DEFAULT VALUES"):
             with pytest.raises(InsufficientPrivilege), make.conn.transaction():
                 enter(make.conn, tenant.id)

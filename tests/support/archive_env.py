@@ -41,17 +41,17 @@ error_message, execution_data
 
 
 @dataclass(frozen=True)
-class World:
+class ArchiveEnv:
     make: Factory
     superuser: psycopg.Connection[Any]
     bucket: Bucket
     app_url: str
     job_url: str
 
-    def leaves_since(self, days: int) -> None:
+    def partitions_since(self, days: int) -> None:
         """As they were made so many days ago."""
         for age in range(days, 0, -14):
-            self.superuser.execute("SELECT app.keep_leaves_ready(%s)", (TODAY - timedelta(days=age),))
+            self.superuser.execute("SELECT app.create_partitions(%s)", (TODAY - timedelta(days=age),))
 
     def execution(self, tenant: Tenant, workflow: UUID, age: float, **overrides: Any) -> UUID:
         """In the leaf of its class, as if it had been recorded when it started."""
@@ -66,16 +66,18 @@ class World:
             "created_at": started,
             "execution_data": {"mode": "webhook", "age": age},
             "error_message": None,
-            "ttl_class": None,
+            "retention_class": None,
         }
         row |= overrides
         return self.superuser.execute(
             """
             INSERT INTO app.workflow_executions (
-              ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+              retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at,
+              created_at,
               execution_data, error_message
             )
-            SELECT coalesce(%(ttl_class)s, app.ttl_class(hot_ttl_days)), app.uuid7(%(started_at)s), %(tenant)s,
+            SELECT coalesce(%(retention_class)s, app.retention_class(hot_ttl_days)), app.uuid7(%(started_at)s),
+              %(tenant)s,
               %(workflow)s, %(n8n_execution_id)s, %(status)s, %(started_at)s, %(finished_at)s, %(created_at)s,
               %(execution_data)s, %(error_message)s
             FROM app.tenants WHERE id = %(tenant)s
@@ -108,9 +110,10 @@ class World:
         )
         return [id for (id,) in found]
 
-    def backlog(self, tenant: Tenant) -> list[UUID]:
+    def overflow(self, tenant: Tenant) -> list[UUID]:
         found = self.superuser.execute(
-            "SELECT id FROM app.workflow_executions WHERE tenant_id = %s AND ttl_class = 0 ORDER BY id", (tenant.id,)
+            "SELECT id FROM app.workflow_executions WHERE tenant_id = %s AND retention_class = 0 ORDER BY id",
+            (tenant.id,),
         )
         return [id for (id,) in found]
 
@@ -137,10 +140,11 @@ class World:
         keys = [key for key in self.files(tenant) if key.startswith("webchat_sessions")]
         return sorted(hot + self.read(keys, f"id, {columns}"))
 
-    def leaves(self, days: int) -> list[tuple[str, datetime, datetime]]:
+    def partitions(self, days: int) -> list[tuple[str, datetime, datetime]]:
         """Of a class, oldest first: their names, starts and ends."""
         return self.superuser.execute(
-            "SELECT leaf, starts, ends FROM app.leaves() WHERE class = %s ORDER BY ends", (days,)
+            "SELECT partition_name, starts, ends FROM app.partitions() WHERE retention_class = %s ORDER BY ends",
+            (days,),
         ).fetchall()
 
     def last_run(self) -> dict[str, Any]:
@@ -205,7 +209,7 @@ def emitted(out: str) -> dict[str, list[float]]:
 
 
 @contextmanager
-def world_of_its_own(server: Cluster, bucket: Bucket) -> Generator[World]:
+def archive_env(server: Cluster, bucket: Bucket) -> Generator[ArchiveEnv]:
     name = f"world_{secrets.token_hex(4)}"
     with ExitStack() as stack:
         admin = stack.enter_context(psycopg.connect(server.url("postgres", "postgres"), autocommit=True))
@@ -214,4 +218,4 @@ def world_of_its_own(server: Cluster, bucket: Bucket) -> Generator[World]:
         stack.callback(admin.execute, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
         app = stack.enter_context(psycopg.connect(server.url("flo_app", name), autocommit=True))
         superuser = stack.enter_context(psycopg.connect(server.url("postgres", name), autocommit=True))
-        yield World(Factory(app), superuser, bucket, server.url("flo_app", name), server.url("flo_job", name))
+        yield ArchiveEnv(Factory(app), superuser, bucket, server.url("flo_app", name), server.url("flo_job", name))

@@ -8,85 +8,90 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from functions.archive.handler import lambda_handler as archive
-from tests.support.archive_env import TODAY, World
+from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.factories import Tenant
 
 MONTH = (TODAY - timedelta(days=45)).replace(day=1)  # one that ended more than a week ago
 
 
-def archived(world: World, tenant: Tenant, workflow: UUID, *days: int, **overrides: Any) -> list[UUID]:
+def archived(env: ArchiveEnv, tenant: Tenant, workflow: UUID, *days: int, **overrides: Any) -> list[UUID]:
     """An execution of each of these days of the month. All are in one file."""
-    ids = [world.execution_at(tenant, workflow, MONTH + timedelta(days=day), ttl_class=0, **overrides) for day in days]
-    world.run(archive)
+    ids = [
+        env.execution_at(tenant, workflow, MONTH + timedelta(days=day), retention_class=0, **overrides) for day in days
+    ]
+    env.run(archive)
     return ids
 
 
-def archived_again(world: World, tenant: Tenant, workflow: UUID, id: UUID, error_message: str) -> None:
+def archived_again(env: ArchiveEnv, tenant: Tenant, workflow: UUID, id: UUID, error_message: str) -> None:
     """A newer version of an archived execution, in a file of its own."""
-    world.superuser.execute(
-        "INSERT INTO app.workflow_executions (ttl_class, id, tenant_id, workflow_id, status, error_message, created_at,"
+    env.superuser.execute(
+        "INSERT INTO app.workflow_executions (retention_class, id, tenant_id, workflow_id, status, error_message,"
+        " created_at,"
         "  started_at, finished_at) VALUES (0, %s, %s, %s, 'error', %s, %s, %s, %s)",
         (id, tenant.id, workflow, error_message, MONTH, MONTH, MONTH),
     )
-    world.run(archive)
+    env.run(archive)
 
 
-def old_chat(world: World, tenant: Tenant, workflow: UUID, user_id: str, said: str) -> UUID:
+def old_chat(env: ArchiveEnv, tenant: Tenant, workflow: UUID, user_id: str, said: str) -> UUID:
     """Not opened for so long that the next run of `archive` takes it."""
     messages = [{"id": 1, "content": said}]
-    return world.session(tenant, workflow, TODAY - timedelta(days=200), user_id=user_id, messages=messages)
+    return env.session(tenant, workflow, TODAY - timedelta(days=200), user_id=user_id, messages=messages)
 
 
-def overwrite(world: World, key: str, body: bytes) -> None:
+def overwrite(env: ArchiveEnv, key: str, body: bytes) -> None:
     """As a storage that fails would."""
-    world.bucket.client.put_object(Bucket=world.bucket.name, Key=key, Body=body)
+    env.bucket.client.put_object(Bucket=env.bucket.name, Key=key, Body=body)
 
 
-def ask_for_restore(world: World, tenant: Tenant, workflow: UUID | None = None, days: int = 3, until: int = 28) -> UUID:
+def ask_for_restore(
+    env: ArchiveEnv, tenant: Tenant, workflow: UUID | None = None, days: int = 3, until: int = 28
+) -> UUID:
     """Of the month's first days."""
-    return world.superuser.execute(
-        "INSERT INTO app.restores (tenant_id, first_at, last_at, workflow_id, days, created_by)"
+    return env.superuser.execute(
+        "INSERT INTO app.rehydrations (tenant_id, first_at, last_at, workflow_id, days, created_by)"
         " VALUES (%s, %s, %s, %s, %s, 'test') RETURNING id",
         (tenant.id, MONTH - timedelta(hours=12), MONTH + timedelta(days=until), workflow, days),
     ).fetchall()[0][0]
 
 
-def restore(world: World, id: UUID) -> dict[str, Any]:
+def restore(env: ArchiveEnv, id: UUID) -> dict[str, Any]:
     """What there is to know of it."""
-    cursor = world.superuser.cursor(row_factory=dict_row)
-    return cursor.execute("SELECT * FROM app.restores WHERE id = %s", (id,)).fetchall()[0]
+    cursor = env.superuser.cursor(row_factory=dict_row)
+    return cursor.execute("SELECT * FROM app.rehydrations WHERE id = %s", (id,)).fetchall()[0]
 
 
-def let_expire(world: World, id: UUID) -> None:
-    world.superuser.execute("UPDATE app.restores SET expires_at = %s WHERE id = %s", (TODAY, id))
+def let_expire(env: ArchiveEnv, id: UUID) -> None:
+    env.superuser.execute("UPDATE app.rehydrations SET expires_at = %s WHERE id = %s", (TODAY, id))
 
 
-def wait(world: World, hours: float = 1.1) -> None:
+def wait(env: ArchiveEnv, hours: float = 1.1) -> None:
     """As if that much time had passed since files were replaced."""
-    world.superuser.execute(
+    env.superuser.execute(
         "UPDATE app.archive_files SET replaced_at = %s WHERE state = 'replaced'",
         (datetime.now(UTC) - timedelta(hours=hours),),
     )
 
 
-def erasure_of(world: World, tenant: Tenant, user_id: str | None = None) -> UUID:
+def erasure_of(env: ArchiveEnv, tenant: Tenant, user_id: str | None = None) -> UUID:
     """Asked for, of a tenant that is deleted or of a person in one that is not."""
     if user_id is None:
-        world.superuser.execute("UPDATE app.tenants SET deleted_at = now() WHERE id = %s", (tenant.id,))
-    return world.superuser.execute(
+        env.superuser.execute("UPDATE app.tenants SET deleted_at = now() WHERE id = %s", (tenant.id,))
+    return env.superuser.execute(
         "INSERT INTO app.erasures (tenant_id, user_id, requested_by) VALUES (%s, %s, 'test') RETURNING id",
         (tenant.id, user_id),
     ).fetchall()[0][0]
 
 
-def receipt(world: World, id: UUID) -> dict[str, Any]:
-    cursor = world.superuser.cursor(row_factory=dict_row)
+def receipt(env: ArchiveEnv, id: UUID) -> dict[str, Any]:
+    cursor = env.superuser.cursor(row_factory=dict_row)
     return cursor.execute("SELECT * FROM app.erasures WHERE id = %s", (id,)).fetchall()[0]
 
 
-def remember(world: World, tenant: Tenant, actor: str, key: str, age: timedelta = timedelta()) -> None:
+def remember(env: ArchiveEnv, tenant: Tenant, actor: str, key: str, age: timedelta = timedelta()) -> None:
     """An answer under an Idempotency-Key."""
-    world.superuser.execute(
+    env.superuser.execute(
         "INSERT INTO app.idempotency_keys (tenant_id, actor, key, fingerprint, answer, created_at)"
         " VALUES (%s, %s, %s, '', %s, %s)",
         (tenant.id, actor, key, Jsonb([{"said": actor}]), TODAY - age),

@@ -6,19 +6,19 @@ from typing import Any
 
 import psycopg
 
-from flomastr.database.access import ENTER, Entry
+from flomastr.database.access import AUTHORIZE, AccessRequest
 from flomastr.database.query import Query
 from flomastr.database.session import deadline_in
 
 
-def at_once(direct_url: str, entry: Entry, queries: list[Query[Any]]) -> None:
+def concurrently(direct_url: str, access: AccessRequest, queries: list[Query[Any]]) -> None:
     """Each in a transaction over a connection of its own, all of which start together."""
     together = Barrier(len(queries))
 
     def send(query: Query[Any]) -> None:
         with psycopg.connect(direct_url) as conn:
             together.wait()
-            conn.execute(ENTER, entry.params(deadline_in()))
+            conn.execute(AUTHORIZE, access.params(deadline_in()))
             conn.execute(query.sql, query.params)
 
     with ThreadPoolExecutor(len(queries)) as threads:

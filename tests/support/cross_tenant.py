@@ -29,7 +29,7 @@ class Other:
     names: dict[str, str]
 
 
-def furnished(make: Factory, superuser: Connection) -> Other:
+def full_tenant(make: Factory, superuser: Connection) -> Other:
     tenant, colleague, n8n = make.tenant(name=SECRET), make.person(), {"n8n_workflow_id": f"wf-{uuid4()}"}
     n8n["n8n_execution_id"] = f"run-{uuid4()}"
     make.member(tenant.id, colleague)

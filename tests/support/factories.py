@@ -218,7 +218,7 @@ class Factory:
         """Of a day that has nothing to restore."""
         return self.within(
             tenant.id,
-            "INSERT INTO app.restores (first_at, last_at, days, created_by)"
+            "INSERT INTO app.rehydrations (first_at, last_at, days, created_by)"
             " VALUES ('2020-01-01Z', '2020-01-02Z', 1, 'test') RETURNING id",
             {},
         )[0]
@@ -242,7 +242,8 @@ def archived_file(
     """A row of the manifest, from the lowest to the highest of these ids. There is no object."""
     sql = """
     INSERT INTO app.archive_files (
-      tenant_id, source, month, state, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences, file_bytes,
+      tenant_id, source, month, state, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids,
+      file_bytes,
       sha256
     )
     VALUES (

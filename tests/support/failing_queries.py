@@ -5,14 +5,14 @@ from typing import Any, LiteralString
 import psycopg
 from pydantic import BaseModel
 
-from flomastr.database.access import Entry
-from flomastr.database.pipeline import fly
+from flomastr.database.access import AccessRequest
+from flomastr.database.pipeline import execute
 from flomastr.database.query import Query
 from flomastr.database.session import deadline_in
 from tests.support.factories import Tenant
 
 # Fails in the first `times` attempts.
-TROUBLE = """
+FAILING_QUERIES = """
 CREATE TABLE public.attempts (number integer);
 INSERT INTO public.attempts VALUES (0);
 CREATE TABLE public.written (what text UNIQUE);
@@ -37,7 +37,7 @@ class Written(BaseModel):
     what: str
 
 
-def trouble(state: str, times: int = 1) -> Query[Answered]:
+def failing(state: str, times: int = 1) -> Query[Answered]:
     return Query(
         "SELECT public.trouble(%(state)s, %(times)s) AS attempt",
         {"state": state, "times": times},
@@ -54,12 +54,12 @@ def simple(statement: LiteralString) -> Query[Answered]:
     return Query(statement, {}, Answered)
 
 
-def entry(tenant: Tenant, scope: str = "workflows:write") -> Entry:
-    return Entry(tenant.owner, str(tenant.id), scope)
+def access(tenant: Tenant, scope: str = "workflows:write") -> AccessRequest:
+    return AccessRequest(tenant.owner, str(tenant.id), scope)
 
 
-def flown(tenant: Tenant, *queries: Query[Any], scope: str = "workflows:write", **how: Any) -> list[list[Any]]:
-    return fly(queries, deadline_in(4), entry(tenant, scope), **how)
+def executed(tenant: Tenant, *queries: Query[Any], scope: str = "workflows:write", **how: Any) -> list[list[Any]]:
+    return execute(queries, deadline_in(4), access(tenant, scope), **how)
 
 
 def written(superuser: Superuser) -> list[str]:

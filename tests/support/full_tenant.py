@@ -13,7 +13,7 @@ from tests.support.factories import Factory, Tenant
 
 type Connection = psycopg.Connection[Any]
 
-ENTER = """
+AUTHORIZE = """
 SELECT
   set_config('app.tenant_id', %(tenant)s, true), set_config('app.role', %(role)s, true),
   set_config('app.person', %(person)s, true), set_config('app.email', %(email)s, true),
@@ -24,7 +24,7 @@ SELECT
 # The cold tier: what a tenant writes about it, and what jobs do.
 OF_THE_TENANT = """
 WITH restore AS (
-  INSERT INTO app.restores (first_at, last_at, days, state) VALUES ('2026-01-01', '2026-01-02', 1, 'expired')
+  INSERT INTO app.rehydrations (first_at, last_at, days, state) VALUES ('2026-01-01', '2026-01-02', 1, 'expired')
 ), hold AS (
   INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
 ), erasure AS (
@@ -32,12 +32,12 @@ WITH restore AS (
 ), policy AS (
   INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
 )
-INSERT INTO app.class_changes (tenant_id, ttl_class) VALUES (app.tenant(), 7)
+INSERT INTO app.retention_class_changes (tenant_id, retention_class) VALUES (app.tenant(), 7)
 """
 OF_JOBS = """
 WITH file AS (
   INSERT INTO app.archive_files (
-    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
   )
   SELECT %(tenant)s::uuid, 'workflow_executions', '2026-01-01', 'furnished', 1, 1, 1, 1, id, id, ARRAY[id]
   FROM app.uuid7() AS id
@@ -45,8 +45,8 @@ WITH file AS (
 ), leaving AS (
   INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
 )
-INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
-SELECT tenant_id, app.uuid7(), id, 1 FROM app.restores WHERE tenant_id = %(tenant)s
+INSERT INTO app.rehydrated_rows (tenant_id, id, rehydration_id, checksum)
+SELECT tenant_id, app.uuid7(), id, 1 FROM app.rehydrations WHERE tenant_id = %(tenant)s
 """
 
 
@@ -57,7 +57,7 @@ FROM app.pending_chunks(%(tenant)s, %(document)s, 'model-a')
 """
 
 
-def furnished(make: Factory) -> Tenant:
+def full_tenant(make: Factory) -> Tenant:
     """A tenant with a row in every table."""
     tenant, colleague = make.tenant(), make.person()
     make.member(tenant.id, colleague)
@@ -104,4 +104,4 @@ def enter(conn: Connection, tenant: object, role: str = "key", person: Caller | 
         "person": person and person.user_id,
         "email": person and person.email,
     }
-    conn.execute(ENTER, caller)
+    conn.execute(AUTHORIZE, caller)

@@ -27,7 +27,7 @@ WHERE tenant_id = %s AND status = 'processing' ORDER BY id
 
 
 @dataclass
-class Library:
+class KnowledgeClient:
     make: Factory
     superuser: psycopg.Connection[Any]
     endpoint: Endpoint
@@ -39,9 +39,9 @@ class Library:
     def path(self) -> str:
         return f"/routes/knowledge-bases/{self.base}"
 
-    def other_base(self) -> "Library":
+    def other_base(self) -> "KnowledgeClient":
         """Of the same tenant."""
-        return Library(
+        return KnowledgeClient(
             self.make,
             self.superuser,
             self.endpoint,
@@ -50,7 +50,7 @@ class Library:
             str(self.make.knowledge_base(self.tenant)),
         )
 
-    def neighbour(self) -> "Library":
+    def neighbour(self) -> "KnowledgeClient":
         """Another tenant's."""
         return library(self.make, self.superuser, self.endpoint, self.job_url)
 
@@ -155,6 +155,6 @@ def sqs_event(bodies: Sequence[str]) -> Json:
     return {"Records": [{"messageId": f"m{place}", "body": body} for place, body in enumerate(bodies)]}
 
 
-def library(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> Library:
+def library(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> KnowledgeClient:
     tenant = make.tenant()
-    return Library(make, superuser, endpoint, job_url, tenant, str(make.knowledge_base(tenant)))
+    return KnowledgeClient(make, superuser, endpoint, job_url, tenant, str(make.knowledge_base(tenant)))

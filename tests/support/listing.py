@@ -5,7 +5,7 @@ from typing import Any
 
 from functions.executions.handler import lambda_handler as hot_handler
 from functions.history.handler import lambda_handler as history_handler
-from tests.support.archive_env import World
+from tests.support.archive_env import ArchiveEnv
 from tests.support.connected import connected
 from tests.support.events import Answer, call
 from tests.support.factories import Tenant
@@ -15,18 +15,18 @@ TIER = re.compile(r',"tier":"(?:hot|cold)"')
 NEXT = re.compile(r'<(.+)>; rel="next"')
 
 
-def ask(world: World, tenant: Tenant, path: str, method: str = "GET", **request: Any) -> Answer:
+def ask(env: ArchiveEnv, tenant: Tenant, path: str, method: str = "GET", **request: Any) -> Answer:
     handler = history_handler if path.startswith("/routes/history") else hot_handler
-    with connected(DATABASE_URL=world.app_url):
+    with connected(DATABASE_URL=env.app_url):
         return call(handler, method, path, caller=tenant.owner, **request)
 
 
-def pages(world: World, tenant: Tenant, path: str) -> list[str]:
+def pages(env: ArchiveEnv, tenant: Tenant, path: str) -> list[str]:
     """The bodies of all pages, as they are sent but for `tier`."""
     bodies: list[str] = []
     following: str | None = path
     while following:
-        answer = ask(world, tenant, following)
+        answer = ask(env, tenant, following)
         assert answer.status == 200, answer.body
         bodies.append(TIER.sub("", answer.body))
         link = NEXT.fullmatch(answer.headers.get("link", ""))
@@ -34,6 +34,6 @@ def pages(world: World, tenant: Tenant, path: str) -> list[str]:
     return bodies
 
 
-def tiers(world: World, tenant: Tenant, query: str = "limit=250") -> dict[str, str]:
-    rows = ask(world, tenant, f"{HISTORY}?{query}").json
+def tiers(env: ArchiveEnv, tenant: Tenant, query: str = "limit=250") -> dict[str, str]:
+    rows = ask(env, tenant, f"{HISTORY}?{query}").json
     return {row["id"]: row["tier"] for row in rows}

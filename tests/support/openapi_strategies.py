@@ -209,11 +209,11 @@ def platform(server: Cluster) -> Generator[Platform]:
         conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template OWNER flomastr_admin").format(database))
         url = server.url("flo_app", name)
         with connected(DATABASE_URL=url), psycopg.connect(url, autocommit=True) as own:
-            yield furnished(Factory(own))
+            yield full_tenant(Factory(own))
         conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
-def furnished(make: Factory) -> Platform:
+def full_tenant(make: Factory) -> Platform:
     tenant, person = make.tenant(), make.super_admin()
     make.member(tenant.id, person, "owner")
     key = make.api_key(tenant)

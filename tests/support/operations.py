@@ -61,7 +61,7 @@ class Operation:
 
     def named_in_body(self, names: Names, named_in: str) -> Names:
         """Outside tenants a body names the tenant that is meant, elsewhere the one to enter."""
-        return names if named_in == "body" or self.place == "in_no_tenant" else {**names, "tenant_id": None}
+        return names if named_in == "body" or self.place == "without_tenant" else {**names, "tenant_id": None}
 
     def fill(self, schema: Mapping[str, Any], names: Names, name: str = "") -> Any:
         """A value of the schema, with every field in it."""

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from dev.child_process import leash
+from dev.child_process import die_with_parent
 from dev.services.postgres import UNPRIVILEGED, free_port
 
 BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -49,7 +49,7 @@ class Pooler:
     def start(self) -> None:
         privileges = UNPRIVILEGED if os.geteuid() == 0 else ()
         self.process = subprocess.Popen(
-            [*leash("INT", *privileges), str(BINARY), "--quiet", str(self.folder / "pgbouncer.ini")],
+            [*die_with_parent("INT", *privileges), str(BINARY), "--quiet", str(self.folder / "pgbouncer.ini")],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 

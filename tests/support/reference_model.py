@@ -10,7 +10,7 @@ STATES = ["running", "crashed", "canceled", "error", "success"]  # of executions
 type Lifecycle = Literal["suspend", "reactivate", "soft-delete", "restore"]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     def __init__(self, status: int):
         self.status = status
 
@@ -52,17 +52,17 @@ class Tenant:
         else:
             role = "super_admin" if super_admin else member.role if member and member.status == "active" else ""
         if self.deleted or not role:
-            raise Refused(404)
+            raise RefusedError(404)
         if RANKS.index(role) < RANKS.index(NEEDED.get(scope, "member")):
-            raise Refused(403)
+            raise RefusedError(403)
         if self.state != "active" and not (scope.endswith(":read") and role in ("owner", "super_admin")):
-            raise Refused(403)
+            raise RefusedError(403)
         return role
 
     def keep_an_owner(self, leaving: Member) -> None:
         owners = [m for m in self.members.values() if (m.role, m.status) == ("owner", "active")]
         if owners == [leaving]:
-            raise Refused(409)
+            raise RefusedError(409)
 
 
 @dataclass
@@ -75,12 +75,12 @@ class Platform:
 
     def outrank(self, role: str, *others: str) -> None:
         if RANKS.index(role) < max(RANKS.index(other) for other in ("admin", *others)):
-            raise Refused(403)
+            raise RefusedError(403)
 
     def invite(self, person: str, tenant: Tenant, whom: str, role: str) -> int:
         self.outrank(self.enter(person, tenant, "members:write"), role)
         if whom in tenant.members:
-            raise Refused(409)
+            raise RefusedError(409)
         tenant.members[whom] = Member(role, "pending", None if person == self.super_admin else person)
         return 201
 
@@ -88,7 +88,7 @@ class Platform:
         self.enter(person, tenant, "invitation:write")
         invited = tenant.members[person]
         if invited.status != "pending":
-            raise Refused(404)
+            raise RefusedError(404)
         if accepts:
             self.vouch(tenant, invited)
             invited.status = "active"
@@ -103,7 +103,7 @@ class Platform:
         inviter = tenant.members.get(invited.invited_by)
         role = inviter.role if inviter and inviter.status == "active" else ""
         if RANKS.index(role) < max(RANKS.index(invited.role), RANKS.index("admin")):
-            raise Refused(409)
+            raise RefusedError(409)
 
     def change_role(self, person: str, tenant: Tenant, whom: str, role: str) -> int:
         own = self.enter(person, tenant, "members:write")
@@ -136,11 +136,11 @@ class Platform:
 
     def change_state(self, person: str, tenant: Tenant, action: Lifecycle) -> int:
         if person != self.super_admin:
-            raise Refused(403)
+            raise RefusedError(403)
         state = "deleted" if tenant.deleted else tenant.state
         possible = {"suspend": "active", "reactivate": "suspended", "restore": "deleted"}
         if (state == "deleted") if action == "soft-delete" else (state != possible[action]):
-            raise Refused(409)
+            raise RefusedError(409)
         tenant.state = {"suspend": "suspended", "reactivate": "active"}.get(action, tenant.state)
         tenant.deleted = action == "soft-delete"
         return 200
@@ -153,7 +153,7 @@ class Platform:
     def rename_workflow(self, person: str, tenant: Tenant, id: str, if_match: str, workflow: Workflow) -> int:
         self.enter(person, tenant, "workflows:write")
         if if_match != found(tenant.workflows, id).etag:
-            raise Refused(412)
+            raise RefusedError(412)
         tenant.workflows[id] = workflow
         return 200
 
@@ -172,7 +172,7 @@ class Platform:
             tenant.executions[run] = Execution(workflow, status)
             return 201
         if known.workflow != workflow:
-            raise Refused(409)
+            raise RefusedError(409)
         known.status = max(known.status, status, key=STATES.index)
         return 200
 
@@ -194,5 +194,5 @@ class Platform:
 
 def found[Thing](things: dict[str, Thing], name: str) -> Thing:
     if name not in things:
-        raise Refused(404)
+        raise RefusedError(404)
     return things[name]

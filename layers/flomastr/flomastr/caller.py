@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Caller(BaseModel):
-    """A person (user_id) or a machine (key_id). Whether it may do a thing is app.enter's to say, in the database."""
+    """A person (user_id) or a machine (key_id). app.authorize decides what it may do."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

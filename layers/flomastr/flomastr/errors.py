@@ -17,77 +17,77 @@ class ServiceError(Exception):
         super().__init__(self.detail)
 
 
-class NotModified(ServiceError):
+class NotModifiedError(ServiceError):
     """The resource is as you have it."""
 
     status = HTTPStatus.NOT_MODIFIED
     code = "not_modified"
 
 
-class BadRequest(ServiceError):
+class BadRequestError(ServiceError):
     """The request cannot be understood."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "bad_request"
 
 
-class Unauthorized(ServiceError):
+class UnauthorizedError(ServiceError):
     """Sign in first: send a bearer token or an API key in the Authorization header."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "not_signed_in"
 
 
-class Forbidden(ServiceError):
+class ForbiddenError(ServiceError):
     """You may not do this."""
 
     status = HTTPStatus.FORBIDDEN
     code = "forbidden"
 
 
-class NotFound(ServiceError):
+class NotFoundError(ServiceError):
     """There is nothing under that id."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
 
 
-class Conflict(ServiceError):
+class ConflictError(ServiceError):
     """The request conflicts with what is stored."""
 
     status = HTTPStatus.CONFLICT
     code = "conflict"
 
 
-class PreconditionFailed(ServiceError):
+class PreconditionFailedError(ServiceError):
     """The resource has changed since you read it."""
 
     status = HTTPStatus.PRECONDITION_FAILED
     code = "changed_meanwhile"
 
 
-class PayloadTooLarge(ServiceError):
+class PayloadTooLargeError(ServiceError):
     """The body is too large."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "body_too_large"
 
 
-class Unprocessable(ServiceError):
+class UnprocessableError(ServiceError):
     """A value cannot be stored."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_value"
 
 
-class TooManyRequests(ServiceError):
+class TooManyRequestsError(ServiceError):
     """The rate limit is reached."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
 
 
-class Unavailable(ServiceError):
+class UnavailableError(ServiceError):
     """The database cannot be reached at the moment. Repeat the request, with the same Idempotency-Key if it writes."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -99,5 +99,13 @@ class Unavailable(ServiceError):
 
 BY_STATUS: dict[int, type[ServiceError]] = {
     error.status.value: error
-    for error in (BadRequest, Unauthorized, Forbidden, NotFound, Conflict, PreconditionFailed, Unprocessable)
+    for error in (
+        BadRequestError,
+        UnauthorizedError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        PreconditionFailedError,
+        UnprocessableError,
+    )
 }

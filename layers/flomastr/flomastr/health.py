@@ -6,10 +6,10 @@ from pydantic import BaseModel
 
 from flomastr.database.query import Query
 from flomastr.database.session import ask
-from flomastr.errors import Unavailable
+from flomastr.errors import UnavailableError
 
 NEEDED_MIGRATION = "0015_embeddings"
-NEEDED_FUNCTIONS = ["enter"]  # and what code calls that came without a migration
+NEEDED_FUNCTIONS = ["authorize"]  # and what code calls that came without a migration
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 
 
@@ -40,9 +40,11 @@ SELECT
 def readiness() -> Readiness:
     (state,) = ask(Query(STATE, {"functions": NEEDED_FUNCTIONS}, State))
     if state.migration < NEEDED_MIGRATION:
-        raise Unavailable(f"The schema stands at {state.migration or 'nothing'}: run the migrations.", "schema_behind")
+        raise UnavailableError(
+            f"The schema stands at {state.migration or 'nothing'}: run the migrations.", "schema_behind"
+        )
     if state.missing:
-        raise Unavailable(f"The schema lacks app.{state.missing[0]}: run the migrations.", "schema_behind")
+        raise UnavailableError(f"The schema lacks app.{state.missing[0]}: run the migrations.", "schema_behind")
     if tuple(int(part) for part in state.pgvector.split(".")) < NEEDED_PGVECTOR:
-        raise Unavailable(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", "pgvector_too_old")
+        raise UnavailableError(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", "pgvector_too_old")
     return state

@@ -37,14 +37,14 @@ class Job:
         self.unfinished = True
         return False
 
-    def failed(self, told: str, metric: str) -> None:
+    def failed(self, message: str, metric: str) -> None:
         """One thing that could not be done. The run goes on with the others, and fails when it ends."""
-        logger.error(told)
+        logger.error(message)
         metrics.add_metric(name=metric, unit="Count", value=1)
-        self.failures.append(told)
+        self.failures.append(message)
 
 
-class JobFailed(Exception):
+class JobFailedError(Exception):
     """Raised at the end of a run, so that Lambda counts it as failed and tells the operators."""
 
 
@@ -71,7 +71,7 @@ def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
         raise
     if job.failures:
         finish(job, "failed", "; ".join(job.failures)[:1000])
-        raise JobFailed("; ".join(job.failures)[:1000])
+        raise JobFailedError("; ".join(job.failures)[:1000])
     state = "unfinished" if job.unfinished else "done"
     finish(job, state, None)
     return {"state": state, **job.counts}

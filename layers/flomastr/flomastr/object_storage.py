@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from flomastr.errors import Unavailable
+from flomastr.errors import UnavailableError
 from flomastr.settings import settings, storage_keys
 
 LINK_SECONDS = 300
 
 
-class StorageUnavailable(Unavailable):
+class StorageUnavailableError(UnavailableError):
     """The object storage cannot be reached at the moment. Repeat the request."""
 
 
-class ObjectMissing(Exception):
+class ObjectMissingError(Exception):
     """The object is not there, or not as long as it was."""
 
 
@@ -54,7 +54,7 @@ def client() -> Any:
 
 
 @contextmanager
-def told() -> Generator[None]:
+def message() -> Generator[None]:
     """What the storage says, in our words."""
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -62,20 +62,20 @@ def told() -> Generator[None]:
         yield
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404", "InvalidRange", "416"):
-            raise ObjectMissing from error
-        raise StorageUnavailable from error
+            raise ObjectMissingError from error
+        raise StorageUnavailableError from error
     except BotoCoreError as error:
-        raise StorageUnavailable from error
+        raise StorageUnavailableError from error
 
 
 def put(key: str, path: Path) -> None:
-    with told(), path.open("rb") as body:
+    with message(), path.open("rb") as body:
         client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
 
 
 def fetch(key: str, path: Path) -> None:
     """The whole object into a file. Raises ObjectMissing."""
-    with told(), path.open("wb") as file:
+    with message(), path.open("wb") as file:
         body = client().get_object(Bucket=settings().archive_bucket, Key=key)["Body"]
         for chunk in body.iter_chunks(1 << 20):
             file.write(chunk)
@@ -83,7 +83,7 @@ def fetch(key: str, path: Path) -> None:
 
 def read(key: str, start: int, end: int) -> bytes:
     """Bytes from start up to end. Raises ObjectMissing."""
-    with told():
+    with message():
         asked = {"Bucket": settings().archive_bucket, "Key": key, "Range": f"bytes={start}-{end - 1}"}
         return client().get_object(**asked)["Body"].read()
 
@@ -91,19 +91,19 @@ def read(key: str, start: int, end: int) -> bytes:
 def remove(keys: Iterable[str]) -> None:
     """The objects as readers see them; where the bucket keeps versions, its lifecycle ends these."""
     for some in batched(keys, 1000, strict=False):
-        with told():
+        with message():
             remove_all([{"Key": key} for key in some])
 
 
 def remove_all(objects: list[dict[str, str]]) -> None:
     asked = {"Objects": objects, "Quiet": True}
     if client().delete_objects(Bucket=settings().archive_bucket, Delete=asked).get("Errors", []):
-        raise StorageUnavailable
+        raise StorageUnavailableError
 
 
 def folders(prefix: str) -> list[str]:
     """What comes next under a prefix, up to the next slash; where there are only old versions, too."""
-    with told():
+    with message():
         versions = client().get_paginator("list_object_versions")
         pages = versions.paginate(Bucket=settings().archive_bucket, Prefix=prefix, Delimiter="/")
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", [])]
@@ -112,7 +112,7 @@ def folders(prefix: str) -> list[str]:
 def erase(prefix: str, but: Container[str] = ()) -> int:
     """Every version of every object whose key starts so, but for these keys. How many objects there were."""
     keys = set[str]()
-    with told():
+    with message():
         pages = client().get_paginator("list_object_versions").paginate(Bucket=settings().archive_bucket, Prefix=prefix)
         for page in pages:
             found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from flomastr.errors import Unavailable
+from flomastr.errors import UnavailableError
 
 
 class Settings(BaseModel):
@@ -94,11 +94,11 @@ def credentials(*, fresh: bool = False) -> Credentials:
     try:
         secret = secrets().get(settings().database_secret, force_fetch=fresh)
     except GetParameterError as error:
-        raise Unavailable("The database's secret cannot be read at the moment.") from error
+        raise UnavailableError("The database's secret cannot be read at the moment.") from error
     try:
         return Credentials.model_validate_json(secret)
     except ValidationError as error:  # which tells the fields, and hides what is in them
-        raise Unavailable("The database's secret has not the documented form.") from error
+        raise UnavailableError("The database's secret has not the documented form.") from error
 
 
 @cache

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from dev.services.postgres import Cluster
-from tests.support.archive_env import World, world_of_its_own
+from tests.support.archive_env import ArchiveEnv, archive_env
 from tests.support.s3 import Bucket
 
 
 @pytest.fixture
-def world(server: Cluster, bucket: Bucket) -> Iterator[World]:
-    with world_of_its_own(server, bucket) as world:
-        yield world
+def env(server: Cluster, bucket: Bucket) -> Iterator[ArchiveEnv]:
+    with archive_env(server, bucket) as env:
+        yield env

@@ -15,24 +15,24 @@ from botocore.config import Config
 
 from flomastr import object_storage
 from flomastr.archive import file_lifecycle, manifest, parquet
-from flomastr.jobs import JobFailed
+from flomastr.jobs import JobFailedError
 from functions.archive.handler import lambda_handler
-from tests.support.archive_env import TODAY, World, emitted
+from tests.support.archive_env import TODAY, ArchiveEnv, emitted
 from tests.support.factories import Tenant
 
 type Spoil = Callable[[bytes], bytes | None]
 
 
 @pytest.fixture
-def tenant(world: World) -> Tenant:
+def tenant(env: ArchiveEnv) -> Tenant:
     """With executions in a leaf that is due and in the backlog, and a chat."""
-    world.leaves_since(1)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    workflow = world.make.workflow(tenant)
+    env.partitions_since(1)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
     for number in range(20):
-        world.execution(tenant, workflow, 7.9, n8n_execution_id=str(number))
-        world.execution(tenant, workflow, 30, ttl_class=0)
-    world.session(tenant, workflow, TODAY - timedelta(days=30))
+        env.execution(tenant, workflow, 7.9, n8n_execution_id=str(number))
+        env.execution(tenant, workflow, 30, retention_class=0)
+    env.session(tenant, workflow, TODAY - timedelta(days=30))
     return tenant
 
 
@@ -60,17 +60,17 @@ SPOILT: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_an_object_that_is_not_what_was_sent_blocks_the_drop(
-    world: World, tenant: Tenant, spoil: Spoil, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: ArchiveEnv, tenant: Tenant, spoil: Spoil, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def spoilt_put(key: str, path: Path) -> None:
         body = spoil(path.read_bytes())
         if body is None:
-            world.bucket.client.delete_object(Bucket=world.bucket.name, Key=key)
+            env.bucket.client.delete_object(Bucket=env.bucket.name, Key=key)
         else:
-            world.bucket.client.put_object(Bucket=world.bucket.name, Key=key, Body=body)
+            env.bucket.client.put_object(Bucket=env.bucket.name, Key=key, Body=body)
 
     monkeypatch.setattr(object_storage, "put", spoilt_put)
-    fails_then_succeeds(world, tenant, "ArchiveUnverified", monkeypatch, capsys)
+    fails_then_succeeds(env, tenant, "ArchiveUnverified", monkeypatch, capsys)
 
 
 WRONG = {
@@ -86,7 +86,7 @@ CHANGED = {"workflow_id": "'x'", "created_at": "created_at + interval '1 microse
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_a_file_without_exactly_the_planned_rows_blocks_the_drop(
-    world: World, tenant: Tenant, wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: ArchiveEnv, tenant: Tenant, wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export = parquet.export
 
@@ -94,12 +94,12 @@ def test_a_file_without_exactly_the_planned_rows_blocks_the_drop(
         export(wrong.format(query), path)
 
     monkeypatch.setattr(parquet, "export", wrong_export)
-    fails_then_succeeds(world, tenant, "ArchiveUnverified", monkeypatch, capsys)
+    fails_then_succeeds(env, tenant, "ArchiveUnverified", monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("column", CHANGED)
 def test_a_file_with_a_wrong_value_blocks_the_drop(
-    world: World, tenant: Tenant, column: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: ArchiveEnv, tenant: Tenant, column: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write = parquet.write
 
@@ -107,7 +107,7 @@ def test_a_file_with_a_wrong_value_blocks_the_drop(
         write(f"(SELECT * REPLACE ({CHANGED[column]} AS {column}) FROM {rows})", path)
 
     monkeypatch.setattr(parquet, "write", wrong_write)
-    fails_then_succeeds(world, tenant, "ArchiveUnverified", monkeypatch, capsys)
+    fails_then_succeeds(env, tenant, "ArchiveUnverified", monkeypatch, capsys)
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def gone() -> Generator[str]:
 
 @pytest.mark.parametrize("outage", [unavailable, silent, gone])
 def test_while_the_storage_does_not_answer_nothing_leaves(
-    world: World,
+    env: ArchiveEnv,
     tenant: Tenant,
     outage: Callable[[], Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -152,12 +152,12 @@ def test_while_the_storage_does_not_answer_nothing_leaves(
         patience = Config(read_timeout=0.3, retries={"total_max_attempts": 1})
         client = boto3.client("s3", endpoint_url=endpoint, config=patience)  # pyright: ignore[reportUnknownMemberType]
         monkeypatch.setattr(object_storage, "client", lambda: client)
-        fails_then_succeeds(world, tenant, "ArchiveUnwritten", monkeypatch, capsys)
+        fails_then_succeeds(env, tenant, "ArchiveUnwritten", monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("full", [0, 1], ids=["for the file", "for its copy"])
 def test_with_a_full_disk_nothing_leaves(
-    world: World,
+    env: ArchiveEnv,
     tenant: Tenant,
     full: int,
     tmp_path: Path,
@@ -173,42 +173,42 @@ def test_with_a_full_disk_nothing_leaves(
             yield paths
 
     monkeypatch.setattr(file_lifecycle, "scratch", on_a_full_disk)
-    fails_then_succeeds(world, tenant, "ArchiveUnwritten", monkeypatch, capsys)
+    fails_then_succeeds(env, tenant, "ArchiveUnwritten", monkeypatch, capsys)
 
 
 def fails_then_succeeds(
-    world: World, tenant: Tenant, metric: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: ArchiveEnv, tenant: Tenant, metric: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before, hot, chats = world.rows(tenant), world.hot(tenant), world.chats(tenant)
+    before, hot, chats = env.rows(tenant), env.hot(tenant), env.chats(tenant)
     for _ in range(2):  # a second night of it is no worse
         capsys.readouterr()
-        with pytest.raises((JobFailed, object_storage.StorageUnavailable)):
-            world.run(lambda_handler)
+        with pytest.raises((JobFailedError, object_storage.StorageUnavailableError)):
+            env.run(lambda_handler)
         told = emitted(capsys.readouterr().out)
         assert told[metric] and set(told[metric]) == {1}
         assert told["JobFailed"] == [1]
-        assert world.last_run()["state"] == "failed"
-        assert (world.hot(tenant), world.rows(tenant), world.chats(tenant)) == (hot, before, chats)
-        assert world.files(tenant) == []
+        assert env.last_run()["state"] == "failed"
+        assert (env.hot(tenant), env.rows(tenant), env.chats(tenant)) == (hot, before, chats)
+        assert env.files(tenant) == []
     monkeypatch.undo()
-    assert world.run(lambda_handler)["state"] == "done"
-    assert (world.hot(tenant), world.rows(tenant), world.chats(tenant)) == ([], before, chats)
-    assert (world.sessions(tenant), world.is_in_order()) == ([], True)
+    assert env.run(lambda_handler)["state"] == "done"
+    assert (env.hot(tenant), env.rows(tenant), env.chats(tenant)) == ([], before, chats)
+    assert (env.sessions(tenant), env.is_in_order()) == ([], True)
 
 
 def test_a_connection_that_ends_while_it_exports_is_opened_anew(
-    world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = world.rows(tenant)
+    before = env.rows(tenant)
     export = parquet.export
 
     def after_the_end(query: str, path: Path) -> None:
-        world.superuser.execute(
+        env.superuser.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE application_name = 'flomastr-archive' AND datname = current_database()"
         )
         export(query, path)
 
     monkeypatch.setattr(parquet, "export", after_the_end)
-    assert world.run(lambda_handler)["state"] == "done"
-    assert (world.hot(tenant), world.rows(tenant)) == ([], before)
+    assert env.run(lambda_handler)["state"] == "done"
+    assert (env.hot(tenant), env.rows(tenant)) == ([], before)

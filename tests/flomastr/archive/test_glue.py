@@ -10,7 +10,7 @@ from samcli import yamlhelper
 
 from dev.aws.template import TEMPLATE
 from functions.archive.handler import lambda_handler
-from tests.support.archive_env import COLD_ROWS, TODAY, World
+from tests.support.archive_env import COLD_ROWS, TODAY, ArchiveEnv
 from tests.support.factories import Tenant
 
 TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "int": "INTEGER"}
@@ -58,30 +58,30 @@ def scan(name: str, bucket: Path) -> duckdb.DuckDBPyRelation:
 
 
 @pytest.fixture
-def tenant(world: World) -> Tenant:
-    world.leaves_since(1)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    workflow = world.make.workflow(tenant)
+def tenant(env: ArchiveEnv) -> Tenant:
+    env.partitions_since(1)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
     for hours in range(3):
-        world.execution(
+        env.execution(
             tenant, workflow, 7.6 + hours / 24, error_message="Ünexpected \"|'\n", n8n_execution_id=str(hours)
         )
     for age in (40, 80, 400, 2000):
-        world.execution(tenant, workflow, age, ttl_class=0, execution_data={"age": age, "text": "\u2028 'é"})
-        world.session(tenant, workflow, TODAY - timedelta(days=age), user_id=f"user_{age}")
+        env.execution(tenant, workflow, age, retention_class=0, execution_data={"age": age, "text": "\u2028 'é"})
+        env.session(tenant, workflow, TODAY - timedelta(days=age), user_id=f"user_{age}")
     return tenant
 
 
 def test_the_tables_of_the_template_find_the_rows_as_they_were_hot(
-    world: World, tenant: Tenant, tmp_path: Path
+    env: ArchiveEnv, tenant: Tenant, tmp_path: Path
 ) -> None:
-    executions, chats = world.rows(tenant), world.chats(tenant)
-    world.run(lambda_handler)
-    assert world.hot(tenant) == [] and world.sessions(tenant) == []
-    for key in world.objects():
+    executions, chats = env.rows(tenant), env.chats(tenant)
+    env.run(lambda_handler)
+    assert env.hot(tenant) == [] and env.sessions(tenant) == []
+    for key in env.objects():
         path = tmp_path / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(world.object(key))
+        path.write_bytes(env.object(key))
 
     found = scan("workflow_executions", tmp_path)
     assert sorted(found.select(COLD_ROWS).fetchall()) == executions

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from dev.paths import ROOT
 from functions.archive.handler import lambda_handler
-from tests.support.archive_env import TODAY, World
+from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.factories import Tenant
 
 pytestmark = pytest.mark.timeout(400)
@@ -83,10 +83,10 @@ class Runs:
 
 
 @contextmanager
-def runs(world: World, folder: Path) -> Generator[Runs]:
+def runs(env: ArchiveEnv, folder: Path) -> Generator[Runs]:
     root = ROOT
     environment = os.environ | {
-        "DATABASE_URL": world.job_url,
+        "DATABASE_URL": env.job_url,
         "PYTHONPATH": os.pathsep.join([".", "layers/flomastr"]),
         "TMPDIR": str(folder),
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
@@ -99,56 +99,56 @@ def runs(world: World, folder: Path) -> Generator[Runs]:
         process.kill()
 
 
-def test_killed_at_any_step_nothing_is_lost_and_nothing_is_there_twice(world: World, tmp_path: Path) -> None:
-    with runs(world, tmp_path) as processes:
+def test_killed_at_any_step_nothing_is_lost_and_nothing_is_there_twice(env: ArchiveEnv, tmp_path: Path) -> None:
+    with runs(env, tmp_path) as processes:
         step, killed = 0, True
         while killed:
             step += 1
-            due = Due(world)
+            due = Due(env)
             killed = processes.killed_at(step)
             assert due.is_whole(), step
             due.archive()
             assert due.is_whole(), step
             assert due.is_archived(), step
-            assert world.is_in_order(), step
+            assert env.is_in_order(), step
     assert step > 60
 
 
 class Due:
     """Of two tenants: what leaves with a leaf, what stays when it goes, the backlog, and chats."""
 
-    def __init__(self, world: World):
-        self.world = world
-        world.superuser.execute("SELECT app.keep_leaves_ready(%s)", (TODAY - timedelta(days=1),))
+    def __init__(self, env: ArchiveEnv):
+        self.env = env
+        env.superuser.execute("SELECT app.create_partitions(%s)", (TODAY - timedelta(days=1),))
         for days in (14, 30, 60, 90, 365):  # where there is nothing to leave
-            for leaf, _, ends in world.leaves(days):
+            for partition, _, ends in env.partitions(days):
                 if ends <= TODAY - timedelta(days=days):
-                    world.superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(leaf)))
-        self.tenants = [world.make.tenant(hot_ttl_days=7) for _ in range(2)]
+                    env.superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(partition)))
+        self.tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(2)]
         self.stay = [self.furnish(tenant) for tenant in self.tenants]
-        workflow = world.make.workflow(self.tenants[0])
-        world.execution(self.tenants[0], workflow, 30, ttl_class=0)
-        world.session(self.tenants[0], workflow, TODAY - timedelta(days=30))
-        self.rows = [world.rows(tenant) for tenant in self.tenants]
-        self.chats = [world.chats(tenant) for tenant in self.tenants]
+        workflow = env.make.workflow(self.tenants[0])
+        env.execution(self.tenants[0], workflow, 30, retention_class=0)
+        env.session(self.tenants[0], workflow, TODAY - timedelta(days=30))
+        self.rows = [env.rows(tenant) for tenant in self.tenants]
+        self.chats = [env.chats(tenant) for tenant in self.tenants]
 
     def furnish(self, tenant: Tenant) -> UUID:
-        workflow = self.world.make.workflow(tenant)
+        workflow = self.env.make.workflow(tenant)
         for hours in range(3):
-            self.world.execution(tenant, workflow, 7.8 + hours / 24, error_message=f"Line\n|'\"é {hours}")
-        return self.world.execution(tenant, workflow, 7.9, status="running", finished_at=None)
+            self.env.execution(tenant, workflow, 7.8 + hours / 24, error_message=f"Line\n|'\"é {hours}")
+        return self.env.execution(tenant, workflow, 7.9, status="running", finished_at=None)
 
     def archive(self) -> None:
         answer = {"state": "skipped"}
         while answer["state"] == "skipped":  # until Postgres has noticed that the killed run's connection is gone
-            answer = self.world.run(lambda_handler)
+            answer = self.env.run(lambda_handler)
         assert answer["state"] == "done"
 
     def is_whole(self) -> bool:
         """Each row once, hot or cold, byte for byte."""
-        rows = [self.world.rows(tenant) for tenant in self.tenants]
-        return (rows, [self.world.chats(tenant) for tenant in self.tenants]) == (self.rows, self.chats)
+        rows = [self.env.rows(tenant) for tenant in self.tenants]
+        return (rows, [self.env.chats(tenant) for tenant in self.tenants]) == (self.rows, self.chats)
 
     def is_archived(self) -> bool:
-        hot = [self.world.hot(tenant) for tenant in self.tenants]
-        return hot == [[id] for id in self.stay] and not any(map(self.world.sessions, self.tenants))
+        hot = [self.env.hot(tenant) for tenant in self.tenants]
+        return hot == [[id] for id in self.stay] and not any(map(self.env.sessions, self.tenants))

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from functions.archive.handler import lambda_handler as archive_handler
-from tests.support.archive_env import TODAY, World
+from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.events import Answer
 from tests.support.factories import Tenant
 from tests.support.listing import ask
@@ -24,8 +24,8 @@ def at_an_edge(random: Random) -> datetime:
     """Around the moment at which a class, or one of its leaves, is past."""
     days, step = random.choice(list(CLASSES.items()))
     epoch = TODAY.timestamp() / DAY
-    leaf = (epoch - days) // step * step + random.choice((-step, 0, step))
-    edge = random.choice((epoch - days, leaf))
+    partition = (epoch - days) // step * step + random.choice((-step, 0, step))
+    edge = random.choice((epoch - days, partition))
     moment = datetime.fromtimestamp(edge * DAY, TODAY.tzinfo) + timedelta(milliseconds=random.choice((-1, 0, 1)))
     return min(moment, TODAY)
 
@@ -34,26 +34,26 @@ def anywhere(random: Random) -> datetime:
     return TODAY - timedelta(days=random.choice((random.uniform(0, 20), random.uniform(0, 120))))
 
 
-def fill(world: World, random: Random) -> list[Tenant]:
-    tenants = [world.make.tenant(hot_ttl_days=random.choice(TTLS)) for _ in range(5)]
+def fill(env: ArchiveEnv, random: Random) -> list[Tenant]:
+    tenants = [env.make.tenant(hot_ttl_days=random.choice(TTLS)) for _ in range(5)]
     for tenant in tenants:
-        workflows = [world.make.workflow(tenant) for _ in range(2)]
-        ids = [execution(world, random, tenant, random.choice(workflows)) for _ in range(40)]
+        workflows = [env.make.workflow(tenant) for _ in range(2)]
+        ids = [execution(env, random, tenant, random.choice(workflows)) for _ in range(40)]
         for _ in range(6):
-            late(world, random, tenant, random.choice(workflows))
+            late(env, random, tenant, random.choice(workflows))
         for number in range(4):
-            session(world, random, tenant, workflows[number % 2], f"visitor-{number}")
-        restored(world, tenant, random.sample(ids, 3))
-        hold(world, random, tenant, random.choice(workflows), random.sample(ids, 2))
-        change_class(world, random, tenant)
+            session(env, random, tenant, workflows[number % 2], f"visitor-{number}")
+        restored(env, tenant, random.sample(ids, 3))
+        hold(env, random, tenant, random.choice(workflows), random.sample(ids, 2))
+        change_class(env, random, tenant)
     return tenants
 
 
-def execution(world: World, random: Random, tenant: Tenant, workflow: UUID) -> UUID:
+def execution(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID) -> UUID:
     started = random.choice((at_an_edge, anywhere))(random)
     status = random.choice(STATUSES)
     heard = random.choice((started, min(started + timedelta(days=random.uniform(0, 50)), TODAY)))
-    return world.execution(
+    return env.execution(
         tenant,
         workflow,
         0,
@@ -66,70 +66,70 @@ def execution(world: World, random: Random, tenant: Tenant, workflow: UUID) -> U
     )
 
 
-def late(world: World, random: Random, tenant: Tenant, workflow: UUID) -> None:
+def late(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID) -> None:
     """Recorded now, as a delivery is that comes late: it goes to the backlog where its leaf is gone."""
     started = anywhere(random)
     status = random.choice(STATUSES)
-    id = world.make.execution(tenant, workflow, started_at=started.isoformat(), status=status)
-    world.superuser.execute(
+    id = env.make.execution(tenant, workflow, started_at=started.isoformat(), status=status)
+    env.superuser.execute(
         "UPDATE app.workflow_executions SET created_at = %s, finished_at = CASE WHEN app.is_final(status) THEN %s END"
         " WHERE id = %s",
         (anywhere(random), started + timedelta(seconds=3), id),
     )
 
 
-def session(world: World, random: Random, tenant: Tenant, workflow: UUID, user_id: str) -> None:
-    key = world.make.session(tenant, workflow, user_id, said="Hello" * random.choice((1, 1000)))
-    (days,) = world.superuser.execute("SELECT hot_ttl_days FROM app.tenants WHERE id = %s", (tenant.id,)).fetchall()[0]
+def session(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID, user_id: str) -> None:
+    key = env.make.session(tenant, workflow, user_id, said="Hello" * random.choice((1, 1000)))
+    (days,) = env.superuser.execute("SELECT hot_ttl_days FROM app.tenants WHERE id = %s", (tenant.id,)).fetchall()[0]
     edge = TODAY - timedelta(days=days) + timedelta(milliseconds=random.choice((-1, 0, 1)))
-    world.superuser.execute(
+    env.superuser.execute(
         "UPDATE app.webchat_sessions SET updated_at = %s WHERE session_key = %s",
         (random.choice((edge, anywhere(random))), key),
     )
 
 
-def restored(world: World, tenant: Tenant, ids: list[UUID]) -> None:
+def restored(env: ArchiveEnv, tenant: Tenant, ids: list[UUID]) -> None:
     """Copies, as a restore leaves them: they are not archived again."""
-    (restore,) = world.superuser.execute(
-        "INSERT INTO app.restores (tenant_id, first_at, last_at, days, state, created_by)"
+    (restore,) = env.superuser.execute(
+        "INSERT INTO app.rehydrations (tenant_id, first_at, last_at, days, state, created_by)"
         " VALUES (%s, %s, %s, 30, 'done', 'test') RETURNING id",
         (tenant.id, TODAY - timedelta(days=100), TODAY),
     ).fetchall()[0]
-    world.superuser.execute("UPDATE app.workflow_executions SET ttl_class = 0 WHERE id = ANY (%s)", (ids,))
-    world.superuser.execute(
-        "INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)"
+    env.superuser.execute("UPDATE app.workflow_executions SET retention_class = 0 WHERE id = ANY (%s)", (ids,))
+    env.superuser.execute(
+        "INSERT INTO app.rehydrated_rows (tenant_id, id, rehydration_id, checksum)"
         " SELECT e.tenant_id, e.id, %s, app.execution_checksum(e)"
         " FROM app.workflow_executions AS e WHERE e.id = ANY (%s)",
         (restore, ids),
     )
 
 
-def hold(world: World, random: Random, tenant: Tenant, workflow: UUID, ids: list[UUID]) -> None:
+def hold(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID, ids: list[UUID]) -> None:
     match random.choice(("none", "tenant", "workflow", "execution")):
         case "tenant" if random.random() < 0.5:
-            world.make.hold(tenant)
+            env.make.hold(tenant)
         case "workflow":
-            world.make.hold(tenant, workflow_id=workflow)
+            env.make.hold(tenant, workflow_id=workflow)
         case "execution":
             for id in ids:
-                world.make.hold(tenant, execution_id=id)
+                env.make.hold(tenant, execution_id=id)
         case _:
             pass
 
 
-def change_class(world: World, random: Random, tenant: Tenant) -> None:
+def change_class(env: ArchiveEnv, random: Random, tenant: Tenant) -> None:
     if random.random() < 0.6:
         days = random.choice(TTLS)
-        world.superuser.execute("UPDATE app.tenants SET hot_ttl_days = %s WHERE id = %s", (days, tenant.id))
+        env.superuser.execute("UPDATE app.tenants SET hot_ttl_days = %s WHERE id = %s", (days, tenant.id))
 
 
-def preview(world: World, tenant: Tenant, at: str = MOMENT) -> Answer:
-    return ask(world, tenant, "/routes/history/preview", query={"at": at})
+def preview(env: ArchiveEnv, tenant: Tenant, at: str = MOMENT) -> Answer:
+    return ask(env, tenant, "/routes/history/preview", query={"at": at})
 
 
-def stored(world: World, tenant: Tenant) -> dict[str, dict[str, int]]:
+def stored(env: ArchiveEnv, tenant: Tenant) -> dict[str, dict[str, int]]:
     done = {source: {"rows": 0, "bytes": 0} for source in ("workflow_executions", "webchat_sessions")}
-    found = world.superuser.execute(
+    found = env.superuser.execute(
         "SELECT source, sum(rows)::bigint, sum(bytes)::bigint FROM app.archive_files"
         " WHERE tenant_id = %s AND state = 'stored' GROUP BY source",
         (tenant.id,),
@@ -138,56 +138,56 @@ def stored(world: World, tenant: Tenant) -> dict[str, dict[str, int]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_preview_equals_what_the_run_then_does(world: World, seed: int) -> None:
-    world.leaves_since(130)
-    tenants = fill(world, Random(seed))
-    told = [preview(world, tenant).json for tenant in tenants]
-    world.run(archive_handler)
-    done = [stored(world, tenant) for tenant in tenants]
+def test_a_preview_equals_what_the_run_then_does(env: ArchiveEnv, seed: int) -> None:
+    env.partitions_since(130)
+    tenants = fill(env, Random(seed))
+    told = [preview(env, tenant).json for tenant in tenants]
+    env.run(archive_handler)
+    done = [stored(env, tenant) for tenant in tenants]
     assert [{source: said[source] for source in ("workflow_executions", "webchat_sessions")} for said in told] == done
     assert sum(row["workflow_executions"]["rows"] for row in done) > 20
     assert sum(row["webchat_sessions"]["rows"] for row in done) > 0
-    left = [preview(world, tenant).json for tenant in tenants]
+    left = [preview(env, tenant).json for tenant in tenants]
     assert all(said["workflow_executions"]["rows"] == said["changing_class"] == 0 for said in left)
     assert [said["kept"] for said in left] == [said["kept"] for said in told]
 
 
-def test_it_tells_what_stays_and_why(world: World) -> None:
-    world.leaves_since(40)
-    tenant = world.make.tenant(hot_ttl_days=30)
-    held, free = world.make.workflow(tenant), world.make.workflow(tenant)
+def test_it_tells_what_stays_and_why(env: ArchiveEnv) -> None:
+    env.partitions_since(40)
+    tenant = env.make.tenant(hot_ttl_days=30)
+    held, free = env.make.workflow(tenant), env.make.workflow(tenant)
     for age in (1, 20, 38):
-        world.execution(tenant, held, age)
-        world.execution(tenant, free, age, status="running", finished_at=None)
-    world.make.hold(tenant, workflow_id=held)
-    assert preview(world, tenant).json["kept"] == {"unfinished": 1, "held": 1}
-    world.superuser.execute("UPDATE app.tenants SET hot_ttl_days = 7 WHERE id = %s", (tenant.id,))
-    answer = preview(world, tenant).json
+        env.execution(tenant, held, age)
+        env.execution(tenant, free, age, status="running", finished_at=None)
+    env.make.hold(tenant, workflow_id=held)
+    assert preview(env, tenant).json["kept"] == {"unfinished": 1, "held": 1}
+    env.superuser.execute("UPDATE app.tenants SET hot_ttl_days = 7 WHERE id = %s", (tenant.id,))
+    answer = preview(env, tenant).json
     assert answer["kept"] == {"unfinished": 2, "held": 2}
     assert answer["changing_class"] == 6
 
 
-def test_it_looks_as_far_ahead_as_a_month(world: World) -> None:
-    world.leaves_since(20)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    world.execution(tenant, world.make.workflow(tenant), 1)
+def test_it_looks_as_far_ahead_as_a_month(env: ArchiveEnv) -> None:
+    env.partitions_since(20)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    env.execution(tenant, env.make.workflow(tenant), 1)
 
     def in_days(days: float) -> str:
         return (datetime.now(TODAY.tzinfo) + timedelta(days=days)).isoformat()
 
-    rows = [preview(world, tenant, in_days(days)).json["workflow_executions"]["rows"] for days in (0, 5, 9, 30.9)]
+    rows = [preview(env, tenant, in_days(days)).json["workflow_executions"]["rows"] for days in (0, 5, 9, 30.9)]
     assert rows == [0, 0, 1, 1]
-    refused = preview(world, tenant, in_days(31.1))
+    refused = preview(env, tenant, in_days(31.1))
     assert (refused.status, refused.json["errors"][0]["field"]) == (422, "query.at")
 
 
-def test_another_tenants_rows_are_not_in_it(world: World) -> None:
-    world.leaves_since(40)
-    tenant, other = world.make.tenant(hot_ttl_days=7), world.make.tenant(hot_ttl_days=7)
-    workflow = world.make.workflow(other)
-    world.execution(other, workflow, 20)
-    world.make.hold(other, workflow_id=workflow)
-    answer: dict[str, Any] = preview(world, tenant).json
+def test_another_tenants_rows_are_not_in_it(env: ArchiveEnv) -> None:
+    env.partitions_since(40)
+    tenant, other = env.make.tenant(hot_ttl_days=7), env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(other)
+    env.execution(other, workflow, 20)
+    env.make.hold(other, workflow_id=workflow)
+    answer: dict[str, Any] = preview(env, tenant).json
     nothing = {"rows": 0, "bytes": 0}
     assert (answer["workflow_executions"], answer["webchat_sessions"]) == (nothing, nothing)
     assert answer["kept"] == {"unfinished": 0, "held": 0}

@@ -9,47 +9,47 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from flomastr.archive import file_lifecycle, manifest, parquet
-from flomastr.jobs import Job, JobFailed
+from flomastr.jobs import Job, JobFailedError
 from functions.archive.handler import lambda_handler
-from tests.support.archive_env import TODAY, World, emitted
+from tests.support.archive_env import TODAY, ArchiveEnv, emitted
 
 
-def test_a_second_run_at_the_same_time_does_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.leaves_since(12)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    execution = world.execution(tenant, world.make.workflow(tenant), 10)
+def test_a_second_run_at_the_same_time_does_nothing(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    env.partitions_since(12)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    execution = env.execution(tenant, env.make.workflow(tenant), 10)
     write, answers = file_lifecycle.write, list[dict[str, Any]]()
 
     def write_meanwhile(job: Job, file: manifest.File) -> None:
-        answers.append(world.run(lambda_handler))
+        answers.append(env.run(lambda_handler))
         write(job, file)
 
     monkeypatch.setattr(file_lifecycle, "write", write_meanwhile)
-    assert world.run(lambda_handler)["rows_archived"] == 1
+    assert env.run(lambda_handler)["rows_archived"] == 1
     assert answers == [{"state": "skipped"}]
-    assert (world.hot(tenant), world.cold(tenant)) == ([], [execution])
+    assert (env.hot(tenant), env.cold(tenant)) == ([], [execution])
 
 
-def test_without_time_nothing_is_begun_and_the_next_run_goes_on(world: World) -> None:
-    world.leaves_since(12)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    execution = world.execution(tenant, world.make.workflow(tenant), 10)
-    assert world.run(lambda_handler, left_ms=34_000) == {"state": "unfinished"}
-    assert (world.hot(tenant), world.last_run()["state"]) == ([execution], "unfinished")
-    assert world.run(lambda_handler)["state"] == "done"
-    assert world.cold(tenant) == [execution]
+def test_without_time_nothing_is_begun_and_the_next_run_goes_on(env: ArchiveEnv) -> None:
+    env.partitions_since(12)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    execution = env.execution(tenant, env.make.workflow(tenant), 10)
+    assert env.run(lambda_handler, left_ms=34_000) == {"state": "unfinished"}
+    assert (env.hot(tenant), env.last_run()["state"]) == ([execution], "unfinished")
+    assert env.run(lambda_handler)["state"] == "done"
+    assert env.cold(tenant) == [execution]
 
 
-def test_wherever_time_runs_out_the_next_runs_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.leaves_since(1)
-    tenants = [world.make.tenant(hot_ttl_days=7) for _ in range(2)]
+def test_wherever_time_runs_out_the_next_runs_go_on(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    env.partitions_since(1)
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(2)]
     for tenant in tenants:
-        workflow = world.make.workflow(tenant)
+        workflow = env.make.workflow(tenant)
         for status in ("success", "running"):
-            world.execution(tenant, workflow, 7.9, status=status)
-        world.execution(tenant, workflow, 30, ttl_class=0)
-        world.session(tenant, workflow, TODAY - timedelta(days=30))
-    before = [world.rows(tenant) for tenant in tenants]
+            env.execution(tenant, workflow, 7.9, status=status)
+        env.execution(tenant, workflow, 30, retention_class=0)
+        env.session(tenant, workflow, TODAY - timedelta(days=30))
+    before = [env.rows(tenant) for tenant in tenants]
     states = ["unfinished"]
     while states[-1] == "unfinished":
         asked = iter(range(len(states)))  # one step more in each run
@@ -59,23 +59,23 @@ def test_wherever_time_runs_out_the_next_runs_go_on(world: World, monkeypatch: p
             return not job.unfinished
 
         monkeypatch.setattr(Job, "has_time", has_time)
-        states.append(world.run(lambda_handler)["state"])
-        assert [world.rows(tenant) for tenant in tenants] == before
+        states.append(env.run(lambda_handler)["state"])
+        assert [env.rows(tenant) for tenant in tenants] == before
     assert len(states) >= 6
-    assert [len(world.hot(tenant)) for tenant in tenants] == [1, 1]
-    assert [world.sessions(tenant) for tenant in tenants] == [[], []]
-    assert world.is_in_order()
+    assert [len(env.hot(tenant)) for tenant in tenants] == [1, 1]
+    assert [env.sessions(tenant) for tenant in tenants] == [[], []]
+    assert env.is_in_order()
 
 
-def test_a_run_tells_what_it_did_as_a_row_and_as_metrics(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.leaves_since(1)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    workflow = world.make.workflow(tenant)
+def test_a_run_tells_what_it_did_as_a_row_and_as_metrics(env: ArchiveEnv, capsys: pytest.CaptureFixture[str]) -> None:
+    env.partitions_since(1)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
     for status in ("success", "error", "running"):
-        world.execution(tenant, workflow, 7.9, status=status)
-    world.session(tenant, workflow, TODAY - timedelta(days=30))
-    answer = world.run(lambda_handler)
-    run = world.last_run()
+        env.execution(tenant, workflow, 7.9, status=status)
+    env.session(tenant, workflow, TODAY - timedelta(days=30))
+    answer = env.run(lambda_handler)
+    run = env.last_run()
     assert (run["job"], run["state"], run["error"]) == ("archive", "done", None)
     assert answer == {"state": "done", **run["counts"]}
     assert {"rows_archived": 2, "sessions_archived": 1, "rows_kept": 1}.items() <= answer.items()
@@ -86,16 +86,16 @@ def test_a_run_tells_what_it_did_as_a_row_and_as_metrics(world: World, capsys: p
 
 
 def test_a_database_that_is_gone_is_told_without_its_password(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.leaves_since(40)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    world.execution(tenant, world.make.workflow(tenant), 20)
-    gone = make_conninfo(world.job_url, port="1", password="a-secret-password")
+    env.partitions_since(40)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    env.execution(tenant, env.make.workflow(tenant), 20)
+    gone = make_conninfo(env.job_url, port="1", password="a-secret-password")
     monkeypatch.setattr(parquet, "database_url", lambda: gone)
-    with pytest.raises(JobFailed) as failed:
-        world.run(lambda_handler)
-    told = world.superuser.execute("SELECT string_agg(error, '') FROM app.job_runs").fetchall()[0][0]
+    with pytest.raises(JobFailedError) as failed:
+        env.run(lambda_handler)
+    told = env.superuser.execute("SELECT string_agg(error, '') FROM app.job_runs").fetchall()[0][0]
     assert "could not be written" in told
     raised = "".join(traceback.format_exception(failed.value))
     assert "a-secret-password" not in told + raised + capsys.readouterr().out

@@ -13,80 +13,90 @@ from psycopg.errors import LockNotAvailable
 from flomastr.archive import export_job, file_lifecycle, manifest
 from flomastr.jobs import Job
 from functions.archive.handler import lambda_handler
-from tests.support.archive_env import World
+from tests.support.archive_env import ArchiveEnv
 from tests.support.factories import Tenant
 
 WRITES: dict[str, LiteralString] = {
-    "an update": "UPDATE app.workflow_executions SET error_message = 'Changed' WHERE ttl_class = %(ttl_class)s",
+    "an update": """
+        UPDATE app.workflow_executions SET error_message = 'Changed' WHERE retention_class = %(retention_class)s
+    """,
     "an insert": """
-        INSERT INTO app.workflow_executions (ttl_class, id, workflow_id, status, started_at, finished_at, created_at)
-        SELECT ttl_class, app.uuid7(started_at), workflow_id, 'error', started_at, finished_at, created_at
-        FROM app.workflow_executions WHERE ttl_class = %(ttl_class)s LIMIT 1
+        INSERT INTO app.workflow_executions (
+          retention_class, id, workflow_id, status, started_at, finished_at, created_at
+        )
+        SELECT retention_class, app.uuid7(started_at), workflow_id, 'error', started_at, finished_at, created_at
+        FROM app.workflow_executions WHERE retention_class = %(retention_class)s LIMIT 1
     """,
     "a delete": """
-        DELETE FROM app.workflow_executions WHERE n8n_execution_id IN ('1', '11') AND ttl_class = %(ttl_class)s
+        DELETE FROM app.workflow_executions
+        WHERE n8n_execution_id IN ('1', '11') AND retention_class = %(retention_class)s
     """,
 }
 
 
 @pytest.fixture
-def tenant(world: World) -> Tenant:
-    world.leaves_since(1)
-    tenant = world.make.tenant(hot_ttl_days=7)
-    workflow = world.make.workflow(tenant)
+def tenant(env: ArchiveEnv) -> Tenant:
+    env.partitions_since(1)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
     for number in range(3):
-        world.execution(tenant, workflow, 7.9, n8n_execution_id=str(number))
-        world.execution(tenant, workflow, 30, n8n_execution_id=str(10 + number), ttl_class=0)
+        env.execution(tenant, workflow, 7.9, n8n_execution_id=str(number))
+        env.execution(tenant, workflow, 30, n8n_execution_id=str(10 + number), retention_class=0)
     return tenant
 
 
 @pytest.mark.parametrize("statement", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("moment", ["before the export", "after it"])
-@pytest.mark.parametrize("ttl_class", [7, 0])
+@pytest.mark.parametrize("retention_class", [7, 0])
 def test_what_is_written_while_it_is_archived_is_what_ends_in_the_cold_tier(
-    world: World, tenant: Tenant, statement: LiteralString, moment: str, ttl_class: int, monkeypatch: pytest.MonkeyPatch
+    env: ArchiveEnv,
+    tenant: Tenant,
+    statement: LiteralString,
+    moment: str,
+    retention_class: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write, after = file_lifecycle.write, list[list[Any]]()
 
     def write_and_be_written_to(job: Job, file: manifest.File) -> None:
         if moment == "after it":
             write(job, file)
-        if not after and (file.origin == "backlog") == (ttl_class == 0):
-            world.make.within(tenant.id, statement, {"ttl_class": ttl_class})
-            after.append(world.rows(tenant))
+        if not after and (file.origin == "overflow") == (retention_class == 0):
+            env.make.within(tenant.id, statement, {"retention_class": retention_class})
+            after.append(env.rows(tenant))
         if moment == "before the export":
             write(job, file)
 
     monkeypatch.setattr(file_lifecycle, "write", write_and_be_written_to)
-    world.run(lambda_handler)
-    world.run(lambda_handler)  # what of the backlog was written to stays for the next run
-    assert (world.hot(tenant), [world.rows(tenant)]) == ([], after)
-    assert world.is_in_order()
+    env.run(lambda_handler)
+    env.run(lambda_handler)  # what of the backlog was written to stays for the next run
+    assert (env.hot(tenant), [env.rows(tenant)]) == ([], after)
+    assert env.is_in_order()
 
 
 def test_a_long_reader_delays_the_drop_and_nobody_else(
-    world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = world.rows(tenant)
+    before = env.rows(tenant)
     monkeypatch.setattr(export_job, "PATIENCE_SECONDS", 2)
-    with psycopg.connect(world.app_url) as reader, impatient_writer(world) as written:
+    with psycopg.connect(env.app_url) as reader, impatient_writer(env) as written:
         reader.execute("SELECT count(*) FROM app.workflow_executions")
-        assert world.run(lambda_handler)["state"] == "unfinished"
-    assert world.rows(tenant) == before
+        assert env.run(lambda_handler)["state"] == "unfinished"
+    assert env.rows(tenant) == before
     assert len(written) > 20
-    assert world.run(lambda_handler)["state"] == "done"
-    assert (world.hot(tenant), world.rows(tenant)) == ([], before)
+    assert env.run(lambda_handler)["state"] == "done"
+    assert (env.hot(tenant), env.rows(tenant)) == ([], before)
 
 
 @contextmanager
-def impatient_writer(world: World) -> Generator[list[float]]:
+def impatient_writer(env: ArchiveEnv) -> Generator[list[float]]:
     """Records executions all the while, and fails when it must wait for a lock for more than 50 ms."""
-    tenant = world.make.tenant(hot_ttl_days=7)
-    workflow = world.make.workflow(tenant)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
     over, written, failures = threading.Event(), list[float](), list[LockNotAvailable]()
 
     def write() -> None:
-        with psycopg.connect(world.app_url, autocommit=True, options="-c lock_timeout=50ms") as conn:
+        with psycopg.connect(env.app_url, autocommit=True, options="-c lock_timeout=50ms") as conn:
             while not over.wait(0.01):
                 began = time.perf_counter()
                 try:

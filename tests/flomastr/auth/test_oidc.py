@@ -11,7 +11,7 @@ from flomastr.auth.oidc import (
     FRESH_SECONDS,
     LEEWAY_SECONDS,
     STALE_SECONDS,
-    InvalidToken,
+    InvalidTokenError,
     KeySet,
     verify,
 )
@@ -42,7 +42,7 @@ def later(keys: KeySet, seconds: float) -> None:
 def admits(keys: KeySet, key: str = "first", **claims: Any) -> bool:
     try:
         verify(token(key, **claims), keys, SETTINGS)
-    except InvalidToken:
+    except InvalidTokenError:
         return False
     return True
 
@@ -145,7 +145,7 @@ def test_known_keys_go_on_serving_whatever_the_issuer_answers(
 @pytest.mark.parametrize(("status", "answer"), NO_KEYS)
 def test_without_any_keys_nobody_is_admitted(issuer: Issuer, keys: KeySet, status: int, answer: bytes) -> None:
     issuer.status, issuer.answer = status, answer
-    with pytest.raises(InvalidToken, match=NOBODYS_KEY):
+    with pytest.raises(InvalidTokenError, match=NOBODYS_KEY):
         verify(token(), keys, SETTINGS)
 
 

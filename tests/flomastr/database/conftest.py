@@ -8,7 +8,7 @@ import pytest
 from flomastr.database import pipeline
 from tests.support.connected import connected, port_of, through
 from tests.support.factories import Factory, Tenant
-from tests.support.failing_queries import TROUBLE, Superuser
+from tests.support.failing_queries import FAILING_QUERIES, Superuser
 from tests.support.network_stack import Stack, standing
 from tests.support.proxy import Proxy, proxy
 
@@ -35,18 +35,18 @@ def stack(fragile: Stack) -> Generator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def troubled(superuser: Superuser) -> None:
-    superuser.execute(TROUBLE)
+def failing_queries(superuser: Superuser) -> None:
+    superuser.execute(FAILING_QUERIES)
 
 
 @pytest.fixture
-def attempts(troubled: None, superuser: Superuser, monkeypatch: pytest.MonkeyPatch) -> None:
+def attempts(failing_queries: None, superuser: Superuser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts what is sent."""
     send = pipeline.send
 
-    def counted(*flown: Any) -> Any:
+    def counted(*executed: Any) -> Any:
         superuser.execute("UPDATE public.attempts SET number = number + 1")
-        return send(*flown)
+        return send(*executed)
 
     superuser.execute("UPDATE public.attempts SET number = 0; TRUNCATE public.written")
     monkeypatch.setattr(pipeline, "send", counted)

@@ -42,16 +42,16 @@ def far(database_url: str) -> Iterator[None]:
 def flights(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long each flight took."""
     seconds: list[float] = []
-    fly = pipeline.fly
+    execute = pipeline.execute
 
     def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         try:
-            return fly(*args, **kwargs)
+            return execute(*args, **kwargs)
         finally:
             seconds.append(time.perf_counter() - start)
 
-    monkeypatch.setattr(pipeline, "fly", timed)
+    monkeypatch.setattr(pipeline, "execute", timed)
     return seconds
 
 

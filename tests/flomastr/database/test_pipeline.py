@@ -11,20 +11,20 @@ import pytest
 
 from dev.services.postgres import Cluster
 from flomastr.database import connection, pipeline
-from flomastr.database.pipeline import fly
+from flomastr.database.pipeline import execute
 from flomastr.database.query import Query
 from flomastr.database.session import ask, deadline_in
-from flomastr.errors import Conflict, NotFound, ServiceError, Unavailable, Unprocessable
+from flomastr.errors import ConflictError, NotFoundError, ServiceError, UnavailableError, UnprocessableError
 from tests.support.factories import Tenant
 from tests.support.failing_queries import (
     Answered,
     Superuser,
     Written,
-    entry,
-    flown,
+    access,
+    executed,
+    failing,
     sent,
     simple,
-    trouble,
     write,
     written,
 )
@@ -34,75 +34,75 @@ from tests.support.proxy import Proxy
 pytestmark = pytest.mark.usefixtures("attempts")
 
 SURELY_UNDONE = ["40001", "40P01", "53300", "57P03", "23503"]  # the last: what a row refers to has vanished
-LOST = ["57P01", "57P02", "57P05", "08000", "08003", "08006", "08P01", "killed"]
+CONNECTION_LOST = ["57P01", "57P02", "57P05", "08000", "08003", "08006", "08P01", "killed"]
 BUSY = ["55P03", "57014", "57P04", "25006", "25P03", "53100", "53200"]
 
 
 @pytest.mark.parametrize("state", SURELY_UNDONE)
 @pytest.mark.parametrize("scope", ["workflows:read", "workflows:write"])
 def test_what_is_surely_undone_is_sent_again(tenant: Tenant, state: str, scope: str) -> None:
-    assert flown(tenant, trouble(state), scope=scope) == [[Answered(attempt=2)]]
+    assert executed(tenant, failing(state), scope=scope) == [[Answered(attempt=2)]]
 
 
-@pytest.mark.parametrize("state", LOST)
+@pytest.mark.parametrize("state", CONNECTION_LOST)
 def test_after_a_loss_a_read_is_sent_again(tenant: Tenant, state: str) -> None:
-    assert flown(tenant, trouble(state), scope="workflows:read") == [[Answered(attempt=2)]]
+    assert executed(tenant, failing(state), scope="workflows:read") == [[Answered(attempt=2)]]
 
 
-@pytest.mark.parametrize("state", LOST)
+@pytest.mark.parametrize("state", CONNECTION_LOST)
 def test_after_a_loss_a_write_that_may_be_repeated_is_sent_again(tenant: Tenant, state: str) -> None:
-    assert flown(tenant, trouble(state), repeatable=True) == [[Answered(attempt=2)]]
+    assert executed(tenant, failing(state), repeatable=True) == [[Answered(attempt=2)]]
 
 
-@pytest.mark.parametrize("state", LOST)
+@pytest.mark.parametrize("state", CONNECTION_LOST)
 def test_after_a_loss_a_write_that_may_have_arrived_is_not_sent_again(
     tenant: Tenant, state: str, superuser: Superuser
 ) -> None:
-    with pytest.raises(Unavailable):
-        flown(tenant, write("once"), trouble(state))
+    with pytest.raises(UnavailableError):
+        executed(tenant, write("once"), failing(state))
     assert (sent(superuser), written(superuser)) == (1, [])
-    assert flown(tenant, write("next")) == [[Written(what="next")]]
+    assert executed(tenant, write("next")) == [[Written(what="next")]]
 
 
 @pytest.mark.parametrize("state", BUSY)
 @pytest.mark.parametrize("scope", ["workflows:read", "workflows:write"])
 def test_a_busy_database_is_left_alone(tenant: Tenant, state: str, scope: str, superuser: Superuser) -> None:
-    with pytest.raises(Unavailable):
-        flown(tenant, trouble(state), scope=scope, repeatable=True)
+    with pytest.raises(UnavailableError):
+        executed(tenant, failing(state), scope=scope, repeatable=True)
     assert sent(superuser) == 1
 
 
 @pytest.mark.parametrize(
     "state, error",
     [
-        ("FL404", NotFound("Some message.", "some_constraint")),
-        ("23505", Conflict("Taken.")),
-        ("22P02", Unprocessable()),
+        ("FL404", NotFoundError("Some message.", "some_constraint")),
+        ("23505", ConflictError("Taken.")),
+        ("22P02", UnprocessableError()),
     ],
 )
 def test_a_refusal_is_told_at_once(tenant: Tenant, state: str, error: ServiceError, superuser: Superuser) -> None:
     with pytest.raises(type(error)) as told:
-        flown(tenant, trouble(state), repeatable=True)
+        executed(tenant, failing(state), repeatable=True)
     assert (told.value.detail, told.value.code) == (error.detail, error.code)
     assert sent(superuser) == 1
 
 
 def test_a_reference_that_the_caller_made_up_is_told_at_once(tenant: Tenant, superuser: Superuser) -> None:
-    with pytest.raises(NotFound, match="There is no such thing"):
-        flown(tenant, replace(trouble("23503"), missing="There is no such thing."), repeatable=True)
+    with pytest.raises(NotFoundError, match="There is no such thing"):
+        executed(tenant, replace(failing("23503"), missing="There is no such thing."), repeatable=True)
     assert sent(superuser) == 1
 
 
 def test_an_unknown_error_is_not_disguised(tenant: Tenant) -> None:
     with pytest.raises(psycopg.errors.InternalError_):
-        flown(tenant, trouble("XX000"))
+        executed(tenant, failing("XX000"))
 
 
 @pytest.mark.parametrize("state", ["40001", "23503"])
 def test_sending_again_ends(tenant: Tenant, superuser: Superuser, state: str) -> None:
     start = time.monotonic()
-    with pytest.raises(Unavailable):
-        fly([trouble(state, times=99)], deadline_in(1), entry(tenant))
+    with pytest.raises(UnavailableError):
+        execute([failing(state, times=99)], deadline_in(1), access(tenant))
     assert time.monotonic() - start < 1.2
     assert 2 <= sent(superuser) <= pipeline.ATTEMPTS
 
@@ -118,7 +118,7 @@ def test_a_deadlocks_victim_is_sent_again(tenant: Tenant, server: Cluster, datab
             other.commit()
 
         with beside(cross):
-            rows = flown(
+            rows = executed(
                 tenant,
                 write("one"),
                 simple("SELECT 1 AS attempt FROM pg_advisory_xact_lock(1)"),
@@ -138,45 +138,45 @@ def test_a_lock_that_is_not_given_is_a_503_within_the_deadline(tenant: Tenant, s
     with psycopg.connect(server.url("flo_app", database)) as other:
         other.execute("SELECT pg_advisory_xact_lock(3)")
         start = time.monotonic()
-        with pytest.raises(Unavailable):
-            fly([wanted], deadline_in(0.6), entry(tenant))
+        with pytest.raises(UnavailableError):
+            execute([wanted], deadline_in(0.6), access(tenant))
         assert 0.5 < time.monotonic() - start < 1
-    assert flown(tenant, wanted) == [[Answered(attempt=1)]]
+    assert executed(tenant, wanted) == [[Answered(attempt=1)]]
 
 
 def test_whatever_fails_no_transaction_stays_open(tenant: Tenant, superuser: Superuser) -> None:
     half_a_pair = Query("SELECT length(%(text)s) AS attempt", {"text": "\ud800"}, Answered)
     with pytest.raises(UnicodeEncodeError):
-        flown(tenant, half_a_pair)
+        executed(tenant, half_a_pair)
     assert connection.current
     assert connection.current.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     until(lambda: not superuser.execute("SELECT FROM pg_stat_activity WHERE state LIKE 'idle in%'").rowcount)
-    assert flown(tenant, simple("SELECT 3 AS attempt")) == [[Answered(attempt=3)]]
+    assert executed(tenant, simple("SELECT 3 AS attempt")) == [[Answered(attempt=3)]]
 
 
 def test_a_write_whose_commit_may_have_arrived_is_not_sent_again(
     tenant: Tenant, network: Proxy, superuser: Superuser
 ) -> None:
     for byte in (0, 40):
-        flown(tenant, simple("SELECT 1 AS attempt"))
+        executed(tenant, simple("SELECT 1 AS attempt"))
         network.answers.left = byte
-        with pytest.raises(Unavailable):
-            flown(tenant, write(f"lost at {byte}"))
+        with pytest.raises(UnavailableError):
+            executed(tenant, write(f"lost at {byte}"))
     assert written(superuser) == ["lost at 0", "lost at 40"]
 
 
 def test_a_write_that_did_not_leave_whole_leaves_nothing(tenant: Tenant, network: Proxy, superuser: Superuser) -> None:
-    flown(tenant, write("first"))
+    executed(tenant, write("first"))
     network.requests.left = 250
-    with pytest.raises(Unavailable):
-        flown(tenant, write("second"))
+    with pytest.raises(UnavailableError):
+        executed(tenant, write("second"))
     assert written(superuser) == ["first"]
-    assert flown(tenant, write("third")) == [[Written(what="third")]]
+    assert executed(tenant, write("third")) == [[Written(what="third")]]
 
 
 @needs_pgbouncer
 def test_outside_any_tenant_a_question_is_answered_and_asked_again(tenant: Tenant) -> None:
-    assert ask(trouble("killed")) == [Answered(attempt=2)]
+    assert ask(failing("killed")) == [Answered(attempt=2)]
 
 
 def until(true: Callable[[], bool], seconds: float = 5) -> None:

@@ -7,18 +7,28 @@ from uuid import uuid4
 import pytest
 
 from flomastr.database import pipeline
-from flomastr.database.access import Entry
+from flomastr.database.access import AccessRequest
 from flomastr.database.query import Query
 from flomastr.database.session import Database, deadline_in
-from flomastr.errors import Conflict, NotFound, Unavailable
+from flomastr.errors import ConflictError, NotFoundError, UnavailableError
 from tests.support.factories import Tenant
-from tests.support.failing_queries import Answered, Superuser, Written, entry, flown, simple, trouble, write, written
+from tests.support.failing_queries import (
+    Answered,
+    Superuser,
+    Written,
+    access,
+    executed,
+    failing,
+    simple,
+    write,
+    written,
+)
 
 pytestmark = pytest.mark.usefixtures("attempts")
 
 
 def test_a_transaction_sees_what_it_wrote_and_commits_it_whole(tenant: Tenant, superuser: Superuser) -> None:
-    with Database(entry(tenant)).transaction() as transaction:
+    with Database(access(tenant)).transaction() as transaction:
         transaction.all(write("one"))
         assert transaction.all(Query("SELECT what FROM public.written", {}, Written)) == [Written(what="one")]
         assert written(superuser) == []
@@ -28,27 +38,27 @@ def test_a_transaction_sees_what_it_wrote_and_commits_it_whole(tenant: Tenant, s
 
 def test_a_transaction_that_fails_leaves_nothing(tenant: Tenant, superuser: Superuser) -> None:
     failures: list[tuple[type[Exception], Callable[[pipeline.Transaction], object]]] = [
-        (Conflict, lambda transaction: transaction.all(write("one"))),
-        (Unavailable, lambda transaction: transaction.all(trouble("killed", times=9))),
+        (ConflictError, lambda transaction: transaction.all(write("one"))),
+        (UnavailableError, lambda transaction: transaction.all(failing("killed", times=9))),
         (ZeroDivisionError, lambda transaction: 1 / 0),
     ]
     for error, fail in failures:
-        with pytest.raises(error), Database(entry(tenant)).transaction() as transaction:
+        with pytest.raises(error), Database(access(tenant)).transaction() as transaction:
             transaction.all(write("one"))
             fail(transaction)
         assert written(superuser) == []
-        assert flown(tenant, simple("SELECT 1 AS attempt")) == [[Answered(attempt=1)]]
+        assert executed(tenant, simple("SELECT 1 AS attempt")) == [[Answered(attempt=1)]]
 
 
 def test_a_transaction_asks_at_the_gate_first(tenant: Tenant) -> None:
-    stranger = Entry(tenant.owner, str(uuid4()), "workflows:write")
-    with pytest.raises(NotFound), Database(stranger).transaction():
+    stranger = AccessRequest(tenant.owner, str(uuid4()), "workflows:write")
+    with pytest.raises(NotFoundError), Database(stranger).transaction():
         pytest.fail("it was let in")
 
 
 def test_a_transaction_ends_at_its_deadline(tenant: Tenant) -> None:
     start = time.monotonic()
-    with pytest.raises(Unavailable), Database(entry(tenant), deadline_in(0.5)).transaction() as transaction:
+    with pytest.raises(UnavailableError), Database(access(tenant), deadline_in(0.5)).transaction() as transaction:
         transaction.all(simple("SELECT 1 AS attempt FROM pg_sleep(3)"))
     assert time.monotonic() - start < 1
-    assert flown(tenant, simple("SELECT 2 AS attempt")) == [[Answered(attempt=2)]]
+    assert executed(tenant, simple("SELECT 2 AS attempt")) == [[Answered(attempt=2)]]

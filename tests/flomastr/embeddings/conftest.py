@@ -1,6 +1,6 @@
 """The worker meets documents as their users put them."""
 
 from tests.flomastr.knowledge.conftest import endpoint as made_endpoint
-from tests.flomastr.knowledge.conftest import lib as made_lib
+from tests.flomastr.knowledge.conftest import kb as made_kb
 
-endpoint, lib = made_endpoint, made_lib
+endpoint, kb = made_endpoint, made_kb

@@ -12,13 +12,13 @@ import psycopg
 import pytest
 
 from flomastr.embeddings import client, worker
-from flomastr.embeddings.client import EndpointBusy, EndpointRefuses
+from flomastr.embeddings.client import EndpointBusyError, EndpointRefusedError
 from flomastr.embeddings.worker import MAX_ATTEMPTS
 from functions.embed.handler import lambda_handler
 from tests.support.connected import connected
 from tests.support.embeddings_endpoint import HANGS_UP, rightly, vector_of
 from tests.support.events import Context
-from tests.support.kb_client import Json, Library, sqs_event
+from tests.support.kb_client import Json, KnowledgeClient, sqs_event
 from tests.support.problems import refused
 
 NEEDLE = "poison"
@@ -31,53 +31,53 @@ def picky(asked: Json) -> tuple[int, Any]:
     return rightly(asked)
 
 
-def test_what_is_pending_is_embedded_once_and_a_second_delivery_does_nothing(lib: Library) -> None:
-    lib.put("a", "One")
-    messages = lib.tasks()
-    assert lib.work(messages) == lib.work(messages) == []
-    assert lib.endpoint.texts == ["One"]
-    assert lib.rows() == [("a", 0, "model-a", True)]
-    (chunk,) = lib.chunks("a", include_vectors="true")
+def test_what_is_pending_is_embedded_once_and_a_second_delivery_does_nothing(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    messages = kb.tasks()
+    assert kb.work(messages) == kb.work(messages) == []
+    assert kb.endpoint.texts == ["One"]
+    assert kb.rows() == [("a", 0, "model-a", True)]
+    (chunk,) = kb.chunks("a", include_vectors="true")
     assert chunk["embedding_vector"] == pytest.approx(vector_of("One"), abs=1e-3)
 
 
-def test_documents_of_one_tenant_share_requests_and_those_of_two_do_not(lib: Library) -> None:
-    neighbour = lib.neighbour()
+def test_documents_of_one_tenant_share_requests_and_those_of_two_do_not(kb: KnowledgeClient) -> None:
+    neighbour = kb.neighbour()
     for n in range(4):
-        lib.put(f"a{n}", f"Ours {n}")
+        kb.put(f"a{n}", f"Ours {n}")
         neighbour.put(f"b{n}", f"Theirs {n}")
-    assert lib.work([*lib.tasks(), *neighbour.tasks()]) == []
-    requests = [sorted(asked["input"]) for asked in lib.endpoint.asked]
+    assert kb.work([*kb.tasks(), *neighbour.tasks()]) == []
+    requests = [sorted(asked["input"]) for asked in kb.endpoint.asked]
     assert sorted(requests) == [[f"Ours {n}" for n in range(4)], [f"Theirs {n}" for n in range(4)]]
 
 
-def test_what_it_costs_is_written_down_for_the_tenant(lib: Library) -> None:
-    neighbour = lib.neighbour()
-    lib.put("a", "one two three")
+def test_what_it_costs_is_written_down_for_the_tenant(kb: KnowledgeClient) -> None:
+    neighbour = kb.neighbour()
+    kb.put("a", "one two three")
     neighbour.put("b", "four five")
-    lib.work([*lib.tasks(), *neighbour.tasks()])
-    lib.put("c", "six")
-    lib.embed()
-    ((ours,), (theirs,)) = (lib.usage(), neighbour.usage())
+    kb.work([*kb.tasks(), *neighbour.tasks()])
+    kb.put("c", "six")
+    kb.embed()
+    ((ours,), (theirs,)) = (kb.usage(), neighbour.usage())
     assert (ours["embedding_model"], ours["requests"], ours["chunks"], ours["tokens"]) == ("model-a", 2, 2, 4)
     assert (theirs["requests"], theirs["chunks"], theirs["tokens"]) == (1, 1, 2)
 
 
-def test_a_poisoned_document_ends_among_the_dead_letters_and_blocks_nobody(lib: Library) -> None:
+def test_a_poisoned_document_ends_among_the_dead_letters_and_blocks_nobody(kb: KnowledgeClient) -> None:
     for n in range(9):
-        lib.put(f"good{n}", f"Text {n}")
-    lib.put("bad", f"Some {NEEDLE} here")
-    with lib.endpoint.answering(picky):
-        assert lib.work() == []
-    assert {d["name"]: d["status"] for d in lib.documents()} == {f"good{n}": "embedded" for n in range(9)} | {
+        kb.put(f"good{n}", f"Text {n}")
+    kb.put("bad", f"Some {NEEDLE} here")
+    with kb.endpoint.answering(picky):
+        assert kb.work() == []
+    assert {d["name"]: d["status"] for d in kb.documents()} == {f"good{n}": "embedded" for n in range(9)} | {
         "bad": "failed"
     }
-    (letter,) = lib.dead_letters()
+    (letter,) = kb.dead_letters()
     assert (letter["document_name"], letter["embedding_model"], letter["attempts"]) == ("bad", "model-a", 1)
     assert letter["reason"] == "The embeddings endpoint answered 400 (bad_input) for passage 0"
-    assert lib.document("bad")["reason"] == letter["reason"]
-    assert lib.neighbour().dead_letters() == []
-    assert lib.names(NEEDLE, mode="text") == ["bad"]
+    assert kb.document("bad")["reason"] == letter["reason"]
+    assert kb.neighbour().dead_letters() == []
+    assert kb.names(NEEDLE, mode="text") == ["bad"]
 
 
 @pytest.mark.parametrize(
@@ -86,116 +86,116 @@ def test_a_poisoned_document_ends_among_the_dead_letters_and_blocks_nobody(lib: 
     ids=lambda fault: str(fault[0]),
 )
 def test_whatever_a_document_makes_of_the_endpoint_those_beside_it_are_embedded(
-    lib: Library, fault: tuple[int, Any]
+    kb: KnowledgeClient, fault: tuple[int, Any]
 ) -> None:
     for n in range(5):
-        lib.put(f"good{n}", f"Text {n}")
-    lib.put("bad", f"Some {NEEDLE} here")
-    with lib.endpoint.answering(lambda asked: fault if picky(asked)[0] == 400 else rightly(asked)):
+        kb.put(f"good{n}", f"Text {n}")
+    kb.put("bad", f"Some {NEEDLE} here")
+    with kb.endpoint.answering(lambda asked: fault if picky(asked)[0] == 400 else rightly(asked)):
         for _ in range(2):
-            lib.work()
-            lib.due()
-        assert {d["name"] for d in lib.documents() if d["status"] == "embedded"} == {f"good{n}" for n in range(5)}
+            kb.work()
+            kb.due()
+        assert {d["name"] for d in kb.documents() if d["status"] == "embedded"} == {f"good{n}" for n in range(5)}
 
 
-def test_what_is_answered_wrongly_for_one_document_keeps_no_other_waiting(lib: Library) -> None:
+def test_what_is_answered_wrongly_for_one_document_keeps_no_other_waiting(kb: KnowledgeClient) -> None:
     for n in range(3):
-        lib.put(f"good{n}", f"Text {n}")
-    lib.put("bad", f"Some {NEEDLE} here")
+        kb.put(f"good{n}", f"Text {n}")
+    kb.put("bad", f"Some {NEEDLE} here")
     wrong = 200, {"data": [{"index": 0, "embedding": [float("nan")] * 1536}]}
-    with lib.endpoint.answering(lambda asked: wrong if NEEDLE in str(asked["input"]) else rightly(asked)):
-        lib.work()
-    told = {d["name"]: (d["status"], d["reason"]) for d in lib.documents()}
+    with kb.endpoint.answering(lambda asked: wrong if NEEDLE in str(asked["input"]) else rightly(asked)):
+        kb.work()
+    told = {d["name"]: (d["status"], d["reason"]) for d in kb.documents()}
     assert told.pop("bad")[0] == "processing"
     assert told == {f"good{n}": ("embedded", None) for n in range(3)}
 
 
-def test_of_a_document_all_passages_but_the_one_at_fault_are_embedded(lib: Library) -> None:
-    lib.put("a", chunks=[{"text": f"{NEEDLE if n == 11 else 'Part'} {n}"} for n in range(20)])
-    with lib.endpoint.answering(picky):
-        lib.work()
-    assert [row[1] for row in lib.rows() if not row[3]] == [11]
-    assert "for passage 11" in lib.dead_letters()[0]["reason"]
+def test_of_a_document_all_passages_but_the_one_at_fault_are_embedded(kb: KnowledgeClient) -> None:
+    kb.put("a", chunks=[{"text": f"{NEEDLE if n == 11 else 'Part'} {n}"} for n in range(20)])
+    with kb.endpoint.answering(picky):
+        kb.work()
+    assert [row[1] for row in kb.rows() if not row[3]] == [11]
+    assert "for passage 11" in kb.dead_letters()[0]["reason"]
 
 
 def test_what_there_was_no_time_for_after_the_passage_at_fault_is_tried_by_another_run(
-    lib: Library, monkeypatch: pytest.MonkeyPatch
+    kb: KnowledgeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lib.put("a", chunks=[{"text": f"{NEEDLE if n == 0 else 'Part'} {n}"} for n in range(20)])
+    kb.put("a", chunks=[{"text": f"{NEEDLE if n == 0 else 'Part'} {n}"} for n in range(20)])
     monkeypatch.setattr(worker, "ASK_SECONDS", 1.0)
 
     def slowly(asked: Json) -> tuple[int, Any]:
         time.sleep(0.2)
         return picky(asked)
 
-    with lib.endpoint.answering(slowly):
-        lib.work(seconds=12)
-        assert (lib.document("a")["status"], lib.dead_letters()) == ("processing", [])
-        lib.work()
-    assert [row[1] for row in lib.rows() if not row[3]] == [0]
-    assert "for passage 0" in lib.dead_letters()[0]["reason"]
+    with kb.endpoint.answering(slowly):
+        kb.work(seconds=12)
+        assert (kb.document("a")["status"], kb.dead_letters()) == ("processing", [])
+        kb.work()
+    assert [row[1] for row in kb.rows() if not row[3]] == [0]
+    assert "for passage 0" in kb.dead_letters()[0]["reason"]
 
 
-def test_an_endpoint_that_takes_fewer_texts_at_once_gets_fewer(lib: Library) -> None:
-    lib.put("a", chunks=[{"text": f"Part {n}"} for n in range(96)])
-    with lib.endpoint.answering(lambda asked: (413, {}) if len(asked["input"]) > 32 else rightly(asked)):
-        lib.embed()
-    assert [len(asked["input"]) for asked in lib.endpoint.asked] == [96, 48, 24, 24, 48, 24, 24]
+def test_an_endpoint_that_takes_fewer_texts_at_once_gets_fewer(kb: KnowledgeClient) -> None:
+    kb.put("a", chunks=[{"text": f"Part {n}"} for n in range(96)])
+    with kb.endpoint.answering(lambda asked: (413, {}) if len(asked["input"]) > 32 else rightly(asked)):
+        kb.embed()
+    assert [len(asked["input"]) for asked in kb.endpoint.asked] == [96, 48, 24, 24, 48, 24, 24]
 
 
-def test_what_stands_several_times_in_what_is_new_is_embedded_once(lib: Library) -> None:
-    lib.batch(*({"name": str(n), "chunks": [{"text": "Footer"}, {"text": "Footer"}]} for n in range(5)))
-    lib.embed()
-    assert lib.endpoint.texts == ["Footer"]
-    assert all(row[3] for row in lib.rows()) and lib.usage()[0]["chunks"] == 1
+def test_what_stands_several_times_in_what_is_new_is_embedded_once(kb: KnowledgeClient) -> None:
+    kb.batch(*({"name": str(n), "chunks": [{"text": "Footer"}, {"text": "Footer"}]} for n in range(5)))
+    kb.embed()
+    assert kb.endpoint.texts == ["Footer"]
+    assert all(row[3] for row in kb.rows()) and kb.usage()[0]["chunks"] == 1
 
 
-def test_what_was_embedded_elsewhere_since_is_taken_over(lib: Library) -> None:
-    lib.put("a", "Same")
-    lib.put("b", "Same")
-    first, second = lib.tasks()
-    lib.work([first])
-    lib.work([second])
-    assert lib.endpoint.texts == ["Same"]
-    assert {d["status"] for d in lib.documents()} == {"embedded"}
+def test_what_was_embedded_elsewhere_since_is_taken_over(kb: KnowledgeClient) -> None:
+    kb.put("a", "Same")
+    kb.put("b", "Same")
+    first, second = kb.tasks()
+    kb.work([first])
+    kb.work([second])
+    assert kb.endpoint.texts == ["Same"]
+    assert {d["status"] for d in kb.documents()} == {"embedded"}
 
 
-def test_putting_a_failed_document_anew_tries_again(lib: Library) -> None:
-    lib.put("bad", NEEDLE)
-    with lib.endpoint.answering(picky):
-        lib.work()
-    assert lib.put("bad", NEEDLE)["status"] == "processing"
-    lib.embed()
-    assert lib.dead_letters() == []
+def test_putting_a_failed_document_anew_tries_again(kb: KnowledgeClient) -> None:
+    kb.put("bad", NEEDLE)
+    with kb.endpoint.answering(picky):
+        kb.work()
+    assert kb.put("bad", NEEDLE)["status"] == "processing"
+    kb.embed()
+    assert kb.dead_letters() == []
 
 
-def test_a_dead_letter_is_tried_again_or_replaced(lib: Library) -> None:
-    lib.put("bad", f"Some {NEEDLE} here")
-    lib.put("worse", f"More {NEEDLE}")
-    with lib.endpoint.answering(picky):
-        lib.work()
-    letters = {letter["document_name"]: letter["id"] for letter in lib.dead_letters()}
-    assert lib.retry(letters["bad"]).status == 202
-    lib.put("worse", "Harmless")
-    lib.embed()
-    assert lib.dead_letters() == []
-    assert [d["status"] for d in lib.documents()] == ["embedded", "embedded"]
-    refused(lib.retry(letters["bad"]), 404)
-    refused(lib.neighbour().retry(letters["worse"]), 404)
+def test_a_dead_letter_is_tried_again_or_replaced(kb: KnowledgeClient) -> None:
+    kb.put("bad", f"Some {NEEDLE} here")
+    kb.put("worse", f"More {NEEDLE}")
+    with kb.endpoint.answering(picky):
+        kb.work()
+    letters = {letter["document_name"]: letter["id"] for letter in kb.dead_letters()}
+    assert kb.retry(letters["bad"]).status == 202
+    kb.put("worse", "Harmless")
+    kb.embed()
+    assert kb.dead_letters() == []
+    assert [d["status"] for d in kb.documents()] == ["embedded", "embedded"]
+    refused(kb.retry(letters["bad"]), 404)
+    refused(kb.neighbour().retry(letters["worse"]), 404)
 
 
-def test_after_an_outage_all_dead_letters_of_a_tenant_are_tried_again_at_once(lib: Library) -> None:
-    neighbour = lib.neighbour()
-    for library, names in ((lib, "abc"), (neighbour, "d")):
+def test_after_an_outage_all_dead_letters_of_a_tenant_are_tried_again_at_once(kb: KnowledgeClient) -> None:
+    neighbour = kb.neighbour()
+    for library, names in ((kb, "abc"), (neighbour, "d")):
         for name in names:
             library.put(name, f"Text {name}")
         with library.endpoint.answering(lambda _: (400, {})):
             library.work()
-    assert lib.retry_all().json == {"message": "3 documents wait to be embedded again."}
+    assert kb.retry_all().json == {"message": "3 documents wait to be embedded again."}
     assert [letter["document_name"] for letter in neighbour.dead_letters()] == ["d"]
-    assert lib.retry_all().json == {"message": "0 documents wait to be embedded again."}
-    lib.embed()
-    assert {document["status"] for document in lib.documents()} == {"embedded"}
+    assert kb.retry_all().json == {"message": "0 documents wait to be embedded again."}
+    kb.embed()
+    assert {document["status"] for document in kb.documents()} == {"embedded"}
 
 
 @pytest.mark.parametrize(
@@ -228,176 +228,176 @@ def test_after_an_outage_all_dead_letters_of_a_tenant_are_tried_again_at_once(li
     ids=lambda value: str(value)[:40],
 )
 def test_whatever_else_the_endpoint_answers_is_named_and_tried_again(
-    lib: Library, status: int, body: Any, reason: str
+    kb: KnowledgeClient, status: int, body: Any, reason: str
 ) -> None:
-    lib.put("a", "One")
-    with lib.endpoint.answering(lambda _: (status, body)):
-        assert lib.work() == []
-    document = lib.document("a")
-    assert (document["status"], lib.rows()) == ("processing", [("a", 0, "model-a", False)])
+    kb.put("a", "One")
+    with kb.endpoint.answering(lambda _: (status, body)):
+        assert kb.work() == []
+    document = kb.document("a")
+    assert (document["status"], kb.rows()) == ("processing", [("a", 0, "model-a", False)])
     assert reason in document["reason"]
-    lib.due()
-    lib.embed()
-    assert (lib.document("a")["status"], lib.document("a")["reason"]) == ("embedded", None)
+    kb.due()
+    kb.embed()
+    assert (kb.document("a")["status"], kb.document("a")["reason"]) == ("embedded", None)
 
 
-def test_an_endpoint_that_cannot_be_reached_is_named(lib: Library) -> None:
-    lib.put("a", "One")
+def test_an_endpoint_that_cannot_be_reached_is_named(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
     with connected(EMBEDDINGS_URL="http://127.0.0.1:1/v1"):
-        lib.work()
-    assert "cannot be reached" in lib.document("a")["reason"]
+        kb.work()
+    assert "cannot be reached" in kb.document("a")["reason"]
 
 
-def waits(lib: Library) -> float:
+def waits(kb: KnowledgeClient) -> float:
     """Seconds until the only task is due."""
     sql = "SELECT extract(EPOCH FROM due_at - now())::float8 FROM app.embedding_tasks WHERE tenant_id = %s"
-    return lib.superuser.execute(sql, (lib.tenant.id,)).fetchall()[0][0]
+    return kb.superuser.execute(sql, (kb.tenant.id,)).fetchall()[0][0]
 
 
-def test_it_waits_longer_each_time_and_gives_up_in_the_end_with_the_reason(lib: Library) -> None:
-    lib.put("a", "One")
+def test_it_waits_longer_each_time_and_gives_up_in_the_end_with_the_reason(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
     seen: list[float] = []
-    with lib.endpoint.answering(lambda _: (500, {})):
+    with kb.endpoint.answering(lambda _: (500, {})):
         for _ in range(MAX_ATTEMPTS):
-            lib.work()
-            seen.append(waits(lib))
-            assert lib.work() == []  # before it is due nothing happens
-            lib.due()
-    assert len(lib.endpoint.asked) == MAX_ATTEMPTS
+            kb.work()
+            seen.append(waits(kb))
+            assert kb.work() == []  # before it is due nothing happens
+            kb.due()
+    assert len(kb.endpoint.asked) == MAX_ATTEMPTS
     assert [round(wait, -1) for wait in seen[:-1]] == [10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900]
-    (letter,) = lib.dead_letters()
+    (letter,) = kb.dead_letters()
     assert (letter["attempts"], letter["reason"]) == (MAX_ATTEMPTS, "The embeddings endpoint answered 500")
-    assert lib.work() == []
-    assert len(lib.endpoint.asked) == MAX_ATTEMPTS
+    assert kb.work() == []
+    assert len(kb.endpoint.asked) == MAX_ATTEMPTS
 
 
-def test_it_waits_as_long_as_it_is_told_to(lib: Library) -> None:
-    lib.put("a", "One")
-    with lib.endpoint.answering(lambda _: (429, {}), **{"Retry-After": "120"}):
-        lib.work()
-    assert 110 < waits(lib) <= 120
+def test_it_waits_as_long_as_it_is_told_to(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    with kb.endpoint.answering(lambda _: (429, {}), **{"Retry-After": "120"}):
+        kb.work()
+    assert 110 < waits(kb) <= 120
 
 
-def test_attempts_that_get_on_do_not_add_up(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_that_get_on_do_not_add_up(kb: KnowledgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long document is embedded in portions, and each that is stored begins the count anew."""
     monkeypatch.setattr(worker, "MAX_TEXTS", 1)
     monkeypatch.setattr(worker, "MAX_ATTEMPTS", 2)
-    lib.put("a", chunks=[{"text": f"Part {n}"} for n in range(6)])
+    kb.put("a", chunks=[{"text": f"Part {n}"} for n in range(6)])
     turns = iter(range(100))
 
     def every_other(asked: Json) -> tuple[int, Any]:
         return rightly(asked) if next(turns) % 2 == 0 else (500, {})
 
-    with lib.endpoint.answering(every_other):
+    with kb.endpoint.answering(every_other):
         for _ in range(6):
-            lib.work()
-            lib.due()
-    lib.embed()
-    assert sorted(set(lib.endpoint.texts)) == [f"Part {n}" for n in range(6)]
-    assert lib.document("a")["status"] == "embedded"
+            kb.work()
+            kb.due()
+    kb.embed()
+    assert sorted(set(kb.endpoint.texts)) == [f"Part {n}" for n in range(6)]
+    assert kb.document("a")["status"] == "embedded"
 
 
-def test_a_document_whose_work_always_dies_is_given_up(lib: Library) -> None:
-    lib.put("a", "One")
-    lib.superuser.execute(
-        "UPDATE app.embedding_tasks SET attempts = %s WHERE tenant_id = %s", (MAX_ATTEMPTS, lib.tenant.id)
+def test_a_document_whose_work_always_dies_is_given_up(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    kb.superuser.execute(
+        "UPDATE app.embedding_tasks SET attempts = %s WHERE tenant_id = %s", (MAX_ATTEMPTS, kb.tenant.id)
     )
-    lib.work()
-    (letter,) = lib.dead_letters()
+    kb.work()
+    (letter,) = kb.dead_letters()
     assert f"ended {MAX_ATTEMPTS} times without a word" in letter["reason"]
-    assert lib.endpoint.asked == []
+    assert kb.endpoint.asked == []
 
 
-def test_what_there_is_no_time_for_is_left_untried(lib: Library) -> None:
-    lib.put("a", "One")
-    lib.work(seconds=15)
-    assert lib.endpoint.asked == []
+def test_what_there_is_no_time_for_is_left_untried(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    kb.work(seconds=15)
+    assert kb.endpoint.asked == []
     sql = "SELECT attempts, queued_at, due_at <= now() FROM app.embedding_tasks WHERE tenant_id = %s"
-    assert lib.superuser.execute(sql, (lib.tenant.id,)).fetchall() == [(0, None, True)]
+    assert kb.superuser.execute(sql, (kb.tenant.id,)).fetchall() == [(0, None, True)]
 
 
-def test_a_message_that_names_nothing_comes_back_alone(lib: Library) -> None:
-    lib.put("a", "One")
-    (good,) = lib.tasks()
-    assert lib.work(["not JSON", good, json.dumps({"tenant_id": "x"})]) == ["m0", "m2"]
-    assert lib.rows() == [("a", 0, "model-a", True)]
+def test_a_message_that_names_nothing_comes_back_alone(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    (good,) = kb.tasks()
+    assert kb.work(["not JSON", good, json.dumps({"tenant_id": "x"})]) == ["m0", "m2"]
+    assert kb.rows() == [("a", 0, "model-a", True)]
 
 
-def test_a_message_about_a_document_that_is_gone_is_done(lib: Library) -> None:
-    lib.put("a", "One")
-    messages = lib.tasks()
-    lib.delete("a")
-    assert lib.work(messages) == []
-    assert lib.endpoint.asked == []
+def test_a_message_about_a_document_that_is_gone_is_done(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    messages = kb.tasks()
+    kb.delete("a")
+    assert kb.work(messages) == []
+    assert kb.endpoint.asked == []
 
 
-def test_when_the_database_is_gone_every_message_comes_back(lib: Library) -> None:
-    lib.put("a", "One")
-    lib.put("b", "Two")
+def test_when_the_database_is_gone_every_message_comes_back(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    kb.put("b", "Two")
     with connected(DATABASE_URL="postgresql://flo_job@127.0.0.1:1/nowhere"):
-        failed = lambda_handler(sqs_event(lib.tasks()), Context(left_ms=120_000))
+        failed = lambda_handler(sqs_event(kb.tasks()), Context(left_ms=120_000))
     assert [f["itemIdentifier"] for f in failed["batchItemFailures"]] == ["m0", "m1"]
-    lib.embed()
+    kb.embed()
 
 
-def test_a_document_that_is_replaced_while_it_is_embedded_keeps_nothing_of_the_old(lib: Library) -> None:
-    lib.put("a", chunks=[{"text": "old"}, {"text": "older"}])
+def test_a_document_that_is_replaced_while_it_is_embedded_keeps_nothing_of_the_old(kb: KnowledgeClient) -> None:
+    kb.put("a", chunks=[{"text": "old"}, {"text": "older"}])
 
     def replaced_meanwhile(asked: Json) -> tuple[int, Any]:
-        lib.make.document(lib.tenant, UUID(lib.base), "a", "new")
+        kb.make.document(kb.tenant, UUID(kb.base), "a", "new")
         return rightly(asked)
 
-    with lib.endpoint.answering(replaced_meanwhile):
-        lib.work()
-    assert [(c["chunk_text"], c["is_embedded"]) for c in lib.chunks("a")] == [("new", False)]
-    assert lib.document("a")["status"] == "processing"
-    lib.embed()
-    assert lib.endpoint.texts == ["old", "older", "new"]
-    assert lib.rows() == [("a", 0, "model-a", True)]
+    with kb.endpoint.answering(replaced_meanwhile):
+        kb.work()
+    assert [(c["chunk_text"], c["is_embedded"]) for c in kb.chunks("a")] == [("new", False)]
+    assert kb.document("a")["status"] == "processing"
+    kb.embed()
+    assert kb.endpoint.texts == ["old", "older", "new"]
+    assert kb.rows() == [("a", 0, "model-a", True)]
 
 
-def test_two_workers_do_not_embed_the_same_document(lib: Library) -> None:
-    lib.put("a", "One")
-    (message,) = lib.tasks()
-    with psycopg.connect(lib.job_url, autocommit=True) as other:
+def test_two_workers_do_not_embed_the_same_document(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    (message,) = kb.tasks()
+    with psycopg.connect(kb.job_url, autocommit=True) as other:
         task = json.loads(message)
         claim = (
             "SELECT count(*) FROM app.claim_embedding(%(tenant_id)s, %(document_id)s, %(embedding_model)s, '1 hour', 8)"
         )
         assert other.execute(claim, task).fetchone() == (1,)
-    assert lib.work([message]) == []
-    assert lib.endpoint.asked == []
+    assert kb.work([message]) == []
+    assert kb.endpoint.asked == []
 
 
-def test_a_long_document_is_embedded_in_portions(lib: Library) -> None:
-    lib.put("a", chunks=[{"text": f"Part {n}"} for n in range(200)])
-    lib.embed()
-    assert [len(asked["input"]) for asked in lib.endpoint.asked] == [96, 96, 8]
-    assert {asked["dimensions"] for asked in lib.endpoint.asked} == {1536}
-    assert lib.about()["total_chunks"] == 200 == sum(chunk["is_embedded"] for chunk in lib.chunks())
+def test_a_long_document_is_embedded_in_portions(kb: KnowledgeClient) -> None:
+    kb.put("a", chunks=[{"text": f"Part {n}"} for n in range(200)])
+    kb.embed()
+    assert [len(asked["input"]) for asked in kb.endpoint.asked] == [96, 96, 8]
+    assert {asked["dimensions"] for asked in kb.endpoint.asked} == {1536}
+    assert kb.about()["total_chunks"] == 200 == sum(chunk["is_embedded"] for chunk in kb.chunks())
 
 
-def test_a_document_of_equal_passages_is_embedded_at_once(lib: Library) -> None:
+def test_a_document_of_equal_passages_is_embedded_at_once(kb: KnowledgeClient) -> None:
     """Each of them would else be looked for among all the others."""
     began = time.monotonic()
-    lib.put("a", chunks=[{"text": "the same"}] * 600)
-    lib.embed()
+    kb.put("a", chunks=[{"text": "the same"}] * 600)
+    kb.embed()
     assert time.monotonic() - began < 10
-    assert lib.endpoint.texts == ["the same"]
-    assert sum(chunk["is_embedded"] for chunk in lib.chunks("a", limit="250")) == 250
+    assert kb.endpoint.texts == ["the same"]
+    assert sum(chunk["is_embedded"] for chunk in kb.chunks("a", limit="250")) == 250
 
 
-def test_what_is_said_of_an_old_text_does_not_touch_the_new_one(lib: Library) -> None:
-    lib.put("a", "old")
+def test_what_is_said_of_an_old_text_does_not_touch_the_new_one(kb: KnowledgeClient) -> None:
+    kb.put("a", "old")
 
     def replaced_then_refused(asked: Json) -> tuple[int, Any]:
-        lib.make.document(lib.tenant, UUID(lib.base), "a", "new")
+        kb.make.document(kb.tenant, UUID(kb.base), "a", "new")
         return 400, {}
 
-    with lib.endpoint.answering(replaced_then_refused):
-        lib.work()
-    assert (lib.document("a")["status"], lib.dead_letters()) == ("processing", [])
-    lib.embed()
+    with kb.endpoint.answering(replaced_then_refused):
+        kb.work()
+    assert (kb.document("a")["status"], kb.dead_letters()) == ("processing", [])
+    kb.embed()
 
 
 @pytest.mark.parametrize("part", [1, 70_000])
@@ -417,31 +417,34 @@ def test_an_answer_that_does_not_end_is_not_waited_for(part: int) -> None:
 
         threading.Thread(target=drip, daemon=True).start()
         began = time.monotonic()
-        with connected(EMBEDDINGS_URL=f"http://127.0.0.1:{port}/v1"), pytest.raises(EndpointBusy, match="does not end"):
+        with (
+            connected(EMBEDDINGS_URL=f"http://127.0.0.1:{port}/v1"),
+            pytest.raises(EndpointBusyError, match="does not end"),
+        ):
             client.embed(["x"], "model-a", 1.0)
         assert time.monotonic() - began < 2
 
 
-def test_a_connection_that_is_closed_just_as_it_is_used_again_is_made_anew(lib: Library) -> None:
+def test_a_connection_that_is_closed_just_as_it_is_used_again_is_made_anew(kb: KnowledgeClient) -> None:
     def closing(asked: Json) -> tuple[int, Any]:
-        asks = len(lib.endpoint.asked)
+        asks = len(kb.endpoint.asked)
         return (HANGS_UP, {}) if asks == 2 else rightly(asked)
 
-    with lib.endpoint.answering(closing):
+    with kb.endpoint.answering(closing):
         for _ in range(2):
             assert client.embed(["One"], "model-a", 2.0).tokens == 1
-    assert len(lib.endpoint.asked) == 3
+    assert len(kb.endpoint.asked) == 3
 
 
-def test_an_endpoint_that_always_hangs_up_is_asked_twice(lib: Library) -> None:
-    with lib.endpoint.answering(lambda _: (HANGS_UP, {})), pytest.raises(EndpointBusy, match="cannot be reached"):
+def test_an_endpoint_that_always_hangs_up_is_asked_twice(kb: KnowledgeClient) -> None:
+    with kb.endpoint.answering(lambda _: (HANGS_UP, {})), pytest.raises(EndpointBusyError, match="cannot be reached"):
         client.embed(["One"], "model-a", 2.0)
-    assert len(lib.endpoint.asked) == 2
+    assert len(kb.endpoint.asked) == 2
 
 
 @pytest.mark.parametrize("key", ["sk-secret\n", "sk-se\ncret"])
 def test_a_key_that_cannot_be_sent_is_told_without_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "embeddings_key", lambda: key)
-    with pytest.raises(EndpointRefuses) as error:
+    with pytest.raises(EndpointRefusedError) as error:
         client.embed(["x"], "model-a", 1.0)
     assert "secret" not in str(error.value) and error.value.__cause__ is None

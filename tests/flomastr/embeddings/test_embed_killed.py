@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from dev.paths import ROOT
-from tests.support.kb_client import Library, sqs_event
+from tests.support.kb_client import KnowledgeClient, sqs_event
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -67,7 +67,7 @@ def runs(job_url: str) -> Generator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def killed_at(process: subprocess.Popen[str], step: int, library: Library) -> bool:
+def killed_at(process: subprocess.Popen[str], step: int, library: KnowledgeClient) -> bool:
     assert process.stdin and process.stdout
     print(json.dumps([step, sqs_event(library.tasks())]), file=process.stdin, flush=True)
     ended = int(process.stdout.readline())
@@ -75,20 +75,20 @@ def killed_at(process: subprocess.Popen[str], step: int, library: Library) -> bo
     return ended != 0
 
 
-def test_killed_at_every_step_and_run_again_each_passage_has_its_vector_once(lib: Library) -> None:
-    with runs(lib.job_url) as process:
+def test_killed_at_every_step_and_run_again_each_passage_has_its_vector_once(kb: KnowledgeClient) -> None:
+    with runs(kb.job_url) as process:
         step, killed = 0, True
         while killed:
             step += 1
-            lib.put("a", chunks=[{"text": f"Round {step}, part {n}"} for n in range(3)])
-            lib.put("b", f"Round {step}, alone")
-            killed = killed_at(process, step, lib)
-            before = {row for row in lib.rows() if row[3]}
-            assert {("a", n, "model-a") for n in range(3)} | {("b", 0, "model-a")} == {row[:3] for row in lib.rows()}
-            lib.due()
-            lib.embed()
-            assert lib.rows() == [*(("a", n, "model-a", True) for n in range(3)), ("b", 0, "model-a", True)]
-            assert before <= set(lib.rows())
+            kb.put("a", chunks=[{"text": f"Round {step}, part {n}"} for n in range(3)])
+            kb.put("b", f"Round {step}, alone")
+            killed = killed_at(process, step, kb)
+            before = {row for row in kb.rows() if row[3]}
+            assert {("a", n, "model-a") for n in range(3)} | {("b", 0, "model-a")} == {row[:3] for row in kb.rows()}
+            kb.due()
+            kb.embed()
+            assert kb.rows() == [*(("a", n, "model-a", True) for n in range(3)), ("b", 0, "model-a", True)]
+            assert before <= set(kb.rows())
         assert step > 10
-    assert lib.about()["total_chunks"] == 4
-    assert lib.dead_letters() == []
+    assert kb.about()["total_chunks"] == 4
+    assert kb.dead_letters() == []

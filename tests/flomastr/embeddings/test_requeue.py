@@ -16,7 +16,7 @@ from flomastr.embeddings.queue import Task, client
 from functions.requeue.handler import lambda_handler
 from tests.support.connected import connected
 from tests.support.events import Context
-from tests.support.kb_client import Library
+from tests.support.kb_client import KnowledgeClient
 from tests.support.s3 import Bucket
 
 
@@ -55,103 +55,103 @@ def quiet(superuser: psycopg.Connection[Any]) -> None:
     superuser.execute("UPDATE app.embedding_tasks SET status = 'embedded' WHERE status = 'processing'")
 
 
-def requeued(lib: Library) -> int:
-    with connected(DATABASE_URL=lib.job_url):
+def requeued(kb: KnowledgeClient) -> int:
+    with connected(DATABASE_URL=kb.job_url):
         done = lambda_handler({}, Context(left_ms=120_000))
     assert done["state"] == "done"
     return done.get("messages_sent", 0)
 
 
-def aged(lib: Library, minutes: int) -> None:
-    lib.superuser.execute(
+def aged(kb: KnowledgeClient, minutes: int) -> None:
+    kb.superuser.execute(
         "UPDATE app.embedding_tasks SET queued_at = queued_at - %s * interval '1 minute' WHERE tenant_id = %s",
-        (minutes, lib.tenant.id),
+        (minutes, kb.tenant.id),
     )
 
 
-def test_what_is_written_is_told_to_the_queue_and_what_needs_nothing_is_not(lib: Library, queue: Queue) -> None:
-    lib.put("a", "One")
+def test_what_is_written_is_told_to_the_queue_and_what_needs_nothing_is_not(kb: KnowledgeClient, queue: Queue) -> None:
+    kb.put("a", "One")
     messages = queue.messages()
-    assert messages == [json.dumps(json.loads(body), separators=(",", ":")) for body in lib.tasks()]
-    lib.work(messages)
-    lib.put("a", "One", title="A title")
+    assert messages == [json.dumps(json.loads(body), separators=(",", ":")) for body in kb.tasks()]
+    kb.work(messages)
+    kb.put("a", "One", title="A title")
     assert queue.messages() == []
-    lib.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(25)))
+    kb.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(25)))
     assert len(queue.messages()) == 25
 
 
 def test_what_has_a_message_on_its_way_is_not_sent_again_until_that_must_be_lost(
-    lib: Library, queue: Queue, quiet: None
+    kb: KnowledgeClient, queue: Queue, quiet: None
 ) -> None:
-    lib.put("a", "One")
+    kb.put("a", "One")
     assert len(queue.messages()) == 1  # and is lost
-    aged(lib, 14)
-    assert requeued(lib) == 0
-    aged(lib, 2)
-    assert requeued(lib) == 1
-    assert requeued(lib) == 0
-    lib.work(queue.messages())
-    assert lib.document("a")["status"] == "embedded"
+    aged(kb, 14)
+    assert requeued(kb) == 0
+    aged(kb, 2)
+    assert requeued(kb) == 1
+    assert requeued(kb) == 0
+    kb.work(queue.messages())
+    assert kb.document("a")["status"] == "embedded"
 
 
-def test_what_was_put_off_is_sent_when_it_is_due(lib: Library, queue: Queue, quiet: None) -> None:
-    lib.put("a", "One")
-    with lib.endpoint.answering(lambda _: (500, {})):
-        lib.work(queue.messages())
-    assert requeued(lib) == 0
-    lib.due()
-    assert requeued(lib) == 1
+def test_what_was_put_off_is_sent_when_it_is_due(kb: KnowledgeClient, queue: Queue, quiet: None) -> None:
+    kb.put("a", "One")
+    with kb.endpoint.answering(lambda _: (500, {})):
+        kb.work(queue.messages())
+    assert requeued(kb) == 0
+    kb.due()
+    assert requeued(kb) == 1
 
 
-def test_a_new_model_is_sent_for_every_document(lib: Library, queue: Queue, quiet: None) -> None:
-    lib.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(12)))
-    lib.work(queue.messages())
-    lib.models("POST", body={"embedding_model": "model-b"})
+def test_a_new_model_is_sent_for_every_document(kb: KnowledgeClient, queue: Queue, quiet: None) -> None:
+    kb.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(12)))
+    kb.work(queue.messages())
+    kb.models("POST", body={"embedding_model": "model-b"})
     assert queue.messages() == []
-    assert requeued(lib) == 12
+    assert requeued(kb) == 12
     messages = queue.messages()
     assert {json.loads(body)["embedding_model"] for body in messages} == {"model-b"}
-    assert lib.work(messages) == []
-    assert lib.models().json[1]["embedded"] == 12
+    assert kb.work(messages) == []
+    assert kb.models().json[1]["embedded"] == 12
 
 
 def test_what_a_worker_that_died_had_claimed_is_sent_when_its_time_is_over(
-    lib: Library, queue: Queue, quiet: None
+    kb: KnowledgeClient, queue: Queue, quiet: None
 ) -> None:
-    lib.put("a", "One")
+    kb.put("a", "One")
     (message,) = queue.messages()
     claim = "SELECT app.claim_embedding(%(tenant_id)s, %(document_id)s, %(embedding_model)s, '10 minutes', 8)"
-    lib.superuser.execute(claim, json.loads(message))
-    aged(lib, 16)
-    assert requeued(lib) == 0
-    lib.due()
-    assert requeued(lib) == 1
-    assert lib.work(queue.messages()) == []
-    assert lib.document("a")["status"] == "embedded"
+    kb.superuser.execute(claim, json.loads(message))
+    aged(kb, 16)
+    assert requeued(kb) == 0
+    kb.due()
+    assert requeued(kb) == 1
+    assert kb.work(queue.messages()) == []
+    assert kb.document("a")["status"] == "embedded"
 
 
-def test_a_queue_that_cannot_be_reached_loses_nothing(lib: Library, bucket: Bucket, quiet: None) -> None:
-    assert lib.put("a", "One")["status"] == "processing"
-    assert requeued(lib) == 0
-    aged(lib, 16)
-    assert requeued(lib) == requeued(lib) == 0  # tried each time, in vain
-    lib.work()
-    assert lib.document("a")["status"] == "embedded"
+def test_a_queue_that_cannot_be_reached_loses_nothing(kb: KnowledgeClient, bucket: Bucket, quiet: None) -> None:
+    assert kb.put("a", "One")["status"] == "processing"
+    assert requeued(kb) == 0
+    aged(kb, 16)
+    assert requeued(kb) == requeued(kb) == 0  # tried each time, in vain
+    kb.work()
+    assert kb.document("a")["status"] == "embedded"
 
 
-def test_a_retried_dead_letter_is_told_to_the_queue(lib: Library, queue: Queue) -> None:
-    lib.put("bad", "One")
-    with lib.endpoint.answering(lambda _: (400, {})):
-        lib.work(queue.messages())
-    assert lib.retry(lib.dead_letters()[0]["id"]).status == 202
-    assert lib.work(queue.messages()) == []
-    assert lib.document("bad")["status"] == "embedded"
+def test_a_retried_dead_letter_is_told_to_the_queue(kb: KnowledgeClient, queue: Queue) -> None:
+    kb.put("bad", "One")
+    with kb.endpoint.answering(lambda _: (400, {})):
+        kb.work(queue.messages())
+    assert kb.retry(kb.dead_letters()[0]["id"]).status == 202
+    assert kb.work(queue.messages()) == []
+    assert kb.document("bad")["status"] == "embedded"
 
 
 def test_no_tenant_stands_before_all_others(
-    lib: Library, queue: Queue, quiet: None, monkeypatch: pytest.MonkeyPatch
+    kb: KnowledgeClient, queue: Queue, quiet: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many, few = lib, lib.neighbour()
+    many, few = kb, kb.neighbour()
     many.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(20)))
     few.put("one", "Small tenant")
     groups = [message["Attributes"]["MessageGroupId"] for message in queue.received()]
@@ -159,17 +159,17 @@ def test_no_tenant_stands_before_all_others(
     aged(many, 20)
     aged(few, 16)
     monkeypatch.setattr(requeue_job, "BATCH", 4)
-    assert requeued(lib) == 21
+    assert requeued(kb) == 21
     sent = [json.loads(body)["tenant_id"] for body in queue.messages()]
     assert str(few.tenant.id) in sent[:4]
 
 
 def test_a_thousand_that_are_due_are_sent_and_a_queue_that_takes_none_is_asked_once(
-    lib: Library, queue: Queue, quiet: None, monkeypatch: pytest.MonkeyPatch
+    kb: KnowledgeClient, queue: Queue, quiet: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = lib.put("a", "One")["id"]
-    lib.work(queue.messages())
-    lib.superuser.execute(
+    document = kb.put("a", "One")["id"]
+    kb.work(queue.messages())
+    kb.superuser.execute(
         "WITH d AS (INSERT INTO app.documents (tenant_id, knowledge_base_id, name, content_type, content_hash, chunker)"
         "  SELECT tenant_id, knowledge_base_id, 'n' || n, 'text', content_hash, chunker FROM app.documents,"
         "  generate_series(1, 1000) AS n WHERE id = %s RETURNING *)"
@@ -186,7 +186,7 @@ def test_a_thousand_that_are_due_are_sent_and_a_queue_that_takes_none_is_asked_o
             return False
 
         patch.setattr(embed_queue, "took", takes_none)
-        assert requeued(lib) == 0
+        assert requeued(kb) == 0
         assert asked == [10]
-    assert requeued(lib) == 1000
-    assert requeued(lib) == 0
+    assert requeued(kb) == 1000
+    assert requeued(kb) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.embeddings_endpoint import Endpoint
 from tests.support.factories import Factory
-from tests.support.kb_client import Library, library
+from tests.support.kb_client import KnowledgeClient, library
 
 
 @pytest.fixture
@@ -18,5 +18,5 @@ def endpoint(embeddings: Endpoint) -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def lib(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> Library:
+def kb(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> KnowledgeClient:
     return library(make, superuser, endpoint, job_url)

@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.database.access import ENTER, Entry
+from flomastr.database.access import AUTHORIZE, AccessRequest
 from flomastr.database.session import Database
 from flomastr.knowledge.chunking import CAPACITY, CHUNKER, chunks_of_markdown
 from flomastr.knowledge.documents import delete, store
 from flomastr.knowledge.ingest import NewDocument, cut
 from functions.documents.handler import lambda_handler as documents
 from functions.knowledge_bases.handler import lambda_handler as bases
-from tests.support.kb_client import Library
+from tests.support.kb_client import KnowledgeClient
 from tests.support.problems import refused
 
 GUIDE = """# Refunds
@@ -33,29 +33,29 @@ def long(paragraphs: int, first: int = 0) -> str:
     return "\n\n".join(f"Paragraph {n}. {WORDS * 20}" for n in range(first, first + paragraphs))
 
 
-def counts(lib: Library) -> tuple[int, int]:
-    about = lib.about()
+def counts(kb: KnowledgeClient) -> tuple[int, int]:
+    about = kb.about()
     return about["document_count"], about["total_chunks"]
 
 
-def test_a_document_is_put_read_listed_and_deleted(lib: Library) -> None:
-    put = lib.put("refunds.md", GUIDE, content_type="markdown", title="Refunds", metadata={"language": "en"})
+def test_a_document_is_put_read_listed_and_deleted(kb: KnowledgeClient) -> None:
+    put = kb.put("refunds.md", GUIDE, content_type="markdown", title="Refunds", metadata={"language": "en"})
     assert (put["status"], put["chunk_count"], put["metadata"]) == ("processing", 1, {"language": "en"})
-    lib.embed()
-    document = lib.document("refunds.md")
+    kb.embed()
+    document = kb.document("refunds.md")
     assert document == put | {"status": "embedded", "content": GUIDE}
-    assert lib.documents() == [put | {"status": "embedded"}]
-    assert lib.documents(status="processing") == []
-    assert lib.delete("refunds.md").status == 200
-    assert lib.documents() == lib.chunks() == lib.rows() == []
-    refused(lib.delete("refunds.md"), 404)
+    assert kb.documents() == [put | {"status": "embedded"}]
+    assert kb.documents(status="processing") == []
+    assert kb.delete("refunds.md").status == 200
+    assert kb.documents() == kb.chunks() == kb.rows() == []
+    refused(kb.delete("refunds.md"), 404)
 
 
-def test_every_passage_says_where_it_stands_and_under_which_headings(lib: Library) -> None:
+def test_every_passage_says_where_it_stands_and_under_which_headings(kb: KnowledgeClient) -> None:
     sections = "\n\n".join(f"## Part {n} \N{GRINNING FACE}\n\n{WORDS * 30}" for n in range(4))
     content = f"# Über uns\n\n```\n# no heading\n```\n\n{sections}"
-    lib.put("guide.md", content, content_type="markdown")
-    chunks = lib.chunks("guide.md")
+    kb.put("guide.md", content, content_type="markdown")
+    chunks = kb.chunks("guide.md")
     assert len(chunks) >= 4
     assert all(content[chunk["start"] : chunk["end"]] == chunk["chunk_text"] for chunk in chunks)
     assert [chunk["chunk_index"] for chunk in chunks] == list(range(len(chunks)))
@@ -84,84 +84,84 @@ def test_headings_are_those_of_markdown(content: str, headings: list[list[str]])
     assert [chunk.headings for chunk in chunks][-1:] == headings
 
 
-def test_of_a_page_its_text_is_kept_without_scripts(lib: Library) -> None:
+def test_of_a_page_its_text_is_kept_without_scripts(kb: KnowledgeClient) -> None:
     page = "<html><head><script>alert(1)</script></head><body><h1>Refunds</h1><p>Thirty days</p></body></html>"
-    lib.put("page.html", page, content_type="html")
-    content = lib.document("page.html")["content"]
+    kb.put("page.html", page, content_type="html")
+    content = kb.document("page.html")["content"]
     assert "alert" not in content
-    (chunk,) = lib.chunks("page.html")
+    (chunk,) = kb.chunks("page.html")
     assert content[chunk["start"] : chunk["end"]] == chunk["chunk_text"] == "# Refunds\n\nThirty days"
     assert chunk["chunk_metadata"] == {"headings": ["Refunds"]}
 
 
-def test_passages_may_come_ready_made(lib: Library) -> None:
-    lib.put("faq", chunks=[{"text": "One"}, {"text": "Two", "metadata": {"page": 7}}], metadata={"source": "crm"})
-    assert lib.document("faq")["content"] is None
-    metadata = [(chunk["chunk_text"], chunk["chunk_metadata"]) for chunk in lib.chunks("faq")]
+def test_passages_may_come_ready_made(kb: KnowledgeClient) -> None:
+    kb.put("faq", chunks=[{"text": "One"}, {"text": "Two", "metadata": {"page": 7}}], metadata={"source": "crm"})
+    assert kb.document("faq")["content"] is None
+    metadata = [(chunk["chunk_text"], chunk["chunk_metadata"]) for chunk in kb.chunks("faq")]
     assert metadata == [("One", {"source": "crm"}), ("Two", {"source": "crm", "page": 7})]
 
 
-def test_a_title_costs_no_call_and_leaves_every_passage_as_it_is(lib: Library) -> None:
-    lib.put("a", long(3))
-    lib.embed()
-    before, asked = lib.chunks(include_vectors="true"), len(lib.endpoint.asked)
-    assert lib.put("a", long(3), title="A new title")["title"] == "A new title"
-    assert lib.work() == []
-    assert lib.chunks(include_vectors="true") == before
-    assert len(lib.endpoint.asked) == asked
+def test_a_title_costs_no_call_and_leaves_every_passage_as_it_is(kb: KnowledgeClient) -> None:
+    kb.put("a", long(3))
+    kb.embed()
+    before, asked = kb.chunks(include_vectors="true"), len(kb.endpoint.asked)
+    assert kb.put("a", long(3), title="A new title")["title"] == "A new title"
+    assert kb.work() == []
+    assert kb.chunks(include_vectors="true") == before
+    assert len(kb.endpoint.asked) == asked
 
 
-def test_metadata_change_without_a_call(lib: Library) -> None:
-    lib.put("a", long(2), metadata={"team": "north"})
-    lib.embed()
-    asked = len(lib.endpoint.asked)
-    assert lib.put("a", long(2), metadata={"team": "south"})["status"] == "embedded"
-    assert {chunk["chunk_metadata"]["team"] for chunk in lib.chunks()} == {"south"}
-    assert len(lib.endpoint.asked) == asked
+def test_metadata_change_without_a_call(kb: KnowledgeClient) -> None:
+    kb.put("a", long(2), metadata={"team": "north"})
+    kb.embed()
+    asked = len(kb.endpoint.asked)
+    assert kb.put("a", long(2), metadata={"team": "south"})["status"] == "embedded"
+    assert {chunk["chunk_metadata"]["team"] for chunk in kb.chunks()} == {"south"}
+    assert len(kb.endpoint.asked) == asked
 
 
-def test_only_what_is_new_is_embedded_wherever_the_rest_moves(lib: Library) -> None:
-    lib.put("a", chunks=[{"text": text} for text in ("one", "two", "three", "two")])
-    lib.embed()
-    assert lib.endpoint.texts == ["one", "two", "three"]
-    ids = {(chunk["chunk_text"], chunk["id"]) for chunk in lib.chunks("a")}
-    lib.endpoint.asked.clear()
-    lib.put("a", chunks=[{"text": text} for text in ("zero", "two", "one", "two")])
-    lib.embed()
-    assert lib.endpoint.texts == ["zero"]
-    chunks = lib.chunks("a")
+def test_only_what_is_new_is_embedded_wherever_the_rest_moves(kb: KnowledgeClient) -> None:
+    kb.put("a", chunks=[{"text": text} for text in ("one", "two", "three", "two")])
+    kb.embed()
+    assert kb.endpoint.texts == ["one", "two", "three"]
+    ids = {(chunk["chunk_text"], chunk["id"]) for chunk in kb.chunks("a")}
+    kb.endpoint.asked.clear()
+    kb.put("a", chunks=[{"text": text} for text in ("zero", "two", "one", "two")])
+    kb.embed()
+    assert kb.endpoint.texts == ["zero"]
+    chunks = kb.chunks("a")
     assert [chunk["chunk_text"] for chunk in chunks] == ["zero", "two", "one", "two"]
     assert len(ids & {(chunk["chunk_text"], chunk["id"]) for chunk in chunks}) == 3
     assert all(chunk["is_embedded"] for chunk in chunks)
 
 
-def test_text_that_the_tenant_has_elsewhere_takes_over_its_vector(lib: Library) -> None:
+def test_text_that_the_tenant_has_elsewhere_takes_over_its_vector(kb: KnowledgeClient) -> None:
     """And not that of another tenant."""
-    lib.put("a", "Shared text")
-    lib.embed()
-    lib.endpoint.asked.clear()
-    assert lib.other_base().put("b", "Shared text")["status"] == "embedded"
-    neighbour = lib.neighbour()
+    kb.put("a", "Shared text")
+    kb.embed()
+    kb.endpoint.asked.clear()
+    assert kb.other_base().put("b", "Shared text")["status"] == "embedded"
+    neighbour = kb.neighbour()
     assert neighbour.put("c", "Shared text")["status"] == "processing"
     neighbour.embed()
-    assert lib.endpoint.texts == ["Shared text"]
+    assert kb.endpoint.texts == ["Shared text"]
 
 
-def test_the_same_document_again_changes_nothing(lib: Library) -> None:
-    first = lib.put("a", GUIDE, content_type="markdown")
-    updated = lib.about()["last_updated"]
-    assert lib.put("a", GUIDE, content_type="markdown") == first
-    assert lib.about()["last_updated"] == updated
+def test_the_same_document_again_changes_nothing(kb: KnowledgeClient) -> None:
+    first = kb.put("a", GUIDE, content_type="markdown")
+    updated = kb.about()["last_updated"]
+    assert kb.put("a", GUIDE, content_type="markdown") == first
+    assert kb.about()["last_updated"] == updated
 
 
-def test_a_batch_is_stored_whole_or_not_at_all(lib: Library) -> None:
+def test_a_batch_is_stored_whole_or_not_at_all(kb: KnowledgeClient) -> None:
     good = [{"name": f"d{n}", "content": f"Text {n}"} for n in range(100)]
-    assert [document["name"] for document in lib.batch(*good).json["documents"]] == [d["name"] for d in good]
-    assert counts(lib) == (100, 100)
-    refused(lib.batch({"name": "new", "content": "x"}, {"name": "a/b", "content": "x"}), 422, "body.documents.1.name")
-    assert counts(lib) == (100, 100)
-    answer = lib.batch(*good[:2], headers={"idempotency-key": "k"})
-    assert lib.batch(*good[:2], headers={"idempotency-key": "k"}).json == answer.json
+    assert [document["name"] for document in kb.batch(*good).json["documents"]] == [d["name"] for d in good]
+    assert counts(kb) == (100, 100)
+    refused(kb.batch({"name": "new", "content": "x"}, {"name": "a/b", "content": "x"}), 422, "body.documents.1.name")
+    assert counts(kb) == (100, 100)
+    answer = kb.batch(*good[:2], headers={"idempotency-key": "k"})
+    assert kb.batch(*good[:2], headers={"idempotency-key": "k"}).json == answer.json
 
 
 @pytest.mark.parametrize(
@@ -186,22 +186,22 @@ def test_a_batch_is_stored_whole_or_not_at_all(lib: Library) -> None:
     ],
     ids=lambda value: None if isinstance(value, str) else str(value)[:40],
 )
-def test_what_cannot_be_a_document_is_told_by_field(lib: Library, body: dict[str, Any], field: str) -> None:
-    refused(lib.sends("a", **body), 422, field)
-    assert lib.documents() == []
+def test_what_cannot_be_a_document_is_told_by_field(kb: KnowledgeClient, body: dict[str, Any], field: str) -> None:
+    refused(kb.sends("a", **body), 422, field)
+    assert kb.documents() == []
 
 
-def test_what_is_too_much_at_once_is_told(lib: Library) -> None:
-    refused(lib.batch({"name": "a", "content": "x"}, {"name": "a", "content": "y"}), 422, "body")
+def test_what_is_too_much_at_once_is_told(kb: KnowledgeClient) -> None:
+    refused(kb.batch({"name": "a", "content": "x"}, {"name": "a", "content": "y"}), 422, "body")
     heavy = [{"name": str(n), "content": "x" * 400_000} for n in range(3)]
-    refused(lib.batch(*heavy), 422, "body")
+    refused(kb.batch(*heavy), 422, "body")
     many = [{"name": str(n), "chunks": [{"text": "x"}] * 400} for n in range(2)]
-    refused(lib.batch(*many), 422, "body.documents")
+    refused(kb.batch(*many), 422, "body.documents")
     deep = {"name": "b", "content": "<div>" * 5000 + "lost", "content_type": "html"}
-    refused(lib.batch({"name": "a", "content": "x"}, deep), 422, "body.documents.1.content")
+    refused(kb.batch({"name": "a", "content": "x"}, deep), 422, "body.documents.1.content")
     for name in (".", "..", "a%00b"):
-        assert lib.sends(name, "x").status == 422
-    assert counts(lib) == (0, 0)
+        assert kb.sends(name, "x").status == 422
+    assert counts(kb) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_what_is_too_much_at_once_is_told(lib: Library) -> None:
     ],
     ids=lambda value: str(value)[:12],
 )
-def test_a_page_that_is_made_to_take_long_does_not(lib: Library, content: str, content_type: str) -> None:
+def test_a_page_that_is_made_to_take_long_does_not(kb: KnowledgeClient, content: str, content_type: str) -> None:
     began = time.monotonic()
-    assert lib.sends("a", content, content_type=content_type).status in (200, 422)
+    assert kb.sends("a", content, content_type=content_type).status in (200, 422)
     assert time.monotonic() - began < 4
 
 
@@ -226,102 +226,102 @@ def test_the_chunker_is_named_as_it_is_pinned() -> None:
     assert named == {package: version(package) for package in named}
 
 
-def test_the_largest_document_is_taken_in_time(lib: Library) -> None:
+def test_the_largest_document_is_taken_in_time(kb: KnowledgeClient) -> None:
     content = (long(500) + "x" * 500_000)[:500_000]
-    put = lib.put("large", content)
+    put = kb.put("large", content)
     assert put["chunk_count"] >= 500_000 // CAPACITY
-    assert counts(lib) == (1, put["chunk_count"])
+    assert counts(kb) == (1, put["chunk_count"])
 
 
-def test_a_document_of_which_nothing_can_be_seen_is_there_and_is_found_by_nothing(lib: Library) -> None:
-    assert (lib.put("blank", " \n ")["status"], counts(lib)) == ("embedded", (1, 0))
-    assert lib.find("anything") == []
+def test_a_document_of_which_nothing_can_be_seen_is_there_and_is_found_by_nothing(kb: KnowledgeClient) -> None:
+    assert (kb.put("blank", " \n ")["status"], counts(kb)) == ("embedded", (1, 0))
+    assert kb.find("anything") == []
 
 
-def test_a_write_may_demand_the_state_that_it_knows(lib: Library) -> None:
-    first = lib.sends("a", "One")
-    refused(lib.sends("b", "x", headers={"if-match": first.headers["etag"]}), 412)
-    second = lib.sends("a", "Two", headers={"if-match": first.headers["etag"]})
+def test_a_write_may_demand_the_state_that_it_knows(kb: KnowledgeClient) -> None:
+    first = kb.sends("a", "One")
+    refused(kb.sends("b", "x", headers={"if-match": first.headers["etag"]}), 412)
+    second = kb.sends("a", "Two", headers={"if-match": first.headers["etag"]})
     assert second.status == 200
-    refused(lib.sends("a", "Three", headers={"if-match": first.headers["etag"]}), 412)
-    refused(lib.sends("b", "x", headers={"if-match": "*"}), 412)
-    refused(lib.sends("a", "Three", headers={"if-none-match": "*"}), 412)
-    refused(lib.sends("a", "Three", headers={"if-none-match": second.headers["etag"]}), 422, "header.if-none-match")
-    assert lib.sends("b", "x", headers={"if-none-match": "*"}).status == 200
-    lib.delete("b")
-    lib.embed()  # which is news to who reads, and no change that who writes has missed
-    path = f"{lib.path}/documents/a"
-    assert lib.ask(documents, "GET", path, headers={"if-none-match": second.headers["etag"]}).status == 200
-    known = lib.ask(documents, "GET", path).headers["etag"]
-    assert lib.ask(documents, "GET", path, headers={"if-none-match": known}).status == 304
-    assert lib.sends("a", "Three", headers={"if-match": second.headers["etag"]}).status == 200
+    refused(kb.sends("a", "Three", headers={"if-match": first.headers["etag"]}), 412)
+    refused(kb.sends("b", "x", headers={"if-match": "*"}), 412)
+    refused(kb.sends("a", "Three", headers={"if-none-match": "*"}), 412)
+    refused(kb.sends("a", "Three", headers={"if-none-match": second.headers["etag"]}), 422, "header.if-none-match")
+    assert kb.sends("b", "x", headers={"if-none-match": "*"}).status == 200
+    kb.delete("b")
+    kb.embed()  # which is news to who reads, and no change that who writes has missed
+    path = f"{kb.path}/documents/a"
+    assert kb.ask(documents, "GET", path, headers={"if-none-match": second.headers["etag"]}).status == 200
+    known = kb.ask(documents, "GET", path).headers["etag"]
+    assert kb.ask(documents, "GET", path, headers={"if-none-match": known}).status == 304
+    assert kb.sends("a", "Three", headers={"if-match": second.headers["etag"]}).status == 200
 
 
-def test_counts_are_exact_after_whatever_happened(lib: Library, superuser: psycopg.Connection[Any]) -> None:
+def test_counts_are_exact_after_whatever_happened(kb: KnowledgeClient, superuser: psycopg.Connection[Any]) -> None:
     def exact() -> tuple[int, int]:
         row = superuser.execute(
             "SELECT count(*), (SELECT count(*) FROM app.chunks WHERE knowledge_base_id = %s)::int"
             " FROM app.documents WHERE knowledge_base_id = %s",
-            (lib.base, lib.base),
+            (kb.base, kb.base),
         ).fetchone()
         return row  # pyright: ignore[reportReturnType]
 
-    lib.batch(*({"name": str(n), "content": long(n)} for n in range(1, 5)))
-    assert counts(lib) == exact() == (4, lib.about()["total_chunks"])
-    lib.put("1", long(6))
-    lib.put("2", "short")
-    lib.delete("3")
-    assert counts(lib) == exact()
+    kb.batch(*({"name": str(n), "content": long(n)} for n in range(1, 5)))
+    assert counts(kb) == exact() == (4, kb.about()["total_chunks"])
+    kb.put("1", long(6))
+    kb.put("2", "short")
+    kb.delete("3")
+    assert counts(kb) == exact()
     terms = "SELECT count(*) FROM app.term_counts WHERE knowledge_base_id = %s"
-    assert superuser.execute(terms, (lib.base,)).fetchone() != (0,)
+    assert superuser.execute(terms, (kb.base,)).fetchone() != (0,)
     for name in ("1", "2", "4"):
-        lib.delete(name)
-    assert counts(lib) == exact() == (0, 0)
-    assert superuser.execute(terms, (lib.base,)).fetchone() == (0,)
+        kb.delete(name)
+    assert counts(kb) == exact() == (0, 0)
+    assert superuser.execute(terms, (kb.base,)).fetchone() == (0,)
 
 
-def test_many_who_write_at_once_lose_no_count(lib: Library, direct_url: str) -> None:
-    entry = Entry(lib.tenant.owner, None, "knowledge:write")
-    queries = [store(lib.about()["id"], [cut(str(n % 10), NewDocument(content=long(1 + n % 3, n)))]) for n in range(40)]
-    queries += [delete(lib.about()["id"], str(n), None) for n in range(5)]  # pyright: ignore[reportArgumentType]
+def test_many_who_write_at_once_lose_no_count(kb: KnowledgeClient, direct_url: str) -> None:
+    entry = AccessRequest(kb.tenant.owner, None, "knowledge:write")
+    queries = [store(kb.about()["id"], [cut(str(n % 10), NewDocument(content=long(1 + n % 3, n)))]) for n in range(40)]
+    queries += [delete(kb.about()["id"], str(n), None) for n in range(5)]  # pyright: ignore[reportArgumentType]
 
     def send(query: Any) -> None:
         with psycopg.connect(direct_url) as conn:
-            conn.execute(ENTER, entry.params(Database(entry).deadline))
+            conn.execute(AUTHORIZE, entry.params(Database(entry).deadline))
             conn.execute(query.sql, query.params)
 
     with ThreadPoolExecutor(12) as threads:
         list(threads.map(send, queries))
-    listed, chunks = lib.documents(limit="250"), lib.chunks()
-    assert counts(lib) == (len(listed), len(chunks)) == (len(listed), sum(d["chunk_count"] for d in listed))
+    listed, chunks = kb.documents(limit="250"), kb.chunks()
+    assert counts(kb) == (len(listed), len(chunks)) == (len(listed), sum(d["chunk_count"] for d in listed))
     for document in listed:
         indexes = [chunk["chunk_index"] for chunk in chunks if chunk["document_name"] == document["name"]]
         assert indexes == list(range(document["chunk_count"]))
 
 
-def test_a_base_goes_with_all_that_is_in_it(lib: Library, superuser: psycopg.Connection[Any]) -> None:
-    lib.batch(*({"name": str(n), "content": long(2)} for n in range(3)))
-    lib.embed()
-    assert lib.ask(bases, "DELETE", lib.path).status == 200
+def test_a_base_goes_with_all_that_is_in_it(kb: KnowledgeClient, superuser: psycopg.Connection[Any]) -> None:
+    kb.batch(*({"name": str(n), "content": long(2)} for n in range(3)))
+    kb.embed()
+    assert kb.ask(bases, "DELETE", kb.path).status == 200
     for table in ("documents", "chunks", "embeddings", "embedding_tasks", "term_counts", "knowledge_base_models"):
-        left = superuser.execute(f"SELECT count(*) FROM app.{table} WHERE knowledge_base_id = %s", (lib.base,))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        left = superuser.execute(f"SELECT count(*) FROM app.{table} WHERE knowledge_base_id = %s", (kb.base,))  # pyright: ignore[reportArgumentType, reportCallIssue]
         assert left.fetchone() == (0,), table
 
 
-def test_what_is_under_a_hold_is_neither_deleted_nor_written_over_and_takes_more(lib: Library) -> None:
-    lib.put("a", "Evidence")
-    hold = lib.make.hold(lib.tenant)
-    for answer in (lib.delete("a"), lib.sends("a", "Nothing to see"), lib.ask(bases, "DELETE", lib.path)):
+def test_what_is_under_a_hold_is_neither_deleted_nor_written_over_and_takes_more(kb: KnowledgeClient) -> None:
+    kb.put("a", "Evidence")
+    hold = kb.make.hold(kb.tenant)
+    for answer in (kb.delete("a"), kb.sends("a", "Nothing to see"), kb.ask(bases, "DELETE", kb.path)):
         refused(answer, 409)
         assert answer.json["code"] == "legal_hold"
-    assert lib.document("a")["content"] == "Evidence"
-    refused(lib.sends("a", "Evidence", title="Exhibit"), 409)
-    refused(lib.ask(bases, "PUT", lib.path, body={"description": "Nothing"}), 409)
-    assert lib.sends("a", "Evidence").status == 200
-    assert lib.put("b", "More")["name"] == "b"
-    lib.make.within(
-        lib.tenant.id,
+    assert kb.document("a")["content"] == "Evidence"
+    refused(kb.sends("a", "Evidence", title="Exhibit"), 409)
+    refused(kb.ask(bases, "PUT", kb.path, body={"description": "Nothing"}), 409)
+    assert kb.sends("a", "Evidence").status == 200
+    assert kb.put("b", "More")["name"] == "b"
+    kb.make.within(
+        kb.tenant.id,
         "UPDATE app.legal_holds SET released_by = 'x', released_at = now() WHERE id = %(id)s",
         {"id": hold},
     )
-    assert lib.delete("a").status == 200
+    assert kb.delete("a").status == 200

@@ -10,7 +10,7 @@ import pytest
 
 from flomastr.knowledge import search
 from tests.support.embeddings_endpoint import rightly
-from tests.support.kb_client import Json, Library
+from tests.support.kb_client import Json, KnowledgeClient
 from tests.support.problems import refused
 
 WAITING = "SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
@@ -18,31 +18,31 @@ ADD = {"embedding_model": "model-b"}
 
 
 @pytest.fixture
-def changing(lib: Library) -> Library:
-    lib.put("a", "One two three")
-    lib.put("b", "Four five six")
-    lib.embed()
-    assert lib.models("POST", body=ADD).status == 201
-    return lib
+def changing(kb: KnowledgeClient) -> KnowledgeClient:
+    kb.put("a", "One two three")
+    kb.put("b", "Four five six")
+    kb.embed()
+    assert kb.models("POST", body=ADD).status == 201
+    return kb
 
 
-def states(lib: Library) -> dict[str, tuple[bool, int, int]]:
-    return {m["embedding_model"]: (m["is_active"], m["embedded"], m["documents"]) for m in lib.models().json}
+def states(kb: KnowledgeClient) -> dict[str, tuple[bool, int, int]]:
+    return {m["embedding_model"]: (m["is_active"], m["embedded"], m["documents"]) for m in kb.models().json}
 
 
-def activated(lib: Library, model: str) -> None:
-    answer = lib.models("POST", "/activate", body={"embedding_model": model})
+def activated(kb: KnowledgeClient, model: str) -> None:
+    answer = kb.models("POST", "/activate", body={"embedding_model": model})
     assert answer.status == 200, answer.body
 
 
-def searched_by(lib: Library) -> set[str]:
+def searched_by(kb: KnowledgeClient) -> set[str]:
     """By which model's vectors a passage is found as itself, and which model the passages name."""
-    (hit, *_) = lib.find("One two three", mode="vector")
+    (hit, *_) = kb.find("One two three", mode="vector")
     assert (hit["document_name"], hit["score"]) == ("a", pytest.approx(1, abs=0.001))
-    return {chunk["embedding_model"] for chunk in lib.chunks()}
+    return {chunk["embedding_model"] for chunk in kb.chunks()}
 
 
-def test_a_new_model_is_built_beside_the_old_and_then_activated_and_taken_back(changing: Library) -> None:
+def test_a_new_model_is_built_beside_the_old_and_then_activated_and_taken_back(changing: KnowledgeClient) -> None:
     assert states(changing) == {"model-a": (True, 2, 2), "model-b": (False, 0, 2)}
     refused(changing.models("POST", "/activate", body=ADD), 409)
     assert searched_by(changing) == {"model-a"}
@@ -57,13 +57,13 @@ def test_a_new_model_is_built_beside_the_old_and_then_activated_and_taken_back(c
     assert changing.about()["total_chunks"] == len(changing.find("One two three", k=100)) == 2
 
 
-def test_each_model_embeds_each_text_once(changing: Library) -> None:
+def test_each_model_embeds_each_text_once(changing: KnowledgeClient) -> None:
     changing.embed()
     asked = [(asked["model"], text) for asked in changing.endpoint.asked for text in asked["input"]]
     assert sorted(asked) == [(m, t) for m in ("model-a", "model-b") for t in ("Four five six", "One two three")]
 
 
-def test_documents_that_come_meanwhile_are_embedded_by_both(changing: Library) -> None:
+def test_documents_that_come_meanwhile_are_embedded_by_both(changing: KnowledgeClient) -> None:
     changing.put("c", "Seven eight")
     changing.put("a", "One two three, changed")
     changing.embed()
@@ -78,7 +78,7 @@ def test_documents_that_come_meanwhile_are_embedded_by_both(changing: Library) -
     assert set(changing.names("Seven Nine One")) == {"a", "c", "d"}
 
 
-def test_a_base_whose_new_model_failed_somewhere_is_not_switched(changing: Library) -> None:
+def test_a_base_whose_new_model_failed_somewhere_is_not_switched(changing: KnowledgeClient) -> None:
     with changing.endpoint.answering(lambda asked: rightly(asked) if len(asked["input"]) > 9 else (400, {})):
         changing.work()
     assert [m["failed"] for m in changing.models().json] == [0, 2]
@@ -89,7 +89,7 @@ def test_a_base_whose_new_model_failed_somewhere_is_not_switched(changing: Libra
     assert {document["status"] for document in changing.documents()} == {"embedded"}  # by the one that is searched
 
 
-def test_a_document_that_no_model_takes_does_not_keep_a_base_from_switching(changing: Library) -> None:
+def test_a_document_that_no_model_takes_does_not_keep_a_base_from_switching(changing: KnowledgeClient) -> None:
     changing.put("bad", "poison")
     with changing.endpoint.answering(lambda asked: (400, {}) if "poison" in asked["input"] else rightly(asked)):
         changing.work()
@@ -97,7 +97,7 @@ def test_a_document_that_no_model_takes_does_not_keep_a_base_from_switching(chan
     assert searched_by(changing) == {"model-b"}
 
 
-def test_a_model_that_gives_no_vectors_keeps_nobody_from_searching_by_another(changing: Library) -> None:
+def test_a_model_that_gives_no_vectors_keeps_nobody_from_searching_by_another(changing: KnowledgeClient) -> None:
     with changing.endpoint.answering(lambda asked: (500, {}) if asked["model"] == "model-b" else rightly(asked)):
         assert searched_by(changing) == {"model-a"}
         changing.make.knowledge_base(changing.tenant, model="model-b")
@@ -105,7 +105,7 @@ def test_a_model_that_gives_no_vectors_keeps_nobody_from_searching_by_another(ch
         assert (answer.status, answer.json["code"]) == (503, "embeddings_unavailable")
 
 
-def test_bases_of_different_models_are_searched_together_each_by_its_own(changing: Library) -> None:
+def test_bases_of_different_models_are_searched_together_each_by_its_own(changing: KnowledgeClient) -> None:
     changing.embed()
     activated(changing, "model-b")
     other = changing.other_base()
@@ -119,20 +119,20 @@ def test_bases_of_different_models_are_searched_together_each_by_its_own(changin
 
 
 @pytest.mark.parametrize("body", [{"content": "Refunds take a week"}, {"chunks": [{"text": "Refunds take a week"}]}])
-def test_a_passage_that_no_model_has_embedded_outlives_every_change_of_models(lib: Library, body: Json) -> None:
-    lib.put("a", **body)
-    lib.models("POST", body=ADD)
-    activated(lib, "model-b")
-    assert lib.names("refunds", mode="text") == ["a"]
-    assert lib.models("DELETE", query={"embedding_model": "model-a"}).status == 200
-    assert [chunk["chunk_text"] for chunk in lib.chunks()] == ["Refunds take a week"]
-    lib.embed()
-    assert lib.names("refunds") == ["a"]
-    assert states(lib) == {"model-b": (True, 1, 1)}
+def test_a_passage_that_no_model_has_embedded_outlives_every_change_of_models(kb: KnowledgeClient, body: Json) -> None:
+    kb.put("a", **body)
+    kb.models("POST", body=ADD)
+    activated(kb, "model-b")
+    assert kb.names("refunds", mode="text") == ["a"]
+    assert kb.models("DELETE", query={"embedding_model": "model-a"}).status == 200
+    assert [chunk["chunk_text"] for chunk in kb.chunks()] == ["Refunds take a week"]
+    kb.embed()
+    assert kb.names("refunds") == ["a"]
+    assert states(kb) == {"model-b": (True, 1, 1)}
 
 
 def test_a_document_that_is_put_while_a_new_model_copies_its_passages_is_copied_as_it_is(
-    changing: Library, superuser: psycopg.Connection[Any]
+    changing: KnowledgeClient, superuser: psycopg.Connection[Any]
 ) -> None:
     changing.put("c", chunks=[{"text": "one"}, {"text": "two"}], metadata={"access": "public"})
     changing.embed()
@@ -160,7 +160,7 @@ def test_a_document_that_is_put_while_a_new_model_copies_its_passages_is_copied_
     assert changing.names("one", mode="vector", filter={"metadata": {"access": "public"}}) == []
 
 
-def test_all_models_of_a_search_share_its_time(changing: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_models_of_a_search_share_its_time(changing: KnowledgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     changing.embed()
     other = changing.other_base()
     assert other.models("POST", body=ADD).status == 201
@@ -176,7 +176,7 @@ def test_all_models_of_a_search_share_its_time(changing: Library, monkeypatch: p
 
 
 def test_a_model_is_dropped_with_its_vectors_unless_it_is_searched(
-    changing: Library, superuser: psycopg.Connection[Json]
+    changing: KnowledgeClient, superuser: psycopg.Connection[Json]
 ) -> None:
     changing.embed()
     refused(changing.models("DELETE", query={"embedding_model": "model-a"}), 409)
@@ -186,16 +186,16 @@ def test_a_model_is_dropped_with_its_vectors_unless_it_is_searched(
     assert states(changing) == {"model-a": (True, 2, 2)}
 
 
-def test_what_is_no_model_is_told(lib: Library) -> None:
-    refused(lib.models("POST", body={"embedding_model": "model-z"}), 422, "body.embedding_model")
-    refused(lib.models("POST", "/activate", body=ADD), 404)
-    refused(lib.models("POST", body={"embedding_model": "model-a"}), 409, "body.embedding_model")
-    assert lib.models("POST", body=ADD).status == 201
+def test_what_is_no_model_is_told(kb: KnowledgeClient) -> None:
+    refused(kb.models("POST", body={"embedding_model": "model-z"}), 422, "body.embedding_model")
+    refused(kb.models("POST", "/activate", body=ADD), 404)
+    refused(kb.models("POST", body={"embedding_model": "model-a"}), 409, "body.embedding_model")
+    assert kb.models("POST", body=ADD).status == 201
 
 
-def test_an_empty_base_is_switched_at_once(lib: Library) -> None:
-    lib.models("POST", body=ADD)
-    activated(lib, "model-b")
-    lib.put("a", "One two three")
-    lib.embed()
-    assert searched_by(lib) == {"model-b"}
+def test_an_empty_base_is_switched_at_once(kb: KnowledgeClient) -> None:
+    kb.models("POST", body=ADD)
+    activated(kb, "model-b")
+    kb.put("a", "One two three")
+    kb.embed()
+    assert searched_by(kb) == {"model-b"}

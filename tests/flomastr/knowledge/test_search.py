@@ -13,7 +13,7 @@ from flomastr.settings import settings
 from functions.knowledge_search.handler import lambda_handler as handler
 from tests.support.embeddings_endpoint import rightly
 from tests.support.events import call
-from tests.support.kb_client import Json, Library
+from tests.support.kb_client import Json, KnowledgeClient
 from tests.support.problems import refused
 
 MODES = ("hybrid", "vector", "text")
@@ -25,15 +25,15 @@ SHELF = {
 
 
 @pytest.fixture
-def shelf(lib: Library) -> Library:
+def shelf(kb: KnowledgeClient) -> KnowledgeClient:
     for name, text in SHELF.items():
-        lib.put(name, text, metadata={"language": "en", "topic": name})
-    lib.embed()
-    return lib
+        kb.put(name, text, metadata={"language": "en", "topic": name})
+    kb.embed()
+    return kb
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_passage_that_answers_comes_first_and_cites_its_place(shelf: Library, mode: str) -> None:
+def test_the_passage_that_answers_comes_first_and_cites_its_place(shelf: KnowledgeClient, mode: str) -> None:
     hit = shelf.find("When do parcels leave the warehouse?", mode=mode)[0]
     assert hit["knowledge_base_id"] == shelf.base
     assert (hit["document_name"], hit["chunk_index"], hit["chunk_text"]) == ("shipping", 0, SHELF["shipping"])
@@ -42,7 +42,7 @@ def test_the_passage_that_answers_comes_first_and_cites_its_place(shelf: Library
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_is_replaced_or_deleted_is_not_found_by_the_next_search(shelf: Library, mode: str) -> None:
+def test_what_is_replaced_or_deleted_is_not_found_by_the_next_search(shelf: KnowledgeClient, mode: str) -> None:
     assert "refunds" in shelf.names("refunds card", mode=mode)
     shelf.put("refunds", "Money is returned in cash only.")
     assert SHELF["refunds"] not in [hit["chunk_text"] for hit in shelf.find("refunds card", mode=mode)]
@@ -50,7 +50,7 @@ def test_what_is_replaced_or_deleted_is_not_found_by_the_next_search(shelf: Libr
     assert "customs" not in shelf.names("customs parcels", mode=mode)
 
 
-def test_new_text_is_found_by_its_words_before_it_is_embedded(shelf: Library) -> None:
+def test_new_text_is_found_by_its_words_before_it_is_embedded(shelf: KnowledgeClient) -> None:
     shelf.put("warranty", "The warranty covers two winters.")
     assert shelf.names("warranty winters", mode="text") == ["warranty"]
     assert shelf.names("warranty winters")[0] == "warranty"
@@ -58,7 +58,7 @@ def test_new_text_is_found_by_its_words_before_it_is_embedded(shelf: Library) ->
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_filters_hold_for_every_leg(shelf: Library, mode: str) -> None:
+def test_filters_hold_for_every_leg(shelf: KnowledgeClient, mode: str) -> None:
     elsewhere = shelf.other_base()
     elsewhere.put("refunds", "Refunds to the card, elsewhere.", metadata={"language": "de"})
     elsewhere.embed()
@@ -75,20 +75,20 @@ def test_filters_hold_for_every_leg(shelf: Library, mode: str) -> None:
     assert shelf.find(query, mode=mode, filter={"document_name": "nothing"}) == []
 
 
-def test_k_rows_come_whenever_there_are_k(lib: Library) -> None:
-    lib.batch(*({"name": f"d{n}", "content": f"parcel number {n}"} for n in range(100)))
-    while lib.tasks():
-        lib.work(lib.tasks()[:10])
+def test_k_rows_come_whenever_there_are_k(kb: KnowledgeClient) -> None:
+    kb.batch(*({"name": f"d{n}", "content": f"parcel number {n}"} for n in range(100)))
+    while kb.tasks():
+        kb.work(kb.tasks()[:10])
     for mode in MODES:
         for k in (1, 7, 100):
-            assert len(lib.find("parcel", mode=mode, k=k)) == k
-    assert len(lib.find("words that nothing has", k=100)) == 100
-    assert lib.find("words that nothing has", k=100, mode="text") == []
+            assert len(kb.find("parcel", mode=mode, k=k)) == k
+    assert len(kb.find("words that nothing has", k=100)) == 100
+    assert kb.find("words that nothing has", k=100, mode="text") == []
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_hit_says_whether_it_can_be_relied_on_and_the_answer_whether_anybody_must_be_asked(
-    shelf: Library, mode: str
+    shelf: KnowledgeClient, mode: str
 ) -> None:
     def told(**more: Any) -> tuple[list[bool], bool]:
         answer = shelf.searches(SHELF["refunds"], mode=mode, **more).json
@@ -102,11 +102,11 @@ def test_a_hit_says_whether_it_can_be_relied_on_and_the_answer_whether_anybody_m
     assert other["escalate"] and not any(hit["confident"] for hit in other["results"])
 
 
-def test_without_knowledge_somebody_must_be_asked(lib: Library) -> None:
-    assert lib.searches("anything").json == {"results": [], "escalate": True}
+def test_without_knowledge_somebody_must_be_asked(kb: KnowledgeClient) -> None:
+    assert kb.searches("anything").json == {"results": [], "escalate": True}
 
 
-def test_the_threshold_is_the_tenants(shelf: Library) -> None:
+def test_the_threshold_is_the_tenants(shelf: KnowledgeClient) -> None:
     query = "When do parcels leave the warehouse on a day like this one or that?"
     score = shelf.find(query)[0]["score"]
     for threshold, confident in ((score, True), (min(1, score + 0.01), False)):
@@ -114,7 +114,7 @@ def test_the_threshold_is_the_tenants(shelf: Library) -> None:
         assert shelf.find(query)[0]["confident"] is confident
 
 
-def test_scores_lie_between_nothing_and_all(shelf: Library) -> None:
+def test_scores_lie_between_nothing_and_all(shelf: KnowledgeClient) -> None:
     same = shelf.find(SHELF["refunds"], mode="vector")[0]
     assert (same["document_name"], same["score"]) == ("refunds", pytest.approx(1, abs=0.001))
     words = shelf.find(SHELF["refunds"], mode="text")[0]
@@ -123,19 +123,19 @@ def test_scores_lie_between_nothing_and_all(shelf: Library) -> None:
     assert 0.2 < half["score"] < 0.6  # a word that nothing has weighs more
 
 
-def test_words_count_by_how_rare_they_are_and_not_by_how_long_the_passage_is(lib: Library) -> None:
-    lib.put("zebra", "Zebra printer.")
-    lib.put("giraffe", "Giraffe food.")
+def test_words_count_by_how_rare_they_are_and_not_by_how_long_the_passage_is(kb: KnowledgeClient) -> None:
+    kb.put("zebra", "Zebra printer.")
+    kb.put("giraffe", "Giraffe food.")
     filler = " ".join(f"Filler{n} sentence about nothing." for n in range(40))
-    lib.put("long", f"The warranty of your zebra printer covers repairs. {filler}")
+    kb.put("long", f"The warranty of your zebra printer covers repairs. {filler}")
     for n in range(6):
-        lib.put(f"other{n}", f"Text {n} about cooking rice.")
-    answer = lib.searches("lion giraffe", mode="text").json
+        kb.put(f"other{n}", f"Text {n} about cooking rice.")
+    answer = kb.searches("lion giraffe", mode="text").json
     assert [(hit["document_name"], hit["score"]) for hit in answer["results"]] == [
         ("giraffe", pytest.approx(0.4, abs=0.1))
     ]
     assert answer["escalate"]
-    answer = lib.searches("warranty of your zebra printer covers repairs", mode="text").json
+    answer = kb.searches("warranty of your zebra printer covers repairs", mode="text").json
     assert [(hit["document_name"], hit["score"]) for hit in answer["results"][:1]] == [("long", 1)]
     assert not answer["escalate"]
 
@@ -169,19 +169,19 @@ def test_words_count_by_how_rare_they_are_and_not_by_how_long_the_passage_is(lib
         ("ह\u093fन\u094dद\u0940 भ\u093eष\u093e\u0964", "भ\u093eष\u093e"),
     ],
 )
-def test_words_are_found_whatever_stands_beside_them(lib: Library, passage: str, query: str) -> None:
-    lib.put("a", passage)
-    (hit,) = lib.find(query, mode="text")
+def test_words_are_found_whatever_stands_beside_them(kb: KnowledgeClient, passage: str, query: str) -> None:
+    kb.put("a", passage)
+    (hit,) = kb.find(query, mode="text")
     assert hit["score"] == 1
 
 
-def test_letters_in_two_parts_are_highlighted_as_they_are_written(lib: Library) -> None:
-    lib.put("a", "Le re\u0301sume\u0301 est long")
-    (hit,) = lib.find("résumé", mode="text")
+def test_letters_in_two_parts_are_highlighted_as_they_are_written(kb: KnowledgeClient) -> None:
+    kb.put("a", "Le re\u0301sume\u0301 est long")
+    (hit,) = kb.find("résumé", mode="text")
     assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["re\u0301sume\u0301"]
 
 
-def test_vectors_count_by_their_direction_whatever_their_length(lib: Library) -> None:
+def test_vectors_count_by_their_direction_whatever_their_length(kb: KnowledgeClient) -> None:
     def stretched(asked: Json) -> tuple[int, Json]:
         status, body = rightly(asked)
         for row in body["data"]:
@@ -189,16 +189,16 @@ def test_vectors_count_by_their_direction_whatever_their_length(lib: Library) ->
                 row["embedding"] = [5 * number for number in row["embedding"]]
         return status, body
 
-    lib.put("near", "refunds take a week")
-    lib.put("far", "shipping takes a week")
-    with lib.endpoint.answering(stretched):
-        lib.embed()
-    near, far = lib.find("refunds take a week", mode="vector")
+    kb.put("near", "refunds take a week")
+    kb.put("far", "shipping takes a week")
+    with kb.endpoint.answering(stretched):
+        kb.embed()
+    near, far = kb.find("refunds take a week", mode="vector")
     assert (near["document_name"], near["score"]) == ("near", pytest.approx(1, abs=0.001))
     assert far["score"] < 0.9
 
 
-def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -> None:
+def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: KnowledgeClient) -> None:
     shelf.put("forms", "He refunded it. Refunding is free; refund_policy, prerefund.")
     (hit,) = shelf.find("refunds", mode="text", filter={"document_name": "forms"})
     assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == ["refunded", "Refunding", "refund"]
@@ -218,16 +218,16 @@ def test_highlights_are_where_the_words_stand_in_whatever_form(shelf: Library) -
     ],
 )
 def test_highlights_are_what_the_stemmer_says_and_nothing_else(
-    lib: Library, query: str, passage: str, found: list[str]
+    kb: KnowledgeClient, query: str, passage: str, found: list[str]
 ) -> None:
-    lib.put("a", passage)
-    lib.put("b", query)  # so that there is something to find
-    lib.embed()
-    (hit,) = lib.find(query, filter={"document_name": "a"})
+    kb.put("a", passage)
+    kb.put("b", query)  # so that there is something to find
+    kb.embed()
+    (hit,) = kb.find(query, filter={"document_name": "a"})
     assert [hit["chunk_text"][start:end] for start, end in hit["highlights"]] == found
 
 
-def test_other_tenants_text_changes_neither_results_nor_scores(shelf: Library) -> None:
+def test_other_tenants_text_changes_neither_results_nor_scores(shelf: KnowledgeClient) -> None:
     def all_found() -> Any:
         return [
             [(h["document_name"], h["score"]) for h in shelf.find("refunds parcels customs card", mode=m)]
@@ -243,16 +243,18 @@ def test_other_tenants_text_changes_neither_results_nor_scores(shelf: Library) -
     assert len(neighbour.find("refunds", k=100)) == 50
 
 
-def test_the_same_word_has_another_number_in_each_tenant(shelf: Library, superuser: psycopg.Connection[Any]) -> None:
+def test_the_same_word_has_another_number_in_each_tenant(
+    shelf: KnowledgeClient, superuser: psycopg.Connection[Any]
+) -> None:
     """So that nobody's search has to pass over the postings of others."""
     neighbour = shelf.neighbour()
     neighbour.put("refunds", SHELF["refunds"])
     terms = "SELECT unnest(terms) FROM app.chunks WHERE tenant_id = %s"
-    ours, theirs = ({row for row in superuser.execute(terms, (lib.tenant.id,))} for lib in (shelf, neighbour))
+    ours, theirs = ({row for row in superuser.execute(terms, (kb.tenant.id,))} for kb in (shelf, neighbour))
     assert ours and theirs and not ours & theirs
 
 
-def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: Library) -> None:
+def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: KnowledgeClient) -> None:
     refused(shelf.searches("x", mode="best"), 422, "body.mode")
     refused(shelf.searches("x", k=0), 422, "body.k")
     refused(shelf.searches("x", k=101), 422, "body.k")
@@ -263,22 +265,22 @@ def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: Library
     refused(shelf.searches("x", knowledge_base_id=shelf.neighbour().base), 404, "body.knowledge_base_id")
 
 
-def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_endless(lib: Library) -> None:
+def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_endless(kb: KnowledgeClient) -> None:
     """`@>` compares each element of a list with each of the other, and cannot be stopped meanwhile."""
-    lib.put("a", "hello world", metadata={"a": [[0]] * 1900 + [[1]]})
+    kb.put("a", "hello world", metadata={"a": [[0]] * 1900 + [[1]]})
 
     def of(size: int) -> Json:
         bare = {"a": [[1]] * 190 + [""]}
         return {"metadata": {"a": [[1]] * 190 + ["x" * (size - len(json.dumps(bare)))]}}
 
     began = time.monotonic()
-    assert lib.searches("hello", mode="text", filter=of(MAX_FILTER)).json["results"] == []
-    assert lib.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
+    assert kb.searches("hello", mode="text", filter=of(MAX_FILTER)).json["results"] == []
+    assert kb.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
     assert time.monotonic() - began < 1
-    refused(lib.searches("hello", mode="text", filter=of(MAX_FILTER + 1)), 422, "body.filter.metadata")
+    refused(kb.searches("hello", mode="text", filter=of(MAX_FILTER + 1)), 422, "body.filter.metadata")
 
 
-def test_a_query_of_stop_words_is_answered_by_meaning_alone(shelf: Library) -> None:
+def test_a_query_of_stop_words_is_answered_by_meaning_alone(shelf: KnowledgeClient) -> None:
     assert shelf.find("the of and", mode="text") == []
     answer = shelf.searches("the of and").json
     assert len(answer["results"]) == 3
@@ -294,7 +296,7 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
 
 
-def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: Library, no_models: None) -> None:
+def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: KnowledgeClient, no_models: None) -> None:
     answer = shelf.searches("refunds")
     refused(answer, 409)
     assert answer.json["code"] == "model_unavailable"
@@ -315,7 +317,7 @@ def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: Library, n
     ],
 )
 def test_without_a_vector_the_search_says_so_and_words_still_work(
-    shelf: Library, status: int, body: Any, code: str
+    shelf: KnowledgeClient, status: int, body: Any, code: str
 ) -> None:
     with shelf.endpoint.answering(lambda _: (status, body)):
         answer = shelf.searches("refunds")
@@ -324,7 +326,7 @@ def test_without_a_vector_the_search_says_so_and_words_still_work(
     assert shelf.names("refunds")[0] == "refunds"
 
 
-def test_no_vector_is_bought_for_who_may_not_search(shelf: Library) -> None:
+def test_no_vector_is_bought_for_who_may_not_search(shelf: KnowledgeClient) -> None:
     stranger = shelf.neighbour()
     shelf.endpoint.asked.clear()
     path = f"/routes/knowledge/{shelf.tenant.slug}/search"
@@ -335,7 +337,7 @@ def test_no_vector_is_bought_for_who_may_not_search(shelf: Library) -> None:
     assert [asked["model"] for asked in shelf.endpoint.asked] == ["model-a", "model-a"]
 
 
-def test_who_is_at_the_limit_buys_one_more_vector_at_most(shelf: Library) -> None:
+def test_who_is_at_the_limit_buys_one_more_vector_at_most(shelf: KnowledgeClient) -> None:
     assert shelf.names("refunds")
     shelf.make.within(shelf.tenant.id, "UPDATE app.rate_limits SET rate_limit_per_minute = 1", {})
     shelf.endpoint.asked.clear()
@@ -343,14 +345,14 @@ def test_who_is_at_the_limit_buys_one_more_vector_at_most(shelf: Library) -> Non
     assert len(shelf.endpoint.asked) <= 2
 
 
-def test_two_words_of_one_number_are_one_word(shelf: Library) -> None:
+def test_two_words_of_one_number_are_one_word(shelf: KnowledgeClient) -> None:
     assert shelf.searches("zqgggaac zqgggcdc", mode="text").json["results"] == []
 
 
-def test_an_answer_is_one_that_lambda_can_carry(lib: Library) -> None:
+def test_an_answer_is_one_that_lambda_can_carry(kb: KnowledgeClient) -> None:
     for n in range(10):
-        lib.put(str(n), chunks=[{"text": "word " * 100 + "\x01" * 7500}] * 10)
-    answer = lib.searches("word", mode="text", k=100)
+        kb.put(str(n), chunks=[{"text": "word " * 100 + "\x01" * 7500}] * 10)
+    answer = kb.searches("word", mode="text", k=100)
     assert len(json.dumps(answer.body)) < 6_000_000
     assert 20 < len(answer.json["results"]) < 100
     assert {len(hit["highlights"]) for hit in answer.json["results"]} == {100}

@@ -1,5 +1,5 @@
 """Jobs that end what is kept see the archive as those that fill it do."""
 
-from tests.flomastr.archive.conftest import world as made_world
+from tests.flomastr.archive.conftest import env as made_env
 
-world = made_world
+env = made_env

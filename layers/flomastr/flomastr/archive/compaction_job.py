@@ -20,7 +20,7 @@ from flomastr.archive.parquet import SOURCES
 from flomastr.jobs import Job
 
 ORIGIN = "compaction"
-MOST_TEXT = 64_000_000  # bytes in a file, as app.plan_leaf has it
+MOST_TEXT = 64_000_000  # bytes in a file, as app.plan_partition has it
 
 
 class Settled(File):
@@ -69,8 +69,8 @@ def merge(job: Job, files: list[Settled]) -> None:
             file = written(job, files, ORIGIN, newest(paths))
         swap(job, files, file)
     except export_job.REFUSED as error:
-        export_job.refuse(job, error)
-    except export_job.Changed:
+        export_job.record_failure(job, error)
+    except export_job.RowsChangedError:
         job.counts["files_changed"] += len(files)  # another job took them; what was written is given up by the next run
     else:
         job.counts["files_merged"] += len(files)
@@ -80,7 +80,7 @@ def merge(job: Job, files: list[Settled]) -> None:
 def verified(files: Sequence[File]) -> Generator[list[str]]:
     """Copies on this machine, named in the order of the files. Raises filing.Unverified."""
     with TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{place:06}.parquet" for place in range(len(files))]
+        paths = [Path(folder) / f"{index:06}.parquet" for index in range(len(files))]
         for file, path in zip(files, paths, strict=True):
             file_lifecycle.verify(file, path, file.file_bytes or 0, file.sha256 or "")
         yield [str(path) for path in paths]
@@ -106,11 +106,11 @@ def written(job: Job, files: Sequence[File], origin: str, rows: str) -> File | N
 
 PLAN: LiteralString = """
 INSERT INTO app.archive_files AS f (
-  tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, fences
+  tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
 )
 SELECT
   %(tenant_id)s, %(source)s, %(month)s, %(origin)s, %(rows)s, sum(bytes) * %(rows)s / sum(rows),
-  sum(text_bytes) * %(rows)s / sum(rows), %(checksum)s, %(first_id)s, %(last_id)s, %(fences)s
+  sum(text_bytes) * %(rows)s / sum(rows), %(checksum)s, %(first_id)s, %(last_id)s, %(row_group_min_ids)s
 FROM app.archive_files WHERE id = ANY (%(replaced)s) HAVING count(*) = %(files)s
 RETURNING
 """
@@ -124,16 +124,21 @@ def plan(job: Job, files: Sequence[File], origin: str, rows: str) -> File | None
     planned = job.conn.cursor(row_factory=class_row(File)).execute(
         PLAN + manifest.COLUMNS,
         files[0].model_dump(include={"tenant_id", "source", "month"})
-        | {"origin": origin, "rows": found.rows, "checksum": found.checksum, "fences": fences(rows)}
+        | {
+            "origin": origin,
+            "rows": found.rows,
+            "checksum": found.checksum,
+            "row_group_min_ids": row_group_min_ids(rows),
+        }
         | {"first_id": found.first_id, "last_id": found.last_id}
         | {"replaced": [file.id for file in files], "files": len(files)},
     )
     for file in planned:
         return file
-    raise export_job.Changed
+    raise export_job.RowsChangedError
 
 
-def fences(rows: str) -> list[UUID]:
+def row_group_min_ids(rows: str) -> list[UUID]:
     """The lowest id of each row group."""
     found = parquet.fetched(
         "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id DESC) AS place, count(*) OVER () AS rows FROM "
@@ -156,4 +161,4 @@ def swap(job: Job, files: Sequence[File], file: File | None) -> None:
             (max((at for (at,) in replaced), default=None), file and file.id),
         ).rowcount
         if (len(replaced), stored) != (len(files), int(file is not None)):
-            raise export_job.Changed
+            raise export_job.RowsChangedError

@@ -10,8 +10,8 @@ from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from flomastr import object_storage
-from flomastr.errors import Unavailable
-from flomastr.object_storage import ObjectMissing, StorageUnavailable
+from flomastr.errors import UnavailableError
+from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 from flomastr.observability import logger, metrics
 
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
@@ -19,14 +19,14 @@ EVER = datetime(2020, 1, 1, tzinfo=UTC)
 failures: list[Exception] = []  # of reading, since DuckDB began
 
 
-class FileUnreadable(Unavailable):
+class FileUnreadableError(UnavailableError):
     """A file of the archive cannot be read. The service's operators have been told."""
 
     code = "archive_unreadable"
 
 
 @contextmanager
-def told() -> Generator[None]:
+def translating_storage_errors() -> Generator[None]:
     """DuckDB hands on the text of an exception: this raises the exception itself."""
     failures.clear()
     try:
@@ -39,11 +39,11 @@ def told() -> Generator[None]:
         raise unreadable(error) from error
 
 
-def unreadable(error: Exception) -> FileUnreadable:
+def unreadable(error: Exception) -> FileUnreadableError:
     """What to raise in place of an error that means a loss. Operators are told; the message may quote data."""
     logger.error("A file of the archive cannot be read", error=type(error).__name__)
     metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
-    return FileUnreadable()
+    return FileUnreadableError()
 
 
 class ColdFile(AbstractBufferedFile):
@@ -53,7 +53,7 @@ class ColdFile(AbstractBufferedFile):
     def _fetch_range(self, start: int, end: int) -> bytes:
         try:
             return object_storage.read(self.path, start, end)
-        except (ObjectMissing, StorageUnavailable) as error:
+        except (ObjectMissingError, StorageUnavailableError) as error:
             failures.append(error)
             raise
 

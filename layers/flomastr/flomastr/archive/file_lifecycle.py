@@ -15,14 +15,14 @@ from flomastr.archive import parquet
 from flomastr.archive.manifest import COLUMNS, File
 from flomastr.archive.parquet import SOURCES, Source
 from flomastr.jobs import Job
-from flomastr.object_storage import ObjectMissing, StorageUnavailable
+from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
 
-class Unverified(Exception):
+class UnverifiedError(Exception):
     """What was read back is not what was written, or not what it should be."""
 
 
-class Unwritten(Exception):
+class UnwrittenError(Exception):
     """The file could not be written: the disk is full, or the storage does not answer."""
 
 
@@ -40,7 +40,7 @@ def planned(job: Job, origin: str, *states: str) -> list[File]:
     ).fetchall()
 
 
-def secure(job: Job, file: File) -> None:
+def ensure_written(job: Job, file: File) -> None:
     """A planned file is there. One that an earlier run has verified is read again: much may have happened since."""
     if file.file_bytes is None or file.sha256 is None:
         write(job, file)
@@ -48,7 +48,7 @@ def secure(job: Job, file: File) -> None:
     with scratch(file) as (_, copy):
         try:
             verify(file, copy, file.file_bytes, file.sha256)
-        except Unverified:
+        except UnverifiedError:
             job.conn.execute(
                 "UPDATE app.archive_files SET state = 'writing', file_bytes = NULL, sha256 = NULL WHERE id = %s",
                 (file.id,),
@@ -69,9 +69,9 @@ def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
             size, sha256 = path.stat().st_size, digest(path)
             object_storage.put(file.key, path)
         except duckdb.OutOfMemoryException as error:  # of this file alone
-            raise Unverified(f"{file.name} is too large to be written.") from error
-        except (duckdb.Error, StorageUnavailable, OSError) as error:
-            raise Unwritten(f"{file.name} could not be written: {plainly(error)}") from error
+            raise UnverifiedError(f"{file.name} is too large to be written.") from error
+        except (duckdb.Error, StorageUnavailableError, OSError) as error:
+            raise UnwrittenError(f"{file.name} could not be written: {plainly(error)}") from error
         verify(file, copy, size, sha256)
     with job.conn.transaction():
         job.conn.execute(
@@ -87,16 +87,16 @@ def verify(file: File, copy: Path, size: int, sha256: str) -> None:
     try:
         object_storage.fetch(file.key, copy)
         if copy.stat().st_size != size or digest(copy) != sha256:
-            raise Unverified(f"{file.name} is not what was sent.")
+            raise UnverifiedError(f"{file.name} is not what was sent.")
         found = parquet.tally(SOURCES[file.source], parquet.listed([str(copy)]))
-    except ObjectMissing as error:
-        raise Unverified(f"{file.name} is missing.") from error
-    except (StorageUnavailable, OSError) as error:
-        raise Unwritten(f"{file.name} could not be read back: {plainly(error)}") from error
+    except ObjectMissingError as error:
+        raise UnverifiedError(f"{file.name} is missing.") from error
+    except (StorageUnavailableError, OSError) as error:
+        raise UnwrittenError(f"{file.name} could not be read back: {plainly(error)}") from error
     except duckdb.Error as error:
-        raise Unverified(f"{file.name} cannot be read: {plainly(error)}") from error
+        raise UnverifiedError(f"{file.name} cannot be read: {plainly(error)}") from error
     if found != file.tally:
-        raise Unverified(f"{file.name} holds {found}, and should hold {file.tally}.")
+        raise UnverifiedError(f"{file.name} holds {found}, and should hold {file.tally}.")
 
 
 def rows_of(file: File, source: Source) -> sql.Composed:
@@ -104,11 +104,12 @@ def rows_of(file: File, source: Source) -> sql.Composed:
     if file.origin.startswith("workflow_executions_c"):
         return sql.SQL(
             "SELECT {columns} FROM app.workflow_executions AS e"
-            " WHERE e.ttl_class = {ttl_class} AND e.tenant_id = {tenant} AND e.id BETWEEN {first} AND {last}"
+            " WHERE e.retention_class = {retention_class} AND e.tenant_id = {tenant}"
+            " AND e.id BETWEEN {first} AND {last}"
             " ORDER BY e.id DESC"
         ).format(
             columns=sql.SQL(source.columns),
-            ttl_class=int(file.origin.split("_")[2][1:]),
+            retention_class=int(file.origin.split("_")[2][1:]),
             tenant=file.tenant_id,
             first=file.first_id,
             last=file.last_id,
@@ -122,7 +123,7 @@ def rows_of(file: File, source: Source) -> sql.Composed:
 def store(job: Job, origin: str) -> int:
     """All files of an origin count from here on. How many rows they have."""
     if planned(job, origin, "writing"):
-        raise Unverified(f"Files of {origin} are not verified.")
+        raise UnverifiedError(f"Files of {origin} are not verified.")
     return sum(
         rows
         for (rows,) in job.conn.execute(

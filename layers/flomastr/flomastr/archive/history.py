@@ -14,9 +14,9 @@ from flomastr.archive.manifest import File
 from flomastr.archive.reader import TieredExecution
 from flomastr.database.query import Count, Query
 from flomastr.database.session import Database
-from flomastr.errors import NotFound
-from flomastr.http.paging import PageRequest, carried
-from flomastr.object_storage import ObjectMissing
+from flomastr.errors import NotFoundError
+from flomastr.http.paging import PageRequest, fitting
+from flomastr.object_storage import ObjectMissingError
 from flomastr.workflows import executions
 from flomastr.workflows.executions import Execution, Filter
 
@@ -31,10 +31,10 @@ def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
     """Compaction may remove a file between its being found and its being opened: once more, and it is another one."""
     try:
         return read()
-    except ObjectMissing:
+    except ObjectMissingError:
         try:
             return read()
-        except ObjectMissing as error:
+        except ObjectMissingError as error:
             raise duckdb_filesystem.unreadable(error) from error
 
 
@@ -60,7 +60,7 @@ def read_page(db: Database, matching: Filter, page: PageRequest, include_data: b
         page = replace(page, after=left_out[page.offset - 1].id, offset=0)
     hot_page = executions.newest_with_data if include_data else executions.newest
     hot, files = db.both(tiered(hot_page(matching, page)), manifest.of_executions(page.after))
-    is_cut = len(hot) > page.limit or (include_data and carried(hot) < len(hot))
+    is_cut = len(hot) > page.limit or (include_data and fitting(hot) < len(hot))
     bottom = hot[-1].id if hot and is_cut else FIRST
     found = archived(db, files, matching, page.after or LAST, bottom, page.limit + 1)
     by_id = {row.id: row for row in found} | {row.id: row for row in hot}
@@ -77,10 +77,12 @@ def archived(
 ) -> list[TieredExecution]:
     """The newest that match between two ids. First one row group is read, then four times as many at each step."""
     read = reader.overlapping(files, bottom, upper)
-    fences = sorted((fence for file in read for fence in file.fences), reverse=True)
+    row_group_min_ids = sorted((min_id for file in read for min_id in file.row_group_min_ids), reverse=True)
     found: list[TieredExecution] = []
     groups = 1
-    while len(found) < wanted and upper > bottom and (below := [fence for fence in fences if fence < upper]):
+    while (
+        len(found) < wanted and upper > bottom and (below := [min_id for min_id in row_group_min_ids if min_id < upper])
+    ):
         lower = max(below[min(groups, len(below)) - 1], bottom)
         missing = wanted - len(found)
         rows = reader.newest(read, lower, upper, matching, missing)
@@ -113,9 +115,9 @@ def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[Tiered
         return rows
     sizes = reader.sizes(files, ids)
     weight = 0
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if weight > executions.MAX_DATA_BYTES:
-            rows = rows[: place + 1]
+            rows = rows[: index + 1]
             break
         weight += sizes.get(row.id, 0)
     data = reader.data(files, [row.id for row in rows if row.tier == "cold"])
@@ -146,7 +148,7 @@ def read_one(db: Database, id: UUID) -> TieredExecution:
         return hot[0]
     found = reader.newest(files, id, UUID(int=id.int + 1), Filter(), 1)
     if not found:
-        raise NotFound
+        raise NotFoundError
     execution = found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]})
     tag = md5(execution.model_dump_json().encode(), usedforsecurity=False).hexdigest()
     return execution.model_copy(update={"etag": tag})

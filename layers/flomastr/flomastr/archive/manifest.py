@@ -40,7 +40,7 @@ class File(BaseModel):
     last_id: UUID
     file_bytes: int | None
     sha256: str | None
-    fences: list[UUID]
+    row_group_min_ids: list[UUID]
 
     @property
     def key(self) -> str:
@@ -97,11 +97,11 @@ class Download(BaseModel):
 STORED = " FROM app.archive_files AS f WHERE f.state = 'stored' "
 EXECUTIONS = STORED + " AND f.source = 'workflow_executions' "
 IS_NO_COPY = """
-  NOT EXISTS (SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+  NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 """
 COLUMNS = """
   f.id, f.tenant_id, f.source, f.month, f.state, f.origin, f.rows, f.checksum, f.first_id, f.last_id, f.file_bytes,
-  f.sha256, f.fences
+  f.sha256, f.row_group_min_ids
 """
 
 

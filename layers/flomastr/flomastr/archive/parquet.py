@@ -15,7 +15,7 @@ from flomastr.archive.duckdb_filesystem import ColdFiles
 from flomastr.archive.manifest import Tally
 from flomastr.settings import database_url
 
-ROW_GROUP = 8192  # rows: a page reads one or two groups; app.archive_files.fences has the lowest id of each
+ROW_GROUP = 8192  # rows: a page reads one or two groups; app.archive_files.row_group_min_ids has the lowest id of each
 MEMORY_LIMIT = "700MB"
 
 

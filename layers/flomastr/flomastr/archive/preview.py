@@ -48,14 +48,16 @@ def preview(at: datetime | None) -> Query[Preview]:
     return Query(
         """
         WITH tenant AS (
-          SELECT t.id, app.ttl_class(t.hot_ttl_days) AS class FROM app.tenants AS t WHERE t.id = (SELECT app.tenant())
+          SELECT t.id, app.retention_class(t.hot_ttl_days) AS class
+          FROM app.tenants AS t
+          WHERE t.id = (SELECT app.tenant())
         ),
         old AS (
           SELECT
             app.is_final(e.status) AS is_final,
             EXISTS (
-              SELECT FROM app.legal_holds AS h WHERE h.tenant_id = e.tenant_id AND h.released_at IS NULL
-                AND (h.scope = 'tenant' OR h.workflow_id = e.workflow_id OR h.execution_id = e.id)
+              SELECT FROM app.legal_holds AS h
+              WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
             ) AS is_held
           FROM tenant AS t
           JOIN app.workflow_executions AS e ON e.tenant_id = t.id
@@ -79,7 +81,7 @@ def preview(at: datetime | None) -> Query[Preview]:
           ) AS kept,
           (
             SELECT count(*) FROM tenant AS t
-            JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.ttl_class NOT IN (0, t.class)
+            JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.retention_class NOT IN (0, t.class)
           ) AS changing_class
         """,
         {"at": at or datetime.now(UTC)},

@@ -36,14 +36,14 @@ def newest(files: Sequence[File], lower: UUID, upper: UUID, matching: Filter, wa
     if matching.workflow_id:
         within += f" AND workflow_id = {literal(str(matching.workflow_id))}"
     if share_ids(read):
-        within += f" QUALIFY row_number() OVER (PARTITION BY id ORDER BY {place(read)}) = 1"
+        within += f" QUALIFY row_number() OVER (PARTITION BY id ORDER BY {file_rank(read)}) = 1"
     status = f"WHERE status = {literal(matching.status)}" if matching.status else ""
     rows = fetched(f"SELECT {COLUMNS} FROM ({within}) {status} ORDER BY id DESC LIMIT {wanted}")
     return [execution(row) for row in rows]
 
 
 def fetched(query: str) -> list[dict[str, Any]]:
-    with duckdb_filesystem.told():
+    with duckdb_filesystem.translating_storage_errors():
         return parquet.fetched(query)
 
 
@@ -71,7 +71,7 @@ def these(files: Sequence[File], ids: Sequence[UUID]) -> str:
     """The rows with these ids, each from the file that was stored last."""
     read = [file for file in files if any(file.first_id <= id <= file.last_id for id in ids)]
     listed = ", ".join(literal(str(id)) for id in ids)
-    newest = f" QUALIFY row_number() OVER (PARTITION BY id ORDER BY {place(read)}) = 1" if share_ids(read) else ""
+    newest = f" QUALIFY row_number() OVER (PARTITION BY id ORDER BY {file_rank(read)}) = 1" if share_ids(read) else ""
     within = f"id BETWEEN {literal(str(min(ids)))} AND {literal(str(max(ids)))}"
     return f"(SELECT * FROM {source(read)} WHERE {within} AND id IN ({listed}){newest})"
 
@@ -111,6 +111,6 @@ def source(files: Sequence[File]) -> str:
     return parquet.listed([file.path for file in files])
 
 
-def place(files: Sequence[File]) -> str:
+def file_rank(files: Sequence[File]) -> str:
     """Of the row's file among these."""
     return f"list_position([{', '.join(literal(file.path) for file in files)}], filename)"

@@ -10,30 +10,30 @@ from pydantic import BaseModel
 from flomastr.archive import manifest
 from flomastr.database.query import Query
 from flomastr.database.session import Database
-from flomastr.errors import Conflict, NotFound, ServiceError
+from flomastr.errors import ConflictError, NotFoundError, ServiceError
 
 
-class MovedToHistory(ServiceError):
+class MovedToHistoryError(ServiceError):
     """The execution is archived. Follow Location, with the same headers."""
 
     status = HTTPStatus.TEMPORARY_REDIRECT
     code = "archived"
 
 
-class Archived(Conflict):
+class ArchivedError(ConflictError):
     """The execution is archived and no longer changes."""
 
     code = "archived"
 
 
-async def moved(request: Request) -> MovedToHistory:
+async def moved(request: Request) -> MovedToHistoryError:
     """To the same execution, and with the same query, which may name the tenant."""
     path = request.url.path.replace("/routes/", "/routes/history/", 1)
     query = f"?{request.url.query}" if request.url.query else ""
-    return MovedToHistory(headers={"Location": path + query})
+    return MovedToHistoryError(headers={"Location": path + query})
 
 
-Moved = Annotated[MovedToHistory, Depends(moved)]
+Moved = Annotated[MovedToHistoryError, Depends(moved)]
 MOVED: dict[int | str, dict[str, Any]] = {307: {"description": "It is archived: follow Location."}}
 
 
@@ -42,4 +42,4 @@ def one[Row: BaseModel](db: Database, query: Query[Row], id: UUID, otherwise: Se
     rows = db.all(query)
     if rows:
         return rows[0]
-    raise otherwise if db.all(manifest.around(id)) else NotFound
+    raise otherwise if db.all(manifest.around(id)) else NotFoundError

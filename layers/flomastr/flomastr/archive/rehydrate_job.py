@@ -16,11 +16,11 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from flomastr.archive import duckdb_filesystem, export_job, file_lifecycle, manifest, parquet
-from flomastr.archive.duckdb_filesystem import FileUnreadable
-from flomastr.archive.file_lifecycle import Unverified, Unwritten, plainly
+from flomastr.archive.duckdb_filesystem import FileUnreadableError
+from flomastr.archive.file_lifecycle import UnverifiedError, UnwrittenError, plainly
 from flomastr.archive.manifest import File
 from flomastr.jobs import Job
-from flomastr.object_storage import ObjectMissing, StorageUnavailable
+from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
 ROWS = 1000  # in one transaction
 TEXT = 8_000_000
@@ -54,15 +54,15 @@ def run(job: Job) -> None:
         except LockNotAvailable:  # deliveries hold the executions; the next run goes on
             job.unfinished = True
         except export_job.REFUSED as error:
-            tell(job, restore, "An archived file cannot be read at the moment. It is tried again.")
-            export_job.refuse(job, error)
+            record_error(job, restore, "An archived file cannot be read at the moment. It is tried again.")
+            export_job.record_failure(job, error)
 
 
 def open_restores(job: Job) -> list[Restore]:
     cursor = job.conn.cursor(row_factory=class_row(Restore))
     return cursor.execute(
         "SELECT id, tenant_id, state, app.uuid7_floor(first_at) AS first_id, app.uuid7_floor(last_at) AS end_id,"
-        "  workflow_id FROM app.restores WHERE state IN ('pending', 'running') ORDER BY id"
+        "  workflow_id FROM app.rehydrations WHERE state IN ('pending', 'running') ORDER BY id"
     ).fetchall()
 
 
@@ -71,15 +71,15 @@ def carry_out(job: Job, restore: Restore) -> None:
     files = overlapping(job, restore)
     if restore.state == "pending":
         job.conn.execute(
-            "UPDATE app.restores SET state = 'running', rows_total = %s WHERE id = %s AND state = 'pending'",
+            "UPDATE app.rehydrations SET state = 'running', rows_total = %s WHERE id = %s AND state = 'pending'",
             (total(files, restore), restore.id),
         )
     orphaned = 0
-    for place, file in enumerate(files):
-        for rows in batches(file, files[:place], restore):
+    for index, file in enumerate(files):
+        for rows in batches(file, files[:index], restore):
             if not job.has_time():
                 return
-            orphaned += bring_back(job, restore, rows)
+            orphaned += rehydrate(job, restore, rows)
     finish(job, restore, orphaned)
 
 
@@ -99,12 +99,12 @@ def total(files: list[File], restore: Restore) -> int:
         return 0
     paths = parquet.listed([file.path for file in files])
     try:
-        with duckdb_filesystem.told():
+        with duckdb_filesystem.translating_storage_errors():
             return parquet.fetched(f"SELECT count(DISTINCT id) AS rows FROM {paths} WHERE {restore.wanted}")[0]["rows"]
-    except (FileUnreadable, ObjectMissing) as error:
-        raise Unverified(f"A file of restore {restore.id} is missing or cannot be read.") from error
-    except (StorageUnavailable, OSError) as error:
-        raise Unwritten(f"Restore {restore.id} cannot be counted: {plainly(error)}") from error
+    except (FileUnreadableError, ObjectMissingError) as error:
+        raise UnverifiedError(f"A file of restore {restore.id} is missing or cannot be read.") from error
+    except (StorageUnavailableError, OSError) as error:
+        raise UnwrittenError(f"Restore {restore.id} cannot be counted: {plainly(error)}") from error
 
 
 def batches(file: File, newer: list[File], restore: Restore) -> Generator[list[dict[str, Any]]]:
@@ -115,8 +115,8 @@ def batches(file: File, newer: list[File], restore: Restore) -> Generator[list[d
         rows = f"FROM {parquet.listed([str(path)])} WHERE {restore.wanted}{elsewhere}"
         try:
             yield from cut(parquet.duck().execute(f"SELECT {COLUMNS} {rows}"))
-        except (duckdb.Error, StorageUnavailable, ObjectMissing) as error:
-            raise Unverified(f"{file.name} cannot be read: {plainly(error)}") from error
+        except (duckdb.Error, StorageUnavailableError, ObjectMissingError) as error:
+            raise UnverifiedError(f"{file.name} cannot be read: {plainly(error)}") from error
 
 
 def cut(cursor: duckdb.DuckDBPyConnection) -> Generator[list[dict[str, Any]]]:
@@ -134,13 +134,13 @@ def cut(cursor: duckdb.DuckDBPyConnection) -> Generator[list[dict[str, Any]]]:
         yield batch
 
 
-def bring_back(job: Job, restore: Restore, rows: list[dict[str, Any]]) -> int:
+def rehydrate(job: Job, restore: Restore, rows: list[dict[str, Any]]) -> int:
     """How many have no workflow any more."""
     while True:
         try:
             with job.conn.transaction():
                 brought, orphaned = job.conn.execute(
-                    "SELECT brought, orphaned FROM app.bring_back(%s, %s)", (restore.id, Jsonb(rows))
+                    "SELECT brought, orphaned FROM app.rehydrate(%s, %s)", (restore.id, Jsonb(rows))
                 ).fetchall()[0]
         except ForeignKeyViolation:
             continue  # a workflow was deleted at this moment: now it is seen to be gone
@@ -151,14 +151,15 @@ def bring_back(job: Job, restore: Restore, rows: list[dict[str, Any]]) -> int:
 def finish(job: Job, restore: Restore, orphaned: int) -> None:
     left_out = f"{orphaned} executions were left out, since their workflow is deleted." if orphaned else None
     job.conn.execute(
-        "UPDATE app.restores SET state = 'done', finished_at = now(), expires_at = now() + make_interval(days => days),"
+        "UPDATE app.rehydrations SET state = 'done', finished_at = now(),"
+        "  expires_at = now() + make_interval(days => days),"
         "  error = %s WHERE id = %s AND state = 'running'",
         (left_out, restore.id),
     )
     job.counts["restores_done"] += 1
 
 
-def tell(job: Job, restore: Restore, error: str) -> None:
+def record_error(job: Job, restore: Restore, error: str) -> None:
     job.conn.execute(
-        "UPDATE app.restores SET error = %s WHERE id = %s AND state IN ('pending', 'running')", (error, restore.id)
+        "UPDATE app.rehydrations SET error = %s WHERE id = %s AND state IN ('pending', 'running')", (error, restore.id)
     )

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import Field
 
 from flomastr.database.query import Count, Query
-from flomastr.errors import BadRequest
+from flomastr.errors import BadRequestError
 from flomastr.http.etags import Resource
-from flomastr.http.fields import A_NUMBER, Body, Moment, TenantName
+from flomastr.http.fields import Body, JsonInteger, Moment, TenantName
 from flomastr.http.paging import PageRequest
 
 type RestoreState = Literal["pending", "running", "done", "failed", "expired"]
@@ -22,7 +22,7 @@ class NewRestore(Body):
     first_at: Moment
     last_at: Moment
     workflow_id: UUID | None = None
-    days: Annotated[int, Field(ge=1, le=90), A_NUMBER]
+    days: Annotated[int, Field(ge=1, le=90), JsonInteger]
 
 
 class Restore(Resource):
@@ -52,9 +52,9 @@ COLUMNS = """
 def request(new: NewRestore) -> Query[Restore]:
     """A range that is restored already may be asked for again: a row that is hot is not copied a second time."""
     if new.last_at <= new.first_at:
-        raise BadRequest("body.last_at: must be later than first_at", "invalid_range")
+        raise BadRequestError("body.last_at: must be later than first_at", "invalid_range")
     return Query(
-        "INSERT INTO app.restores AS r (first_at, last_at, workflow_id, days)"
+        "INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)"
         " VALUES (%(first_at)s, %(last_at)s, %(workflow_id)s, %(days)s) RETURNING " + COLUMNS,
         new.model_dump(),
         Restore,
@@ -63,7 +63,7 @@ def request(new: NewRestore) -> Query[Restore]:
 
 def newest(page: PageRequest) -> Query[Restore]:
     return Query(
-        "SELECT " + COLUMNS + " FROM app.restores AS r WHERE (%(after)s::uuid IS NULL OR r.id < %(after)s)"
+        "SELECT " + COLUMNS + " FROM app.rehydrations AS r WHERE (%(after)s::uuid IS NULL OR r.id < %(after)s)"
         " ORDER BY r.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
         page.params(),
         Restore,
@@ -71,8 +71,8 @@ def newest(page: PageRequest) -> Query[Restore]:
 
 
 def count() -> Query[Count]:
-    return Query("SELECT count(*) FROM app.restores", {}, Count)
+    return Query("SELECT count(*) FROM app.rehydrations", {}, Count)
 
 
 def get(id: UUID) -> Query[Restore]:
-    return Query("SELECT " + COLUMNS + " FROM app.restores AS r WHERE r.id = %(id)s", {"id": id}, Restore)
+    return Query("SELECT " + COLUMNS + " FROM app.rehydrations AS r WHERE r.id = %(id)s", {"id": id}, Restore)

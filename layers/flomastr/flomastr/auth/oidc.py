@@ -21,7 +21,7 @@ COOLDOWN_SECONDS = 10.0  # between two questions to the issuer, whatever unknown
 FETCH_SECONDS = 2.0
 
 
-class InvalidToken(Exception):
+class InvalidTokenError(Exception):
     """The token does not prove who is calling."""
 
 
@@ -40,7 +40,7 @@ class KeySet:
         if wanted and now - self.asked_at > COOLDOWN_SECONDS:
             self.fetch(now)
         if key_id not in self.keys or now - self.fetched_at > STALE_SECONDS:
-            raise InvalidToken("signed by an unknown key")
+            raise InvalidTokenError("signed by an unknown key")
         return self.keys[key_id]
 
     def fetch(self, now: float) -> None:
@@ -62,10 +62,10 @@ def verify(token: str, keys: KeySet, settings: Settings) -> Caller:
         email = claims.get("email") if claims.get("email_verified") is True else None
         caller = Caller(user_id=claims["sub"], email=email)
     except (PyJWTError, ValueError) as error:  # half a surrogate pair and an e-mail that is no text are the latter
-        raise InvalidToken(str(error)) from error
+        raise InvalidTokenError(str(error)) from error
     parties = settings.oidc_authorized_parties
     if parties and claims.get("azp") not in parties.split(","):
-        raise InvalidToken("issued for another application")
+        raise InvalidTokenError("issued for another application")
     return caller
 
 

@@ -1,4 +1,4 @@
-"""What app.enter is asked at the beginning of every transaction: may this caller do this, and where."""
+"""What app.authorize is asked at the beginning of every transaction: may this caller do this, and where."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 
 from flomastr.caller import Caller
 
-ENTER = """
-SELECT app.enter(
+AUTHORIZE = """
+SELECT app.authorize(
   %(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s, %(milliseconds)s
 )
 """
@@ -17,13 +17,15 @@ UNLIMITED = ("platform:", "me:", "invitation:", "keys:", "members:write", "tenan
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What app.enter is asked: may this caller enter that place for this purpose."""
+class AccessRequest:
+    """What app.authorize is asked: may this caller enter that place for this purpose."""
 
     caller: Caller
     tenant: str | None  # id or slug; None is the caller's only tenant
     scope: str  # platform:... and me:... are outside tenants
-    tell: Callable[[dict[str, str]], None] = field(default=lambda _: None, compare=False)  # headers of the answer
+    set_headers: Callable[[dict[str, str]], None] = field(
+        default=lambda _: None, compare=False
+    )  # headers of the answer
 
     @property
     def is_read(self) -> bool:

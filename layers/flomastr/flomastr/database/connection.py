@@ -11,7 +11,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
 
-from flomastr.errors import Unavailable
+from flomastr.errors import UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import database_url
 
@@ -28,7 +28,7 @@ WHERE rolname = current_user
 """
 
 
-class DeadlineExceeded(psycopg.OperationalError):
+class DeadlineExceededError(psycopg.OperationalError):
     """The database did not answer in time."""
 
 
@@ -47,7 +47,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             if error.sqlstate is not None or time.monotonic() < self.deadline:
                 raise
             self.pgconn.finish()  # an answer may still come: nobody may take it for the next one
-            raise DeadlineExceeded from error
+            raise DeadlineExceededError from error
 
     def is_usable(self) -> bool:
         """Whether the next request may use it. Costs a round trip only after idling."""
@@ -112,7 +112,7 @@ def open_connection(url: str, deadline: float) -> Connection:
             url, keepalives_idle=30, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=10_000
         )
     except psycopg.ProgrammingError:  # its text would put the password into the log
-        raise Unavailable("The database's URL is malformed: correct it in its secret.") from None
+        raise UnavailableError("The database's URL is malformed: correct it in its secret.") from None
     seconds = min(CONNECT_SECONDS, deadline - time.monotonic())
     pgconn = waiting.wait_conn(generators.connect(conninfo), 0.1, max(0.0, seconds))
     conn = Connection(pgconn, tuple_row)
@@ -127,6 +127,6 @@ def refuse_unsafe_role(conn: Connection) -> None:
     row = conn.execute(UNSAFE_ROLE).fetchone()
     if row is None or row[0]:
         logger.critical("The database role is a superuser, bypasses row-level security or owns tables: use flo_app")
-        raise Unavailable(
+        raise UnavailableError(
             "The service is set up unsafely and does not serve. Its operators can read why.", "unsafe_role"
         )

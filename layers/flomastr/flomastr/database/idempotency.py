@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from flomastr.database.query import Nothing, Query
+from flomastr.database.query import NoRow, Query
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,15 @@ class IdempotencyKey:
         return {"idempotency_key": self.key, "fingerprint": self.fingerprint}
 
 
-class Answer(BaseModel):
+class StoredResponse(BaseModel):
     rows: list[dict[str, Any]]
 
 
-def claim(key: IdempotencyKey) -> Query[Nothing]:
-    return Query("SELECT FROM app.claim_key(%(idempotency_key)s, %(fingerprint)s)", key.params(), Nothing)
+def reserve(key: IdempotencyKey) -> Query[NoRow]:
+    return Query("SELECT FROM app.reserve_key(%(idempotency_key)s, %(fingerprint)s)", key.params(), NoRow)
 
 
-def remembered[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> Query[Row]:
+def storing_response[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> Query[Row]:
     """The query, storing its rows under the key. It must be an INSERT ... RETURNING or a SELECT, without WITH."""
     return Query(
         "WITH effect AS MATERIALIZED (" + query.sql + "), answered AS ("
@@ -40,10 +40,10 @@ def remembered[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> Query[
     )
 
 
-def stored_answer(key: IdempotencyKey) -> Query[Answer]:
+def stored_response(key: IdempotencyKey) -> Query[StoredResponse]:
     return Query(
         "SELECT answer AS rows FROM app.idempotency_keys"
         " WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')",
         key.params(),
-        Answer,
+        StoredResponse,
     )

@@ -1,4 +1,4 @@
-"""One network flight: BEGIN, app.enter, the queries and COMMIT go out together; the answers are read when all are in.
+"""One round trip: BEGIN, app.authorize, the queries and COMMIT go out together in a pipeline; then the answers come.
 
 A simple request so costs one round trip, authorization and commit included. A small transaction ahead of it counts the
 request. What may be sent again, and what an error means to the caller, is decided here and nowhere else.
@@ -16,11 +16,18 @@ from psycopg.rows import args_row, class_row
 from pydantic import BaseModel
 
 from flomastr.database import connection, rate_limits
-from flomastr.database.access import ENTER, Entry
+from flomastr.database.access import AUTHORIZE, AccessRequest
 from flomastr.database.connection import Connection
 from flomastr.database.query import Query
 from flomastr.database.rate_limits import SPEND, Bucket
-from flomastr.database.sqlstates import LOST, NOT_BEGUN, UNDONE, is_vanished, meaning, state_of
+from flomastr.database.sqlstates import (
+    CONNECTION_LOST,
+    NO_CONNECTION,
+    ROLLED_BACK,
+    is_vanished,
+    sqlstate,
+    to_service_error,
+)
 from flomastr.errors import (
     ServiceError,
 )
@@ -31,54 +38,56 @@ ATTEMPTS = 6
 one_at_a_time = Lock()  # a sandbox has one connection
 
 
-def fly(
-    queries: Sequence[Query[Any]], deadline: float, entry: Entry | None = None, *, repeatable: bool = False
+def execute(
+    queries: Sequence[Query[Any]], deadline: float, access: AccessRequest | None = None, *, repeatable: bool = False
 ) -> list[list[Any]]:
     """The rows of each query. Raises ServiceError, or AlreadyAnswered.
 
     `repeatable` says that sending it twice does no harm. Reads are; a write whose COMMIT may have arrived is not.
     """
-    repeatable = repeatable or entry is None or entry.is_read
+    repeatable = repeatable or access is None or access.is_read
     with one_at_a_time:
         for attempt in range(1, ATTEMPTS + 1):
             conn = None
             try:
                 conn = connection.connection(deadline)
-                return send(conn, queries, deadline, entry)
+                return send(conn, queries, deadline, access)
             except psycopg.Error as error:
-                state = state_of(error)
-                surely_undone = conn is None or state in UNDONE | NOT_BEGUN or is_vanished(state, queries)
-                leave(conn)
-                again = surely_undone or (repeatable and state in LOST)
+                state = sqlstate(error)
+                surely_undone = conn is None or state in ROLLED_BACK | NO_CONNECTION or is_vanished(state, queries)
+                reset(conn)
+                again = surely_undone or (repeatable and state in CONNECTION_LOST)
                 pause = random.uniform(0.05, 0.1) * 2**attempt
                 if not again or attempt == ATTEMPTS or time.monotonic() + pause > deadline:
-                    raise meaning(error, queries) from error
+                    raise to_service_error(error, queries) from error
                 logger.warning("Sending the flight again", sqlstate=state, attempt=attempt)
                 time.sleep(pause)
             except BaseException:  # a parameter that cannot be sent, for one
-                leave(conn)
+                reset(conn)
                 raise
     raise AssertionError("the last attempt answers or raises")
 
 
-def send(conn: Connection, queries: Sequence[Query[Any]], deadline: float, entry: Entry | None) -> list[list[Any]]:
+def send(
+    conn: Connection, queries: Sequence[Query[Any]], deadline: float, access: AccessRequest | None
+) -> list[list[Any]]:
     buckets = conn.cursor(row_factory=args_row(Bucket))
     with conn.pipeline():
-        if entry:
+        if access:
             conn.execute("BEGIN")
-            if entry.is_limited:
-                buckets.execute(SPEND, entry.params(deadline))
+            if access.is_limited:
+                buckets.execute(SPEND, access.params(deadline))
                 conn.execute("COMMIT AND CHAIN")
-            conn.execute(ENTER, entry.params(deadline))
+            conn.execute(AUTHORIZE, access.params(deadline))
         cursors = [conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params) for query in queries]
-        if entry:
+        if access:
             conn.execute("COMMIT")
-    if entry and entry.is_limited and (spent := buckets.fetchall()):
-        entry.tell(rate_limits.headers(spent))
+    if access and access.is_limited and (spent := buckets.fetchall()):
+        access.set_headers(rate_limits.headers(spent))
     return [cursor.fetchall() for cursor in cursors]
 
 
-def leave(conn: Connection | None) -> None:
+def reset(conn: Connection | None) -> None:
     """A flight that fails leaves its transaction open, or a connection of which nothing is known."""
     if conn is None:
         return
@@ -98,22 +107,22 @@ class Transaction:
         try:
             return self.conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params).fetchall()
         except psycopg.Error as error:
-            raise meaning(error, [query]) from error
+            raise to_service_error(error, [query]) from error
 
 
 @contextmanager
-def transaction(deadline: float, entry: Entry) -> Generator[Transaction]:
+def transaction(deadline: float, access: AccessRequest) -> Generator[Transaction]:
     """Commits when the block ends, rolls back when it raises. Nothing is sent again."""
     with one_at_a_time:
         conn = None
         try:
             conn = connection.connection(deadline)
             with conn.transaction():
-                conn.execute(ENTER, entry.params(deadline))
+                conn.execute(AUTHORIZE, access.params(deadline))
                 yield Transaction(conn)
         except psycopg.Error as error:
-            leave(conn)
-            raise meaning(error, []) from error
+            reset(conn)
+            raise to_service_error(error, []) from error
         except ServiceError:
-            leave(conn)
+            reset(conn)
             raise

@@ -26,5 +26,5 @@ class Deleted(BaseModel):
     id: UUID
 
 
-class Nothing(BaseModel):
+class NoRow(BaseModel):
     """That there is a row."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel
 
 from flomastr.database import pipeline, sqlstates
-from flomastr.database.access import Entry
-from flomastr.database.idempotency import IdempotencyKey, claim, remembered, stored_answer
+from flomastr.database.access import AccessRequest
+from flomastr.database.idempotency import IdempotencyKey, reserve, stored_response, storing_response
 from flomastr.database.query import Query
-from flomastr.errors import NotFound
+from flomastr.errors import NotFoundError
 
 BUDGET_SECONDS = 4.5  # of one request
 
@@ -22,48 +22,50 @@ def deadline_in(seconds: float = BUDGET_SECONDS) -> float:
 
 @dataclass(frozen=True)
 class Database:
-    """What a handler asks. Every call is one flight: app.enter, the queries and COMMIT, in one transaction."""
+    """What a handler asks. Every call is one flight: app.authorize, the queries and COMMIT, in one transaction."""
 
-    entry: Entry
+    access: AccessRequest
     deadline: float = field(default_factory=deadline_in)
 
     def within(self, tenant: str | None) -> "Database":
         """The same caller in the tenant that a body names."""
-        return replace(self, entry=replace(self.entry, tenant=tenant)) if tenant else self
+        return replace(self, access=replace(self.access, tenant=tenant)) if tenant else self
 
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
-        (rows,) = pipeline.fly([query], self.deadline, self.entry)
+        (rows,) = pipeline.execute([query], self.deadline, self.access)
         return rows
 
     def one[Row: BaseModel](self, query: Query[Row]) -> Row:
         rows = self.all(query)
         if not rows:
-            raise NotFound
+            raise NotFoundError
         return rows[0]
 
     def both[A: BaseModel, B: BaseModel](self, first: Query[A], second: Query[B]) -> tuple[list[A], list[B]]:
         """Two independent queries in one flight."""
-        answers = pipeline.fly([first, second], self.deadline, self.entry)
+        answers = pipeline.execute([first, second], self.deadline, self.access)
         return answers[0], answers[1]
 
-    def once[Row: BaseModel](self, query: Query[Row], key: IdempotencyKey | None) -> list[Row]:
+    def idempotent[Row: BaseModel](self, query: Query[Row], key: IdempotencyKey | None) -> list[Row]:
         """A POST: under one Idempotency-Key it happens once, and repeating it answers what it answered then."""
         if key is None:
             return self.all(query)
         try:
-            _, rows = pipeline.fly([claim(key), remembered(query, key)], self.deadline, self.entry, repeatable=True)
-        except sqlstates.AlreadyAnswered:
-            rows = [query.row.model_validate(row) for row in self.one(stored_answer(key)).rows]
+            _, rows = pipeline.execute(
+                [reserve(key), storing_response(query, key)], self.deadline, self.access, repeatable=True
+            )
+        except sqlstates.AlreadyAnsweredError:
+            rows = [query.row.model_validate(row) for row in self.one(stored_response(key)).rows]
         return rows
 
     @contextmanager
     def transaction(self) -> Generator[pipeline.Transaction]:
         """For statements that depend on each other: each is a round trip of its own."""
-        with pipeline.transaction(self.deadline, self.entry) as transaction:
+        with pipeline.transaction(self.deadline, self.access) as transaction:
             yield transaction
 
 
 def ask[Row: BaseModel](query: Query[Row], seconds: float = BUDGET_SECONDS) -> list[Row]:
     """One statement outside any tenant: row-level security shows it no tenant's rows."""
-    (rows,) = pipeline.fly([query], deadline_in(seconds))
+    (rows,) = pipeline.execute([query], deadline_in(seconds))
     return rows

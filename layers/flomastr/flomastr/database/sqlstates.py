@@ -9,27 +9,37 @@ from flomastr.database import rate_limits
 from flomastr.database.query import Query
 from flomastr.errors import (
     BY_STATUS,
-    Conflict,
-    Forbidden,
-    NotFound,
-    TooManyRequests,
-    Unavailable,
-    Unprocessable,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnavailableError,
+    UnprocessableError,
 )
 from flomastr.observability import logger
 
-UNDONE = {"40001", "40P01"}  # serialization failure, deadlock: the transaction is gone for certain
+ROLLED_BACK = {"40001", "40P01"}  # serialization failure, deadlock: the transaction is gone for certain
 
-NOT_BEGUN = {"53300", "57P03"}  # no backend was to be had
+NO_CONNECTION = {"53300", "57P03"}  # no backend was to be had
 
-LOST = {"57P01", "57P02", "57P05", "08000", "08001", "08003", "08004", "08006", "08P01"}
+CONNECTION_LOST = {"57P01", "57P02", "57P05", "08000", "08001", "08003", "08004", "08006", "08P01"}
 
-BUSY = {"25006", "25P03", "25P04", "55P03", "57014", "57P04", *UNDONE, *NOT_BEGUN, *LOST}  # 25006: a standby took over
+BUSY = {
+    "25006",
+    "25P03",
+    "25P04",
+    "55P03",
+    "57014",
+    "57P04",
+    *ROLLED_BACK,
+    *NO_CONNECTION,
+    *CONNECTION_LOST,
+}  # 25006: a standby took over
 
-BEHIND = {"3F000", "42P01", "42883", "42703"}  # there is no such schema, table, function, column
+SCHEMA_OUTDATED = {"3F000", "42P01", "42883", "42703"}  # there is no such schema, table, function, column
 
 
-class AlreadyAnswered(Exception):
+class AlreadyAnsweredError(Exception):
     """The Idempotency-Key has its answer already."""
 
 
@@ -38,39 +48,41 @@ def is_vanished(state: str, queries: Sequence[Query[Any]]) -> bool:
     return state == "23503" and not (queries and queries[-1].missing)
 
 
-def state_of(error: psycopg.Error) -> str:
+def sqlstate(error: psycopg.Error) -> str:
     """The SQLSTATE. The client's own OperationalErrors have none: the connection is lost."""
     return error.sqlstate or ("08000" if isinstance(error, psycopg.OperationalError) else "")
 
 
-def meaning(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
+def to_service_error(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
     """What to tell the caller. SQL text and values of rows stay here."""
-    state = state_of(error)
+    state = sqlstate(error)
     if state == "FL208":
-        return AlreadyAnswered()
+        return AlreadyAnsweredError()
     if state == "FL429":
         headers = rate_limits.headers_of_refusal(error.diag.message_detail or "")
-        return TooManyRequests(error.diag.message_primary, error.diag.constraint_name, headers)
+        return TooManyRequestsError(error.diag.message_primary, error.diag.constraint_name, headers)
     if state.startswith("FL"):
         return BY_STATUS[int(state[2:])](error.diag.message_primary, error.diag.constraint_name)
     if state == "42501":
         logger.warning("The database refused a row", error=error.diag.message_primary)
-        return Forbidden("You may act for yourself alone. Admins, owners and API keys act for others.", "not_yours")
+        return ForbiddenError(
+            "You may act for yourself alone. Admins, owners and API keys act for others.", "not_yours"
+        )
     if state == "23505" and queries:
-        return Conflict(queries[-1].conflict)
+        return ConflictError(queries[-1].conflict)
     if is_vanished(state, queries):
-        return Unavailable()
+        return UnavailableError()
     if state == "23503":
-        return NotFound(queries[-1].missing)
+        return NotFoundError(queries[-1].missing)
     if state == "23514" and not error.diag.constraint_name:
         logger.error("There is no partition for an execution: has the partitions function run?")
-        return Unavailable()
+        return UnavailableError()
     if state.startswith(("22", "23", "54")) or isinstance(error, psycopg.DataError):
         logger.warning("The database refused a value", sqlstate=state, constraint=error.diag.constraint_name)
-        return Unprocessable()
-    if state in BEHIND:
-        return Unavailable("The schema is behind the code: run the migrations.", "schema_behind")
+        return UnprocessableError()
+    if state in SCHEMA_OUTDATED:
+        return UnavailableError("The schema is behind the code: run the migrations.", "schema_behind")
     if state in BUSY or state.startswith("53"):
         logger.warning("The database is unavailable", sqlstate=state, error=type(error).__name__)
-        return Unavailable()
+        return UnavailableError()
     return error

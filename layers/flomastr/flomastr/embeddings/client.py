@@ -24,23 +24,23 @@ class EndpointError(Exception):
     """There are no vectors. Says why, without a word of the texts."""
 
 
-class EndpointBusy(EndpointError):
+class EndpointBusyError(EndpointError):
     """It may have some later: it cannot be reached, is at its limit, or fails."""
 
-    def __init__(self, told: str, wait_seconds: int = 0) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, wait_seconds: int = 0) -> None:
+        super().__init__(message)
         self.wait_seconds = wait_seconds
 
 
-class EndpointRefuses(EndpointError):
+class EndpointRefusedError(EndpointError):
     """It takes nothing from us: the key, the address or the model is wrong."""
 
 
-class TextRefused(EndpointError):
+class TextRefusedError(EndpointError):
     """It does not take these texts, now or later."""
 
 
-class AnswerMalformed(EndpointError):
+class MalformedAnswerError(EndpointError):
     """It answers what are no vectors of these texts."""
 
 
@@ -61,12 +61,12 @@ def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
     status, headers, answer = ask(body, seconds)
     if status == 200:
         return embedded(answer, len(texts))
-    told = f"The embeddings endpoint answered {status}{code_in(answer)}"
+    message = f"The embeddings endpoint answered {status}{code_in(answer)}"
     if status in (408, 409, 425, 429) or status >= 500:
-        raise EndpointBusy(told, wait_in(headers))
+        raise EndpointBusyError(message, wait_in(headers))
     if status in (400, 413, 422):
-        raise TextRefused(told)
-    raise EndpointRefuses(f"{told}: see its URL, model, key and account")
+        raise TextRefusedError(message)
+    raise EndpointRefusedError(f"{message}: see its URL, model, key and account")
 
 
 def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], bytes]:
@@ -75,9 +75,9 @@ def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], b
         response = sent(body, deadline)
         answer = read(response, deadline)
     except urllib3.exceptions.HTTPError as error:
-        raise EndpointBusy(f"The embeddings endpoint cannot be reached: {type(error).__name__}") from error
+        raise EndpointBusyError(f"The embeddings endpoint cannot be reached: {type(error).__name__}") from error
     except ValueError:  # whose text would put the key into the log
-        raise EndpointRefuses("The embeddings endpoint's URL or key is malformed") from None
+        raise EndpointRefusedError("The embeddings endpoint's URL or key is malformed") from None
     return response.status, response.headers, answer
 
 
@@ -108,7 +108,7 @@ def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         answer += part
         if time.monotonic() > deadline or len(answer) > MOST_BYTES:
             response.close()
-            raise EndpointBusy("The embeddings endpoint's answer does not end")
+            raise EndpointBusyError("The embeddings endpoint's answer does not end")
     response.release_conn()
     return bytes(answer)
 
@@ -125,8 +125,8 @@ def code_in(answer: bytes) -> str:
 
 def wait_in(headers: Mapping[str, str]) -> int:
     """Retry-After in seconds. As a date, which is allowed, it is passed over."""
-    told = str(headers.get("Retry-After", ""))
-    return min(int(told), 3600) if re.fullmatch(r"[0-9]{1,9}", told) else 0
+    message = str(headers.get("Retry-After", ""))
+    return min(int(message), 3600) if re.fullmatch(r"[0-9]{1,9}", message) else 0
 
 
 def embedded(answer: bytes, wanted: int) -> Embedded:
@@ -138,9 +138,9 @@ def embedded(answer: bytes, wanted: int) -> Embedded:
         usage: Any = body.get("usage") or {}
         tokens = int(usage.get("total_tokens") or 0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise AnswerMalformed("The embeddings endpoint answered what is no list of vectors") from error
+        raise MalformedAnswerError("The embeddings endpoint answered what is no list of vectors") from error
     if places != list(range(wanted)):
-        raise AnswerMalformed(f"The embeddings endpoint answered {len(rows)} vectors for {wanted} texts")
+        raise MalformedAnswerError(f"The embeddings endpoint answered {len(rows)} vectors for {wanted} texts")
     return Embedded([written(vector) for vector in vectors], min(max(0, tokens), MOST_TOKENS))
 
 
@@ -148,12 +148,14 @@ def written(vector: Any) -> str:
     """Raises AnswerMalformed unless it is a vector that can be compared."""
     if not isinstance(vector, list) or len(cast(list[Any], vector)) != DIMENSIONS:
         length = len(cast(list[Any], vector)) if isinstance(vector, list) else "no"
-        raise AnswerMalformed(f"The embeddings endpoint answered a vector of {length} dimensions, not {DIMENSIONS}")
+        raise MalformedAnswerError(
+            f"The embeddings endpoint answered a vector of {length} dimensions, not {DIMENSIONS}"
+        )
     numbers = cast(list[Any], vector)
     if not all(type(number) in (int, float) and abs(number) <= LARGEST for number in numbers):  # which NaN is not
-        raise AnswerMalformed("The embeddings endpoint answered a vector that holds NaN, an infinity or no number")
+        raise MalformedAnswerError("The embeddings endpoint answered a vector that holds NaN, an infinity or no number")
     if not any(
         abs(number) > 1e-7 for number in numbers
     ):  # nothing is near to it, and half precision knows nothing less
-        raise AnswerMalformed("The embeddings endpoint answered a vector of zeros")
+        raise MalformedAnswerError("The embeddings endpoint answered a vector of zeros")
     return f"[{','.join(map(repr, numbers))}]"

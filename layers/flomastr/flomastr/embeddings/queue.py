@@ -51,8 +51,8 @@ def took(batch: Sequence[Task]) -> bool:
     from botocore.exceptions import BotoCoreError, ClientError
 
     entries = [  # by whose group the queue is fair: one tenant's many messages do not stand before another's
-        {"Id": str(place), "MessageBody": task.model_dump_json(), "MessageGroupId": str(task.tenant_id)}
-        for place, task in enumerate(batch)
+        {"Id": str(index), "MessageBody": task.model_dump_json(), "MessageGroupId": str(task.tenant_id)}
+        for index, task in enumerate(batch)
     ]
     try:
         taken = client().send_message_batch(QueueUrl=settings().embed_queue_url, Entries=entries)

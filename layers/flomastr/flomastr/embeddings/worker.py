@@ -21,9 +21,9 @@ from flomastr import jobs
 from flomastr.database import connection
 from flomastr.database.connection import Connection
 from flomastr.embeddings import client
-from flomastr.embeddings.client import AnswerMalformed, EndpointBusy, EndpointError, TextRefused
+from flomastr.embeddings.client import EndpointBusyError, EndpointError, MalformedAnswerError, TextRefusedError
 from flomastr.embeddings.queue import Task
-from flomastr.errors import Unavailable
+from flomastr.errors import UnavailableError
 from flomastr.observability import logger, metrics
 
 MAX_ATTEMPTS = 12  # over eighty minutes
@@ -64,7 +64,7 @@ class Piece:
 
     claim: Claim
     id: UUID
-    place: int
+    chunk_index: int
     text: str
 
 
@@ -77,12 +77,12 @@ def work(records: Sequence[Record], seconds: float) -> list[str]:
         with losing(lost, [record["messageId"]]):
             pieces += claimed(record, run.deadline)
     for _, some in groupby(sorted(pieces, key=whose), key=whose):
-        for portion in portions(some):
+        for portion in batches(some):
             with losing(lost, [piece.claim.message_id for piece in portion]):
                 embed(portion, run)
-    for claim, told in run.refused.items():  # last, so that what there was no time for is tried by another run
+    for claim, message in run.refused.items():  # last, so that what there was no time for is tried by another run
         with losing(lost, [claim.message_id]):
-            put_off([claim], told, None, run.deadline)
+            reschedule([claim], message, None, run.deadline)
     return [record["messageId"] for record in records if record["messageId"] in lost]
 
 
@@ -91,7 +91,7 @@ def losing(lost: set[str], message_ids: Iterable[str]) -> Generator[None]:
     """What one record meets does not reach the others."""
     try:
         yield
-    except (psycopg.Error, Unavailable, ValidationError) as error:
+    except (psycopg.Error, UnavailableError, ValidationError) as error:
         logger.error("Messages are left to be delivered again", reason=type(error).__name__)
         connection.discard()
         lost.update(message_ids)
@@ -107,7 +107,7 @@ def whose(piece: Piece) -> tuple[str, ...]:
     return shared if piece.claim.is_first_attempt else (*shared, str(task.document_id))
 
 
-def portions(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """What one request takes. A text that stands in several passages is sent once."""
     portion: list[Piece] = []
     texts: set[str] = set()
@@ -169,19 +169,19 @@ def embed(pieces: Sequence[Piece], run: Run) -> None:
     texts = list(dict.fromkeys(piece.text for piece in pieces))
     try:
         answer = client.embed(texts, first.task.embedding_model, ASK_SECONDS)
-    except (TextRefused, AnswerMalformed) as error:
+    except (TextRefusedError, MalformedAnswerError) as error:
         if smaller := parts(pieces, error):
             for part in smaller:
                 embed(part, run)
             return
-        told = f"{error} for passage {pieces[0].place}" if len(pieces) == 1 else str(error)
-        if isinstance(error, TextRefused):
-            run.refused[first] = told
+        message = f"{error} for passage {pieces[0].chunk_index}" if len(pieces) == 1 else str(error)
+        if isinstance(error, TextRefusedError):
+            run.refused[first] = message
         else:
-            put_off(claims, told, timedelta(0), run.deadline)
+            reschedule(claims, message, timedelta(0), run.deadline)
     except EndpointError as error:
-        wait = timedelta(seconds=error.wait_seconds if isinstance(error, EndpointBusy) else 0)
-        put_off(claims, str(error), wait, run.deadline)
+        wait = timedelta(seconds=error.wait_seconds if isinstance(error, EndpointBusyError) else 0)
+        reschedule(claims, str(error), wait, run.deadline)
     else:
         store(claims, dict(zip(texts, answer.vectors, strict=True)), answer.tokens, run.deadline)
 
@@ -189,9 +189,9 @@ def embed(pieces: Sequence[Piece], run: Run) -> None:
 def parts(pieces: Sequence[Piece], error: EndpointError) -> list[Sequence[Piece]]:
     """A wrong answer may be the endpoint's own fault: documents are parted at once, and one only if it comes again."""
     claims = by_claim(pieces)
-    if isinstance(error, AnswerMalformed) and len(claims) > 1:
+    if isinstance(error, MalformedAnswerError) and len(claims) > 1:
         return list(claims.values())
-    if len(pieces) > 1 and (isinstance(error, TextRefused) or not pieces[0].claim.is_first_attempt):
+    if len(pieces) > 1 and (isinstance(error, TextRefusedError) or not pieces[0].claim.is_first_attempt):
         return [pieces[: len(pieces) // 2], pieces[len(pieces) // 2 :]]
     return []
 
@@ -221,14 +221,14 @@ def store_of(claim: Claim, pieces: Sequence[Piece], vectors: Mapping[str, str], 
             return
 
 
-def put_off(claims: Iterable[Claim], told: str, wait: timedelta | None, deadline: float) -> None:
+def reschedule(claims: Iterable[Claim], message: str, wait: timedelta | None, deadline: float) -> None:
     """Until later, or for good where no wait helps or there were attempts enough. Then it is among the dead letters."""
-    logger.warning("Embedding is put off", reason=told)
+    logger.warning("Embedding is put off", reason=message)
     for claim in claims:
         with transaction(deadline) as conn:
             row = conn.execute(
-                "SELECT app.put_off_embedding(" + NAMED + ", %(claim)s, %(told)s, %(wait)s, %(most)s)",
-                claim.params() | {"told": told, "wait": wait, "most": MAX_ATTEMPTS},
+                "SELECT app.reschedule_embedding(" + NAMED + ", %(claim)s, %(told)s, %(wait)s, %(most)s)",
+                claim.params() | {"told": message, "wait": wait, "most": MAX_ATTEMPTS},
             ).fetchone()
         metrics.add_metric(name="EmbeddingsFailed", unit="Count", value=int(row == ("failed",)))
 

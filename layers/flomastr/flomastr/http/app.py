@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from mangum import Mangum
 from starlette.exceptions import HTTPException
 
-from flomastr.errors import PayloadTooLarge, ServiceError
+from flomastr.errors import PayloadTooLargeError, ServiceError
 from flomastr.http.problems import (
     PROBLEM_JSON,
     http_exception,
@@ -81,7 +81,7 @@ def http_handler(app: FastAPI) -> LambdaHandler:
 
 
 def too_large(event: dict[str, Any]) -> dict[str, Any]:
-    error = PayloadTooLarge(f"The body is larger than {MAX_BODY:,} bytes. Send it in smaller parts.")
+    error = PayloadTooLargeError(f"The body is larger than {MAX_BODY:,} bytes. Send it in smaller parts.")
     response = problem(event["requestContext"]["requestId"], error)
     return {
         "statusCode": response.status_code,

@@ -1,4 +1,4 @@
-"""What a route asks for to reach the database: `db: Annotated[Database, enters("workflows:read")]`."""
+"""What a route asks for to reach the database: `db: Annotated[Database, tenant_db("workflows:read")]`."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -8,10 +8,10 @@ from fastapi import Depends, Header, Path, Query, Request, Response, Security
 from fastapi.security import SecurityScopes
 
 from flomastr.caller import Caller
-from flomastr.database.access import Entry
+from flomastr.database.access import AccessRequest
 from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.session import Database, deadline_in
-from flomastr.errors import Unauthorized
+from flomastr.errors import UnauthorizedError
 from flomastr.http.patterns import IDEMPOTENCY_KEY, TENANT
 
 RESERVE_MS = 1000  # of Lambda's time, to tell the caller that the database's is over
@@ -22,7 +22,7 @@ def caller(request: Request) -> Caller:
     event: dict[str, Any] = request.scope["aws.event"]
     verified = event["requestContext"].get("authorizer", {}).get("lambda")
     if not verified:
-        raise Unauthorized
+        raise UnauthorizedError
     return Caller.model_validate(verified)
 
 
@@ -47,10 +47,10 @@ def deadline(request: Request) -> float:
 
 def database(request: Request, response: Response, tenant: str | None, scopes: SecurityScopes) -> Database:
     (scope,) = scopes.scopes
-    return Database(Entry(caller(request), tenant, scope, response.headers.update), deadline(request))
+    return Database(AccessRequest(caller(request), tenant, scope, response.headers.update), deadline(request))
 
 
-async def in_a_tenant(
+async def in_tenant(
     request: Request,
     response: Response,
     scopes: SecurityScopes,
@@ -62,19 +62,19 @@ async def in_a_tenant(
     return database(request, response, tenant_id or x_tenant, scopes)
 
 
-def outside_unless_named(db: Database) -> Database:
-    """A person who names no tenant is in none, under `me:...`. A key is always in its own."""
-    entry = db.entry
-    if entry.tenant or entry.caller.key_id:
+def my_db_unless_named(db: Database) -> Database:
+    """The same database; that of the person, under `me:...`, where no tenant is named. A key always has its tenant."""
+    access = db.access
+    if access.tenant or access.caller.key_id:
         return db
-    return replace(db, entry=replace(entry, scope=f"me:{entry.scope.rpartition(':')[2]}"))
+    return replace(db, access=replace(access, scope=f"me:{access.scope.rpartition(':')[2]}"))
 
 
-async def in_a_tenant_if_named(db: Annotated[Database, Depends(in_a_tenant)]) -> Database:
-    return outside_unless_named(db)
+async def in_tenant_if_named(db: Annotated[Database, Depends(in_tenant)]) -> Database:
+    return my_db_unless_named(db)
 
 
-async def in_the_tenant(
+async def in_tenant_of_path(
     request: Request,
     response: Response,
     scopes: SecurityScopes,
@@ -83,28 +83,33 @@ async def in_the_tenant(
     return database(request, response, slug, scopes)
 
 
-async def in_no_tenant(request: Request, response: Response, scopes: SecurityScopes) -> Database:
+async def without_tenant(request: Request, response: Response, scopes: SecurityScopes) -> Database:
     return database(request, response, None, scopes)
 
 
-def enters(scope: str) -> Any:
-    """The database in the tenant that query, header or body name, else in the caller's only one."""
-    return Security(in_a_tenant, scopes=[scope])
+def tenant_db(scope: str) -> Any:
+    """The database of the tenant that query, header or body name, else of the caller's only one."""
+    return Security(in_tenant, scopes=[scope])
 
 
-def enters_if_named(scope: str) -> Any:
-    """The database in the tenant that query or header name, else in none. A key is always in its own."""
-    return Security(in_a_tenant_if_named, scopes=[scope])
+def tenant_db_if_named(scope: str) -> Any:
+    """The database of the tenant that query or header name, else of the person alone. A key always has its tenant."""
+    return Security(in_tenant_if_named, scopes=[scope])
 
 
-def enters_named(scope: str) -> Any:
-    """The database in the tenant `{slug}` of the path."""
-    return Security(in_the_tenant, scopes=[scope])
+def tenant_db_from_path(scope: str) -> Any:
+    """The database of the tenant `{slug}` of the path."""
+    return Security(in_tenant_of_path, scopes=[scope])
 
 
-def outside(scope: str) -> Any:
-    """The database outside any tenant: `platform:...` is for super admins, `me:...` for whoever is signed in."""
-    return Security(in_no_tenant, scopes=[scope])
+def platform_db(scope: str) -> Any:
+    """The database of the platform, for super admins: `platform:...`."""
+    return Security(without_tenant, scopes=[scope])
 
 
-OnceKey = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
+def my_db(scope: str) -> Any:
+    """The database of the person who is signed in, outside any tenant: `me:...`."""
+    return Security(without_tenant, scopes=[scope])
+
+
+IdempotencyKeyHeader = Annotated[IdempotencyKey | None, Depends(idempotency_key)]

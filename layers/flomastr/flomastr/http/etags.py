@@ -6,23 +6,23 @@ from uuid import UUID
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel, Field
 
-from flomastr.errors import NotModified
+from flomastr.errors import NotModifiedError
 from flomastr.http.patterns import NO_NUL
 
 
-class Tagged(BaseModel):
+class Versioned(BaseModel):
     """What comes with `app.etag` of its row. The tag is a header, not a field."""
 
     etag: str = Field(default="", exclude=True)
 
 
-class Listed(Tagged):
+class ListItem(Versioned):
     """A row of a list, which is in order of `place`: the id, where nothing else is said."""
 
-    place: UUID = Field(exclude=True, validation_alias="id")
+    sort_key: UUID = Field(exclude=True, validation_alias="id")
 
 
-class Resource(Listed):
+class Resource(ListItem):
     """A row with a UUIDv7 of its own."""
 
     id: UUID
@@ -59,15 +59,15 @@ IfNoneMatch = Annotated[list[str], Depends(if_none_match)]
 IfNew = Annotated[bool, Depends(if_new)]
 
 
-def tagged[Row: Tagged](resource: Row, response: Response, known: list[str] | None = None) -> Row:
+def tagged[Row: Versioned](resource: Row, response: Response, known: list[str] | None = None) -> Row:
     """The resource with its ETag header. Raises NotModified when the caller knows it."""
     header = {"ETag": f'"{resource.etag}"'}
     if known and (resource.etag in known or "*" in known):
-        raise NotModified(headers=header)
+        raise NotModifiedError(headers=header)
     response.headers.update(header)
     return resource
 
 
-def created[Row: Tagged](resource: Row, response: Response, location: str) -> Row:
+def created[Row: Versioned](resource: Row, response: Response, location: str) -> Row:
     response.headers["Location"] = location
     return tagged(resource, response)

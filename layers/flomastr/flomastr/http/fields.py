@@ -80,7 +80,7 @@ def is_a_number(value: Any) -> Any:
     return value
 
 
-A_NUMBER = BeforeValidator(is_a_number)  # after the bounds of an int, which else do not show in its JSON Schema
+JsonInteger = BeforeValidator(is_a_number)  # after the bounds of an int, which else do not show in its JSON Schema
 
 
 def storable_moment(moment: datetime) -> datetime:

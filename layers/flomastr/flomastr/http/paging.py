@@ -15,11 +15,14 @@ from pydantic import BaseModel
 
 from flomastr.database.query import Count, Query
 from flomastr.database.session import Database
-from flomastr.errors import BadRequest
-from flomastr.http.etags import Listed
+from flomastr.errors import BadRequestError
+from flomastr.http.etags import ListItem
 from flomastr.settings import signing_key
 
 MAX_PAGE_BYTES = 4_000_000
+KEYSET = """
+  (%(after)s::uuid IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+"""  # ends a list's statement, after WHERE or AND; its parameters are those of PageRequest
 POSITION = {"cursor", "limit", "offset"}  # what says where in a list; all else says which list
 
 
@@ -30,18 +33,18 @@ class PageRequest:
     after: UUID | None  # the last id of the page before
     counts: bool
     path: str
-    which: str  # the list's own query string
+    list_query: str  # the list's own query string
     tenant: str  # as X-Tenant names it
 
     def params(self) -> dict[str, Any]:
         return {"limit": self.limit, "offset": self.offset, "after": self.after}
 
     def next_link(self, last: UUID) -> str:
-        which = f"{self.which}&" if self.which else ""
-        cursor = signed(last, self.path, self.which, self.tenant)
-        return f'<{self.path}?{which}limit={self.limit}&cursor={cursor}>; rel="next"'
+        list_query = f"{self.list_query}&" if self.list_query else ""
+        cursor = signed(last, self.path, self.list_query, self.tenant)
+        return f'<{self.path}?{list_query}limit={self.limit}&cursor={cursor}>; rel="next"'
 
-    def of[Row: Listed](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
+    def of[Row: ListItem](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
         """The page of a list, and its count, if it was asked for, in the same flight."""
         if not self.counts:
             return self.cut(db.all(newest), response)
@@ -49,22 +52,22 @@ class PageRequest:
         response.headers["X-Total-Count"] = str(total.count)
         return self.cut(rows, response)
 
-    def cut[Row: Listed](self, rows: Sequence[Row], response: Response) -> list[Row]:
+    def cut[Row: ListItem](self, rows: Sequence[Row], response: Response) -> list[Row]:
         """The page. A row beyond it tells that there is a next one."""
-        page = list(rows[: min(self.limit, carried(rows))])
+        page = list(rows[: min(self.limit, fitting(rows))])
         if len(rows) > len(page):
-            response.headers["Link"] = self.next_link(page[-1].place)
+            response.headers["Link"] = self.next_link(page[-1].sort_key)
         return page
 
 
-def carried(rows: Sequence[BaseModel]) -> int:
+def fitting(rows: Sequence[BaseModel]) -> int:
     """How many of the first rows Lambda can answer, which writes the answer into JSON as a text. Always one."""
     weight = 0
-    for place, row in enumerate(rows):
+    for sort_key, row in enumerate(rows):
         text = row.model_dump_json().encode()
         weight += len(text) + text.count(b'"') + text.count(b"\\")
-        if place and weight > MAX_PAGE_BYTES:
-            return place
+        if sort_key and weight > MAX_PAGE_BYTES:
+            return sort_key
     return len(rows)
 
 
@@ -76,9 +79,9 @@ async def page_request(
     prefer: Annotated[str | None, Header(description="`count=exact` adds X-Total-Count.")] = None,
 ) -> PageRequest:
     path, tenant = request.url.path, request.headers.get("x-tenant", "")
-    which = urlencode(sorted((k, v) for k, v in request.query_params.multi_items() if k not in POSITION))
-    after = verified(cursor, path, which, tenant) if cursor else None
-    return PageRequest(limit, offset, after, "count=exact" in (prefer or ""), path, which, tenant)
+    list_query = urlencode(sorted((k, v) for k, v in request.query_params.multi_items() if k not in POSITION))
+    after = verified(cursor, path, list_query, tenant) if cursor else None
+    return PageRequest(limit, offset, after, "count=exact" in (prefer or ""), path, list_query, tenant)
 
 
 Page = Annotated[PageRequest, Depends(page_request)]
@@ -99,5 +102,5 @@ def verified(cursor: str, *list_name: str) -> UUID:
     return last
 
 
-def invalid_cursor() -> BadRequest:
-    return BadRequest("query.cursor does not belong to this list. Start again without it.", "invalid_cursor")
+def invalid_cursor() -> BadRequestError:
+    return BadRequestError("query.cursor does not belong to this list. Start again without it.", "invalid_cursor")

@@ -29,6 +29,6 @@ REFUSALS = {
 }
 
 
-def told(error: Any) -> str:
+def message(error: Any) -> str:
     """What is wrong with a value, of one of the errors in which pydantic has it."""
     return REFUSALS.get(error.get("ctx", {}).get("pattern")) or str(error["msg"]).removeprefix("Value error, ")

@@ -11,8 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from flomastr.errors import NotModified, ServiceError
-from flomastr.http.patterns import told
+from flomastr.errors import NotModifiedError, ServiceError
+from flomastr.http.patterns import message
 from flomastr.observability import logger
 
 MAX_ERRORS = 20  # that one answer tells
@@ -60,7 +60,7 @@ def request_id(request: Request) -> str:
 
 async def service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    if isinstance(error, NotModified):
+    if isinstance(error, NotModifiedError):
         return Response(status_code=error.status, headers=error.headers)
     named = NAMED_FIELD.fullmatch(error.detail)
     return problem(request_id(request), error, [InvalidField(field=named[1], message=named[2])] if named else [])
@@ -72,18 +72,18 @@ async def validation_error(request: Request, error: Exception) -> Response:
         return unreadable(request, error)
     if any(e["loc"] == ("body",) for e in error.errors()) and "json" not in request.headers.get("content-type", ""):
         return unreadable(request, error)
-    fields = [InvalidField(field=field_name(e["loc"]), message=told(e)) for e in error.errors()[:MAX_ERRORS]]
+    fields = [InvalidField(field=field_name(e["loc"]), message=message(e)) for e in error.errors()[:MAX_ERRORS]]
     invalid = ServiceError(f"Invalid: {', '.join(f.field for f in fields)}.", "invalid_request")
     return problem(request_id(request), invalid, fields, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def unreadable(request: Request, error: Exception) -> Response:
     """FastAPI's only 400, whatever it is in the body that Python's json gives up on."""
-    told = ServiceError(
+    message = ServiceError(
         "The body is not JSON that can be read: send it in UTF-8, with Content-Type: application/json.", "invalid_json"
     )
     invalid = InvalidField(field="body", message="is not JSON that can be read")
-    return problem(request_id(request), told, [invalid], HTTPStatus.BAD_REQUEST)
+    return problem(request_id(request), message, [invalid], HTTPStatus.BAD_REQUEST)
 
 
 def field_name(location: Sequence[int | str]) -> str:
@@ -105,8 +105,8 @@ def not_allowed(router: APIRouter, request: Request, error: Exception) -> Respon
         route for route in router.routes if isinstance(route, APIRoute) and route.path_regex.match(request.url.path)
     ]
     allowed = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
-    told = ServiceError(f"Here one can {allowed}.", "method_not_allowed", {"Allow": allowed})
-    return problem(request_id(request), told, status=HTTPStatus.METHOD_NOT_ALLOWED)
+    message = ServiceError(f"Here one can {allowed}.", "method_not_allowed", {"Allow": allowed})
+    return problem(request_id(request), message, status=HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 async def unforeseen(request: Request, error: Exception) -> Response:

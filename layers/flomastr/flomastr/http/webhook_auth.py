@@ -14,9 +14,9 @@ from fastapi.security import SecurityScopes
 from flomastr.auth import api_key_tokens
 from flomastr.auth.webhook_signatures import signing_secret, verify
 from flomastr.caller import Caller
-from flomastr.database.access import Entry
+from flomastr.database.access import AccessRequest
 from flomastr.database.session import Database
-from flomastr.errors import Unauthorized
+from flomastr.errors import UnauthorizedError
 from flomastr.http.dependencies import deadline
 from flomastr.http.patterns import TENANT
 
@@ -43,7 +43,7 @@ async def reporting(
     else:
         raise unauthorized("Send an API key in the Authorization header, or sign the request.", "not_signed_in")
     (scope,) = scopes.scopes
-    return Database(Entry(caller, tenant_id or x_tenant, scope, response.headers.update), deadline(request))
+    return Database(AccessRequest(caller, tenant_id or x_tenant, scope, response.headers.update), deadline(request))
 
 
 def bearer(authorization: str) -> Caller:
@@ -55,7 +55,7 @@ def bearer(authorization: str) -> Caller:
 
 
 def signer(key_id: str, message_id: str, timestamp: str, signatures: str, body: bytes) -> Caller:
-    """The key that has signed. That it lives is app.enter's to say, by the hash of its signing secret."""
+    """The key that has signed. That it lives is app.authorize's to say, by the hash of its signing secret."""
     if not key_id:
         raise unauthorized("Name the API key that has signed, by its id: ?key=...", "invalid_signature")
     secret = signing_secret(key_id)
@@ -64,8 +64,8 @@ def signer(key_id: str, message_id: str, timestamp: str, signatures: str, body: 
     return Caller(key_id=key_id, key_hash=sha256(secret).hexdigest())
 
 
-def unauthorized(detail: str, code: str) -> Unauthorized:
-    return Unauthorized(detail, code, {"WWW-Authenticate": "Bearer"})
+def unauthorized(detail: str, code: str) -> UnauthorizedError:
+    return UnauthorizedError(detail, code, {"WWW-Authenticate": "Bearer"})
 
 
 def reports(scope: str) -> Any:

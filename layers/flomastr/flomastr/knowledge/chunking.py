@@ -48,12 +48,12 @@ def chunks_of_markdown(content: str) -> list[Chunk]:
     headings = headings_of(content)
     chunks: list[Chunk] = []
     path: list[tuple[int, str]] = []
-    place = 0
+    index = 0
     for start, text in MarkdownSplitter(CAPACITY).chunk_indices(content):
-        while place < len(headings) and headings[place][0] <= start:
-            _, level, heading = headings[place]
+        while index < len(headings) and headings[index][0] <= start:
+            _, level, heading = headings[index]
             path = [above for above in path if above[0] < level] + [(level, heading)]
-            place += 1
+            index += 1
         chunks.append(Chunk(text=text, start=start, end=start + len(text), headings=[heading for _, heading in path]))
     return chunks
 
@@ -61,16 +61,16 @@ def chunks_of_markdown(content: str) -> list[Chunk]:
 def headings_of(content: str) -> list[tuple[int, int, str]]:
     """Where each stands, its level and its words. What looks like one in a block of code is none."""
     found: list[tuple[int, int, str]] = []
-    position, fence, before = 0, "", ""
+    position, min_id, before = 0, "", ""
     for line in content.splitlines(keepends=True):
         text = line.rstrip("\r\n")
         if mark := FENCE.match(text):
-            fence = closed(fence, mark[1], mark[2])
-        elif not fence and (heading := HEADING.match(text)):
+            min_id = closed(min_id, mark[1], mark[2])
+        elif not min_id and (heading := HEADING.match(text)):
             found.append((position + heading.start(1), len(heading[1]), unclosed(heading[2])[:MAX_HEADING]))
-        elif not fence and before.strip() and (underline := UNDERLINE.match(text)):
+        elif not min_id and before.strip() and (underline := UNDERLINE.match(text)):
             found.append((position - len(before), 1 if underline[1] == "=" else 2, before.strip()[:MAX_HEADING]))
-        position, before = position + len(line), "" if fence or mark or HEADING.match(text) else line
+        position, before = position + len(line), "" if min_id or mark or HEADING.match(text) else line
     return found
 
 
@@ -81,8 +81,8 @@ def unclosed(heading: str) -> str:
     return bare.rstrip() if not bare or bare[-1] in " \t" else words
 
 
-def closed(fence: str, mark: str, rest: str) -> str:
+def closed(min_id: str, mark: str, rest: str) -> str:
     """The fence that is open after such a line: one is closed by as many of its characters, and nothing else."""
-    if not fence:
+    if not min_id:
         return mark
-    return "" if mark.startswith(fence) and not rest.strip() else fence
+    return "" if mark.startswith(min_id) and not rest.strip() else min_id

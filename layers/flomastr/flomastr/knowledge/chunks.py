@@ -8,7 +8,7 @@ from fastapi import Query as QueryParameter
 from pydantic import BaseModel, BeforeValidator
 
 from flomastr.database.query import Count, Query
-from flomastr.http.etags import Listed
+from flomastr.http.etags import ListItem
 from flomastr.http.fields import DocumentName
 from flomastr.http.paging import PageRequest
 
@@ -17,7 +17,7 @@ def numbers(text: str | None) -> list[float] | None:
     return [float(number) for number in text.strip("[]").split(",")] if text else None
 
 
-class StoredChunk(Listed):
+class StoredChunk(ListItem):
     """`start` and `end` count characters of the document's content. The vector is there when it is asked for."""
 
     id: UUID

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
-from flomastr.database.query import Nothing, Query
+from flomastr.database.query import NoRow, Query
 from flomastr.http.fields import Body
 from flomastr.http.patterns import NO_NUL
 from flomastr.settings import embedding_models
@@ -58,5 +58,5 @@ def activate(base: UUID, model: str) -> Query[KnowledgeBaseModel]:
     )
 
 
-def drop(base: UUID, model: str) -> Query[Nothing]:
-    return Query("SELECT FROM app.drop_model(%(base)s, %(model)s)", {"base": base, "model": model}, Nothing)
+def drop(base: UUID, model: str) -> Query[NoRow]:
+    return Query("SELECT FROM app.drop_model(%(base)s, %(model)s)", {"base": base, "model": model}, NoRow)

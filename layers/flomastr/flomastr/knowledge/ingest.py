@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from flomastr.errors import Unprocessable
+from flomastr.errors import UnprocessableError
 from flomastr.http.fields import Body, DocumentName, JsonObject, at_most
 from flomastr.http.patterns import NO_NUL, VISIBLE
 from flomastr.knowledge.chunking import CHUNKER, MAX_CONTENT, Chunk, chunks_of_markdown, chunks_of_text, markdown_of
@@ -93,7 +93,7 @@ class CutDocument(BaseModel):
 def cut(name: str, document: NewDocument, field: str = "body") -> CutDocument:
     content, chunks = passages(document, field)
     if len(chunks) > MAX_CHUNKS:
-        raise Unprocessable(f"{field}.content: is {len(chunks):,} passages, and may be {MAX_CHUNKS:,}")
+        raise UnprocessableError(f"{field}.content: is {len(chunks):,} passages, and may be {MAX_CHUNKS:,}")
     as_sent = document.model_dump_json(include={"content", "content_type", "chunks"})
     return CutDocument(
         name=name,
@@ -108,9 +108,9 @@ def cut(name: str, document: NewDocument, field: str = "body") -> CutDocument:
 
 
 def cut_all(documents: list[NamedDocument]) -> list[CutDocument]:
-    done = [cut(d.name, d, f"body.documents.{place}") for place, d in enumerate(documents)]
+    done = [cut(d.name, d, f"body.documents.{index}") for index, d in enumerate(documents)]
     if (total := sum(len(document.chunks) for document in done)) > MAX_CHUNKS:
-        raise Unprocessable(f"body.documents: are {total:,} passages, and may be {MAX_CHUNKS:,} at once")
+        raise UnprocessableError(f"body.documents: are {total:,} passages, and may be {MAX_CHUNKS:,} at once")
     return done
 
 
@@ -131,7 +131,7 @@ def markdown(document: NewDocument, field: str) -> str:
     try:
         return markdown_of(document.content or "")
     except ValueError as error:
-        raise Unprocessable(f"{field}.content: {error}") from error
+        raise UnprocessableError(f"{field}.content: {error}") from error
 
 
 def stored(chunk: Chunk) -> dict[str, Any]:

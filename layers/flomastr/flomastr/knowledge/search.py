@@ -13,15 +13,15 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.embeddings import client
-from flomastr.embeddings.client import EndpointError, TextRefused
-from flomastr.errors import Conflict, ServiceError, Unavailable, Unprocessable
-from flomastr.http.fields import A_NUMBER, Body, JsonObject, at_most
-from flomastr.http.paging import carried
+from flomastr.embeddings.client import EndpointError, TextRefusedError
+from flomastr.errors import ConflictError, ServiceError, UnavailableError, UnprocessableError
+from flomastr.http.fields import Body, JsonInteger, JsonObject, at_most
+from flomastr.http.paging import fitting
 from flomastr.http.patterns import NO_NUL, VISIBLE
-from flomastr.knowledge.search_admission import Place
+from flomastr.knowledge.search_admission import SearchTarget
 from flomastr.observability import logger, metrics
 from flomastr.settings import embedding_models
-from flomastr.tenancy.tenants import Share
+from flomastr.tenancy.tenants import Fraction
 
 EMBED_SECONDS = 2.5  # of the request's time, for all models together
 MAX_FILTER = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
@@ -40,9 +40,9 @@ class SearchFilter(Body):
 class SearchRequest(Body):
     query: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=VISIBLE)]
     knowledge_base_id: UUID | None = None
-    k: Annotated[int, Field(ge=1, le=100), A_NUMBER] = 10
+    k: Annotated[int, Field(ge=1, le=100), JsonInteger] = 10
     mode: SearchMode = "hybrid"
-    min_score: Share | None = Field(default=None, description="Else the tenant's confidence_threshold.")
+    min_score: Fraction | None = Field(default=None, description="Else the tenant's confidence_threshold.")
     filter: SearchFilter = Field(default=SearchFilter())
 
 
@@ -85,8 +85,8 @@ class Found(Passage):
     def score(self, mode: SearchMode) -> float:
         """Of vectors the cosine, of words their share, of both the larger: whichever way, 1 is all that can be."""
         similarity, coverage = max(0.0, self.similarity or 0.0), self.coverage or 0.0
-        worth = {"vector": similarity, "text": coverage, "hybrid": max(similarity, coverage)}[mode]
-        return round(min(1.0, worth), 4)
+        score = {"vector": similarity, "text": coverage, "hybrid": max(similarity, coverage)}[mode]
+        return round(min(1.0, score), 4)
 
     def highlights(self) -> list[tuple[int, int]]:
         if not self.words:
@@ -98,18 +98,18 @@ class Found(Passage):
 
 def search(db: Database, asked: SearchRequest) -> SearchAnswer:
     """One flight, and one ahead of it where it is not known yet that the caller may: vectors of queries cost money."""
-    place = Place(db, asked.knowledge_base_id)
-    was_known = place.is_known()
-    vectors = {} if asked.mode == "text" else query_vectors(asked.query, place.models())
+    target = SearchTarget(db, asked.knowledge_base_id)
+    was_known = target.is_known()
+    vectors = {} if asked.mode == "text" else query_vectors(asked.query, target.models())
     try:
         found = db.all(best(asked, vectors))
     except ServiceError as error:
-        place.forget()
-        if was_known and isinstance(error, Conflict):  # a base has changed its model since
+        target.forget()
+        if was_known and isinstance(error, ConflictError):  # a base has changed its model since
             return search(db, asked)
         raise
     results = [result(row, asked) for row in found]
-    results = results[: carried(results)]
+    results = results[: fitting(results)]
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
 
 
@@ -126,11 +126,11 @@ def query_vectors(query: str, models: Iterable[str]) -> dict[str, str]:
 
 
 def failure(error: EndpointError) -> ServiceError:
-    if isinstance(error, TextRefused):
-        return Unprocessable("body.query: the embeddings endpoint does not take this text", "query_refused")
+    if isinstance(error, TextRefusedError):
+        return UnprocessableError("body.query: the embeddings endpoint does not take this text", "query_refused")
     logger.error("No vector of a query", reason=str(error))
     metrics.add_metric(name="EmbeddingsUnavailable", unit="Count", value=1)
-    return Unavailable(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
+    return UnavailableError(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
 
 
 def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:

@@ -23,11 +23,11 @@ class SearchedBy(BaseModel):
     embedding_model: str
 
 
-remembered: dict[Key, tuple[float, list[str]]] = {}
+storing_response: dict[Key, tuple[float, list[str]]] = {}
 
 
 @dataclass(frozen=True)
-class Place:
+class SearchTarget:
     """A tenant, or one of its bases, as one caller comes to it."""
 
     db: Database
@@ -35,24 +35,24 @@ class Place:
 
     @property
     def key(self) -> Key:
-        caller = self.db.entry.caller
-        return (caller.user_id, caller.email, caller.key_id, caller.key_hash, self.db.entry.tenant, self.base)
+        caller = self.db.access.caller
+        return (caller.user_id, caller.email, caller.key_id, caller.key_hash, self.db.access.tenant, self.base)
 
     def is_known(self) -> bool:
-        until, _ = remembered.get(self.key, (0.0, []))
+        until, _ = storing_response.get(self.key, (0.0, []))
         return time.monotonic() < until
 
     def models(self) -> list[str]:
         """By which models it is searched. Raises the ServiceError of who may not."""
         if not self.is_known():
             found = [row.embedding_model for row in self.db.all(searched_by(self.base))]
-            if len(remembered) >= MOST:
-                remembered.clear()
-            remembered[self.key] = (time.monotonic() + SECONDS, found)
-        return remembered[self.key][1]
+            if len(storing_response) >= MOST:
+                storing_response.clear()
+            storing_response[self.key] = (time.monotonic() + SECONDS, found)
+        return storing_response[self.key][1]
 
     def forget(self) -> None:
-        remembered.pop(self.key, None)
+        storing_response.pop(self.key, None)
 
 
 def searched_by(base: UUID | None) -> Query[SearchedBy]:

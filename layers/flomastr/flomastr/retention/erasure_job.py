@@ -25,11 +25,11 @@ ORIGIN = "erasure"
 CHATS = "webchat_sessions"
 
 
-class NotNow(Exception):
+class NotNowError(Exception):
     """There is no time left, or another job is at work. The next run goes on."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """It must not be erased."""
 
 
@@ -37,9 +37,9 @@ def run(job: Job) -> None:
     for erasure in open_erasures(job):
         try:
             carry_out(job, erasure)
-        except (NotNow, export_job.Changed):
+        except (NotNowError, export_job.RowsChangedError):
             job.unfinished = True
-        except (Refused, DatabaseError) as error:
+        except (RefusedError, DatabaseError) as error:
             if isinstance(error, DatabaseError) and error.sqlstate != "FL409":
                 raise
             if isinstance(error, DatabaseError) and error.diag.constraint_name == "legal_hold":
@@ -47,7 +47,7 @@ def run(job: Job) -> None:
                 continue
             told = str(error).partition("\n")[0]
             job.failed(f"Erasure {erasure.id} is refused: {told}", "ErasureRefused")
-        except (*export_job.REFUSED, object_storage.StorageUnavailable) as error:
+        except (*export_job.REFUSED, object_storage.StorageUnavailableError) as error:
             job.failed(f"Erasure {erasure.id} cannot be finished: {error}", "ErasureFailed")
 
 
@@ -72,17 +72,17 @@ def carry_out(job: Job, erasure: Erasure) -> None:
 def begin(job: Job, erasure: Erasure) -> None:
     """Raises Refused or NotNow."""
     if not job.has_time():
-        raise NotNow
+        raise NotNowError
     for other in OTHERS:  # until this run ends
         lock = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
         if not job.conn.execute(lock, (other,)).fetchall()[0][0]:
-            raise NotNow
+            raise NotNowError
     with job.conn.transaction():
         require_not_held(job, erasure)
         tenant = "SELECT deleted_at FROM app.tenants WHERE id = %s FOR NO KEY UPDATE"
         for (deleted_at,) in job.conn.execute(tenant, (erasure.tenant_id,)):
             if erasure.user_id is None and deleted_at is None:
-                raise Refused("the tenant is not deleted")
+                raise RefusedError("the tenant is not deleted")
         job.conn.execute("UPDATE app.erasures SET state = 'running' WHERE id = %s", (erasure.id,))
 
 
@@ -101,7 +101,7 @@ def emptied(job: Job, erasure: Erasure, table: str, statement: LiteralString) ->
     found, last = 0, 1
     while last:
         if not job.has_time():
-            raise NotNow
+            raise NotNowError
         with job.conn.transaction():
             require_not_held(job, erasure)
             last = job.conn.execute(statement, erasure.model_dump() | {"most": BATCH}).rowcount
@@ -141,7 +141,7 @@ def erase_versions(job: Job, source: str, tenant_id: UUID, but: set[str]) -> Non
     """Whatever the bucket has or remembers under the tenant's name, whether the manifest knows it or not."""
     for month in object_storage.folders(f"{source}/"):
         if not job.has_time():
-            raise NotNow
+            raise NotNowError
         object_storage.erase(f"{month}tenant={tenant_id}/", but)
 
 
@@ -150,7 +150,7 @@ def erase_chats(job: Job, erasure: Erasure, user_id: str) -> None:
     file_lifecycle.discard(job, ORIGIN)
     for file in chats(job, erasure.tenant_id):
         if not job.has_time():
-            raise NotNow
+            raise NotNowError
         rewrite(job, erasure, file, f"user_id <> {parquet.literal(user_id)}")
     stored = {file.key for file in chats(job, erasure.tenant_id)}
     erase_versions(job, CHATS, erasure.tenant_id, stored)

@@ -12,7 +12,7 @@ from psycopg.rows import class_row, scalar_row
 from flomastr.archive import file_lifecycle, manifest
 from flomastr.archive.manifest import File
 from flomastr.jobs import Job
-from flomastr.object_storage import StorageUnavailable
+from flomastr.object_storage import StorageUnavailableError
 
 BATCH = 1000
 FILES = 500  # removed at once
@@ -24,7 +24,7 @@ WHERE f.tenant_id = c.tenant_id AND f.state = 'stored'
     < %(moment)s - make_interval(days => c.cold_ttl_days)
   AND NOT app.has_holds(f.tenant_id)
   AND NOT EXISTS (  -- a copy is deleted because what it is a copy of stays
-    SELECT FROM app.restored_rows AS r WHERE r.tenant_id = f.tenant_id AND r.id BETWEEN f.first_id AND f.last_id
+    SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = f.tenant_id AND r.id BETWEEN f.first_id AND f.last_id
   )
 """
 
@@ -48,30 +48,30 @@ FORGOTTEN: dict[str, LiteralString] = {
 
 
 def run(job: Job) -> None:
-    for step in (take_copies_back, expire_files, remove_files, ask_for_erasures, forget):
+    for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, forget):
         if not job.has_time():
             return
         step(job)
 
 
-def take_copies_back(job: Job) -> None:
+def end_rehydrations(job: Job) -> None:
     """Copies of restores whose time is over, unless another restore goes on with them."""
     due = job.conn.cursor(row_factory=scalar_row).execute(
-        "SELECT id FROM app.restores WHERE state = 'done' AND expires_at <= %s ORDER BY id", (job.moment,)
+        "SELECT id FROM app.rehydrations WHERE state = 'done' AND expires_at <= %s ORDER BY id", (job.moment,)
     )
     for restore in due.fetchall():
-        if not took_back(job, restore):
+        if not ended(job, restore):
             continue
-        job.conn.execute("UPDATE app.restores SET state = 'expired' WHERE id = %s AND state = 'done'", (restore,))
+        job.conn.execute("UPDATE app.rehydrations SET state = 'expired' WHERE id = %s AND state = 'done'", (restore,))
         job.counts["restores_expired"] += 1
 
 
-def took_back(job: Job, restore: UUID) -> bool:
+def ended(job: Job, restore: UUID) -> bool:
     while job.has_time():
         try:
             with job.conn.transaction():
                 ended, deleted = job.conn.execute(
-                    "SELECT ended, deleted FROM app.take_back(%s, %s)", (restore, BATCH)
+                    "SELECT ended, deleted FROM app.end_rehydration(%s, %s)", (restore, BATCH)
                 ).fetchall()[0]
         except LockNotAvailable:  # deliveries hold the copies; the next run goes on
             job.unfinished = True
@@ -93,7 +93,7 @@ def expire_files(job: Job) -> None:
     )
     for tenant in tenants.fetchall():
         with job.conn.transaction():  # in turn with who places a hold
-            job.conn.execute("SELECT pg_advisory_xact_lock_shared(app.turn_of_holds(%s))", (tenant,))
+            job.conn.execute("SELECT pg_advisory_xact_lock_shared(app.lock_of_holds(%s))", (tenant,))
             expired = job.conn.execute(
                 "UPDATE app.archive_files AS f SET state = 'replaced', replaced_at = now()"
                 + EXPIRED_FILES
@@ -118,7 +118,7 @@ def remove_files(job: Job) -> None:
             return
         try:
             file_lifecycle.remove(job, some)
-        except StorageUnavailable as error:
+        except StorageUnavailableError as error:
             job.failed(f"Objects could not be removed: {error}", "ObjectsNotRemoved")
             return
         job.counts["files_removed"] += len(some)

@@ -69,9 +69,9 @@ COLUMNS = """
 MATCHES = " (%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s) "
 
 
-def place(new: NewHold) -> Query[LegalHold]:
+def create(new: NewHold) -> Query[LegalHold]:
     return Query(
-        "SELECT " + COLUMNS + " FROM app.place_hold("
+        "SELECT " + COLUMNS + " FROM app.create_hold("
         "  %(scope)s, %(workflow_id)s::uuid, %(execution_id)s::uuid, %(reason)s"
         ") AS h",
         new.model_dump(),

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field
 from flomastr.auth.api_key_tokens import ApiKey, derived_key
 from flomastr.auth.webhook_signatures import signing_secret, whsec
 from flomastr.database.query import Count, Query
-from flomastr.errors import Conflict
-from flomastr.http.etags import Listed
-from flomastr.http.fields import A_NUMBER, Body, Moment, Name, TenantName
+from flomastr.errors import ConflictError
+from flomastr.http.etags import ListItem
+from flomastr.http.fields import Body, JsonInteger, Moment, Name, TenantName
 from flomastr.http.paging import PageRequest
 from flomastr.settings import signing_key
 
@@ -42,9 +42,9 @@ def ahead(moment: datetime) -> datetime:
     return moment
 
 
-class IssuedKey(Listed):
+class IssuedKey(ListItem):
     id: str
-    place: UUID = Field(exclude=True)
+    sort_key: UUID = Field(exclude=True)
     tenant_id: UUID
     name: str
     scopes: list[Scope]
@@ -69,13 +69,13 @@ class NewKey(Body):
     tenant_id: TenantName | None = None
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
-    rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), A_NUMBER] | None = None  # beside the tenant's
+    rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), JsonInteger] | None = None  # beside the tenant's
     expires_at: Annotated[Moment, AfterValidator(ahead)] | None = None
 
 
 class Rotation(Body):
     grace_seconds: Annotated[
-        int, Field(ge=0, le=MAX_GRACE, description="For so long the old key goes on."), A_NUMBER
+        int, Field(ge=0, le=MAX_GRACE, description="For so long the old key goes on."), JsonInteger
     ] = 86_400
 
 
@@ -107,7 +107,9 @@ def shown(issued: ShownKey) -> ShownKey:
     """Raises Conflict if the service's signing key has changed since the request was first sent."""
     key = key_of(issued.salt)
     if issued.id != key.id:
-        raise Conflict("The key has been made, and its secret cannot be shown again: rotate it.", "secret_was_shown")
+        raise ConflictError(
+            "The key has been made, and its secret cannot be shown again: rotate it.", "secret_was_shown"
+        )
     return issued.model_copy(update={"token": key.token(), "signing_secret": whsec(signing_secret(key.id))})
 
 

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, StringConstraints
 
 from flomastr.database.query import Query
-from flomastr.http.etags import Tagged
+from flomastr.http.etags import Versioned
 from flomastr.http.fields import Changes
 from flomastr.http.patterns import COLOUR, NO_NUL
 from flomastr.tenancy.svg import MAX_BYTES, sanitised
@@ -16,7 +16,7 @@ type Colour = Annotated[str, StringConstraints(pattern=COLOUR)]
 type Svg = Annotated[str, StringConstraints(max_length=MAX_BYTES, pattern=NO_NUL), AfterValidator(sanitised)]
 
 
-class Branding(Tagged):
+class Branding(Versioned):
     tenant_id: UUID
     brand_primary: str
     logo_svg: str | None

@@ -52,14 +52,14 @@ MINE = """
   FROM app.tenant_memberships AS m
   JOIN app.tenants AS t ON t.id = m.tenant_id AND t.deleted_at IS NULL
 """
-NOTHING: dict[str, Any] = {}
+NO_PARAMETERS: dict[str, Any] = {}
 
 
 def role() -> Query[MyRole]:
     return Query(
         "SELECT nullif(current_setting('app.email'), '') AS email, app.role() AS role,"
         " app.role() IN ('admin', 'super_admin') AS is_admin, app.role() = 'super_admin' AS is_super_admin",
-        NOTHING,
+        NO_PARAMETERS,
         MyRole,
     )
 
@@ -79,7 +79,7 @@ def status() -> Query[MyStatus]:
             WHERE m.user_id IN (app.person(), app.invited_person()) AND m.status IN ('active', 'pending')
           ) AS memberships
         """,
-        NOTHING,
+        NO_PARAMETERS,
         MyStatus,
     )
 

@@ -7,15 +7,15 @@ from psycopg.types.json import Jsonb
 from pydantic import Field
 
 from flomastr.database.query import Query
-from flomastr.http.etags import Tagged
-from flomastr.http.fields import A_NUMBER, UNSET, Changes
-from flomastr.tenancy.tenants import Days, Share
+from flomastr.http.etags import Versioned
+from flomastr.http.fields import UNSET, Changes, JsonInteger
+from flomastr.tenancy.tenants import Days, Fraction
 
-type ColdDays = Annotated[int, Field(ge=30, le=36_500, description="null: for ever."), A_NUMBER]
-type RateLimit = Annotated[int, Field(ge=1, le=1_000_000, description="Super admins only."), A_NUMBER]
+type ColdDays = Annotated[int, Field(ge=30, le=36_500, description="null: for ever."), JsonInteger]
+type RateLimit = Annotated[int, Field(ge=1, le=1_000_000, description="Super admins only."), JsonInteger]
 
 
-class Policies(Tagged):
+class Policies(Versioned):
     tenant_id: UUID
     hot_ttl_days: int
     cold_ttl_days: int | None
@@ -26,7 +26,7 @@ class Policies(Tagged):
 class PolicyChanges(Changes):
     hot_ttl_days: Days = UNSET
     cold_ttl_days: ColdDays | None = None
-    confidence_threshold: Share = UNSET
+    confidence_threshold: Fraction = UNSET
     rate_limit_per_minute: RateLimit = UNSET
 
 

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
 from flomastr.database.query import Count, Deleted, Query
-from flomastr.http.etags import Resource, Tagged
+from flomastr.http.etags import Resource, Versioned
 from flomastr.http.fields import Body, JsonObject, TenantName, UserId, storable
 from flomastr.http.paging import PageRequest
 
@@ -39,7 +39,7 @@ class PreferencesChange(Body):
     preferences: JsonObject
 
 
-class Setting(Tagged):
+class Setting(Versioned):
     key: str
     value: Any
     user_id: str

@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import A_NUMBER, UNSET, Body, Changes, Name, Slug
+from flomastr.http.fields import UNSET, Body, Changes, JsonInteger, Name, Slug
 from flomastr.http.paging import PageRequest
 from flomastr.http.patterns import HTTP_URL
 
 type TenantStatus = Literal["active", "inactive", "suspended"]
 type HttpUrl = Annotated[str, StringConstraints(max_length=255, pattern=HTTP_URL)]
-type Days = Annotated[int, Field(ge=1, le=365), A_NUMBER]
-type Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
+type Days = Annotated[int, Field(ge=1, le=365), JsonInteger]
+type Fraction = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 
 
 class Tenant(Resource):
@@ -35,7 +35,7 @@ class NewTenant(Body):
     slug: Slug
     name: Name
     n8n_url: HttpUrl | None = None
-    confidence_threshold: Share = 0.8
+    confidence_threshold: Fraction = 0.8
     hot_ttl_days: Days = 30
 
 

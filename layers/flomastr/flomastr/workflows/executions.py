@@ -107,7 +107,7 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
           FROM jsonb_populate_record(e, %(changes)s) AS c
         )
         WHERE e.id = %(id)s
-          AND app.await_turn(e.n8n_execution_id)
+          AND app.await_lock(e.n8n_execution_id)
           AND app.require_match(app.etag(e), %(if_match)s)
           AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
           AND app.require_not_held(e.tenant_id, e.workflow_id, e.id)
@@ -122,7 +122,7 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
         "DELETE FROM app.workflow_executions AS e"
-        " WHERE e.id = %(id)s AND app.await_turn(e.n8n_execution_id)"
+        " WHERE e.id = %(id)s AND app.await_lock(e.n8n_execution_id)"
         " AND app.require_match(app.etag(e), %(if_match)s) RETURNING e.id",
         {"id": id, "if_match": if_match},
         Deleted,

@@ -6,11 +6,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field, PlainValidator, ValidationError
 
 from flomastr.database.query import Query
-from flomastr.http.patterns import told
+from flomastr.http.patterns import message
 from flomastr.workflows.n8n_payloads import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
-TELLING = {"execution", "trigger", "eventName", "workflowId"}  # by which the forms are told apart
+TELLING = {"execution", "trigger", "eventName", "workflowId"}  # by which the forms are message apart
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
 
 Item = ErrorPost | LogMessage | ApiExecution
@@ -94,4 +94,4 @@ def sentence(error: ValidationError) -> str:
     """The first field that is wrong, and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    return f"{field}: {told(first)}." if field else f"{told(first)}."
+    return f"{field}: {message(first)}." if field else f"{message(first)}."

@@ -11,18 +11,20 @@ LOWEST = UUID(int=0)
 
 
 def run(job: Job) -> None:
-    (made,) = job.conn.execute("SELECT app.keep_leaves_ready()").fetchall()[0]
+    (made,) = job.conn.execute("SELECT app.create_partitions()").fetchall()[0]
     job.counts["partitions_made"] = made
-    settle(job)
+    reclassify(job)
 
 
-def settle(job: Job) -> set[int]:
+def reclassify(job: Job) -> set[int]:
     """Moves what tenants that changed their class have left behind. The classes that still have some."""
-    changes = job.conn.execute("SELECT tenant_id, ttl_class FROM app.class_changes ORDER BY changed_at").fetchall()
-    return {left for tenant, left in changes if not follow(job, tenant, left)}
+    changes = job.conn.execute(
+        "SELECT tenant_id, retention_class FROM app.retention_class_changes ORDER BY changed_at"
+    ).fetchall()
+    return {left for tenant, left in changes if not reclassify_tenant(job, tenant, left)}
 
 
-def follow(job: Job, tenant: UUID, left: int) -> bool:
+def reclassify_tenant(job: Job, tenant: UUID, left: int) -> bool:
     last: UUID | None = LOWEST
     while last is not None:
         if not job.has_time():
@@ -30,15 +32,15 @@ def follow(job: Job, tenant: UUID, left: int) -> bool:
         try:
             with job.conn.transaction():
                 moved, last = job.conn.execute(
-                    "SELECT moved, last FROM app.move_to_class(%s, %s::smallint, %s, %s)", (tenant, left, last, BATCH)
+                    "SELECT moved, last FROM app.reclassify(%s, %s::smallint, %s, %s)", (tenant, left, last, BATCH)
                 ).fetchall()[0]
         except LockNotAvailable:  # deliveries hold the executions; the next run goes on
             job.unfinished = True
             return False
         job.counts["rows_moved"] += moved
     job.conn.execute(
-        "DELETE FROM app.class_changes"  # by then no delivery still writes to the class that it left
-        " WHERE tenant_id = %s AND ttl_class = %s AND changed_at < now() - interval '1 minute'",
+        "DELETE FROM app.retention_class_changes"  # by then no delivery still writes to the class that it left
+        " WHERE tenant_id = %s AND retention_class = %s AND changed_at < now() - interval '1 minute'",
         (tenant, left),
     )
     return True

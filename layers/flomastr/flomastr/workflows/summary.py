@@ -54,7 +54,7 @@ def groups(workflow_id: UUID | None, days: int, *, copies: bool) -> Query[Group]
         WHERE e.id BETWEEN %(first)s AND %(last)s AND e.started_at >= %(since)s
           AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
           AND (%(copies)s OR NOT EXISTS (
-            SELECT FROM app.restored_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id
+            SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id
           ))
         GROUP BY e.status, e.mode
         """,

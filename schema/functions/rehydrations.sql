@@ -2,9 +2,9 @@
 
 -- Brings archived executions back as copies of a restore, in the turn of their deliveries. What is hot already is left
 -- alone; a copy that another restore brought back stays for this one too. Those whose workflow is gone are `orphaned`.
-CREATE OR REPLACE FUNCTION app.bring_back(restore uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint)
+CREATE OR REPLACE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint)
 LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves leaves out
+SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves partitions out
 AS $$
 DECLARE
   tenant uuid;
@@ -15,10 +15,10 @@ DECLARE
   hot uuid[];
   taken text[];
 BEGIN
-  SELECT r.tenant_id INTO STRICT tenant FROM app.restores AS r WHERE r.id = restore AND r.state = 'running' FOR UPDATE;
+  SELECT r.tenant_id INTO STRICT tenant FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
   PERFORM set_config('app.tenant_id', tenant::text, true);
   PERFORM pg_advisory_xact_lock(turns.turn)
-  FROM (SELECT DISTINCT app.turn(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
@@ -30,7 +30,7 @@ BEGIN
 
   WITH copies AS (
     INSERT INTO app.workflow_executions AS e (
-      ttl_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
+      retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
       error_message, execution_data
     )
     SELECT
@@ -43,20 +43,20 @@ BEGIN
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
     WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
       AND NOT EXISTS (  -- who deleted a copy does not get it again
-        SELECT FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.restore_id = restore
+        SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
       )
     RETURNING e.id, app.execution_checksum(e) AS checksum
   )
-  INSERT INTO app.restored_rows (tenant_id, id, restore_id, checksum)
-  SELECT tenant, c.id, restore, c.checksum FROM copies AS c
+  INSERT INTO app.rehydrated_rows (tenant_id, id, rehydration_id, checksum)
+  SELECT tenant, c.id, rehydration, c.checksum FROM copies AS c
   UNION ALL
   (
-    SELECT DISTINCT ON (r.id) tenant, r.id, restore, r.checksum FROM app.restored_rows AS r
-    WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.restore_id <> restore
+    SELECT DISTINCT ON (r.id) tenant, r.id, rehydration, r.checksum FROM app.rehydrated_rows AS r
+    WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.rehydration_id <> rehydration
   )
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS brought = ROW_COUNT;
-  UPDATE app.restores AS r SET rows_done = r.rows_done + brought WHERE r.id = restore;
+  UPDATE app.rehydrations AS r SET rows_done = r.rows_done + brought WHERE r.id = rehydration;
 
   SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
   WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
@@ -65,27 +65,27 @@ $$;
 
 -- Ends the next copies of a restore: those that are as they were are deleted, held ones too, since what they are copies
 -- of stays; unless another restore goes on with them. What was written to since is an execution like any other.
-CREATE OR REPLACE FUNCTION app.take_back(restore uuid, most integer, OUT ended bigint, OUT deleted bigint)
+CREATE OR REPLACE FUNCTION app.end_rehydration(rehydration uuid, most integer, OUT ended bigint, OUT deleted bigint)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-  tenant uuid := (SELECT r.tenant_id FROM app.restores AS r WHERE r.id = restore);
+  tenant uuid := (SELECT r.tenant_id FROM app.rehydrations AS r WHERE r.id = rehydration);
   ids uuid[] := ARRAY(
-    SELECT r.id FROM app.restored_rows AS r
-    WHERE r.tenant_id = tenant AND r.restore_id = restore ORDER BY r.id LIMIT most
+    SELECT r.id FROM app.rehydrated_rows AS r
+    WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration ORDER BY r.id LIMIT most
   );
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
-  PERFORM app.take_turns(ids, 0::smallint);
-  DELETE FROM app.workflow_executions AS e USING app.restored_rows AS r
-  WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids)
-    AND e.ttl_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
+  PERFORM app.lock_executions(ids, 0::smallint);
+  DELETE FROM app.workflow_executions AS e USING app.rehydrated_rows AS r
+  WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids)
+    AND e.retention_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
     AND NOT EXISTS (
-      SELECT FROM app.restored_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.restore_id <> restore
+      SELECT FROM app.rehydrated_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.rehydration_id <> rehydration
     );
   GET DIAGNOSTICS deleted = ROW_COUNT;
-  DELETE FROM app.restored_rows AS r WHERE r.tenant_id = tenant AND r.restore_id = restore AND r.id = ANY (ids);
+  DELETE FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids);
   GET DIAGNOSTICS ended = ROW_COUNT;
 END
 $$;

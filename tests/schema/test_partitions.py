@@ -1,4 +1,4 @@
-"""Where executions lie: leaves by class and time, kept ready by app.keep_leaves_ready, and ids that tell the time."""
+"""Where executions lie: leaves by class and time, kept ready by app.create_partitions, and ids that tell the time."""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def app(server: Cluster, database: str) -> Iterator[Connection]:
         conn.rollback()
 
 
-def leaves(conn: Connection) -> set[str]:
+def partitions(conn: Connection) -> set[str]:
     return set(
         conn.cursor(row_factory=scalar_row)
         .execute("SELECT relid::text FROM pg_partition_tree('app.workflow_executions') WHERE isleaf")
@@ -42,7 +42,7 @@ def leaves(conn: Connection) -> set[str]:
 
 
 def keep_ready(conn: Connection, moment: datetime) -> int:
-    row = conn.execute("SELECT app.keep_leaves_ready(%s)", (moment,)).fetchone()
+    row = conn.execute("SELECT app.create_partitions(%s)", (moment,)).fetchone()
     assert row
     return row[0]
 
@@ -53,7 +53,7 @@ def first_day(today: int, days: int) -> int:
 
 def expected(first: int, last: int) -> set[str]:
     """The leaves that these days have needed: each class from the first's window to a fortnight after the last."""
-    return {"app.workflow_executions_backlog"} | {
+    return {"app.workflow_executions_overflow"} | {
         f"app.{PREFIX}{days}_{EPOCH + timedelta(days=day):%Y%m%d}"
         for days, step in CLASSES.items()
         for day in range(first_day(first, days), last + 15, step)
@@ -70,17 +70,17 @@ def test_migrating_makes_one_backlog_and_the_leaves_of_the_window_for_each_class
     app: Connection,
 ) -> None:
     today = today_of(app)
-    assert leaves(app) == expected(today, today)
+    assert partitions(app) == expected(today, today)
     defaults = app.execute("SELECT FROM pg_partitioned_table WHERE partdefid <> 0").fetchall()
     assert defaults == []
 
 
 @pytest.mark.parametrize("days", [1, 7, 45])
 def test_later_exactly_the_missing_leaves_are_made_and_only_once(app: Connection, days: int) -> None:
-    before, today = leaves(app), today_of(app)
+    before, today = partitions(app), today_of(app)
     made = keep_ready(app, datetime.now(UTC) + timedelta(days=days))
-    assert leaves(app) == expected(today, today + days)
-    assert made == len(leaves(app)) - len(before) > 0
+    assert partitions(app) == expected(today, today + days)
+    assert made == len(partitions(app)) - len(before) > 0
     assert keep_ready(app, datetime.now(UTC) + timedelta(days=days)) == 0
     assert keep_ready(app, datetime.now(UTC)) == 0
 
@@ -89,10 +89,10 @@ def test_leaves_can_be_made_beyond_2038(superuser: Connection) -> None:
     moment = datetime(2039, 1, 1, tzinfo=UTC)
     day = (moment - EPOCH).days
     with superuser.transaction(force_rollback=True):
-        for leaf in leaves(superuser) - {"app.workflow_executions_backlog"}:
-            superuser.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*leaf.split("."))))
+        for partition in partitions(superuser) - {"app.workflow_executions_overflow"}:
+            superuser.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*partition.split("."))))
         keep_ready(superuser, moment)
-        assert leaves(superuser) == expected(day, day)
+        assert partitions(superuser) == expected(day, day)
 
 
 def test_every_moment_has_its_leaf_after_a_long_time_without_the_schedule(make: Factory) -> None:
@@ -170,8 +170,8 @@ def test_a_tenants_days_round_up_to_a_class_and_its_rows_lie_where_their_start_s
     second = first + timedelta(days=CLASSES[days])
     past = datetime.now(UTC) - timedelta(days=days)
     placed = {
-        past - timedelta(days=9999): "backlog",
-        past: "backlog",  # by a moment, when it is recorded
+        past - timedelta(days=9999): "overflow",
+        past: "overflow",  # by a moment, when it is recorded
         past + timedelta(minutes=1): leaf_of(days, past + timedelta(minutes=1)),
         second - MILLISECOND: leaf_of(days, first),
         second - timedelta(microseconds=1): leaf_of(days, first),
@@ -193,7 +193,7 @@ def test_an_execution_belongs_to_the_backlog_from_the_millisecond_that_it_is_pas
     moment = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
     for late, placed in {-MILLISECOND: days, timedelta(0): days, MILLISECOND: 0}.items():
         id = uuid7(make.conn, moment - timedelta(days=days) - late, UUID(int=0))
-        row = make.conn.execute("SELECT app.class_for(%s, %s::smallint, %s)", (id, days, moment)).fetchone()
+        row = make.conn.execute("SELECT app.retention_class_for(%s, %s::smallint, %s)", (id, days, moment)).fetchone()
         assert row == (placed,)
 
 

@@ -1,4 +1,4 @@
-"""app.enter asked directly: whom it lets into a tenant, onto the platform and to themselves, and as what."""
+"""app.authorize asked directly: whom it lets into a tenant, onto the platform and to themselves, and as what."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 def entered(make: Factory, caller: Caller, scope: str, tenant: object = None) -> Generator[psycopg.Connection[Any]]:
     asked = {"tenant": None if tenant is None else str(tenant), "scope": scope, "milliseconds": 2001}
     with make.conn.transaction(force_rollback=True):
-        make.conn.execute(access.ENTER, caller.model_dump() | asked)
+        make.conn.execute(access.AUTHORIZE, caller.model_dump() | asked)
         yield make.conn
 
 

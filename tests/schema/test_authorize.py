@@ -1,4 +1,4 @@
-"""app.enter: who may enter which tenant for what, seen through a function's handler."""
+"""app.authorize: who may enter which tenant for what, seen through a function's handler."""
 
 import secrets
 from collections.abc import Callable
@@ -189,7 +189,7 @@ def test_flo_app_may_not_ask_past_the_gate(make: Factory) -> None:
         "SELECT * FROM app.rate_buckets",
         "DELETE FROM app.rate_buckets",
         "CALL app.isolate('app.tenants')",
-        "CALL app.add_leaf('x', 'y', '0', '1')",
+        "CALL app.add_partition('x', 'y', '0', '1')",
         "SET ROLE flo_owner",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
