@@ -80,7 +80,7 @@ class Rotation(Body):
 
 
 COLUMNS = """
-  k.id, app.uuid7(k.created_at, md5(k.id)::uuid) AS place, k.tenant_id, k.name, k.scopes, k.rate_limit_per_minute,
+  k.id, app.uuid7(k.created_at, md5(k.id)::uuid) AS sort_key, k.tenant_id, k.name, k.scopes, k.rate_limit_per_minute,
   k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by,
   app.key_etag(k) AS etag
 """
@@ -140,8 +140,8 @@ def newest(page: PageRequest) -> Query[IssuedKey]:
     return Query(
         "SELECT * FROM (SELECT"
         + COLUMNS
-        + "FROM app.api_keys AS k) AS k WHERE (%(after)s::uuid IS NULL OR k.place < %(after)s)"
-        + " ORDER BY k.place DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        + "FROM app.api_keys AS k) AS k WHERE (%(after)s::uuid IS NULL OR k.sort_key < %(after)s)"
+        + " ORDER BY k.sort_key DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
         page.params(),
         IssuedKey,
     )
