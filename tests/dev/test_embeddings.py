@@ -16,6 +16,7 @@ import pytest
 from dev.errors import Problem
 from dev.paths import ROOT
 from dev.services.embeddings_server import Embeddings, embeddings
+from tests.support.clock import HANGS
 
 MAIL, LETTER, WEATHER = "Send an e-mail to the customer", "A message is mailed to a client", "It rains in the mountains"
 
@@ -182,7 +183,7 @@ def test_the_server_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
         port = int(starter.stdout.readline())
         assert answers(port)
         starter.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANGS
     while answers(port):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -23,6 +23,7 @@ from dev.services.database import NAME
 from dev.services.object_storage import reach
 from dev.services.postgres import cluster, create_database, free_port
 from schema.migrate import LEDGER, MERGED
+from tests.support.clock import HANGS
 from tests.support.s3 import bucket_in
 
 READY_SECONDS = 120
@@ -99,7 +100,7 @@ def left_behind(data: Path) -> list[str]:
 
 
 def wait_until_nothing_is_left(data: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANGS
     while left := left_behind(data):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
