@@ -1,6 +1,5 @@
 """Global roles over HTTP: by e-mail in one spelling, given by somebody, and never without a super admin."""
 
-import secrets
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -10,7 +9,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from dev.services.postgres import Cluster
 from flomastr.caller import Caller
@@ -18,6 +16,7 @@ from functions.tenants.handler import lambda_handler as tenants
 from functions.users.handler import lambda_handler
 from tests.support.clock import until
 from tests.support.connected import connected
+from tests.support.databases import copy
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
 from tests.support.problems import refused
@@ -34,14 +33,10 @@ def is_super_admin(caller: Caller) -> bool:
 @pytest.fixture
 def platform(server: Cluster) -> Iterator[Factory]:
     """A database of its own, since in the others tests make super admins."""
-    name = f"platform_{secrets.token_hex(4)}"
-    database = sql.Identifier(name)
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as postgres:
-        postgres.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template OWNER flomastr_admin").format(database))
+    with copy(server) as name:
         url = server.url("flo_app", name)
         with connected(DATABASE_URL=url), psycopg.connect(url, autocommit=True) as conn:
             yield Factory(conn)
-        postgres.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
 def test_a_role_is_given_read_changed_and_taken(make: Factory) -> None:
