@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -106,16 +107,19 @@ def test_the_smaller_model_is_the_larger_one_cut_off(endpoint: Embeddings) -> No
     assert cosine(small[:64], large[:64]) == pytest.approx(1, abs=1e-6)
 
 
-def test_a_hundred_texts_take_less_than_a_tenth_of_a_second(endpoint: Embeddings) -> None:
+def test_a_hundred_texts_take_less_than_a_tenth_of_a_second_of_its_time(endpoint: Embeddings) -> None:
     texts = [f"{MAIL}, number {number}. " * 20 for number in range(100)]
-    best = math.inf
-    for _ in range(30):  # the fastest, as other tests run at the same time
-        began = time.perf_counter()
+    assert len(vectors(endpoint, *texts)) == 100
+    began = cpu_seconds(endpoint.process.pid)
+    for _ in range(10):
         assert len(vectors(endpoint, *texts)) == 100
-        best = min(best, time.perf_counter() - began)
-        if best < 0.1:
-            break
-    assert best < 0.1
+    assert 0 < cpu_seconds(endpoint.process.pid) - began < 10 * 0.1
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has computed so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_an_unknown_model_is_not_found(endpoint: Embeddings) -> None:
