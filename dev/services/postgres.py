@@ -179,8 +179,11 @@ def _answers(files: Path, server: subprocess.Popen[bytes]) -> bool:
 
 def _status(files: Path) -> list[str]:
     """The eight lines that a server writes of itself: pid, folder, start, port, ..., status."""
-    status = files / "postmaster.pid"
-    return [line.strip() for line in status.read_text().splitlines()] if status.exists() else []
+    try:
+        status = (files / "postmaster.pid").read_text()
+    except FileNotFoundError:  # a server that starts removes what a killed one has left
+        return []
+    return [line.strip() for line in status.splitlines()]
 
 
 def _run(data: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
