@@ -192,11 +192,11 @@ def test_a_database_that_does_not_answer_is_one_sentence(data: Path, monkeypatch
     assert ended.stderr.count("\n") == 1
 
 
-def test_data_of_the_version_before_is_one_sentence_that_says_what_to_do(data: Path) -> None:
-    with cluster(data) as server, psycopg.connect(create_database(server, NAME)) as connection:
+def test_data_of_the_version_before_is_one_sentence_that_says_what_to_do(own_data: Path) -> None:
+    with cluster(own_data) as server, psycopg.connect(create_database(server, NAME)) as connection:
         connection.execute(LEDGER)
         connection.execute("INSERT INTO app.schema_migrations (name, sha256) VALUES (%s, '')", (MERGED,))
-    ended = run("serve", "--port", str(free_port()), "--data", data)
+    ended = run("serve", "--port", str(free_port()), "--data", own_data)
     assert ended.returncode == 1
     assert "This database was made by an earlier version" in ended.stderr and "start again" in ended.stderr
     assert ended.stderr.count("\n") == 1
