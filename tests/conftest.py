@@ -18,10 +18,12 @@ from flomastr.settings import settings
 from schema.migrate import migrate
 from tests.support import embeddings_endpoint, pgbouncer, s3
 from tests.support.connected import connected
+from tests.support.databases import make_copy
 from tests.support.embeddings_endpoint import Endpoint
 from tests.support.factories import Factory
 
 RUN = ExitStack()
+LONGEST = ["test_schemathesis.py", "test_kills.py", "test_serve.py", "test_sam_local.py", "test_erase.py"]
 CLUSTER = "FLOMASTR_TEST_CLUSTER"  # "port pid password": what the workers need to know
 
 
@@ -44,9 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     data = Path(RUN.enter_context(tempfile.TemporaryDirectory(prefix="flomastr-tests-")))
     data.chmod(0o755)  # PgBouncer runs as nobody and reads its configuration here
-    server = RUN.enter_context(cluster(data))
+    ends_with_the_run = [] if config.getoption("--benchmarks") else ["fsync=off"]
+    server = RUN.enter_context(cluster(data, settings=ends_with_the_run))
     migrate(create_database(server, "template"))
     os.environ[CLUSTER] = f"{server.port} {server.pid} {server.password}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest come first, so that no worker begins one when the others have ended."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -65,8 +73,7 @@ def server() -> Cluster:
 def database(server: Cluster) -> str:
     """The name of this worker's database."""
     name = f"test_{secrets.token_hex(4)}"
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE template OWNER flomastr_admin")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    make_copy(server, name)
     return name
 
 

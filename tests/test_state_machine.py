@@ -1,20 +1,26 @@
 """Any sequence of requests to three tenants answers what a model in memory answers, and shows no foreign row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import psycopg
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test  # pyright: ignore
 
+from dev.services.postgres import Cluster
 from flomastr.caller import Caller
 from functions.executions.handler import lambda_handler as executions
 from functions.lifecycle.handler import lambda_handler as lifecycle
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
 from functions.workflows.handler import lambda_handler as workflows
+from tests.support.connected import connected
+from tests.support.databases import copy
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
 from tests.support.reference_model import STATES, Lifecycle, Member, Platform, RefusedError, Tenant, Workflow
@@ -224,7 +230,15 @@ def execution_of(row: dict[str, Any]) -> tuple[str, Any]:
     return row["n8n_execution_id"], (row["workflow_id"], row["status"])
 
 
-def test_any_sequence_of_requests_answers_what_the_model_answers(make: Factory) -> None:
+@pytest.fixture
+def platform(server: Cluster, database_url: str) -> Iterator[Factory]:
+    """In a database of its own, since a list of tenants looks at all of them, and other tests have made thousands."""
+    with copy(server) as name, psycopg.connect(server.url("flo_app", name), autocommit=True) as conn:
+        with connected(DATABASE_URL=urlsplit(database_url)._replace(path=name).geturl()):
+            yield Factory(conn)
+
+
+def test_any_sequence_of_requests_answers_what_the_model_answers(platform: Factory) -> None:
     for number in range(SEQUENCES):  # one by one, since Hypothesis would make most of them out of those before
-        machine: Any = seed(number)(partial(Requests, make))
+        machine: Any = seed(number)(partial(Requests, platform))
         run_state_machine_as_test(machine, settings=ONE_SEQUENCE)

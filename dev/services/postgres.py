@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -63,12 +63,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster(data: Path, port: int | None = None) -> Generator[Cluster]:
+def cluster(data: Path, port: int | None = None, settings: Iterable[str] = ()) -> Generator[Cluster]:
     """Run the server that keeps its files below `data`, made on first use, until the block ends."""
     data = data.resolve()
     password = _initialise(data)
     port = port or free_port()
-    server = _start(data, port)
+    server = _start(data, port, [*SETTINGS, *settings])
     try:
         yield Cluster(port, server.pid, password)
     finally:
@@ -135,13 +135,13 @@ def _initialise(data: Path) -> str:
     return password
 
 
-def _start(data: Path, port: int) -> subprocess.Popen[bytes]:
+def _start(data: Path, port: int, settings: list[str]) -> subprocess.Popen[bytes]:
     """Start the server and wait until it answers.
 
     One that ends at once is started again: a predecessor that was killed needs a moment to leave.
     """
     files = data / "postgres"
-    started = ["postgres", "-D", str(files), "-p", str(port), *(f"--{setting}" for setting in SETTINGS)]
+    started = ["postgres", "-D", str(files), "-p", str(port), *(f"--{setting}" for setting in settings)]
     deadline = time.monotonic() + START_SECONDS
     server = _run(data, *started)
     while not _answers(files, server):
@@ -179,8 +179,11 @@ def _answers(files: Path, server: subprocess.Popen[bytes]) -> bool:
 
 def _status(files: Path) -> list[str]:
     """The eight lines that a server writes of itself: pid, folder, start, port, ..., status."""
-    status = files / "postmaster.pid"
-    return [line.strip() for line in status.read_text().splitlines()] if status.exists() else []
+    try:
+        status = (files / "postmaster.pid").read_text()
+    except FileNotFoundError:  # a server that starts removes what a killed one has left
+        return []
+    return [line.strip() for line in status.splitlines()]
 
 
 def _run(data: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -48,7 +48,16 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, packages: list[Path]) -> Path:
     """Where a platform keeps all, with its packages there already."""
-    folder = tmp_path_factory.mktemp("data")
+    return with_packages(tmp_path_factory.mktemp("data"), packages)
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, packages: list[Path]) -> Path:
+    """The same for one test, which leaves it as nobody else could use it."""
+    return with_packages(tmp_path, packages)
+
+
+def with_packages(folder: Path, packages: list[Path]) -> Path:
     for package in packages:
         (folder / package.name).symlink_to(package)
     return folder

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from dev.errors import StartupError
 from dev.paths import ROOT
 from dev.services.embeddings_server import Embeddings, embeddings
+from tests.support.clock import HANGS
 
 MAIL, LETTER, WEATHER = "Send an e-mail to the customer", "A message is mailed to a client", "It rains in the mountains"
 
@@ -105,16 +107,19 @@ def test_the_smaller_model_is_the_larger_one_cut_off(endpoint: Embeddings) -> No
     assert cosine(small[:64], large[:64]) == pytest.approx(1, abs=1e-6)
 
 
-def test_a_hundred_texts_take_less_than_a_tenth_of_a_second(endpoint: Embeddings) -> None:
+def test_a_hundred_texts_take_less_than_a_tenth_of_a_second_of_its_time(endpoint: Embeddings) -> None:
     texts = [f"{MAIL}, number {number}. " * 20 for number in range(100)]
-    best = math.inf
-    for _ in range(30):  # the fastest, as other tests run at the same time
-        began = time.perf_counter()
+    assert len(vectors(endpoint, *texts)) == 100
+    began = cpu_seconds(endpoint.process.pid)
+    for _ in range(10):
         assert len(vectors(endpoint, *texts)) == 100
-        best = min(best, time.perf_counter() - began)
-        if best < 0.1:
-            break
-    assert best < 0.1
+    assert 0 < cpu_seconds(endpoint.process.pid) - began < 10 * 0.1
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has computed so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_an_unknown_model_is_not_found(endpoint: Embeddings) -> None:
@@ -182,7 +187,7 @@ def test_the_server_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
         port = int(starter.stdout.readline())
         assert answers(port)
         starter.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANGS
     while answers(port):
         assert time.monotonic() < deadline
         time.sleep(0.05)

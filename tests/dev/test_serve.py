@@ -23,6 +23,7 @@ from dev.services.database import NAME
 from dev.services.object_storage import reach
 from dev.services.postgres import cluster, create_database, free_port
 from schema.migrate import LEDGER, MERGED
+from tests.support.clock import HANGS
 from tests.support.s3 import bucket_in
 
 READY_SECONDS = 120
@@ -99,7 +100,7 @@ def left_behind(data: Path) -> list[str]:
 
 
 def wait_until_nothing_is_left(data: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANGS
     while left := left_behind(data):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
@@ -191,11 +192,11 @@ def test_a_database_that_does_not_answer_is_one_sentence(data: Path, monkeypatch
     assert ended.stderr.count("\n") == 1
 
 
-def test_data_of_the_version_before_is_one_sentence_that_says_what_to_do(data: Path) -> None:
-    with cluster(data) as server, psycopg.connect(create_database(server, NAME)) as connection:
+def test_data_of_the_version_before_is_one_sentence_that_says_what_to_do(own_data: Path) -> None:
+    with cluster(own_data) as server, psycopg.connect(create_database(server, NAME)) as connection:
         connection.execute(LEDGER)
         connection.execute("INSERT INTO app.schema_migrations (name, sha256) VALUES (%s, '')", (MERGED,))
-    ended = run("serve", "--port", str(free_port()), "--data", data)
+    ended = run("serve", "--port", str(free_port()), "--data", own_data)
     assert ended.returncode == 1
     assert "This database was made by an earlier version" in ended.stderr and "start again" in ended.stderr
     assert ended.stderr.count("\n") == 1

@@ -12,23 +12,37 @@ READS_FILES = {"archive", "compact", "erase", "expire", "history", "restore"}  #
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 
 
-def loaded(function: str) -> set[str]:
-    code = f"import sys, functions.{function}.handler; print(*(name for name in {SLOW} if name in sys.modules))"
+# Forks for each function, since most of what they load is the same. Whether that is slow is seen in each of them.
+IMPORTS = f"""
+import importlib, os, sys
+import aws_lambda_powertools, fastapi, mangum, psycopg, pydantic
+for function in sys.argv[1:]:
+    if os.fork() == 0:
+        importlib.import_module(f"functions.{{function}}.handler")
+        print(function, *(name for name in {SLOW} if name in sys.modules), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0, function
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """What is slow, by the function that loads it."""
     told = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", IMPORTS, *FUNCTIONS],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/flomastr'}"},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(told.stdout.split())
+    return {function: set(names) for function, *names in map(str.split, told.stdout.splitlines())}
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - READS_FILES))
-def test_other_functions_load_neither_duckdb_nor_an_s3_client(function: str) -> None:
-    assert loaded(function) == set()
+def test_other_functions_load_neither_duckdb_nor_an_s3_client(loaded: dict[str, set[str]], function: str) -> None:
+    assert loaded[function] == set()
 
 
-def test_history_loads_no_s3_client_before_it_reads_a_file() -> None:
-    assert loaded("history") == {"duckdb", "fsspec"}
+def test_history_loads_no_s3_client_before_it_reads_a_file(loaded: dict[str, set[str]]) -> None:
+    assert loaded["history"] == {"duckdb", "fsspec"}

@@ -1,12 +1,12 @@
 """Events of a workflow that somebody deletes at that moment: it is made anew, and none of them is lost."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests.support.clock import until
 from tests.support.factories import Factory
 from tests.support.n8n_capture import executed, instance, stored
 
@@ -25,10 +25,7 @@ def test_events_are_recorded_though_one_of_their_workflows_is_deleted_meanwhile(
         conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(n8n.tenant.id),))
         assert conn.execute("DELETE FROM app.workflows WHERE n8n_workflow_id = %s", (vanishing,)).rowcount == 1
         told = n8ns.submit(n8n.tell, *events)
-        deadline = time.monotonic() + 3
-        while superuser.execute(WAITING, (conn.info.backend_pid,)).rowcount == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: superuser.execute(WAITING, (conn.info.backend_pid,)).rowcount)
         conn.commit()
         results = told.result()
     assert [(result["outcome"], result["error"]) for result in results] == [("created", None)] * len(RUNS)

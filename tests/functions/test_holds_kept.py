@@ -1,6 +1,5 @@
 """What is under a legal hold is not deleted by any route."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from functions.holds.handler import lambda_handler as holds
 from functions.lifecycle.handler import lambda_handler as lifecycle
+from tests.support.clock import until
 from tests.support.events import Answer, call
 from tests.support.factories import Factory, Tenant
 from tests.support.hold_cases import Held
@@ -80,10 +80,8 @@ def while_waiting(held: Held, begun: psycopg.Connection[Any], go: Callable[[], A
     with ThreadPoolExecutor(1) as thread:
         future = thread.submit(go)
         waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        deadline = time.monotonic() + 10
-        while not held.make.conn.execute(waiting).rowcount:
-            assert time.monotonic() < deadline and not future.done()
-            time.sleep(0.01)
+        until(lambda: held.make.conn.execute(waiting).rowcount or future.done())
+        assert not future.done()
         begun.commit()
     return future
 

@@ -1,6 +1,5 @@
 """Members over HTTP: who invites, accepts, leaves and is removed, and that an owner always stays."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -12,6 +11,7 @@ import pytest
 
 from flomastr.caller import Caller
 from functions.members.handler import lambda_handler
+from tests.support.clock import until
 from tests.support.events import Answer, call
 from tests.support.factories import Factory, Tenant
 from tests.support.problems import refused
@@ -236,10 +236,7 @@ def test_of_the_two_last_owners_who_leave_at_once_one_stays(
     with superuser.transaction():
         superuser.execute("SELECT FROM app.tenants WHERE id = %s FOR UPDATE", (tenant.id,))
         leaving = [sandboxes.submit(send, tenant, owner, method, named(owner), body, {}) for owner in owners]
-        deadline = time.monotonic() + 20
-        while make.conn.execute(waiting).rowcount < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: make.conn.execute(waiting).rowcount == 2)
     assert sorted(left.result() for left in leaving) == [200, 409]
     counted = superuser.execute(
         "SELECT count(*) FROM app.tenant_memberships WHERE tenant_id = %s AND role = 'owner'", (tenant.id,)

@@ -1,7 +1,5 @@
 """Global roles over HTTP: by e-mail in one spelling, given by somebody, and never without a super admin."""
 
-import secrets
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -11,13 +9,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from dev.services.postgres import Cluster
 from flomastr.caller import Caller
 from functions.tenants.handler import lambda_handler as tenants
 from functions.users.handler import lambda_handler
+from tests.support.clock import until
 from tests.support.connected import connected
+from tests.support.databases import copy
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
 from tests.support.problems import refused
@@ -34,14 +33,10 @@ def is_super_admin(caller: Caller) -> bool:
 @pytest.fixture
 def platform(server: Cluster) -> Iterator[Factory]:
     """A database of its own, since in the others tests make super admins."""
-    name = f"platform_{secrets.token_hex(4)}"
-    database = sql.Identifier(name)
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as postgres:
-        postgres.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template OWNER flomastr_admin").format(database))
+    with copy(server) as name:
         url = server.url("flo_app", name)
         with connected(DATABASE_URL=url), psycopg.connect(url, autocommit=True) as conn:
             yield Factory(conn)
-        postgres.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
 def test_a_role_is_given_read_changed_and_taken(make: Factory) -> None:
@@ -167,20 +162,21 @@ def send(caller: Caller, method: str, path: str, body: Any) -> int:
     return ask(caller, method, path, body=body).status
 
 
+def two_wait(conn: psycopg.Connection[Any]) -> bool:
+    conn.execute("SELECT pg_stat_clear_snapshot()")
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+    return conn.execute(waiting).rowcount == 2
+
+
 def test_of_the_two_last_super_admins_who_step_down_at_once_one_stays(platform: Factory) -> None:
     people = [platform.super_admin(), platform.super_admin()]
     paths = {row["email"]: f"/{row['id']}" for row in ask(people[0], "GET").json}
-    waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
     spawn = get_context("spawn")
     with ProcessPoolExecutor(2, spawn, initializer=meet, initargs=(spawn.Barrier(2),)) as sandboxes:
         with platform.conn.transaction():
             platform.conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('app.keep_a_super_admin', 0))")
             steps = zip(people, ("PUT", "DELETE"), ({"role": "user"}, None), strict=True)
             leaving = [sandboxes.submit(send, who, how, paths[str(who.email)], body) for who, how, body in steps]
-            deadline = time.monotonic() + 20
-            while platform.conn.execute(waiting).rowcount < 2:
-                assert time.monotonic() < deadline
-                platform.conn.execute("SELECT pg_stat_clear_snapshot()")
-                time.sleep(0.01)
+            until(lambda: two_wait(platform.conn))
         assert sorted(left.result() for left in leaving) == [200, 409]
     assert sorted(is_super_admin(person) for person in people) == [False, True]

@@ -1,35 +1,20 @@
 """Databases of a test's own, to break or to fill from nothing."""
 
 import secrets
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from dev.services.postgres import Cluster, create_database
+from tests.support.databases import copy, dropped_after
 from tests.support.small_schema import FILES, FUNCTIONS, write
-
-
-@contextmanager
-def dropped_after(server: Cluster, name: str) -> Generator[str]:
-    try:
-        yield name
-    finally:
-        with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
 def scratch(server: Cluster) -> Iterator[str]:
     """The name of a migrated database."""
-    name = f"scratch_{secrets.token_hex(4)}"
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
-        made = sql.SQL("CREATE DATABASE {} TEMPLATE template OWNER flomastr_admin")
-        conn.execute(made.format(sql.Identifier(name)))
-    with dropped_after(server, name):
+    with copy(server) as name:
         yield name
 
 

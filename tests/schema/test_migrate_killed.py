@@ -12,6 +12,7 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from schema.migrate import FOLDER, migrate, read_migrations
+from tests.support.clock import HANGS
 from tests.support.small_schema import APPLIED, FUNCTIONS, NAMES, answers, complete, folder_of, indexes, ledger, write
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +106,7 @@ def test_killed_while_functions_are_replaced_it_leaves_the_old_set_whole(nothing
 
 def await_sleep(url: str) -> None:
     asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANGS
     while answers(url, asked) == [0]:
         assert time.monotonic() < deadline
         time.sleep(0.02)

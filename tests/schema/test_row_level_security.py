@@ -64,7 +64,7 @@ class Table:
 
     def row(self, superuser: Connection, tenant: Tenant) -> dict[str, Any]:
         row = superuser.execute(
-            self.sql("SELECT to_jsonb(t) FROM {table} AS t WHERE {tenant} = %s"), (tenant.id,)
+            self.sql("SELECT to_jsonb(t) FROM {table} AS t WHERE {tenant} = %s ORDER BY 1 LIMIT 1"), (tenant.id,)
         ).fetchone()
         assert row, f"furnished() makes no row in app.{self.name}: add one."
         return row[0]

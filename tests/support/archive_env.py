@@ -1,7 +1,6 @@
 """What tests of the cold tier do: make executions of any age, run jobs at any moment, and see what is where."""
 
 import json
-import secrets
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from uuid import UUID
 
 import duckdb
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from dev.services.postgres import Cluster
 from flomastr import object_storage
 from tests.support.connected import connected
+from tests.support.databases import copy
 from tests.support.events import Context
 from tests.support.factories import Factory, Tenant
 from tests.support.s3 import Bucket
@@ -210,12 +209,8 @@ def emitted(out: str) -> dict[str, list[float]]:
 
 @contextmanager
 def archive_env(server: Cluster, bucket: Bucket) -> Generator[ArchiveEnv]:
-    name = f"world_{secrets.token_hex(4)}"
     with ExitStack() as stack:
-        admin = stack.enter_context(psycopg.connect(server.url("postgres", "postgres"), autocommit=True))
-        database = sql.Identifier(name)
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template OWNER flomastr_admin").format(database))
-        stack.callback(admin.execute, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+        name = stack.enter_context(copy(server))
         app = stack.enter_context(psycopg.connect(server.url("flo_app", name), autocommit=True))
         superuser = stack.enter_context(psycopg.connect(server.url("postgres", name), autocommit=True))
         yield ArchiveEnv(Factory(app), superuser, bucket, server.url("flo_app", name), server.url("flo_job", name))

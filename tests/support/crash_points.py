@@ -28,7 +28,7 @@ class Killer:
         self.left -= 1
         if self.left == 0:
             if self.conn:
-                self.conn.close()
+                end(self.conn)
             raise Killed
 
     def wrap(self, name: str) -> Callable[..., Any]:
@@ -53,6 +53,14 @@ class Killer:
             return original(cursor, *args, **kwargs)
 
         return execute
+
+
+def end(conn: Connection) -> None:
+    """And Postgres has noticed, so that its locks are free."""
+    url, backend = conn.info.dsn, conn.info.backend_pid
+    conn.close()
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 60000)", (backend,))
 
 
 def killed(job: Callable[[], Any], step: int) -> bool:

@@ -16,7 +16,6 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings, strategies
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test  # pyright: ignore[reportUnknownVariableType]
-from psycopg import sql
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi import checks
@@ -26,6 +25,7 @@ from dev.services.postgres import Cluster
 from flomastr.http.patterns import IDEMPOTENCY_KEY, KEY_ID, NO_NUL, TENANT, USER_ID
 from flomastr.tenancy.svg import MAX_BYTES
 from tests.support.connected import connected
+from tests.support.databases import copy
 from tests.support.factories import Factory, Tenant, machine
 from tests.support.wsgi_app import Collection
 
@@ -203,14 +203,10 @@ def is_moment(value: str) -> bool:
 @contextmanager
 def platform(server: Cluster) -> Generator[Platform]:
     """In a database of its own: the requests may end any tenant that they find."""
-    name = f"described_{secrets.token_hex(4)}"
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
-        database = sql.Identifier(name)
-        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template OWNER flomastr_admin").format(database))
+    with copy(server) as name:
         url = server.url("flo_app", name)
         with connected(DATABASE_URL=url), psycopg.connect(url, autocommit=True) as own:
             yield full_tenant(Factory(own))
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
 def full_tenant(make: Factory) -> Platform:

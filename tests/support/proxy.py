@@ -13,6 +13,7 @@ from typing import Any
 
 from dev.services.postgres import free_port
 
+SYNC, FLUSH = b"S\0\0\0\4", b"H\0\0\0\4"  # end what a client sends in one go: the second may come a little later
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST, not FIN
 
 
@@ -30,6 +31,8 @@ class Link:
     client: StreamWriter
     server: StreamWriter
     silent: bool = False  # both ends believe that it lives, and nothing passes
+    is_answered: bool = True
+    asked: asyncio.Event = field(default_factory=asyncio.Event)  # all that is sent in one go has passed
 
     def reset(self) -> None:
         for writer in (self.client, self.server):
@@ -46,10 +49,19 @@ class Proxy:
     requests: Direction = field(default_factory=Direction)
     answers: Direction = field(default_factory=Direction)
     blackhole: bool = False  # accepts, and never answers
+    counts_turns: bool = False  # and lets no answer begin before its request has ended
+    turns: int = 0  # how often requests followed answers
     links: set[Link] = field(default_factory=set[Link])
 
     def latency(self, round_trip: float) -> None:
         self.requests.delay = self.answers.delay = round_trip / 2
+
+    @contextmanager
+    def counting_turns(self) -> Generator[None]:
+        """A round trip is one, however long it takes: requests and then their answers."""
+        self.turns, self.counts_turns = 0, True
+        yield
+        self.counts_turns = False
 
     def reset(self) -> None:
         """Every open connection ends with RST."""
@@ -118,6 +130,8 @@ class Proxy:
                 return None if link.silent or self.blackhole else writer.close()
             if link.silent or self.blackhole:
                 continue
+            if self.counts_turns:
+                await self._take_turns(chunk, direction, link)
             passing = chunk[: int(min(direction.left, len(chunk)))]
             direction.left -= len(passing)
             direction.passed += len(passing)
@@ -126,6 +140,15 @@ class Proxy:
                 direction.left = math.inf
                 await asyncio.sleep(0)
                 link.reset()
+
+    async def _take_turns(self, chunk: bytes, direction: Direction, link: Link) -> None:
+        if direction is self.answers:
+            await link.asked.wait()
+            link.is_answered = True
+        elif chunk != FLUSH:
+            self.turns += link.is_answered
+            link.is_answered = False
+            link.asked.set() if chunk.removesuffix(FLUSH).endswith(SYNC) else link.asked.clear()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Leaves that are written to or read while they are archived: what was written last is kept, and nobody waits."""
 
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -16,6 +15,7 @@ from functions.archive.handler import lambda_handler
 from tests.support.archive_env import ArchiveEnv
 from tests.support.factories import Tenant
 
+PATIENCE = 2  # seconds for the locks of one leaf, of which the job asks for each for 15 ms
 WRITES: dict[str, LiteralString] = {
     "an update": """
         UPDATE app.workflow_executions SET error_message = 'Changed' WHERE retention_class = %(retention_class)s
@@ -77,28 +77,35 @@ def test_what_is_written_while_it_is_archived_is_what_ends_in_the_cold_tier(
 def test_a_long_reader_delays_the_drop_and_nobody_else(
     env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = env.rows(tenant)
-    monkeypatch.setattr(export_job, "PATIENCE_SECONDS", 2)
+    before, attempts = env.rows(tenant), list[int]()
+    monkeypatch.setattr(export_job, "PATIENCE_SECONDS", PATIENCE)
     with psycopg.connect(env.app_url) as reader, impatient_writer(env) as written:
+
+        def pause(least: float, most: float) -> float:
+            attempts.append(len(written))
+            return (least + most) / 2
+
+        monkeypatch.setattr(export_job, "uniform", pause)
         reader.execute("SELECT count(*) FROM app.workflow_executions")
         assert env.run(lambda_handler)["state"] == "unfinished"
     assert env.rows(tenant) == before
-    assert len(written) > 20
+    assert len(attempts) > 3 and attempts[0] < attempts[-1]
+    bound = "SELECT 'lock_timeout=15ms' = ANY (proconfig) FROM pg_proc WHERE oid = 'app.drop_partition'::regproc"
+    assert env.superuser.execute(bound).fetchall() == [(True,)]
     assert env.run(lambda_handler)["state"] == "done"
     assert (env.hot(tenant), env.rows(tenant)) == ([], before)
 
 
 @contextmanager
-def impatient_writer(env: ArchiveEnv) -> Generator[list[float]]:
-    """Records executions all the while, and fails when it must wait for a lock for more than 50 ms."""
+def impatient_writer(env: ArchiveEnv) -> Generator[list[int]]:
+    """Records executions all the while, and fails when it must wait for half as long as the job goes on asking."""
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
-    over, written, failures = threading.Event(), list[float](), list[LockNotAvailable]()
+    over, written, failures = threading.Event(), list[int](), list[LockNotAvailable]()
 
     def write() -> None:
-        with psycopg.connect(env.app_url, autocommit=True, options="-c lock_timeout=50ms") as conn:
+        with psycopg.connect(env.app_url, autocommit=True, options=f"-c lock_timeout={PATIENCE / 2}s") as conn:
             while not over.wait(0.01):
-                began = time.perf_counter()
                 try:
                     with conn.transaction():
                         conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
@@ -109,7 +116,7 @@ def impatient_writer(env: ArchiveEnv) -> Generator[list[float]]:
                         )
                 except LockNotAvailable as error:
                     failures.append(error)
-                written.append(time.perf_counter() - began)
+                written.append(len(written))
 
     thread = threading.Thread(target=write)
     thread.start()

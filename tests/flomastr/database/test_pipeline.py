@@ -13,8 +13,9 @@ from dev.services.postgres import Cluster
 from flomastr.database import connection, pipeline
 from flomastr.database.pipeline import execute
 from flomastr.database.query import Query
-from flomastr.database.session import ask, deadline_in
+from flomastr.database.session import ask
 from flomastr.errors import ConflictError, NotFoundError, ServiceError, UnavailableError, UnprocessableError
+from tests.support.clock import HANGS, Clock, until
 from tests.support.factories import Tenant
 from tests.support.failing_queries import (
     Answered,
@@ -98,13 +99,22 @@ def test_an_unknown_error_is_not_disguised(tenant: Tenant) -> None:
         executed(tenant, failing("XX000"))
 
 
+def middle(least: float, most: float) -> float:
+    return (least + most) / 2
+
+
 @pytest.mark.parametrize("state", ["40001", "23503"])
-def test_sending_again_ends(tenant: Tenant, superuser: Superuser, state: str) -> None:
-    start = time.monotonic()
+@pytest.mark.parametrize(("seconds", "times"), [(0.1, 1), (0.3, 2), (1, 3), (3600, pipeline.ATTEMPTS)])
+def test_sending_again_ends_with_the_deadline_or_the_sixth_attempt(
+    tenant: Tenant, superuser: Superuser, monkeypatch: pytest.MonkeyPatch, seconds: float, times: int, state: str
+) -> None:
+    """Its pauses are 0.15 seconds, and twice as long each time, when chance has no part in them."""
+    clock = Clock()
+    monkeypatch.setattr(pipeline, "time", clock)
+    monkeypatch.setattr(pipeline.random, "uniform", middle)
     with pytest.raises(UnavailableError):
-        execute([failing(state, times=99)], deadline_in(1), access(tenant))
-    assert time.monotonic() - start < 1.2
-    assert 2 <= sent(superuser) <= pipeline.ATTEMPTS
+        execute([failing(state, times=99)], clock.now + seconds, access(tenant))
+    assert sent(superuser) == times
 
 
 def test_a_deadlocks_victim_is_sent_again(tenant: Tenant, server: Cluster, database: str, superuser: Superuser) -> None:
@@ -137,11 +147,20 @@ def test_a_lock_that_is_not_given_is_a_503_within_the_deadline(tenant: Tenant, s
     wanted = simple("SELECT 1 AS attempt FROM pg_advisory_xact_lock(3)")
     with psycopg.connect(server.url("flo_app", database)) as other:
         other.execute("SELECT pg_advisory_xact_lock(3)")
-        start = time.monotonic()
+        began = time.monotonic()
         with pytest.raises(UnavailableError):
-            execute([wanted], deadline_in(0.6), access(tenant))
-        assert 0.5 < time.monotonic() - start < 1
+            execute([wanted], began + 0.6, access(tenant))
+        assert 0.5 < time.monotonic() - began < HANGS
     assert executed(tenant, wanted) == [[Answered(attempt=1)]]
+
+
+def test_the_database_is_told_how_much_time_is_left(tenant: Tenant) -> None:
+    told = simple("SELECT (extract(EPOCH FROM current_setting('statement_timeout')::interval) * 1000)::int AS attempt")
+    for seconds in (1, 3):
+        [[left]] = execute([told], time.monotonic() + seconds, access(tenant))
+        assert 0 < left.attempt <= seconds * 1000
+    again = execute([told], time.monotonic() + 3600, access(tenant))
+    assert 3_500_000 < again[0][0].attempt <= 3_600_000
 
 
 def test_whatever_fails_no_transaction_stays_open(tenant: Tenant, superuser: Superuser) -> None:
@@ -177,13 +196,6 @@ def test_a_write_that_did_not_leave_whole_leaves_nothing(tenant: Tenant, network
 @needs_pgbouncer
 def test_outside_any_tenant_a_question_is_answered_and_asked_again(tenant: Tenant) -> None:
     assert ask(failing("killed")) == [Answered(attempt=2)]
-
-
-def until(true: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @contextmanager

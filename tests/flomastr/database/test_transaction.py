@@ -1,6 +1,5 @@
 """An explicit transaction: whole or not at all, behind the same gate, within the same deadline."""
 
-import time
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -57,8 +56,6 @@ def test_a_transaction_asks_at_the_gate_first(tenant: Tenant) -> None:
 
 
 def test_a_transaction_ends_at_its_deadline(tenant: Tenant) -> None:
-    start = time.monotonic()
     with pytest.raises(UnavailableError), Database(access(tenant), deadline_in(0.5)).transaction() as transaction:
-        transaction.all(simple("SELECT 1 AS attempt FROM pg_sleep(3)"))
-    assert time.monotonic() - start < 1
+        transaction.all(simple("SELECT 1 AS attempt FROM pg_sleep(3600)"))
     assert executed(tenant, simple("SELECT 2 AS attempt")) == [[Answered(attempt=2)]]

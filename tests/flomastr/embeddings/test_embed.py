@@ -15,6 +15,7 @@ from flomastr.embeddings import client, worker
 from flomastr.embeddings.client import EndpointBusyError, EndpointRefusedError
 from flomastr.embeddings.worker import MAX_ATTEMPTS
 from functions.embed.handler import lambda_handler
+from tests.support.clock import HANGS
 from tests.support.connected import connected
 from tests.support.embeddings_endpoint import HANGS_UP, rightly, vector_of
 from tests.support.events import Context
@@ -382,7 +383,7 @@ def test_a_document_of_equal_passages_is_embedded_at_once(kb: KnowledgeClient) -
     began = time.monotonic()
     kb.put("a", chunks=[{"text": "the same"}] * 600)
     kb.embed()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < HANGS
     assert kb.endpoint.texts == ["the same"]
     assert sum(chunk["is_embedded"] for chunk in kb.chunks("a", limit="250")) == 250
 
@@ -422,7 +423,7 @@ def test_an_answer_that_does_not_end_is_not_waited_for(part: int) -> None:
             pytest.raises(EndpointBusyError, match="does not end"),
         ):
             client.embed(["x"], "model-a", 1.0)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < HANGS
 
 
 def test_a_connection_that_is_closed_just_as_it_is_used_again_is_made_anew(kb: KnowledgeClient) -> None:

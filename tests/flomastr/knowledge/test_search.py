@@ -11,6 +11,7 @@ import pytest
 from flomastr.knowledge.search import MAX_FILTER
 from flomastr.settings import settings
 from functions.knowledge_search.handler import lambda_handler as handler
+from tests.support.clock import HANGS
 from tests.support.embeddings_endpoint import rightly
 from tests.support.events import call
 from tests.support.kb_client import Json, KnowledgeClient
@@ -276,7 +277,7 @@ def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_
     began = time.monotonic()
     assert kb.searches("hello", mode="text", filter=of(MAX_FILTER)).json["results"] == []
     assert kb.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < HANGS / 4
     refused(kb.searches("hello", mode="text", filter=of(MAX_FILTER + 1)), 422, "body.filter.metadata")
 
 

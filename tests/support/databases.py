@@ -1,0 +1,35 @@
+"""Databases of a test's own: copies of the migrated template."""
+
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from dev.services.postgres import Cluster
+
+
+@contextmanager
+def copy(server: Cluster) -> Generator[str]:
+    """The name of one, for the length of the block."""
+    name = f"copy_{secrets.token_hex(4)}"
+    make_copy(server, name)
+    with dropped_after(server, name):
+        yield name
+
+
+def make_copy(server: Cluster, name: str) -> None:
+    """File by file, an eighth of the work of going through the log where nothing waits for a disk."""
+    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE template STRATEGY file_copy OWNER flomastr_admin")
+        conn.execute(made.format(sql.Identifier(name)))
+
+
+@contextmanager
+def dropped_after(server: Cluster, name: str) -> Generator[None]:
+    try:
+        yield
+    finally:
+        with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
