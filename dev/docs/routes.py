@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from dev.paths import ROOT
-from flomastr.database.access import UNLIMITED
 
 LAYER = str(ROOT / "layers/flomastr")
 INTRODUCTION = """\
@@ -60,6 +59,7 @@ def entry_of(route: APIRoute) -> tuple[str, str | None]:
 
 
 def is_limited(scope: str | None) -> bool:
+    from flomastr.database.access import UNLIMITED  # only where the layer can be found, see find_layer
 
     return scope is not None and not scope.startswith(UNLIMITED)
 
