@@ -10,9 +10,6 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from dev.docs.routes import ROOT, applications, is_limited, place_of, routes_of, scope_of, summary_of
-from flomastr.http.etags import Versioned
-from flomastr.http.fields import Message
-from flomastr.http.problems import Problem
 
 DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
@@ -106,6 +103,8 @@ def document() -> Json:
 
 
 def _shared_schemas() -> Json:
+    from flomastr.http.fields import Message
+    from flomastr.http.problems import Problem
 
     _, described = models_json_schema(
         [(Problem, "serialization"), (Message, "serialization")], ref_template="#/components/schemas/{model}"
@@ -161,6 +160,7 @@ def _sent(route: APIRoute, scope: str | None, names: set[str]) -> Iterator[str]:
 
 
 def _is_tagged(route: APIRoute) -> bool:
+    from flomastr.http.etags import Versioned
 
     return isinstance(route.response_model, type) and issubclass(route.response_model, Versioned)
 
