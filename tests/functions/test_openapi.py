@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from base64 import b64encode
 from hashlib import sha256
 from typing import Any
@@ -14,6 +16,7 @@ from dev.aws.template import read_template
 from dev.docs.openapi import DOCUMENT, document, rendered
 from dev.docs.pages import REFERENCE
 from dev.docs.routes import applications, routes_of
+from dev.paths import ROOT
 from flomastr.http.patterns import REFUSALS
 from functions.openapi.handler import SERVED, lambda_handler
 from tests.support.events import Answer, call
@@ -137,3 +140,8 @@ def test_it_can_only_be_read(path: str) -> None:
         "request_id": "request-1",
         "errors": [],
     }
+
+
+def test_the_commands_that_write_documents_find_the_layer_by_themselves() -> None:
+    code = "from dev.docs import openapi, pages; openapi.document(); pages.pages()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, check=True)
