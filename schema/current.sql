@@ -162,7 +162,7 @@ CREATE FUNCTION app.activate_model(base uuid, model text) RETURNS SETOF app.mode
 DECLARE
   missing record;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
@@ -222,7 +222,7 @@ CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_pro
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (base, model, false);
   INSERT INTO app.embedding_tasks (knowledge_base_id, document_id, embedding_model, status, queued_at)
   SELECT base, d.id, model, CASE d.chunk_count WHEN 0 THEN 'embedded' ELSE 'processing' END, NULL
@@ -753,7 +753,7 @@ CREATE FUNCTION app.delete_document(base uuid, named text, if_match text[]) RETU
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
   WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
   RETURN QUERY
@@ -801,7 +801,7 @@ CREATE FUNCTION app.drop_model(base uuid, model text) RETURNS SETOF app.knowledg
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   IF EXISTS (
     SELECT FROM app.knowledge_base_models AS m
     WHERE m.knowledge_base_id = base AND m.embedding_model = model AND m.is_active
@@ -1267,19 +1267,6 @@ CREATE FUNCTION app.like_lexemes(lexemes text[]) RETURNS text
 
 ALTER FUNCTION app.like_lexemes(lexemes text[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.lock_execution(base uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
-END
-$$;
-
-ALTER FUNCTION app.lock_execution(base uuid) OWNER TO flo_owner;
-
 CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -1296,6 +1283,19 @@ END
 $$;
 
 ALTER FUNCTION app.lock_executions(ids uuid[], class smallint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_knowledge_base(base uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.lock_knowledge_base(base uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.lock_of(n8n_execution_id text) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2497,7 +2497,7 @@ $$;
 
 ALTER FUNCTION app.seal_partition(partition_name text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
+CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2505,7 +2505,6 @@ CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, docum
     AS $$
 DECLARE
   tenant uuid := app.tenant();
-  wanted public.halfvec[] := vectors::public.halfvec[];
   depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
   every uuid[];
   query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
@@ -2539,7 +2538,7 @@ BEGIN
         message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
     END IF;
     found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      wanted[array_position(models, of_model.name)], document, metadata, depth);
+      vectors[array_position(models, of_model.name)], document, metadata, depth);
     listed := listed || found;
     worths := worths || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
   END LOOP;
@@ -2547,7 +2546,7 @@ BEGIN
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
-    1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
+    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
       SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
       FROM unnest(query_terms, query_rarities) AS q (term, rarity)
@@ -2570,7 +2569,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE TABLE app.webchat_sessions (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -2683,7 +2682,7 @@ CREATE FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[] DEFAU
 DECLARE
   one jsonb;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
     state := app.state_of(document);
@@ -2724,7 +2723,7 @@ $$;
 
 ALTER FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb) OWNER TO flo_owner;
 
-CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[]) RETURNS bigint
+CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) RETURNS bigint
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -2733,7 +2732,7 @@ DECLARE
 BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
-  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector::public.halfvec)
+  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector)
   FROM unnest(ids, vectors) AS v (id, vector)
   WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
   GET DIAGNOSTICS stored = ROW_COUNT;
@@ -2744,7 +2743,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
     LANGUAGE plpgsql
@@ -5331,8 +5330,8 @@ GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
 REVOKE ALL ON FUNCTION app.seal_partition(partition_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
 
-REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) TO flo_app;
+REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;

@@ -176,7 +176,7 @@ END
 $$;
 
 -- Who writes into a base takes turns, so that its counts are exact. Raises FL404 if there is no such base.
-CREATE OR REPLACE FUNCTION app.lock_execution(base uuid)
+CREATE OR REPLACE FUNCTION app.lock_knowledge_base(base uuid)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -196,7 +196,7 @@ AS $$
 DECLARE
   one jsonb;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
     state := app.state_of(document);
@@ -215,7 +215,7 @@ RETURNS SETOF app.documents
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
   WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
   RETURN QUERY

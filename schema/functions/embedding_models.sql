@@ -21,7 +21,7 @@ RETURNS SETOF app.model_progress
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (base, model, false);
   INSERT INTO app.embedding_tasks (knowledge_base_id, document_id, embedding_model, status, queued_at)
   SELECT base, d.id, model, CASE d.chunk_count WHEN 0 THEN 'embedded' ELSE 'processing' END, NULL
@@ -38,7 +38,7 @@ AS $$
 DECLARE
   missing record;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
@@ -80,7 +80,7 @@ RETURNS SETOF app.knowledge_base_models
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   IF EXISTS (
     SELECT FROM app.knowledge_base_models AS m
     WHERE m.knowledge_base_id = base AND m.embedding_model = model AND m.is_active

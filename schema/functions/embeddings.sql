@@ -76,7 +76,7 @@ AS $$
 $$;
 
 -- Gives passages their vectors. One that has its own keeps it, one that is gone stays gone. How many were stored.
-CREATE OR REPLACE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[])
+CREATE OR REPLACE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[])
 RETURNS bigint
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
@@ -86,7 +86,7 @@ DECLARE
 BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
-  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector::public.halfvec)
+  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector)
   FROM unnest(ids, vectors) AS v (id, vector)
   WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
   GET DIAGNOSTICS stored = ROW_COUNT;

@@ -97,7 +97,7 @@ $$;
 -- The passages of the entered tenant that answer a query, the best first. `vectors` are the query's, by each of `models`.
 -- Raises FL404 for an unknown base, FL409 for one that is searched by a model of which there is no vector.
 CREATE OR REPLACE FUNCTION app.search(
-  query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]
+  query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]
 )
 RETURNS TABLE (
   knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb,
@@ -112,7 +112,6 @@ SET join_collapse_limit = 1  -- from the few that were found to what they are, a
 AS $$
 DECLARE
   tenant uuid := app.tenant();
-  wanted public.halfvec[] := vectors::public.halfvec[];
   depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
   every uuid[];
   query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
@@ -146,7 +145,7 @@ BEGIN
         message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
     END IF;
     found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      wanted[array_position(models, of_model.name)], document, metadata, depth);
+      vectors[array_position(models, of_model.name)], document, metadata, depth);
     listed := listed || found;
     worths := worths || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
   END LOOP;
@@ -154,7 +153,7 @@ BEGIN
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
-    1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
+    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
       SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
       FROM unnest(query_terms, query_rarities) AS q (term, rarity)

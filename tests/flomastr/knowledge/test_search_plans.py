@@ -44,7 +44,7 @@ FROM texts AS t
 """
 SEARCH = """
 SELECT document_name, chunk_text, similarity FROM app.search(
-  %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s])
+  %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s]::public.halfvec[])
 """
 EXPLAINED: tuple[LiteralString, ...] = (
     "LOAD 'auto_explain'",

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import urllib3
 
+from flomastr.embeddings.vectors import HalfVector
 from flomastr.settings import embeddings_key, settings
 
 DIMENSIONS = 1536
@@ -46,7 +47,7 @@ class MalformedAnswerError(EndpointError):
 
 @dataclass(frozen=True)
 class Embedded:
-    vectors: list[str]  # as pgvector reads them, in the order of the texts
+    vectors: list[HalfVector]  # in the order of the texts
     tokens: int
 
 
@@ -141,11 +142,11 @@ def embedded(answer: bytes, wanted: int) -> Embedded:
         raise MalformedAnswerError("The embeddings endpoint answered what is no list of vectors") from error
     if places != list(range(wanted)):
         raise MalformedAnswerError(f"The embeddings endpoint answered {len(rows)} vectors for {wanted} texts")
-    return Embedded([written(vector) for vector in vectors], min(max(0, tokens), MOST_TOKENS))
+    return Embedded([half_vector(vector) for vector in vectors], min(max(0, tokens), MOST_TOKENS))
 
 
-def written(vector: Any) -> str:
-    """Raises AnswerMalformed unless it is a vector that can be compared."""
+def half_vector(vector: Any) -> HalfVector:
+    """A vector of the answer in half precision. Raises MalformedAnswerError if it cannot be compared."""
     if not isinstance(vector, list) or len(cast(list[Any], vector)) != DIMENSIONS:
         length = len(cast(list[Any], vector)) if isinstance(vector, list) else "no"
         raise MalformedAnswerError(
@@ -158,4 +159,4 @@ def written(vector: Any) -> str:
         abs(number) > 1e-7 for number in numbers
     ):  # nothing is near to it, and half precision knows nothing less
         raise MalformedAnswerError("The embeddings endpoint answered a vector of zeros")
-    return f"[{','.join(map(repr, numbers))}]"
+    return HalfVector(numbers)

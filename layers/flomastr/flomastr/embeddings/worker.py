@@ -23,6 +23,7 @@ from flomastr.database.connection import Connection
 from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointBusyError, EndpointError, MalformedAnswerError, TextRefusedError
 from flomastr.embeddings.queue import Task
+from flomastr.embeddings.vectors import HalfVector
 from flomastr.errors import UnavailableError
 from flomastr.observability import logger, metrics
 
@@ -196,7 +197,7 @@ def parts(pieces: Sequence[Piece], error: EndpointError) -> list[Sequence[Piece]
     return []
 
 
-def store(claims: Mapping[Claim, list[Piece]], vectors: Mapping[str, str], tokens: int, deadline: float) -> None:
+def store(claims: Mapping[Claim, list[Piece]], vectors: Mapping[str, HalfVector], tokens: int, deadline: float) -> None:
     """First what it cost, then document by document, each as often as it takes: the vectors are paid."""
     task = next(iter(claims)).task
     with transaction(deadline) as conn:
@@ -208,7 +209,7 @@ def store(claims: Mapping[Claim, list[Piece]], vectors: Mapping[str, str], token
         metrics.add_metric(name="ChunksEmbedded", unit="Count", value=len(pieces))
 
 
-def store_of(claim: Claim, pieces: Sequence[Piece], vectors: Mapping[str, str], deadline: float) -> None:
+def store_of(claim: Claim, pieces: Sequence[Piece], vectors: Mapping[str, HalfVector], deadline: float) -> None:
     own = {"ids": [piece.id for piece in pieces], "vectors": [vectors[piece.text] for piece in pieces]}
     for attempt in range(1, STORE_ATTEMPTS + 1):
         try:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query as QueryParameter
+from pgvector import HalfVector
 from pydantic import BaseModel, BeforeValidator
 
 from flomastr.database.query import Count, Query
@@ -14,7 +15,7 @@ from flomastr.http.paging import PageRequest
 
 
 def numbers(text: str | None) -> list[float] | None:
-    return [float(number) for number in text.strip("[]").split(",")] if text else None
+    return HalfVector.from_text(text).to_list() if text else None
 
 
 class StoredChunk(ListItem):
@@ -59,7 +60,7 @@ def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: b
         SELECT c.id, c.tenant_id, c.knowledge_base_id, e.document_name, e.chunk_index, e.chunk_text, e.chunk_metadata,
           c.chunk_start AS start, c.chunk_end AS end, encode(c.content_hash, 'hex') AS content_hash, d.chunker,
           e.embedding_model, e.embedding_vector IS NOT NULL AS is_embedded,
-          CASE WHEN %(with_vectors)s THEN e.embedding_vector::text END AS embedding_vector, e.created_at
+          CASE WHEN %(with_vectors)s THEN e.embedding_vector END AS embedding_vector, e.created_at
         """
         + FROM
         + "AND (%(after)s::uuid IS NULL OR c.id < %(after)s) ORDER BY c.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",

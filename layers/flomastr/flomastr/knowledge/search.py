@@ -14,6 +14,7 @@ from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointError, TextRefusedError
+from flomastr.embeddings.vectors import HalfVector
 from flomastr.errors import ConflictError, ServiceError, UnavailableError, UnprocessableError
 from flomastr.http.fields import Body, JsonInteger, JsonObject, at_most
 from flomastr.http.paging import fitting
@@ -113,7 +114,7 @@ def search(db: Database, asked: SearchRequest) -> SearchAnswer:
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
 
 
-def query_vectors(query: str, models: Iterable[str]) -> dict[str, str]:
+def query_vectors(query: str, models: Iterable[str]) -> dict[str, HalfVector]:
     """By each model that the bases are searched by. Usually it is one."""
     available = [model for model in models if model in embedding_models()]
     deadline = time.monotonic() + EMBED_SECONDS
@@ -133,7 +134,7 @@ def failure(error: EndpointError) -> ServiceError:
     return UnavailableError(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
 
 
-def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:
+def best(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[Found]:
     return Query(
         "SELECT s.*, s.chunk_start AS start, s.chunk_end AS end FROM app.search("
         "  %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s) AS s",
