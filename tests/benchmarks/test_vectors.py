@@ -198,7 +198,10 @@ def searched(shelf: Shelf, vector: HalfVector, k: int = K) -> list[int]:
     """As the route searches when it has the query's vector."""
     asked = SearchRequest(query=QUERY, mode="vector", k=k)
     db = Database(AccessRequest(shelf.tenant.owner, shelf.tenant.slug, "knowledge:read"))
-    return [int(found.document_name) * 10 + found.chunk_index for found in db.all(search.best(asked, {MODEL: vector}))]
+    return [
+        int(found.document_name) * 10 + found.chunk_index
+        for found in db.all(search.search_query(asked, {MODEL: vector}))
+    ]
 
 
 def recall(answers: Sequence[Sequence[int]], shelf: Shelf) -> float:
@@ -227,7 +230,7 @@ def test_many_tenants_search_sooner_than_plainly(env: ArchiveEnv, shelves: list[
 
 
 def ours(conn: Connection, tenant: Tenant, vector: HalfVector) -> list[int]:
-    query = search.best(SearchRequest(query=QUERY, mode="vector", k=K), {MODEL: vector})
+    query = search.search_query(SearchRequest(query=QUERY, mode="vector", k=K), {MODEL: vector})
     with conn.pipeline():
         conn.execute("BEGIN")
         conn.execute(AUTHORIZE, (str(tenant.id),))
@@ -274,8 +277,8 @@ def rate(design: Design, seed: int) -> float:
     """Of one client that asks for any tenant, as often as it can."""
     random, asked, began = Random(seed), 0, time.perf_counter()
     while (taken := time.perf_counter() - began) < SLICE_SECONDS:
-        tenant, asked = random.choice(Client.asks)
-        design(Client.conn, tenant, random.choice(asked))
+        tenant, queries = random.choice(Client.asks)
+        design(Client.conn, tenant, random.choice(queries))
         asked += 1
     return asked / taken
 

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.embeddings.client import DIMENSIONS, LARGEST, half_vector
+from flomastr.embeddings.client import DIMENSIONS, MAX_NUMBER, half_vector
 from flomastr.embeddings.vectors import HalfVector
 
-EDGES = [LARGEST, -LARGEST, 2**-24, -(2**-24), 2**-14, 1, 0, -0.0, 1 / 3, 0.1, 1e-7, 2048.5, 0.99951171875]
+EDGES = [MAX_NUMBER, -MAX_NUMBER, 2**-24, -(2**-24), 2**-14, 1, 0, -0.0, 1 / 3, 0.1, 1e-7, 2048.5, 0.99951171875]
 
 
 def single(number: float) -> float:
