@@ -162,7 +162,7 @@ CREATE FUNCTION app.activate_model(base uuid, model text) RETURNS SETOF app.mode
 DECLARE
   missing record;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
@@ -173,14 +173,14 @@ BEGIN
   FROM app.embedding_tasks AS new
   JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active
   JOIN app.embedding_tasks AS old ON old.document_id = new.document_id AND old.embedding_model = m.embedding_model
-  WHERE new.knowledge_base_id = base AND new.embedding_model = model AND old.status = 'embedded';  -- what would be lost
+  WHERE new.knowledge_base_id = base AND new.embedding_model = model AND old.status = 'embedded';  -- what would no longer be found
   IF missing.pending + missing.failed > 0 THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_incomplete', message = format(
       'Of the documents that are found now, %s wait for this model, and %s are among its dead letters. '
-      'GET .../models tells how far it is.', missing.pending, missing.failed
+      'GET .../models shows its progress.', missing.pending, missing.failed
     );
   END IF;
-  INSERT INTO app.embeddings (  -- what neither model has embedded: the model that is searched has a row of every passage
+  INSERT INTO app.embeddings (  -- passages that neither model has embedded: the active one has a row of each
     id, knowledge_base_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
   )
   SELECT e.id, base, e.chunk_text, e.chunk_metadata, e.document_name, e.chunk_index, model
@@ -222,7 +222,7 @@ CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_pro
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (base, model, false);
   INSERT INTO app.embedding_tasks (knowledge_base_id, document_id, embedding_model, status, queued_at)
   SELECT base, d.id, model, CASE d.chunk_count WHEN 0 THEN 'embedded' ELSE 'processing' END, NULL
@@ -517,7 +517,7 @@ ALTER FUNCTION app.checksum(line text) OWNER TO flo_owner;
 CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) RETURNS TABLE(claimed_until timestamp with time zone, is_first_attempt boolean)
     LANGUAGE sql
     AS $$
-  WITH taken AS (
+  WITH claimed AS (
     UPDATE app.embedding_tasks AS t SET
       attempts = t.attempts + 1, due_at = clock_timestamp() + lease, updated_at = now(),
       status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
@@ -527,7 +527,7 @@ CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, leas
       AND t.status = 'processing' AND t.due_at <= now()
     RETURNING t.due_at, t.attempts, t.status
   )
-  SELECT taken.due_at, taken.attempts = 1 FROM taken WHERE taken.status = 'processing'
+  SELECT claimed.due_at, claimed.attempts = 1 FROM claimed WHERE claimed.status = 'processing'
 $$;
 
 ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
@@ -753,9 +753,9 @@ CREATE FUNCTION app.delete_document(base uuid, named text, if_match text[]) RETU
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
-  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
+  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as the worker does
   RETURN QUERY
   DELETE FROM app.documents AS d
   WHERE d.knowledge_base_id = base AND d.name = named AND app.require_known(d, if_match)
@@ -801,7 +801,7 @@ CREATE FUNCTION app.drop_model(base uuid, model text) RETURNS SETOF app.knowledg
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   IF EXISTS (
     SELECT FROM app.knowledge_base_models AS m
     WHERE m.knowledge_base_id = base AND m.embedding_model = model AND m.is_active
@@ -810,7 +810,7 @@ BEGIN
       message = 'The knowledge base is searched by this model. Activate another one first.';
   END IF;
   PERFORM FROM app.embedding_tasks AS t
-  WHERE t.knowledge_base_id = base AND t.embedding_model = model FOR UPDATE;  -- first, as who embeds them does
+  WHERE t.knowledge_base_id = base AND t.embedding_model = model FOR UPDATE;  -- first, in the worker's lock order
   RETURN QUERY
   DELETE FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
 END
@@ -848,14 +848,14 @@ CREATE FUNCTION app.due_embeddings(most integer, wait interval) RETURNS TABLE(te
   FROM (
     SELECT d.tenant_id, d.id FROM app.embedding_tasks AS d
     WHERE (d.tenant_id, d.id) IN (
-      SELECT turn.tenant_id, turn.id FROM app.tenants AS n CROSS JOIN LATERAL (
-        SELECT w.tenant_id, w.id, w.due_at, row_number() OVER (ORDER BY w.due_at) AS place
+      SELECT candidate.tenant_id, candidate.id FROM app.tenants AS n CROSS JOIN LATERAL (
+        SELECT w.tenant_id, w.id, w.due_at, row_number() OVER (ORDER BY w.due_at) AS row_number
         FROM app.embedding_tasks AS w
         WHERE w.tenant_id = n.id AND w.status = 'processing' AND w.due_at <= now()
           AND (w.queued_at IS NULL OR w.queued_at <= now() - wait)
         ORDER BY w.due_at LIMIT most
-      ) AS turn
-      ORDER BY turn.place, turn.due_at LIMIT most
+      ) AS candidate
+      ORDER BY candidate.row_number, candidate.due_at LIMIT most
     )
     FOR UPDATE SKIP LOCKED
   ) AS due
@@ -1267,19 +1267,6 @@ CREATE FUNCTION app.like_lexemes(lexemes text[]) RETURNS text
 
 ALTER FUNCTION app.like_lexemes(lexemes text[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.lock_execution(base uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
-END
-$$;
-
-ALTER FUNCTION app.lock_execution(base uuid) OWNER TO flo_owner;
-
 CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -1296,6 +1283,19 @@ END
 $$;
 
 ALTER FUNCTION app.lock_executions(ids uuid[], class smallint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_knowledge_base(base uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.lock_knowledge_base(base uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.lock_of(n8n_execution_id text) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1613,15 +1613,15 @@ CREATE FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted
     AS $$
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
-    SELECT looked.id, looked.distance FROM (
+    SELECT compared.id, compared.distance FROM (
       SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
       FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
         AND e.embedding_vector IS NOT NULL
         AND (document IS NULL OR e.document_name = document) AND (metadata IS NULL OR e.chunk_metadata @> metadata)
       OFFSET 0  -- else the planner might take the graph
-    ) AS looked
-    ORDER BY looked.distance, looked.id LIMIT most
+    ) AS compared
+    ORDER BY compared.distance, compared.id LIMIT most
   ) AS found);
 END
 $$;
@@ -1748,7 +1748,7 @@ CREATE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) RETUR
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
-  PERFORM FROM app.embedding_tasks AS t  -- whoever writes the document has it, too: passages are copied as they are
+  PERFORM FROM app.embedding_tasks AS t  -- as writers of the document do: passages are copied as they are
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
   INSERT INTO app.embeddings AS e (
     id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
@@ -2195,21 +2195,21 @@ BEGIN
     SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
     FROM app.chunks AS c WHERE c.document_id = document.id
   ),
-  placed AS MATERIALIZED (
+  matched AS MATERIALIZED (
     SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
     FROM wanted AS w LEFT JOIN stored AS s ON s.content_hash = w.content_hash AND s.nth = w.nth
   ),
   removed AS (
-    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM placed AS p)
+    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM matched AS p)
   ),
   moved AS (
     UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
-    FROM placed AS p
+    FROM matched AS p
     WHERE c.id = p.id AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
   ),
   moved_vectors AS (
     UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
-    FROM placed AS p
+    FROM matched AS p
     WHERE e.id = p.id AND e.tenant_id = document.tenant_id
       AND (e.chunk_index, e.chunk_metadata) <> (p.chunk_index, document.metadata || p.metadata)
   ),
@@ -2219,13 +2219,13 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM placed AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
+    FROM matched AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
     WHERE p.is_new
   ),
   known AS MATERIALIZED (
     SELECT h.content_hash, m.embedding_model,
       app.known_vector(document.tenant_id, h.content_hash, m.embedding_model) AS vector
-    FROM (SELECT DISTINCT p.content_hash FROM placed AS p WHERE p.is_new) AS h
+    FROM (SELECT DISTINCT p.content_hash FROM matched AS p WHERE p.is_new) AS h
     CROSS JOIN app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
   ),
   embedded AS (
@@ -2234,9 +2234,9 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, p.text, document.metadata || p.metadata,
       k.vector, document.name, p.chunk_index, k.embedding_model
-    FROM placed AS p JOIN known AS k ON k.content_hash = p.content_hash WHERE p.is_new
+    FROM matched AS p JOIN known AS k ON k.content_hash = p.content_hash WHERE p.is_new
   )
-  SELECT count(*) INTO total FROM placed;
+  SELECT count(*) INTO total FROM matched;
   RETURN total;
 END
 $$;
@@ -2325,19 +2325,19 @@ $$;
 
 ALTER FUNCTION app.require_recorded(rejection text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) RETURNS text
+CREATE FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, message text, wait interval, most_attempts integer) RETURNS text
     LANGUAGE sql
     AS $$
   UPDATE app.embedding_tasks AS t SET
     status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
-    reason = left(told, 1000), queued_at = NULL, updated_at = now(),
+    reason = left(message, 1000), queued_at = NULL, updated_at = now(),
     due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
     AND t.due_at = claim
   RETURNING t.status
 $$;
 
-ALTER FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, told text, wait interval, most_attempts integer) OWNER TO flo_owner;
+ALTER FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, message text, wait interval, most_attempts integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) RETURNS void
     LANGUAGE plpgsql
@@ -2497,7 +2497,7 @@ $$;
 
 ALTER FUNCTION app.seal_partition(partition_name text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
+CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2505,72 +2505,71 @@ CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, docum
     AS $$
 DECLARE
   tenant uuid := app.tenant();
-  wanted public.halfvec[] := vectors::public.halfvec[];
   depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
-  every uuid[];
-  query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
+  base_ids uuid[];
+  query_lexemes text[];  -- NULL in mode vector
   query_terms integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
   of_model record;
   listed uuid[] := '{}';
-  worths float[] := '{}';
+  scores float[] := '{}';
   found uuid[];
-  look text;
+  pattern text;
 BEGIN
-  SELECT array_agg(b.id) INTO every FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
-  IF base IS NOT NULL AND every IS NULL THEN
+  SELECT array_agg(b.id) INTO base_ids FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  IF base IS NOT NULL AND base_ids IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, every, query);
-    found := app.matching_chunks(tenant, every, query_terms, query_weights, document, metadata, depth);
+    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, base_ids, query);
+    found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
     listed := found;
-    worths := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+    scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
     FROM app.knowledge_base_models AS m JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
-    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (every) GROUP BY 1
+    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (base_ids) GROUP BY 1
   LOOP
     IF of_model.name <> ALL (models) THEN
       RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
         message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
     END IF;
     found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      wanted[array_position(models, of_model.name)], document, metadata, depth);
+      vectors[array_position(models, of_model.name)], document, metadata, depth);
     listed := listed || found;
-    worths := worths || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+    scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END LOOP;
-  look := app.like_lexemes(query_lexemes);
+  pattern := app.like_lexemes(query_lexemes);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
-    1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
+    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
       SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
       FROM unnest(query_terms, query_rarities) AS q (term, rarity)
     ),
     ARRAY(
-      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), look, 'g') AS r (found)) AS w
+      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)) AS w
       WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
     ),
     t.confidence_threshold
   FROM (
-    SELECT l.id, sum(l.worth) AS worth FROM unnest(listed, worths) AS l (id, worth)
-    GROUP BY l.id ORDER BY worth DESC, l.id LIMIT most
+    SELECT l.id, sum(l.score) AS score FROM unnest(listed, scores) AS l (id, score)
+    GROUP BY l.id ORDER BY score DESC, l.id LIMIT most
   ) AS best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
   JOIN app.knowledge_base_models AS m ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
-  ORDER BY best.worth DESC, best.id;
+  ORDER BY best.score DESC, best.id;
 END
 $$;
 
-ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE TABLE app.webchat_sessions (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -2662,7 +2661,7 @@ BEGIN
     stored := old;
   END IF;
   IF (old.content_hash, old.chunker, old.metadata) IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
-    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, as who embeds it does
+    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
     UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
@@ -2683,7 +2682,7 @@ CREATE FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[] DEFAU
 DECLARE
   one jsonb;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
     state := app.state_of(document);
@@ -2713,7 +2712,7 @@ BEGIN
       base := (app.create_knowledge_base(title, content, 'index', coalesce(metadata, '{}'), model)).id;
       EXIT;
     EXCEPTION WHEN unique_violation THEN
-      CONTINUE;  -- another made it at this moment
+      CONTINUE;  -- another request created it at this moment
     END;
   END LOOP;
   RETURN QUERY
@@ -2724,7 +2723,7 @@ $$;
 
 ALTER FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb) OWNER TO flo_owner;
 
-CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[]) RETURNS bigint
+CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) RETURNS bigint
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -2733,18 +2732,18 @@ DECLARE
 BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
-  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector::public.halfvec)
+  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector)
   FROM unnest(ids, vectors) AS v (id, vector)
   WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
   GET DIAGNOSTICS stored = ROW_COUNT;
-  UPDATE app.embedding_tasks AS t SET attempts = 0, reason = NULL, updated_at = now()  -- it gets on
+  UPDATE app.embedding_tasks AS t SET attempts = 0, reason = NULL, updated_at = now()  -- there is progress
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing';
   PERFORM app.end_embedding(tenant, document, model);
   RETURN stored;
 END
 $$;
 
-ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
     LANGUAGE plpgsql
@@ -5331,8 +5330,8 @@ GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
 REVOKE ALL ON FUNCTION app.seal_partition(partition_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
 
-REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]) TO flo_app;
+REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;

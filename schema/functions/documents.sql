@@ -1,6 +1,6 @@
--- Putting documents in. Passages whose text stands in the tenant already keep or take over its vectors.
+-- Storing and deleting documents. A passage whose text the tenant has already embedded keeps or copies its vector.
 
--- Brings the passages of a document to what they are now: a passage of the same text stays the same row, wherever it moves.
+-- Replaces the passages of a document, and returns their number. A passage of the same text keeps its row when it moves.
 CREATE OR REPLACE FUNCTION app.replace_chunks(document app.documents, chunks jsonb)
 RETURNS integer
 LANGUAGE plpgsql
@@ -21,21 +21,21 @@ BEGIN
     SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
     FROM app.chunks AS c WHERE c.document_id = document.id
   ),
-  placed AS MATERIALIZED (
+  matched AS MATERIALIZED (
     SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
     FROM wanted AS w LEFT JOIN stored AS s ON s.content_hash = w.content_hash AND s.nth = w.nth
   ),
   removed AS (
-    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM placed AS p)
+    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM matched AS p)
   ),
   moved AS (
     UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
-    FROM placed AS p
+    FROM matched AS p
     WHERE c.id = p.id AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
   ),
   moved_vectors AS (
     UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
-    FROM placed AS p
+    FROM matched AS p
     WHERE e.id = p.id AND e.tenant_id = document.tenant_id
       AND (e.chunk_index, e.chunk_metadata) <> (p.chunk_index, document.metadata || p.metadata)
   ),
@@ -45,13 +45,13 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM placed AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
+    FROM matched AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
     WHERE p.is_new
   ),
   known AS MATERIALIZED (
     SELECT h.content_hash, m.embedding_model,
       app.known_vector(document.tenant_id, h.content_hash, m.embedding_model) AS vector
-    FROM (SELECT DISTINCT p.content_hash FROM placed AS p WHERE p.is_new) AS h
+    FROM (SELECT DISTINCT p.content_hash FROM matched AS p WHERE p.is_new) AS h
     CROSS JOIN app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
   ),
   embedded AS (
@@ -60,15 +60,15 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, p.text, document.metadata || p.metadata,
       k.vector, document.name, p.chunk_index, k.embedding_model
-    FROM placed AS p JOIN known AS k ON k.content_hash = p.content_hash WHERE p.is_new
+    FROM matched AS p JOIN known AS k ON k.content_hash = p.content_hash WHERE p.is_new
   )
-  SELECT count(*) INTO total FROM placed;
+  SELECT count(*) INTO total FROM matched;
   RETURN total;
 END
 $$;
 
--- The vector that a tenant's text has been given by a model, so that no text is embedded twice. Of a text that stands in many
--- passages the oldest are asked, which were embedded first.
+-- The vector that a model gave a text of the tenant before, so that no text is embedded twice. Looks at the 50 oldest passages of
+-- the text, which were embedded first.
 CREATE OR REPLACE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text)
 RETURNS public.halfvec
 LANGUAGE sql
@@ -83,7 +83,7 @@ AS $$
   LIMIT 1
 $$;
 
--- Says for each model of a document whether there is something left to embed.
+-- Creates or resets the task of a document by each model of its base.
 CREATE OR REPLACE FUNCTION app.plan_embedding(document app.documents)
 RETURNS void
 LANGUAGE sql
@@ -102,7 +102,7 @@ AS $$
   SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now()
 $$;
 
--- By what stands for the content, so that a list does not have to read it.
+-- Computed from the content's hash, so that a list does not read the content.
 CREATE OR REPLACE FUNCTION app.document_etag(document app.documents)
 RETURNS text
 LANGUAGE sql
@@ -123,7 +123,7 @@ AS $$
   WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
 $$;
 
--- Whether a writer knows the document as it is. How far it is embedded is news to readers, and no change that a writer missed.
+-- Checks If-Match of a writer. The state of embedding is part of a reader's ETag, but is no change that a writer must have seen.
 CREATE OR REPLACE FUNCTION app.require_known(document app.documents, if_match text[])
 RETURNS boolean
 LANGUAGE sql
@@ -134,7 +134,7 @@ AS $$
   ) END)
 $$;
 
--- Puts one document in, or in the place of the one of its name. What is unchanged is not written.
+-- Inserts a document, or replaces the one of its name. An unchanged document is not written.
 CREATE OR REPLACE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[])
 RETURNS app.documents
 LANGUAGE plpgsql
@@ -162,7 +162,7 @@ BEGIN
     stored := old;
   END IF;
   IF (old.content_hash, old.chunker, old.metadata) IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
-    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, as who embeds it does
+    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
     UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
@@ -175,8 +175,8 @@ BEGIN
 END
 $$;
 
--- Who writes into a base takes turns, so that its counts are exact. Raises FL404 if there is no such base.
-CREATE OR REPLACE FUNCTION app.lock_execution(base uuid)
+-- Locks a base: its writers run one after another, so that its counts are exact. Raises FL404 if there is no such base.
+CREATE OR REPLACE FUNCTION app.lock_knowledge_base(base uuid)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -188,7 +188,7 @@ BEGIN
 END
 $$;
 
--- Puts documents into a base of the entered tenant, or raises FL404.
+-- Stores documents in a base of the authorized tenant, or raises FL404.
 CREATE OR REPLACE FUNCTION app.store_documents(base uuid, sent jsonb, if_match text[] DEFAULT NULL)
 RETURNS TABLE (document app.documents, state app.document_state, pending_models text[])
 LANGUAGE plpgsql
@@ -196,7 +196,7 @@ AS $$
 DECLARE
   one jsonb;
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
     state := app.state_of(document);
@@ -209,15 +209,15 @@ BEGIN
 END
 $$;
 
--- Takes a document out, or returns nothing. The base first, as who writes into it does.
+-- Deletes a document and returns it. Locks the base first, as writers do.
 CREATE OR REPLACE FUNCTION app.delete_document(base uuid, named text, if_match text[])
 RETURNS SETOF app.documents
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  PERFORM app.lock_execution(base);
+  PERFORM app.lock_knowledge_base(base);
   PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
-  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as who embeds it does
+  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as the worker does
   RETURN QUERY
   DELETE FROM app.documents AS d
   WHERE d.knowledge_base_id = base AND d.name = named AND app.require_known(d, if_match)

@@ -1,12 +1,12 @@
--- How passages are given their vectors: claimed by a worker, stored once, tried again later, or given up with a reason.
+-- The work of embedding: a worker claims a task, stores vectors once, reschedules the task or fails it with a reason.
 
--- Takes a task until the moment that is returned, by which its taker is known. Nothing if it is done, given up, not due, or
--- somebody else's. A transaction of its own: the attempt counts, whatever becomes of it.
+-- Claims a task until the moment that is returned, which identifies the claim. No row: it is done, failed, not due, or claimed by
+-- another worker. It runs in a transaction of its own, so that the attempt counts however it ends.
 CREATE OR REPLACE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer)
 RETURNS TABLE (claimed_until timestamptz, is_first_attempt boolean)
 LANGUAGE sql
 AS $$
-  WITH taken AS (
+  WITH claimed AS (
     UPDATE app.embedding_tasks AS t SET
       attempts = t.attempts + 1, due_at = clock_timestamp() + lease, updated_at = now(),
       status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
@@ -16,18 +16,18 @@ AS $$
       AND t.status = 'processing' AND t.due_at <= now()
     RETURNING t.due_at, t.attempts, t.status
   )
-  SELECT taken.due_at, taken.attempts = 1 FROM taken WHERE taken.status = 'processing'
+  SELECT claimed.due_at, claimed.attempts = 1 FROM claimed WHERE claimed.status = 'processing'
 $$;
 
--- What is left to embed of a document. A model that came later has no rows yet, and what has been embedded elsewhere since is
--- taken over.
+-- The passages of a document that have no vector yet. Adds rows for a model that was added later, and copies vectors of texts
+-- that have been embedded elsewhere since.
 CREATE OR REPLACE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text)
 RETURNS TABLE (id uuid, chunk_index integer, chunk_text text)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
 AS $$
 BEGIN
-  PERFORM FROM app.embedding_tasks AS t  -- whoever writes the document has it, too: passages are copied as they are
+  PERFORM FROM app.embedding_tasks AS t  -- as writers of the document do: passages are copied as they are
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
   INSERT INTO app.embeddings AS e (
     id, knowledge_base_id, tenant_id, chunk_text, chunk_metadata, document_name, chunk_index, embedding_model
@@ -75,8 +75,8 @@ AS $$
   )
 $$;
 
--- Gives passages their vectors. One that has its own keeps it, one that is gone stays gone. How many were stored.
-CREATE OR REPLACE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors text[])
+-- Stores vectors of passages, and returns how many. A passage that has one keeps it; one that was deleted is ignored.
+CREATE OR REPLACE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[])
 RETURNS bigint
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
@@ -86,18 +86,18 @@ DECLARE
 BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model FOR UPDATE;
-  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector::public.halfvec)
+  UPDATE app.embeddings AS e SET embedding_vector = public.l2_normalize(v.vector)
   FROM unnest(ids, vectors) AS v (id, vector)
   WHERE e.tenant_id = tenant AND e.id = v.id AND e.embedding_model = model AND e.embedding_vector IS NULL;
   GET DIAGNOSTICS stored = ROW_COUNT;
-  UPDATE app.embedding_tasks AS t SET attempts = 0, reason = NULL, updated_at = now()  -- it gets on
+  UPDATE app.embedding_tasks AS t SET attempts = 0, reason = NULL, updated_at = now()  -- there is progress
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing';
   PERFORM app.end_embedding(tenant, document, model);
   RETURN stored;
 END
 $$;
 
--- Writes down what the endpoint counted.
+-- Adds one request to the usage of today (UTC).
 CREATE OR REPLACE FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint)
 RETURNS void
 LANGUAGE sql
@@ -108,24 +108,24 @@ AS $$
     requests = u.requests + 1, chunks = u.chunks + excluded.chunks, tokens = u.tokens + excluded.tokens
 $$;
 
--- Puts a task off, or gives it up where it has been tried often enough or trying again is no use. Its status after it, or nothing
--- if it is not this taker's any more: what was tried is not what there is now.
+-- Reschedules a task after `wait` or later, or fails it: without `wait`, or after most_attempts. Returns its status, or NULL if the
+-- claim is no longer valid, since the document has changed.
 CREATE OR REPLACE FUNCTION app.reschedule_embedding(
-  tenant uuid, document uuid, model text, claim timestamptz, told text, wait interval, most_attempts integer
+  tenant uuid, document uuid, model text, claim timestamptz, message text, wait interval, most_attempts integer
 )
 RETURNS text
 LANGUAGE sql
 AS $$
   UPDATE app.embedding_tasks AS t SET
     status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
-    reason = left(told, 1000), queued_at = NULL, updated_at = now(),
+    reason = left(message, 1000), queued_at = NULL, updated_at = now(),
     due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
     AND t.due_at = claim
   RETURNING t.status
 $$;
 
--- Gives a task back that there was no time for. It does not count as tried.
+-- Ends a claim for which there was no time. The attempt does not count.
 CREATE OR REPLACE FUNCTION app.release_embedding(tenant uuid, document uuid, model text, claim timestamptz)
 RETURNS void
 LANGUAGE sql
@@ -135,7 +135,7 @@ AS $$
     AND t.due_at = claim
 $$;
 
--- These have no message on their way after all.
+-- Records that these tasks have no message in the queue.
 CREATE OR REPLACE FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[])
 RETURNS void
 LANGUAGE sql
@@ -145,8 +145,8 @@ AS $$
   WHERE t.tenant_id = n.tenant_id AND t.document_id = n.document_id AND t.embedding_model = n.embedding_model
 $$;
 
--- What is due and has no message on its way that is younger than `wait`: of each tenant the longest waiting, then of each the
--- next, so that none stands before all others. Counts as sent.
+-- Due tasks without a message in the queue that is younger than `wait`, and counts them as sent. Tenants take turns: of each the
+-- longest waiting task, then of each the next.
 CREATE OR REPLACE FUNCTION app.due_embeddings(most integer, wait interval)
 RETURNS TABLE (tenant_id uuid, document_id uuid, embedding_model text)
 LANGUAGE sql
@@ -155,14 +155,14 @@ AS $$
   FROM (
     SELECT d.tenant_id, d.id FROM app.embedding_tasks AS d
     WHERE (d.tenant_id, d.id) IN (
-      SELECT turn.tenant_id, turn.id FROM app.tenants AS n CROSS JOIN LATERAL (
-        SELECT w.tenant_id, w.id, w.due_at, row_number() OVER (ORDER BY w.due_at) AS place
+      SELECT candidate.tenant_id, candidate.id FROM app.tenants AS n CROSS JOIN LATERAL (
+        SELECT w.tenant_id, w.id, w.due_at, row_number() OVER (ORDER BY w.due_at) AS row_number
         FROM app.embedding_tasks AS w
         WHERE w.tenant_id = n.id AND w.status = 'processing' AND w.due_at <= now()
           AND (w.queued_at IS NULL OR w.queued_at <= now() - wait)
         ORDER BY w.due_at LIMIT most
-      ) AS turn
-      ORDER BY turn.place, turn.due_at LIMIT most
+      ) AS candidate
+      ORDER BY candidate.row_number, candidate.due_at LIMIT most
     )
     FOR UPDATE SKIP LOCKED
   ) AS due
@@ -170,7 +170,7 @@ AS $$
   RETURNING t.tenant_id, t.document_id, t.embedding_model
 $$;
 
--- Tries again what was given up, or raises FL404.
+-- Makes a failed task pending again, or raises FL404.
 CREATE OR REPLACE FUNCTION app.retry_embedding(task uuid)
 RETURNS SETOF app.embedding_tasks
 LANGUAGE plpgsql
@@ -185,7 +185,7 @@ BEGIN
 END
 $$;
 
--- Tries again so many of all that were given up, of which `requeue` tells the queue. How many they are.
+-- Makes up to `most` failed tasks pending again, and returns how many. `requeue` sends their messages.
 CREATE OR REPLACE FUNCTION app.retry_embeddings(most integer)
 RETURNS bigint
 LANGUAGE plpgsql

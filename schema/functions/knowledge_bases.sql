@@ -1,6 +1,6 @@
--- Bases as requests make and delete them.
+-- Creating and deleting knowledge bases.
 
--- A base of the entered tenant, with the model that it is searched by.
+-- Creates a base of the authorized tenant, with the model that it is searched by.
 CREATE OR REPLACE FUNCTION app.create_knowledge_base(
   name text, description text, source_type text, source_metadata jsonb, model text
 )
@@ -21,7 +21,7 @@ BEGIN
 END
 $$;
 
--- An entry of the index as the original had it: the base of that name, made if there is none, and its text in it.
+-- Stores an entry of the original API's index: a base of that name, created if there is none, with its text as a document.
 CREATE OR REPLACE FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb)
 RETURNS TABLE (id uuid, tenant_id uuid, document_id uuid, pending_models text[])
 LANGUAGE plpgsql
@@ -38,7 +38,7 @@ BEGIN
       base := (app.create_knowledge_base(title, content, 'index', coalesce(metadata, '{}'), model)).id;
       EXIT;
     EXCEPTION WHEN unique_violation THEN
-      CONTINUE;  -- another made it at this moment
+      CONTINUE;  -- another request created it at this moment
     END;
   END LOOP;
   RETURN QUERY
@@ -47,7 +47,7 @@ BEGIN
 END
 $$;
 
--- Takes a base out with all that is in it, or returns nothing: the base first, then its tasks, as who embeds them does.
+-- Deletes a base with its documents and returns it. Locks the base first, then its tasks, as the worker does.
 CREATE OR REPLACE FUNCTION app.delete_knowledge_base(base uuid, if_match text[])
 RETURNS SETOF app.knowledge_bases
 LANGUAGE plpgsql

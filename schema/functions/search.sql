@@ -1,7 +1,7 @@
 -- Search: the nearest vectors, the best words, or both, fused by rank. It runs as flo_owner, since under row-level security
--- only leakproof operators may use an index, and `&&` is none; each statement names the tenant that app.authorize admitted to.
+-- only leakproof operators may use an index, and `&&` is none; each statement names the tenant that app.authorize set.
 
--- The passages that a query's words fit best, the best first.
+-- The passages that match a query's words best, the best first.
 CREATE OR REPLACE FUNCTION app.matching_chunks(
   tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer
 )
@@ -26,7 +26,7 @@ BEGIN
 END
 $$;
 
--- The passages nearest to a vector, the nearest first, by looking at all of them.
+-- The passages nearest to a vector, the nearest first, by comparing all of them.
 CREATE OR REPLACE FUNCTION app.nearest_of_all(
   tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer
 )
@@ -37,26 +37,26 @@ SET enable_seqscan = off  -- a partition may hold a large tenant beside this one
 AS $$
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
-    SELECT looked.id, looked.distance FROM (
+    SELECT compared.id, compared.distance FROM (
       SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
       FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
         AND e.embedding_vector IS NOT NULL
         AND (document IS NULL OR e.document_name = document) AND (metadata IS NULL OR e.chunk_metadata @> metadata)
       OFFSET 0  -- else the planner might take the graph
-    ) AS looked
-    ORDER BY looked.distance, looked.id LIMIT most
+    ) AS compared
+    ORDER BY compared.distance, compared.id LIMIT most
   ) AS found);
 END
 $$;
 
--- The same by the graph of the tenant's partition, which goes on until it has enough, within its bounds.
+-- The same by the HNSW graph of the tenant's partition, with an iterative scan within pgvector's limits.
 CREATE OR REPLACE FUNCTION app.nearest_by_graph(
   tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan  -- how many rows of the graph are this very tenant's decides whether it is used
+SET plan_cache_mode = force_custom_plan  -- the tenant's share of the partition decides whether the graph is used
 AS $$
 DECLARE
   found uuid[];
@@ -74,7 +74,7 @@ BEGIN
 END
 $$;
 
--- The nearest passages: exactly where there are few to look at, else by the graph, and exactly again if that found too few.
+-- The nearest passages: exactly if there are few to compare, else by the graph, and exactly again if that finds too few.
 CREATE OR REPLACE FUNCTION app.nearest_chunks(
   tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer
 )
@@ -94,10 +94,10 @@ BEGIN
 END
 $$;
 
--- The passages of the entered tenant that answer a query, the best first. `vectors` are the query's, by each of `models`.
--- Raises FL404 for an unknown base, FL409 for one that is searched by a model of which there is no vector.
+-- The passages of the authorized tenant that answer a query, the best first. `vectors` are the query's, one by each of `models`.
+-- Raises FL404 for an unknown base, FL409 for one whose active model is not among `models`.
 CREATE OR REPLACE FUNCTION app.search(
-  query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors text[]
+  query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]
 )
 RETURNS TABLE (
   knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb,
@@ -107,73 +107,72 @@ RETURNS TABLE (
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan  -- planning anew takes longer than what is planned
-SET join_collapse_limit = 1  -- from the few that were found to what they are, and not the other way round
+SET plan_cache_mode = force_generic_plan  -- planning takes longer than execution
+SET join_collapse_limit = 1  -- the few found passages are joined to their rows, in this order
 AS $$
 DECLARE
   tenant uuid := app.tenant();
-  wanted public.halfvec[] := vectors::public.halfvec[];
   depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
-  every uuid[];
-  query_lexemes text[];  -- what the query says in words, which a search by meaning alone does not look at
+  base_ids uuid[];
+  query_lexemes text[];  -- NULL in mode vector
   query_terms integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
   of_model record;
   listed uuid[] := '{}';
-  worths float[] := '{}';
+  scores float[] := '{}';
   found uuid[];
-  look text;
+  pattern text;
 BEGIN
-  SELECT array_agg(b.id) INTO every FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
-  IF base IS NOT NULL AND every IS NULL THEN
+  SELECT array_agg(b.id) INTO base_ids FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  IF base IS NOT NULL AND base_ids IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, every, query);
-    found := app.matching_chunks(tenant, every, query_terms, query_weights, document, metadata, depth);
+    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, base_ids, query);
+    found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
     listed := found;
-    worths := ARRAY(SELECT 1.5 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+    scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
     FROM app.knowledge_base_models AS m JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
-    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (every) GROUP BY 1
+    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (base_ids) GROUP BY 1
   LOOP
     IF of_model.name <> ALL (models) THEN
       RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
         message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
     END IF;
     found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      wanted[array_position(models, of_model.name)], document, metadata, depth);
+      vectors[array_position(models, of_model.name)], document, metadata, depth);
     listed := listed || found;
-    worths := worths || ARRAY(SELECT 1.0 / (20 + place) FROM generate_series(1, cardinality(found)) AS place);
+    scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END LOOP;
-  look := app.like_lexemes(query_lexemes);
+  pattern := app.like_lexemes(query_lexemes);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
-    1 - (e.embedding_vector OPERATOR(public.<=>) wanted[array_position(models, e.embedding_model)]),
+    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
       SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
       FROM unnest(query_terms, query_rarities) AS q (term, rarity)
     ),
     ARRAY(
-      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), look, 'g') AS r (found)) AS w
+      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)) AS w
       WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
     ),
     t.confidence_threshold
   FROM (
-    SELECT l.id, sum(l.worth) AS worth FROM unnest(listed, worths) AS l (id, worth)
-    GROUP BY l.id ORDER BY worth DESC, l.id LIMIT most
+    SELECT l.id, sum(l.score) AS score FROM unnest(listed, scores) AS l (id, score)
+    GROUP BY l.id ORDER BY score DESC, l.id LIMIT most
   ) AS best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
   JOIN app.knowledge_base_models AS m ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
-  ORDER BY best.worth DESC, best.id;
+  ORDER BY best.score DESC, best.id;
 END
 $$;
 

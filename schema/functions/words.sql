@@ -1,7 +1,7 @@
--- Words as full-text search sees them: those of passages, those of queries, and what they weigh.
+-- Words for full-text search: of passages, of queries, and their weights.
 
--- The words of a text, stemmed. Punctuation, symbols and spaces beyond ASCII part words, which the parser would take for
--- letters or not by the locale of the server; what is invisible within a word goes; and how a letter is composed is one.
+-- The stemmed words of a text. Punctuation, symbols and spaces beyond ASCII become spaces, since the parser would take them for
+-- letters or not by the server's locale. Invisible characters within a word are removed, and letters are in NFKC.
 CREATE OR REPLACE FUNCTION app.words_of(text text)
 RETURNS tsvector
 LANGUAGE sql
@@ -28,8 +28,8 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN ('x' || left(md5(lexeme), 8))::bit(32)::integer & 536870911;
 
--- The same lexeme has another number in each tenant, so that the postings of a word are one tenant's and nobody waits for
--- other tenants' passages to be passed over.
+-- A lexeme has another number in each tenant, so that the index entries of a word are one tenant's, and no search reads those of
+-- other tenants.
 CREATE OR REPLACE FUNCTION app.terms_of(tenant uuid, lexemes tsvector)
 RETURNS integer[]
 LANGUAGE sql
@@ -60,7 +60,7 @@ AS $$
   FROM counted
 $$;
 
--- A query as full-text search sees it: its words among the passages of these bases, and how much they weigh in all.
+-- A query for full-text search: its words, their rarity among the passages of these bases, and their weights.
 CREATE OR REPLACE FUNCTION app.query_terms(
   tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[],
   OUT rarities double precision[], OUT weights public.sparsevec
@@ -91,8 +91,8 @@ AS $$
   FROM counted
 $$;
 
--- What words of these lexemes begin with, whose stems are then compared: stemming changes the last two letters at most, and what
--- it adds. Three letters tell enough; more make a pattern that takes milliseconds a passage. Accents may stand by themselves.
+-- A pattern for words that may have these lexemes, whose stems are then compared: stemming keeps all but the last two letters.
+-- Three letters select enough; longer prefixes take milliseconds a passage. Accents may be separate characters.
 CREATE OR REPLACE FUNCTION app.like_lexemes(lexemes text[])
 RETURNS text
 LANGUAGE sql

@@ -1,4 +1,4 @@
--- Knowledge bases and the documents in them. What is found in a document lies in chunks and embeddings.
+-- Knowledge bases and the documents in them. The passages of documents are in chunks and embeddings.
 
 CREATE TABLE app.knowledge_bases (
   id uuid PRIMARY KEY DEFAULT app.uuid7(),
@@ -23,7 +23,7 @@ CREATE POLICY counted ON app.knowledge_bases FOR UPDATE TO flo_owner USING (true
 CREATE TRIGGER keep_held BEFORE DELETE ON app.knowledge_bases
 FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
 
--- The models that a base has vectors of. One is searched; another may be built beside it, or kept to go back to.
+-- The models of a base. The active one is searched; others are built beside it, or kept to switch back.
 CREATE TABLE app.knowledge_base_models (
   tenant_id uuid NOT NULL DEFAULT app.tenant(),
   knowledge_base_id uuid NOT NULL,
@@ -62,10 +62,10 @@ CALL app.isolate('app.documents');
 CALL app.open_to_jobs('app.documents', 'SELECT, DELETE');
 CREATE POLICY access ON app.documents FOR SELECT TO flo_owner USING (true);
 
--- A document as requests see it: its row, and how far it is by the model that is searched.
+-- The state of a document in requests: its task by the active model, and its ETag.
 CREATE TYPE app.document_state AS (status text, reason text, etag text);
 
--- What is under a hold is neither deleted nor written over.
+-- What is under a legal hold is neither deleted nor overwritten.
 CREATE TRIGGER keep_held BEFORE DELETE ON app.documents FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
 
 CREATE FUNCTION app.keep_held_content()
@@ -88,7 +88,7 @@ FOR EACH ROW WHEN (
   (new.name, new.description, new.source_type, new.source_metadata)
 ) EXECUTE FUNCTION app.keep_held_content();
 
--- A base's counts follow its documents, whatever changes them: requests, cascades, erasures.
+-- Keeps a base's counts exact, whatever changes its documents: requests, cascades, erasures.
 CREATE FUNCTION app.count_documents()
 RETURNS trigger
 LANGUAGE plpgsql

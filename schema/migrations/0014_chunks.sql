@@ -1,6 +1,6 @@
--- The passages of documents, and what full-text search knows of them: BM25 as an inner product of sparse vectors.
+-- The passages of documents, and their words for full-text search: BM25 as an inner product of sparse vectors.
 --
--- A passage's vector holds the part of BM25 that is the passage's own (how often a word stands in it, how long it is), a
+-- A passage's vector holds the part of BM25 that is the passage's own (how often a word occurs in it, how long it is), a
 -- query's holds the rest (how rare the word is among the passages that are searched). Scoring is then one call for each
 -- passage and not one for each passage and word.
 
@@ -16,9 +16,9 @@ CREATE TABLE app.chunks (
   terms integer[] NOT NULL,
   weights public.sparsevec NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  UNIQUE (tenant_id, document_id, chunk_index) DEFERRABLE INITIALLY DEFERRED,  -- passages change places
+  UNIQUE (tenant_id, document_id, chunk_index) DEFERRABLE INITIALLY DEFERRED,  -- passages swap positions
   FOREIGN KEY (tenant_id, document_id) REFERENCES app.documents (tenant_id, id) ON DELETE CASCADE
-) WITH (toast_tuple_target = 8160);  -- in the row: a search reads the vectors of thousands
+) WITH (toast_tuple_target = 8160);  -- kept in the row: a search reads the vectors of thousands
 ALTER TABLE app.chunks ALTER weights SET STORAGE MAIN, ALTER terms SET STORAGE MAIN;
 CREATE INDEX chunks_terms ON app.chunks USING gin (terms) WITH (fastupdate = off);  -- a list of pending ones slows searches
 CREATE INDEX chunks_of_base ON app.chunks (tenant_id, knowledge_base_id);
@@ -27,13 +27,13 @@ CALL app.isolate('app.chunks');
 CALL app.open_to_jobs('app.chunks', 'SELECT, DELETE');
 CREATE POLICY access ON app.chunks FOR SELECT TO flo_owner USING (true);
 
--- In how many passages of a base a word stands, so that a search knows at once how rare it is.
+-- In how many passages of a base a word occurs: its rarity, without counting in each search.
 CREATE TABLE app.term_counts (
   tenant_id uuid NOT NULL,
   knowledge_base_id uuid NOT NULL,
   term integer NOT NULL,
   chunks integer NOT NULL CHECK (chunks > 0),
-  PRIMARY KEY (tenant_id, term, knowledge_base_id)  -- a word of all bases lies together
+  PRIMARY KEY (tenant_id, term, knowledge_base_id)  -- a word's rows of all bases are adjacent
 ) WITH (fillfactor = 70);  -- no foreign key, which would be looked up for each word of a passage: triggers on passages keep it
 CALL app.isolate('app.term_counts');
 CALL app.open_to_jobs('app.term_counts', 'SELECT, UPDATE, DELETE');

@@ -1,13 +1,13 @@
--- Passages with their vectors, one row for each model that the base has. Rows begin without a vector and are given it once.
+-- Passages with their vectors, one row for each model that the base has. A row has no vector at first, and gets it once.
 --
--- Hash partitions by tenant, each with an HNSW graph of its own: a large tenant then is a large part of its graph, which a
--- search that passes over other tenants' rows needs. Small tenants are searched exactly, without a graph.
+-- Hash partitions by tenant, each with an HNSW graph of its own: a large tenant is then a large part of its graph, so that a
+-- search skips few rows of other tenants. Small tenants are searched exactly, without a graph.
 
 CREATE TABLE app.embeddings (
   id uuid NOT NULL,  -- of the passage, in app.chunks
   knowledge_base_id uuid NOT NULL,
   tenant_id uuid NOT NULL DEFAULT app.tenant(),  -- partition key
-  chunk_text text NOT NULL,  -- leaves the row, which the vector fills
+  chunk_text text NOT NULL,  -- stored out of line, since the vector fills the row
   chunk_metadata jsonb NOT NULL DEFAULT '{}',
   embedding_vector public.halfvec(1536),  -- of length 1, so that the inner product is the cosine, and is computed sooner
   document_name text NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE app.embeddings (
   FOREIGN KEY (tenant_id, id) REFERENCES app.chunks (tenant_id, id) ON DELETE CASCADE,
   FOREIGN KEY (tenant_id, knowledge_base_id, embedding_model) REFERENCES app.knowledge_base_models ON DELETE CASCADE
 ) PARTITION BY HASH (tenant_id);
--- Exact search reads every vector of a tenant: two rows a page, and none of them elsewhere.
+-- Exact search reads every vector of a tenant: two rows a page, none out of line.
 ALTER TABLE app.embeddings ALTER embedding_vector SET STORAGE PLAIN, ALTER chunk_metadata SET STORAGE MAIN;
 
 DO $$
@@ -39,7 +39,7 @@ CALL app.open_to_jobs('app.embeddings', 'SELECT, INSERT, DELETE');
 GRANT UPDATE (embedding_vector) ON app.embeddings TO flo_job;
 CREATE POLICY access ON app.embeddings FOR SELECT TO flo_owner USING (true);
 
--- What there is to embed: the passages of one document by one model. A queue's messages only say where to look.
+-- Tasks: the passages of one document to embed by one model. A message in the queue only names its task.
 CREATE TABLE app.embedding_tasks (
   id uuid NOT NULL DEFAULT app.uuid7(),
   tenant_id uuid NOT NULL DEFAULT app.tenant(),
@@ -47,10 +47,10 @@ CREATE TABLE app.embedding_tasks (
   document_id uuid NOT NULL,
   embedding_model text NOT NULL,
   status text NOT NULL CHECK (status IN ('processing', 'embedded', 'failed')),
-  attempts integer NOT NULL DEFAULT 0,  -- counted before each, so that one that is killed counts as well
+  attempts integer NOT NULL DEFAULT 0,  -- counted before each, so that a killed one counts as well
   reason text CHECK (length(reason) <= 1000),  -- why the last attempt failed
-  due_at timestamptz NOT NULL DEFAULT now(),  -- when it is to be tried; while it is tried, when it counts as killed
-  queued_at timestamptz DEFAULT now(),  -- when its last message was sent; NULL: none is on its way
+  due_at timestamptz NOT NULL DEFAULT now(),  -- when it is to be tried; while claimed, when the claim ends
+  queued_at timestamptz DEFAULT now(),  -- when its last message was sent; NULL: none is in the queue
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, document_id, embedding_model),
@@ -63,7 +63,7 @@ CREATE INDEX embedding_tasks_of_model ON app.embedding_tasks (tenant_id, knowled
 CALL app.isolate('app.embedding_tasks');
 CALL app.open_to_jobs('app.embedding_tasks', 'SELECT, UPDATE, DELETE');
 
--- What the endpoint counted for a tenant, by day: what embedding its documents costs.
+-- Usage by tenant, day and model, as the endpoint counts it: what embedding documents costs.
 CREATE TABLE app.embedding_usage (
   tenant_id uuid NOT NULL DEFAULT app.tenant() REFERENCES app.tenants ON DELETE CASCADE,
   day date NOT NULL,
@@ -77,7 +77,7 @@ CALL app.isolate('app.embedding_usage');
 REVOKE INSERT, UPDATE, DELETE ON app.embedding_usage FROM flo_app;
 CALL app.open_to_jobs('app.embedding_usage', 'SELECT, INSERT, UPDATE, DELETE');
 
--- How far each model of a base is, in documents.
+-- The progress of each model of a base, in documents.
 CREATE TYPE app.model_progress AS (
   knowledge_base_id uuid, embedding_model text, is_active boolean, documents bigint, embedded bigint, failed bigint,
   created_at timestamptz

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import psycopg
 import pytest
+from pgvector import HalfVector
 
 from flomastr.database.access import AccessRequest
 from flomastr.database.session import Database
@@ -123,7 +124,7 @@ class Shelf:
 class Design(Protocol):
     """Answers with the numbers of the passages that are nearest."""
 
-    def __call__(self, conn: Connection, tenant: Tenant, vector: str) -> list[int]: ...
+    def __call__(self, conn: Connection, tenant: Tenant, vector: HalfVector) -> list[int]: ...
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +156,12 @@ def shelved(env: ArchiveEnv, owner: Owner) -> Shelf:
 def test_every_tenant_finds_what_is_nearest_and_soon(env: ArchiveEnv, shelves: list[Shelf], report: Report) -> None:
     with connected(DATABASE_URL=env.app_url):
         for shelf in shelves:  # a backend's first searches load what it will know
-            searched(shelf, shelf.owner.written[0])
+            searched(shelf, shelf.owner.asked[0])
         taken = {name: judge(name, of_class, report) for name, of_class in classes(shelves).items()}
         few = sum(
             len(searched(shelf, vector, 100)) < 100
             for shelf in (shelves[0], shelves[-1])
-            for vector in shelf.owner.written
+            for vector in shelf.owner.asked
         )
     report.add(FOUND, "k = 100, largest and smallest", {"short answers": few}, Goal("short answers", at_most=0))
     for name, times in taken.items():
@@ -173,7 +174,7 @@ def judge(name: str, shelves: Sequence[Shelf], report: Report) -> Times:
     """What a class of tenants finds, and how long that takes."""
     times, recalls, short = Times(), list[float](), 0
     for shelf in shelves:
-        answers = [timed(times, shelf, vector) for vector in shelf.owner.written]
+        answers = [timed(times, shelf, vector) for vector in shelf.owner.asked]
         recalls.append(recall(answers, shelf))
         short += sum(len(answer) < K for answer in answers)
     figures = {
@@ -187,17 +188,20 @@ def judge(name: str, shelves: Sequence[Shelf], report: Report) -> Times:
     return times
 
 
-def timed(times: Times, shelf: Shelf, vector: str) -> list[int]:
+def timed(times: Times, shelf: Shelf, vector: HalfVector) -> list[int]:
     answers: list[list[int]] = []
     times.measure(lambda: answers.append(searched(shelf, vector)))
     return answers[0]
 
 
-def searched(shelf: Shelf, vector: str, k: int = K) -> list[int]:
+def searched(shelf: Shelf, vector: HalfVector, k: int = K) -> list[int]:
     """As the route searches when it has the query's vector."""
     asked = SearchRequest(query=QUERY, mode="vector", k=k)
     db = Database(AccessRequest(shelf.tenant.owner, shelf.tenant.slug, "knowledge:read"))
-    return [int(found.document_name) * 10 + found.chunk_index for found in db.all(search.best(asked, {MODEL: vector}))]
+    return [
+        int(found.document_name) * 10 + found.chunk_index
+        for found in db.all(search.search_query(asked, {MODEL: vector}))
+    ]
 
 
 def recall(answers: Sequence[Sequence[int]], shelf: Shelf) -> float:
@@ -225,8 +229,8 @@ def test_many_tenants_search_sooner_than_plainly(env: ArchiveEnv, shelves: list[
     assert report.missed(RATE) == []
 
 
-def ours(conn: Connection, tenant: Tenant, vector: str) -> list[int]:
-    query = search.best(SearchRequest(query=QUERY, mode="vector", k=K), {MODEL: vector})
+def ours(conn: Connection, tenant: Tenant, vector: HalfVector) -> list[int]:
+    query = search.search_query(SearchRequest(query=QUERY, mode="vector", k=K), {MODEL: vector})
     with conn.pipeline():
         conn.execute("BEGIN")
         conn.execute(AUTHORIZE, (str(tenant.id),))
@@ -235,7 +239,7 @@ def ours(conn: Connection, tenant: Tenant, vector: str) -> list[int]:
     return [int(name) * 10 + index for _, name, _, index, *_ in cursor.fetchall()]
 
 
-def plainly(conn: Connection, tenant: Tenant, vector: str, iterative: str) -> list[int]:
+def plainly(conn: Connection, tenant: Tenant, vector: HalfVector, iterative: str) -> list[int]:
     with conn.pipeline():
         conn.execute("BEGIN")
         conn.execute(PLAINLY, {"iterative": iterative})
@@ -248,7 +252,7 @@ def searches_a_second(
     env: ArchiveEnv, shelves: Sequence[Shelf], designs: Mapping[str, Design], clients: int
 ) -> dict[str, float]:
     """Each client is a process of its own, as sandboxes are: threads of one would wait for each other's Python."""
-    asks = [(shelf.tenant, shelf.owner.written) for shelf in shelves]
+    asks = [(shelf.tenant, shelf.owner.asked) for shelf in shelves]
     rates: dict[str, list[float]] = {name: [] for name in designs}
     with ProcessPoolExecutor(clients, get_context("spawn"), Client.open, (env.app_url, asks)) as pool:
         for number in range(SLICES + 1):
@@ -262,10 +266,10 @@ class Client:
     """What a client's process has."""
 
     conn: Connection
-    asks: list[tuple[Tenant, list[str]]]
+    asks: list[tuple[Tenant, list[HalfVector]]]
 
     @classmethod
-    def open(cls, url: str, asks: list[tuple[Tenant, list[str]]]) -> None:
+    def open(cls, url: str, asks: list[tuple[Tenant, list[HalfVector]]]) -> None:
         cls.conn, cls.asks = connection(url), asks
 
 
@@ -273,8 +277,8 @@ def rate(design: Design, seed: int) -> float:
     """Of one client that asks for any tenant, as often as it can."""
     random, asked, began = Random(seed), 0, time.perf_counter()
     while (taken := time.perf_counter() - began) < SLICE_SECONDS:
-        tenant, written = random.choice(Client.asks)
-        design(Client.conn, tenant, random.choice(written))
+        tenant, queries = random.choice(Client.asks)
+        design(Client.conn, tenant, random.choice(queries))
         asked += 1
     return asked / taken
 
@@ -282,7 +286,7 @@ def rate(design: Design, seed: int) -> float:
 def quality(env: ArchiveEnv, shelves: Sequence[Shelf], design: Design) -> dict[str, float]:
     """Of ten queries of each tenant."""
     with connection(env.app_url) as conn:
-        answers = [[design(conn, shelf.tenant, vector) for vector in shelf.owner.written[:10]] for shelf in shelves]
+        answers = [[design(conn, shelf.tenant, vector) for vector in shelf.owner.asked[:10]] for shelf in shelves]
     recalls = [recall(found, shelf) for found, shelf in zip(answers, shelves, strict=True)]
     short = mean(len(answer) < K for found in answers for answer in found)
     return {"recall@10": mean(recalls), "of the worst tenant": min(recalls), "short answers, share": short}

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from pgvector import HalfVector
 
 DIMENSIONS, IDEAS, TOPICS = 1536, 128, 400
 TENANTS, VECTORS, STEEPNESS = 50, 100_000, 1.2
@@ -27,9 +28,9 @@ class Owner:
         return len(self.vectors)
 
     @cached_property
-    def written(self) -> list[str]:
-        """The queries as pgvector reads them."""
-        return [f"[{','.join(map(str, query.round(6)))}]" for query in self.queries]
+    def asked(self) -> list[HalfVector]:
+        """The queries as a function sends them."""
+        return [HalfVector(query) for query in self.queries]
 
     def nearest(self, most: int) -> list[set[int]]:
         """Of each query, by looking at all."""

@@ -51,7 +51,7 @@ SELECT tenant_id, app.uuid7(), id, 1 FROM app.rehydrations WHERE tenant_id = %(t
 
 
 EMBEDDED = """
-SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::text)),
+SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::public.halfvec)),
   app.meter(%(tenant)s, 'model-a', 1, 4)
 FROM app.pending_chunks(%(tenant)s, %(document)s, 'model-a')
 """

@@ -136,7 +136,7 @@ class KnowledgeClient:
         assert self.tasks() == []
 
     def due(self) -> None:
-        """The wait is over, of all that is put off."""
+        """The wait is over, of all rescheduled tasks."""
         self.superuser.execute(
             "UPDATE app.embedding_tasks SET due_at = now() WHERE tenant_id = %s AND status = 'processing'",
             (self.tenant.id,),

@@ -185,7 +185,7 @@ def test_a_thousand_that_are_due_are_sent_and_a_queue_that_takes_none_is_asked_o
             asked.append(len(batch))
             return False
 
-        patch.setattr(embed_queue, "took", takes_none)
+        patch.setattr(embed_queue, "send_batch", takes_none)
         assert requeued(kb) == 0
         assert asked == [10]
     assert requeued(kb) == 1000

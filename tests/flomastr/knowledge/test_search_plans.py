@@ -44,7 +44,7 @@ FROM texts AS t
 """
 SEARCH = """
 SELECT document_name, chunk_text, similarity FROM app.search(
-  %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s])
+  %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s]::public.halfvec[])
 """
 EXPLAINED: tuple[LiteralString, ...] = (
     "LOAD 'auto_explain'",
@@ -138,7 +138,7 @@ def test_a_large_tenants_vectors_are_found_by_the_graph_of_its_partition_alone(l
     assert len(told.search(large, "zebra", "vector")) == 10
     plan = told.plan("ORDER BY e.embedding_vector")
     assert plan.count("Index Scan using embeddings_") == plan.count(GRAPH) == 1
-    assert not [plan for plan in told.plans if "AS looked" in plan]
+    assert not [plan for plan in told.plans if "AS compared" in plan]
 
 
 def test_what_the_graph_does_not_find_enough_of_is_looked_for_exactly(large: Tenant, told: Told) -> None:
@@ -146,19 +146,19 @@ def test_what_the_graph_does_not_find_enough_of_is_looked_for_exactly(large: Ten
     assert len(told.search(large, "passage", "hybrid", k=100)) == 100
     found = told.search(large, "zebra", "vector", k=301)
     assert len(found) == 300  # all that are embedded
-    assert told.plan("ORDER BY e.embedding_vector") and told.plan("AS looked")
+    assert told.plan("ORDER BY e.embedding_vector") and told.plan("AS compared")
 
 
 def test_a_small_base_of_a_large_tenant_is_searched_exactly(large: Tenant, small_base: UUID, told: Told) -> None:
     assert len(told.search(large, "zebra", "vector", base=small_base)) == 10
-    assert GRAPH not in told.plan("AS looked")
+    assert GRAPH not in told.plan("AS compared")
     assert not [plan for plan in told.plans if "ORDER BY e.embedding_vector" in plan]
 
 
 def test_a_small_tenant_beside_a_large_one_reads_its_own_rows_alone(neighbour: Tenant, told: Told) -> None:
     for _ in range(8):  # after five the server makes one plan for all tenants
         assert len(told.search(neighbour, "zebra", "vector")) == 10
-    plan = told.plan("AS looked")
+    plan = told.plan("AS compared")
     assert "tenant_id = $1" in plan
     assert "Seq Scan" not in plan
 

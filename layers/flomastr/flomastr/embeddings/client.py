@@ -1,4 +1,4 @@
-"""Vectors of texts, from any endpoint that speaks OpenAI's embeddings API. What it may do instead has a name each."""
+"""Vectors of texts, from any endpoint that speaks OpenAI's embeddings API. Each way to fail has an exception."""
 
 import json
 import re
@@ -10,22 +10,23 @@ from typing import Any, cast
 
 import urllib3
 
+from flomastr.embeddings.vectors import HalfVector
 from flomastr.settings import embeddings_key, settings
 
 DIMENSIONS = 1536
-LARGEST = 65_504  # what a half-precision number holds
+MAX_NUMBER = 65_504  # what a half-precision number holds
 CONNECT_SECONDS = 2.0
 CODE = re.compile(r"[\w.-]{1,60}")
-MOST_BYTES = 10_000_000  # of an answer: 96 vectors take up to 5 MB, and Python five times as much
-MOST_TOKENS = 10_000_000  # that one request can have cost
+MAX_BYTES = 10_000_000  # of an answer: 96 vectors take up to 5 MB, and Python five times as much
+MAX_TOKENS = 10_000_000  # that one request can have cost
 
 
 class EndpointError(Exception):
-    """There are no vectors. Says why, without a word of the texts."""
+    """The endpoint gave no vectors. The message says why, and holds nothing of the texts."""
 
 
 class EndpointBusyError(EndpointError):
-    """It may have some later: it cannot be reached, is at its limit, or fails."""
+    """It may succeed later: the endpoint cannot be reached, is at its limit, or fails."""
 
     def __init__(self, message: str, wait_seconds: int = 0) -> None:
         super().__init__(message)
@@ -33,20 +34,20 @@ class EndpointBusyError(EndpointError):
 
 
 class EndpointRefusedError(EndpointError):
-    """It takes nothing from us: the key, the address or the model is wrong."""
+    """It refuses all requests: the key, the address or the model is wrong."""
 
 
 class TextRefusedError(EndpointError):
-    """It does not take these texts, now or later."""
+    """It refuses these texts, now and later."""
 
 
 class MalformedAnswerError(EndpointError):
-    """It answers what are no vectors of these texts."""
+    """Its answer is not one vector for each text."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    vectors: list[str]  # as pgvector reads them, in the order of the texts
+    vectors: list[HalfVector]  # in the order of the texts
     tokens: int
 
 
@@ -56,7 +57,7 @@ def pool() -> urllib3.PoolManager:
 
 
 def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
-    """The vectors of texts, or an EndpointError, within so many seconds."""
+    """The vectors of texts, in their order, within so many seconds. Raises EndpointError."""
     body = {"model": model, "input": list(texts), "dimensions": DIMENSIONS, "encoding_format": "float"}
     status, headers, answer = ask(body, seconds)
     if status == 200:
@@ -102,11 +103,11 @@ def posted(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
 
 
 def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """The whole answer in time, since each part of it may take as long as all."""
+    """The whole answer, until the deadline: urllib3's own timeout starts anew with each part."""
     answer = bytearray()
     while part := response.read1(65_536):  # what has come, where `read` would wait for as much
         answer += part
-        if time.monotonic() > deadline or len(answer) > MOST_BYTES:
+        if time.monotonic() > deadline or len(answer) > MAX_BYTES:
             response.close()
             raise EndpointBusyError("The embeddings endpoint's answer does not end")
     response.release_conn()
@@ -114,7 +115,7 @@ def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
 
 
 def code_in(answer: bytes) -> str:
-    """What it calls the error, if it does: a word for programs, in which there is no text of ours."""
+    """The error's code or type, if the answer has one: a word for programs, without our texts."""
     try:
         error = json.loads(answer)["error"]
         code = str(error.get("code") or error.get("type") or "")
@@ -124,9 +125,9 @@ def code_in(answer: bytes) -> str:
 
 
 def wait_in(headers: Mapping[str, str]) -> int:
-    """Retry-After in seconds. As a date, which is allowed, it is passed over."""
-    message = str(headers.get("Retry-After", ""))
-    return min(int(message), 3600) if re.fullmatch(r"[0-9]{1,9}", message) else 0
+    """Retry-After in seconds, at most an hour; 0 without one. A date, which HTTP allows, is ignored."""
+    value = str(headers.get("Retry-After", ""))
+    return min(int(value), 3600) if re.fullmatch(r"[0-9]{1,9}", value) else 0
 
 
 def embedded(answer: bytes, wanted: int) -> Embedded:
@@ -134,28 +135,26 @@ def embedded(answer: bytes, wanted: int) -> Embedded:
         body = json.loads(answer)
         rows = sorted(body["data"], key=lambda row: row["index"])
         vectors = [row["embedding"] for row in rows]
-        places = [row["index"] for row in rows]
+        indexes = [row["index"] for row in rows]
         usage: Any = body.get("usage") or {}
         tokens = int(usage.get("total_tokens") or 0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise MalformedAnswerError("The embeddings endpoint answered what is no list of vectors") from error
-    if places != list(range(wanted)):
+    if indexes != list(range(wanted)):
         raise MalformedAnswerError(f"The embeddings endpoint answered {len(rows)} vectors for {wanted} texts")
-    return Embedded([written(vector) for vector in vectors], min(max(0, tokens), MOST_TOKENS))
+    return Embedded([half_vector(vector) for vector in vectors], min(max(0, tokens), MAX_TOKENS))
 
 
-def written(vector: Any) -> str:
-    """Raises AnswerMalformed unless it is a vector that can be compared."""
+def half_vector(vector: Any) -> HalfVector:
+    """A vector of the answer in half precision. Raises MalformedAnswerError if it cannot be compared."""
     if not isinstance(vector, list) or len(cast(list[Any], vector)) != DIMENSIONS:
         length = len(cast(list[Any], vector)) if isinstance(vector, list) else "no"
         raise MalformedAnswerError(
             f"The embeddings endpoint answered a vector of {length} dimensions, not {DIMENSIONS}"
         )
     numbers = cast(list[Any], vector)
-    if not all(type(number) in (int, float) and abs(number) <= LARGEST for number in numbers):  # which NaN is not
+    if not all(type(number) in (int, float) and abs(number) <= MAX_NUMBER for number in numbers):  # which NaN is not
         raise MalformedAnswerError("The embeddings endpoint answered a vector that holds NaN, an infinity or no number")
-    if not any(
-        abs(number) > 1e-7 for number in numbers
-    ):  # nothing is near to it, and half precision knows nothing less
+    if not any(abs(number) > 1e-7 for number in numbers):  # half precision holds nothing smaller
         raise MalformedAnswerError("The embeddings endpoint answered a vector of zeros")
-    return f"[{','.join(map(repr, numbers))}]"
+    return HalfVector(numbers)

@@ -1,4 +1,4 @@
-"""The queue of what is to be embedded. A message says where to look, app.embedding_tasks what there is to do."""
+"""The queue of documents to embed. A message names a task; app.embedding_tasks says what is left to do for it."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from flomastr.observability import logger, metrics
 from flomastr.settings import settings
 
-MESSAGES = 10  # that SQS takes at once
+MAX_MESSAGES = 10  # in one call to SQS
 
 
 class Task(BaseModel):
@@ -38,19 +38,19 @@ def client() -> Any:
 
 
 def send(tasks: Iterable[Task]) -> list[Task]:
-    """Those that the queue did not take: the next run of `requeue` sends them. One that is slow is asked no further."""
+    """Sends a message for each task. Returns those not sent, which `requeue` sends later; the first failure ends it."""
     waiting = list(tasks)
-    while waiting and took(waiting[:MESSAGES]):
-        waiting = waiting[MESSAGES:]
+    while waiting and send_batch(waiting[:MAX_MESSAGES]):
+        waiting = waiting[MAX_MESSAGES:]
     if waiting:
         metrics.add_metric(name="EmbeddingsNotQueued", unit="Count", value=len(waiting))
     return waiting
 
 
-def took(batch: Sequence[Task]) -> bool:
+def send_batch(batch: Sequence[Task]) -> bool:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    entries = [  # by whose group the queue is fair: one tenant's many messages do not stand before another's
+    entries = [  # a fair queue: one tenant's many messages do not hold up another's
         {"Id": str(index), "MessageBody": task.model_dump_json(), "MessageGroupId": str(task.tenant_id)}
         for index, task in enumerate(batch)
     ]

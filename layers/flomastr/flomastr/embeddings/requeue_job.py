@@ -1,4 +1,4 @@
-"""Sends messages for what is due to be embedded: put off, wanted by a new model, left by a run that died, or lost."""
+"""Sends messages for tasks that are due: rescheduled, new for another model, of a run that died, or never sent."""
 
 from datetime import timedelta
 
@@ -7,27 +7,27 @@ from flomastr.embeddings.queue import Task
 from flomastr.jobs import Job
 
 BATCH = 200
-ON_ITS_WAY = timedelta(minutes=15)  # how long a message may wait in the queue before another is sent
+QUEUED_FOR = timedelta(minutes=15)  # how long a message may wait before another is sent
 
 
 def run(job: Job) -> None:
-    """They count as sent before they are: a run that dies between leaves them to be sent when they must be lost."""
+    """Tasks count as sent before they are: if the run dies between, they are due again after QUEUED_FOR."""
     tasks = due(job)
     while tasks and job.has_time():
         unsent = queue.send(tasks)
         job.counts["messages_sent"] += len(tasks) - len(unsent)
         if unsent:
-            give_back(job, unsent)
+            mark_unsent(job, unsent)
             return
         tasks = due(job)
-    give_back(job, tasks)
+    mark_unsent(job, tasks)
 
 
 def due(job: Job) -> list[Task]:
-    rows = job.conn.execute("SELECT d.* FROM app.due_embeddings(%s, %s) AS d", (BATCH, ON_ITS_WAY)).fetchall()
+    rows = job.conn.execute("SELECT d.* FROM app.due_embeddings(%s, %s) AS d", (BATCH, QUEUED_FOR)).fetchall()
     return [Task(tenant_id=tenant, document_id=document, embedding_model=model) for tenant, document, model in rows]
 
 
-def give_back(job: Job, tasks: list[Task]) -> None:
+def mark_unsent(job: Job, tasks: list[Task]) -> None:
     columns = [[getattr(task, name) for task in tasks] for name in Task.model_fields]
     job.conn.execute("SELECT app.not_sent(%s::uuid[], %s::uuid[], %s::text[])", columns)

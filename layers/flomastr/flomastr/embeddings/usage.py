@@ -18,9 +18,14 @@ class DailyUsage(BaseModel):
 
 
 def usage(days: int) -> Query[DailyUsage]:
+    """The last so many days, newest first."""
     return Query(
-        "SELECT u.day, u.embedding_model, u.requests, u.chunks, u.tokens FROM app.embedding_usage AS u"
-        " WHERE u.day > (now() AT TIME ZONE 'UTC')::date - %(days)s::integer ORDER BY u.day DESC, u.embedding_model",
+        """
+        SELECT u.day, u.embedding_model, u.requests, u.chunks, u.tokens
+        FROM app.embedding_usage AS u
+        WHERE u.day > (now() AT TIME ZONE 'UTC')::date - %(days)s::integer
+        ORDER BY u.day DESC, u.embedding_model
+        """,
         {"days": days},
         DailyUsage,
     )

@@ -1,4 +1,4 @@
-"""Knowledge bases: the models and their SQL. Their counts follow their documents by triggers."""
+"""Knowledge bases: models and SQL. Triggers on app.documents keep their counts."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Metadata, Name, TenantName, Text
-from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, PageRequest
 from flomastr.http.patterns import NO_NUL
 
 type SourceType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=NO_NUL)]
@@ -52,15 +52,19 @@ COLUMNS = """
   b.id, b.tenant_id, b.name, b.description, b.source_type, b.source_metadata, b.document_count, b.total_chunks,
   b.last_updated, b.created_at, b.updated_at
 """
-WHOLE = COLUMNS + ", app.etag(b) AS etag"
-MATCHES = " (%(source_type)s::text IS NULL OR b.source_type = %(source_type)s) "
+WHOLE = f"{COLUMNS}, app.etag(b) AS etag"
+MATCHES = "(%(source_type)s::text IS NULL OR b.source_type = %(source_type)s)"
 TAKEN = "body.name: the tenant has a knowledge base of this name already."
 
 
 def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
     return Query(
-        "SELECT " + WHOLE + " FROM app.create_knowledge_base("
-        "  %(name)s, %(description)s, %(source_type)s, %(source_metadata)s, %(model)s) AS b",
+        f"""
+        SELECT {WHOLE}
+        FROM app.create_knowledge_base(
+          %(name)s, %(description)s, %(source_type)s, %(source_metadata)s, %(model)s
+        ) AS b
+        """,
         new.model_dump() | {"source_metadata": Jsonb(new.source_metadata), "model": model},
         KnowledgeBase,
         conflict=TAKEN,
@@ -68,43 +72,43 @@ def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[KnowledgeBase]:
-    """As far as an answer can carry what they hold, and at least one row beyond it if there is one."""
+    """A page of bases, newest first, cut where an answer is full, and one row beyond it if there are more."""
     return Query(
-        "SELECT " + COLUMNS + " FROM ("
-        "  SELECT b.*, coalesce(sum(octet_length(b.source_metadata::text) + coalesce(octet_length(b.description), 0))"
-        "    OVER before, 0) AS bytes_before"
-        "  FROM ("
-        "    SELECT b.* FROM app.knowledge_bases AS b WHERE "
-        + MATCHES
-        + "  AND (%(after)s::uuid IS NULL OR b.id < %(after)s)"
-        "    ORDER BY b.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s"
-        "  ) AS b"
-        "  WINDOW before AS (ORDER BY b.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
-        ") AS b WHERE b.bytes_before <= %(max_bytes)s ORDER BY b.id DESC",
+        f"""
+        SELECT {COLUMNS}
+        FROM (
+          SELECT b.*, coalesce(
+            sum(octet_length(b.source_metadata::text) + coalesce(octet_length(b.description), 0)) OVER before, 0
+          ) AS bytes_before
+          FROM (SELECT b.* FROM app.knowledge_bases AS b WHERE {MATCHES} AND {KEYSET}) AS b
+          WINDOW before AS (ORDER BY b.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)
+        ) AS b
+        WHERE b.bytes_before <= %(max_bytes)s ORDER BY b.id DESC
+        """,
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
         KnowledgeBase,
     )
 
 
 def count(matching: Filter) -> Query[Count]:
-    return Query("SELECT count(*) FROM app.knowledge_bases AS b WHERE " + MATCHES, matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM app.knowledge_bases AS b WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[KnowledgeBase]:
-    return Query("SELECT " + WHOLE + " FROM app.knowledge_bases AS b WHERE b.id = %(id)s", {"id": id}, KnowledgeBase)
+    return Query(f"SELECT {WHOLE} FROM app.knowledge_bases AS b WHERE b.id = %(id)s", {"id": id}, KnowledgeBase)
 
 
 def update(id: UUID, changes: KnowledgeBaseChanges, if_match: list[str] | None) -> Query[KnowledgeBase]:
     return Query(
-        """
+        f"""
         UPDATE app.knowledge_bases AS b
         SET (name, description, source_type, source_metadata, updated_at) = (
           SELECT c.name, c.description, c.source_type, c.source_metadata, now()
           FROM jsonb_populate_record(b, %(changes)s) AS c
         )
         WHERE b.id = %(id)s AND app.require_match(app.etag(b), %(if_match)s)
-        RETURNING """
-        + WHOLE,
+        RETURNING {WHOLE}
+        """,
         {"id": id, "changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
         KnowledgeBase,
         conflict=TAKEN,
@@ -112,7 +116,7 @@ def update(id: UUID, changes: KnowledgeBaseChanges, if_match: list[str] | None) 
 
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
-    """With its documents and their passages."""
+    """Deletes the base with its documents and their passages. No row: there is no such base."""
     return Query(
         "SELECT b.id FROM app.delete_knowledge_base(%(id)s, %(if_match)s) AS b",
         {"id": id, "if_match": if_match},

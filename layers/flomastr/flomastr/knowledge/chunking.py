@@ -1,4 +1,4 @@
-"""Documents cut into passages that keep their headings and say where they stand."""
+"""Cuts documents into passages, each with its position and the headings above it."""
 
 import re
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 CAPACITY = 2000  # characters: a model sees a passage as a whole, and a reader takes it in at a glance
-CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, {CAPACITY}"  # others cut otherwise
+CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, {CAPACITY}"  # another version cuts differently
 HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 UNDERLINE = re.compile(r"^ {0,3}(=|-)\1*[ \t]*$")
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
@@ -59,30 +59,32 @@ def chunks_of_markdown(content: str) -> list[Chunk]:
 
 
 def headings_of(content: str) -> list[tuple[int, int, str]]:
-    """Where each stands, its level and its words. What looks like one in a block of code is none."""
+    """Each heading's position in characters, level and text, in order. Blocks of code have no headings."""
     found: list[tuple[int, int, str]] = []
-    position, min_id, before = 0, "", ""
+    position, fence, before = 0, "", ""
     for line in content.splitlines(keepends=True):
         text = line.rstrip("\r\n")
         if mark := FENCE.match(text):
-            min_id = closed(min_id, mark[1], mark[2])
-        elif not min_id and (heading := HEADING.match(text)):
-            found.append((position + heading.start(1), len(heading[1]), unclosed(heading[2])[:MAX_HEADING]))
-        elif not min_id and before.strip() and (underline := UNDERLINE.match(text)):
+            fence = open_fence(fence, mark[1], mark[2])
+        elif not fence and (heading := HEADING.match(text)):
+            found.append(
+                (position + heading.start(1), len(heading[1]), without_closing_marks(heading[2])[:MAX_HEADING])
+            )
+        elif not fence and before.strip() and (underline := UNDERLINE.match(text)):
             found.append((position - len(before), 1 if underline[1] == "=" else 2, before.strip()[:MAX_HEADING]))
-        position, before = position + len(line), "" if min_id or mark or HEADING.match(text) else line
+        position, before = position + len(line), "" if fence or mark or HEADING.match(text) else line
     return found
 
 
-def unclosed(heading: str) -> str:
-    """Without the #s that may close it."""
+def without_closing_marks(heading: str) -> str:
+    """A heading's text without its closing #s."""
     words = heading.strip()
     bare = words.rstrip("#")
     return bare.rstrip() if not bare or bare[-1] in " \t" else words
 
 
-def closed(min_id: str, mark: str, rest: str) -> str:
-    """The fence that is open after such a line: one is closed by as many of its characters, and nothing else."""
-    if not min_id:
+def open_fence(fence: str, mark: str, rest: str) -> str:
+    """The fence that is open after a line of a mark and a rest; a mark at least as long, alone, closes the open one."""
+    if not fence:
         return mark
-    return "" if mark.startswith(min_id) and not rest.strip() else min_id
+    return "" if mark.startswith(fence) and not rest.strip() else fence

@@ -1,4 +1,4 @@
-"""Documents as they are stored: their rows and their SQL."""
+"""Documents of knowledge bases: models of their rows, and SQL."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.embeddings.queue import Task, tasks_of
 from flomastr.http.etags import Resource
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.knowledge.ingest import CutDocument
 
 type DocumentStatus = Literal["processing", "embedded", "failed"]
@@ -61,29 +61,27 @@ COLUMNS = """
   s.status, s.reason
 """
 ALL = """
-  FROM app.documents AS d CROSS JOIN LATERAL app.state_of(d) AS s
+  app.documents AS d CROSS JOIN LATERAL app.state_of(d) AS s
   WHERE d.knowledge_base_id = %(base)s
 """
 OF_STATUS = """
-  FROM app.embedding_tasks AS s
+  app.embedding_tasks AS s
   JOIN app.knowledge_base_models AS m
     ON m.knowledge_base_id = s.knowledge_base_id AND m.embedding_model = s.embedding_model AND m.is_active
   JOIN app.documents AS d ON d.id = s.document_id
   WHERE s.knowledge_base_id = %(base)s AND s.status = %(status)s
 """
-PAGE = """
-  AND (%(after)s::uuid IS NULL OR d.id < %(after)s) ORDER BY d.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
-"""
-
-
-NO_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # app.document_etag of a document that there is not
+PAGE = KEYSET.replace(" id ", " d.id ")
+NO_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # app.document_etag of a document that does not exist
 
 
 def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None = None) -> Query[StoredDocument]:
     return Query(
-        "SELECT" + COLUMNS + ", s.etag, stored.pending_models"
-        " FROM app.store_documents(%(base)s, %(sent)s, %(if_match)s) AS stored"
-        " CROSS JOIN LATERAL (SELECT (stored.document).*) AS d CROSS JOIN LATERAL (SELECT (stored.state).*) AS s",
+        f"""
+        SELECT {COLUMNS}, s.etag, stored.pending_models
+        FROM app.store_documents(%(base)s, %(sent)s, %(if_match)s) AS stored
+        CROSS JOIN LATERAL (SELECT (stored.document).*) AS d CROSS JOIN LATERAL (SELECT (stored.state).*) AS s
+        """,
         {
             "base": base,
             "sent": Jsonb([document.model_dump() for document in documents]),
@@ -94,20 +92,20 @@ def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None =
 
 
 def newest(base: UUID, matching: DocumentFilter, page: PageRequest) -> Query[Document]:
-    """Each list as its index has it: those of one status are few."""
+    """A page of a base's documents, newest first. Those of one status are few, and have an index of their own."""
     found = OF_STATUS if matching.status else ALL
     params = matching.model_dump() | page.params() | {"base": base}
-    return Query("SELECT" + COLUMNS + found + PAGE, params, Document)
+    return Query(f"SELECT {COLUMNS} FROM {found} AND {PAGE}", params, Document)
 
 
 def count(base: UUID, matching: DocumentFilter) -> Query[Count]:
-    counted = OF_STATUS if matching.status else " FROM app.documents AS d WHERE d.knowledge_base_id = %(base)s"
-    return Query("SELECT count(*)" + counted, matching.model_dump() | {"base": base}, Count)
+    counted = OF_STATUS if matching.status else "app.documents AS d WHERE d.knowledge_base_id = %(base)s"
+    return Query(f"SELECT count(*) FROM {counted}", matching.model_dump() | {"base": base}, Count)
 
 
 def get(base: UUID, name: str) -> Query[WholeDocument]:
     return Query(
-        "SELECT d.content, s.etag, " + COLUMNS + ALL + "AND d.name = %(name)s",
+        f"SELECT d.content, s.etag, {COLUMNS} FROM {ALL} AND d.name = %(name)s",
         {"base": base, "name": name},
         WholeDocument,
     )

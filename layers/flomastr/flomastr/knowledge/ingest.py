@@ -11,7 +11,7 @@ from flomastr.http.fields import Body, DocumentName, JsonObject, at_most
 from flomastr.http.patterns import NO_NUL, VISIBLE
 from flomastr.knowledge.chunking import CHUNKER, MAX_CONTENT, Chunk, chunks_of_markdown, chunks_of_text, markdown_of
 
-MAX_CONTENTS = 750_000  # of those of one request
+MAX_CONTENTS = 750_000  # characters of all documents of one request
 MAX_CHUNKS = 600  # of one request
 MAX_METADATA = 10_000  # bytes of JSON; up to about 4,000 it lies beside the vector, in the same page
 
@@ -68,10 +68,10 @@ class DocumentBatch(Body):
     documents: Annotated[list[NamedDocument], Field(min_length=1, max_length=100)]
 
     @model_validator(mode="after")
-    def is_not_too_much(self) -> Self:
+    def is_within_limits(self) -> Self:
         names = [document.name for document in self.documents]
-        if twice := [name for name, times in Counter(names).items() if times > 1]:
-            raise ValueError(f"holds two documents of the name {twice[0]}")
+        if repeated := [name for name, times in Counter(names).items() if times > 1]:
+            raise ValueError(f"holds two documents of the name {repeated[0]}")
         if sum(document.length for document in self.documents) > MAX_CONTENTS:
             raise ValueError(f"holds more than {MAX_CONTENTS:,} characters: send fewer documents at once")
         return self
@@ -91,6 +91,7 @@ class CutDocument(BaseModel):
 
 
 def cut(name: str, document: NewDocument, field: str = "body") -> CutDocument:
+    """A document as passages. `field` names it in the UnprocessableError that one of too many passages raises."""
     content, chunks = passages(document, field)
     if len(chunks) > MAX_CHUNKS:
         raise UnprocessableError(f"{field}.content: is {len(chunks):,} passages, and may be {MAX_CHUNKS:,}")
@@ -140,5 +141,5 @@ def stored(chunk: Chunk) -> dict[str, Any]:
 
 
 def ready_made(chunks: list[NewChunk]) -> list[dict[str, Any]]:
-    """Each for itself: positions count in its own text."""
+    """Chunks as the client cut them. Positions count in the chunk's own text."""
     return [{"text": c.text, "start": 0, "end": len(c.text), "metadata": c.metadata} for c in chunks]

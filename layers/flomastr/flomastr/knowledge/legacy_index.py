@@ -1,4 +1,4 @@
-"""The index as the original had it: an entry is a knowledge base of its title, with its text as the only document."""
+"""The index of the original API: an entry is a knowledge base named by its title, with the text as its one document."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

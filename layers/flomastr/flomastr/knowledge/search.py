@@ -1,4 +1,4 @@
-"""Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; what a hit is worth is here."""
+"""Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; the scores are made here."""
 
 import re
 import time
@@ -14,6 +14,7 @@ from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointError, TextRefusedError
+from flomastr.embeddings.vectors import HalfVector
 from flomastr.errors import ConflictError, ServiceError, UnavailableError, UnprocessableError
 from flomastr.http.fields import Body, JsonInteger, JsonObject, at_most
 from flomastr.http.paging import fitting
@@ -77,13 +78,13 @@ class SearchAnswer(BaseModel):
 
 
 class Found(Passage):
-    similarity: float | None  # cosine; None: it has no vector yet, or none was asked for
-    coverage: float | None  # how much of the query's words, weighed by how rare they are, it has; None: there are none
+    similarity: float | None  # cosine; None: it has no vector yet, or the mode is text
+    coverage: float | None  # share of the query's words that it has, weighted by rarity; None: the query has none
     words: list[str]
     confidence_threshold: float
 
     def score(self, mode: SearchMode) -> float:
-        """Of vectors the cosine, of words their share, of both the larger: whichever way, 1 is all that can be."""
+        """From 0 to 1: by vector the cosine, by text the share of words, by both the larger."""
         similarity, coverage = max(0.0, self.similarity or 0.0), self.coverage or 0.0
         score = {"vector": similarity, "text": coverage, "hybrid": max(similarity, coverage)}[mode]
         return round(min(1.0, score), 4)
@@ -97,15 +98,18 @@ class Found(Passage):
 
 
 def search(db: Database, asked: SearchRequest) -> SearchAnswer:
-    """One flight, and one ahead of it where it is not known yet that the caller may: vectors of queries cost money."""
+    """One round trip, after one that asks whether the caller may search if that is not cached: vectors cost money.
+
+    Raises ConflictError if a base's model is not available, UnavailableError if the endpoint gives no vector in time.
+    """
     target = SearchTarget(db, asked.knowledge_base_id)
-    was_known = target.is_known()
+    was_cached = target.is_cached()
     vectors = {} if asked.mode == "text" else query_vectors(asked.query, target.models())
     try:
-        found = db.all(best(asked, vectors))
+        found = db.all(search_query(asked, vectors))
     except ServiceError as error:
         target.forget()
-        if was_known and isinstance(error, ConflictError):  # a base has changed its model since
+        if was_cached and isinstance(error, ConflictError):  # a base has changed its model since
             return search(db, asked)
         raise
     results = [result(row, asked) for row in found]
@@ -113,8 +117,8 @@ def search(db: Database, asked: SearchRequest) -> SearchAnswer:
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
 
 
-def query_vectors(query: str, models: Iterable[str]) -> dict[str, str]:
-    """By each model that the bases are searched by. Usually it is one."""
+def query_vectors(query: str, models: Iterable[str]) -> dict[str, HalfVector]:
+    """The query's vector by each model that the bases are searched by: usually one. Raises ServiceError."""
     available = [model for model in models if model in embedding_models()]
     deadline = time.monotonic() + EMBED_SECONDS
     try:
@@ -133,10 +137,14 @@ def failure(error: EndpointError) -> ServiceError:
     return UnavailableError(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
 
 
-def best(asked: SearchRequest, vectors: dict[str, str]) -> Query[Found]:
+def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[Found]:
     return Query(
-        "SELECT s.*, s.chunk_start AS start, s.chunk_end AS end FROM app.search("
-        "  %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s) AS s",
+        """
+        SELECT s.*, s.chunk_start AS start, s.chunk_end AS end
+        FROM app.search(
+          %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s
+        ) AS s
+        """,
         {
             "query": asked.query,
             "mode": asked.mode,

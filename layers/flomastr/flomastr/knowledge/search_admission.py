@@ -1,7 +1,7 @@
-"""Who may search, before money is spent on it: asked once a minute for each caller and place, and remembered here.
+"""Whether a caller may search: asked before a vector is paid for, and cached for a minute per caller and target.
 
-What is remembered opens nothing, since the search itself enters the tenant and is counted: it says whose query is worth
-a vector, and by which models.
+The cache grants nothing, since the search itself is authorized and counts against the rate limit. It only says whose
+query gets a vector, and by which models.
 """
 
 import time
@@ -14,7 +14,7 @@ from flomastr.database.query import Query
 from flomastr.database.session import Database
 
 SECONDS = 60.0
-MOST = 1000  # places that a sandbox remembers
+MAX_CACHED = 1000  # targets per sandbox
 
 type Key = tuple[object, ...]
 
@@ -23,12 +23,12 @@ class SearchedBy(BaseModel):
     embedding_model: str
 
 
-storing_response: dict[Key, tuple[float, list[str]]] = {}
+cached_models: dict[Key, tuple[float, list[str]]] = {}
 
 
 @dataclass(frozen=True)
 class SearchTarget:
-    """A tenant, or one of its bases, as one caller comes to it."""
+    """What one caller searches: a tenant, or one of its bases."""
 
     db: Database
     base: UUID | None
@@ -38,27 +38,29 @@ class SearchTarget:
         caller = self.db.access.caller
         return (caller.user_id, caller.email, caller.key_id, caller.key_hash, self.db.access.tenant, self.base)
 
-    def is_known(self) -> bool:
-        until, _ = storing_response.get(self.key, (0.0, []))
+    def is_cached(self) -> bool:
+        until, _ = cached_models.get(self.key, (0.0, []))
         return time.monotonic() < until
 
     def models(self) -> list[str]:
-        """By which models it is searched. Raises the ServiceError of who may not."""
-        if not self.is_known():
+        """The models that it is searched by. Raises ServiceError if the caller may not search it."""
+        if not self.is_cached():
             found = [row.embedding_model for row in self.db.all(searched_by(self.base))]
-            if len(storing_response) >= MOST:
-                storing_response.clear()
-            storing_response[self.key] = (time.monotonic() + SECONDS, found)
-        return storing_response[self.key][1]
+            if len(cached_models) >= MAX_CACHED:
+                cached_models.clear()
+            cached_models[self.key] = (time.monotonic() + SECONDS, found)
+        return cached_models[self.key][1]
 
     def forget(self) -> None:
-        storing_response.pop(self.key, None)
+        cached_models.pop(self.key, None)
 
 
 def searched_by(base: UUID | None) -> Query[SearchedBy]:
     return Query(
-        "SELECT DISTINCT m.embedding_model FROM app.knowledge_base_models AS m"
-        " WHERE m.is_active AND (%(base)s::uuid IS NULL OR m.knowledge_base_id = %(base)s)",
+        """
+        SELECT DISTINCT m.embedding_model FROM app.knowledge_base_models AS m
+        WHERE m.is_active AND (%(base)s::uuid IS NULL OR m.knowledge_base_id = %(base)s)
+        """,
         {"base": base},
         SearchedBy,
     )

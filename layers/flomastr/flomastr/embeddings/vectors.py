@@ -1,0 +1,13 @@
+"""Vectors on their way to Postgres: importing this lets psycopg send pgvector's HalfVector, alone or in a list.
+
+A HalfVector goes as text without a type, and Postgres takes the type from the parameter. pgvector's register_vector
+would ask for the type's OID, which differs from database to database: a round trip for each connection.
+"""
+
+import psycopg
+from pgvector import HalfVector
+from pgvector.psycopg.halfvec import HalfVectorDumper
+
+psycopg.adapters.register_dumper(HalfVector, HalfVectorDumper)
+
+__all__ = ["HalfVector"]
