@@ -14,7 +14,7 @@ FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/han
 
 def loaded(function: str) -> set[str]:
     code = f"import sys, functions.{function}.handler; print(*(name for name in {SLOW} if name in sys.modules))"
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/flomastr'}"},
@@ -22,7 +22,7 @@ def loaded(function: str) -> set[str]:
         text=True,
         check=True,
     )
-    return set(told.stdout.split())
+    return set(printed.stdout.split())
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - READS_FILES))
