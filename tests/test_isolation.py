@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flomastr.caller import Caller
-from flomastr.database import access
+from flomastr.database import pipeline
 from tests.support.cross_tenant import (
     OUTSIDERS,
     SECRET,
@@ -146,7 +146,7 @@ def test_without_authorization_row_level_security_alone_still_keeps_the_other_te
     asks_for_a_thing = bool(set(re.findall(r"{(\w+)}", operation.path)) - {"slug"})
     headers = {"authorization": f"Bearer {other.key.token()}"}
     for named_in in ways_to_name(operation):
-        monkeypatch.setattr(access, "AUTHORIZE", LET_INTO.format(make.tenant().id))
+        monkeypatch.setattr(pipeline, "AUTHORIZE", LET_INTO.format(make.tenant().id))
         answer = operation.ask(other.tenant.owner, other.names, named_in, headers)
         assert SECRET not in answer.body
         assert answer.status not in (422, 500, 503), answer.body
