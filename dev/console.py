@@ -1,4 +1,4 @@
-"""What the developer sees."""
+"""Output to the terminal of the developer."""
 
 import time
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""What stops the platform, told in one sentence."""
+"""The error that ends a command of `python -m dev` with one sentence."""
 
 
 class StartupError(Exception):

@@ -73,8 +73,8 @@ async def _migrate(running: Platform) -> None:
 def _welcome(api: Api, data: Path, outcomes: dict[str, int]) -> None:
     url = f"http://{api.address}"
     curl = f"curl -sH 'Authorization: Bearer {api.token}' '{url}/routes/workflow-executions"
-    told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-    console.print(f"  Demo of tenant {TENANT}: 9 workflows; executions: {told}\n")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    console.print(f"  Demo of tenant {TENANT}: 9 workflows; executions: {counts}\n")
     console.print("The newest failures:\n")
     paste(f"{curl}?status=error&limit=5'\n")
     console.print("How many by status:\n")
@@ -89,10 +89,10 @@ def _listen(port: int) -> socket:
         return listen(port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            told = f"Port {port} is taken: stop what uses it, or choose another with PORT={port + 1}."
+            message = f"Port {port} is taken: stop what uses it, or choose another with PORT={port + 1}."
         else:
-            told = f"Port {port} may not be used: choose another, such as PORT=3000."
-        raise StartupError(told) from error
+            message = f"Port {port} may not be used: choose another, such as PORT=3000."
+        raise StartupError(message) from error
     except OverflowError as error:
         raise StartupError(f"There is no port {port}: choose one below 65536.") from error
 

@@ -1,6 +1,6 @@
 """Whatever deletes honours legal holds: what destroys is on a table that keeps the held, or is known.
 
-A new statement or table fails until somebody has decided: see destroyers.py.
+A new statement or table fails until somebody has decided: see tests/support/allowed_deletes.py.
 """
 
 import ast
@@ -166,13 +166,13 @@ def test_under_a_hold_no_row_is_deleted_from_a_table_that_keeps_it(
     before = stored(superuser, held)
     kept = names(superuser, KEEPS)
     assert [table for table in kept if not before[table]] == []
-    told: dict[str, set[str | None]] = {}
+    outcomes: dict[str, set[str | None]] = {}
     with psycopg.connect(job_url, autocommit=True) as job:
         for table in kept:
-            told[table] = {attack(conn, held, table) for conn in (make.conn, job)}
+            outcomes[table] = {attack(conn, held, table) for conn in (make.conn, job)}
     assert stored(superuser, held) == before
     by_rights = {"legal_holds", "archive_files"}  # which flo_app may not delete anyway
-    assert told == {table: {"FL409", "42501"} if table in by_rights else {"FL409"} for table in kept}
+    assert outcomes == {table: {"FL409", "42501"} if table in by_rights else {"FL409"} for table in kept}
 
 
 def test_not_even_an_owner_of_the_tables_deletes_what_is_held(superuser: Connection, held: Tenant) -> None:

@@ -9,11 +9,11 @@ import pytest
 from flomastr.caller import Caller
 from flomastr.database import pipeline
 from tests.support.cross_tenant import (
+    OUTSIDERS,
     SECRET,
-    VISITORS,
     Connection,
     Other,
-    Visitor,
+    Outsider,
     full_tenant,
     owner_whom_b_has_invited,
     stored,
@@ -43,7 +43,7 @@ def other(make: Factory, superuser: Connection) -> Other:
 
 def ways_to_name(operation: Operation) -> tuple[str, ...]:
     """Where a request may name B: in the query, a header or the body; nowhere, naming things of B alone."""
-    match operation.place:
+    match operation.dependency:
         case "in_tenant_of_path":
             return ("path", "nothing")
         case "without_tenant":
@@ -52,19 +52,19 @@ def ways_to_name(operation: Operation) -> tuple[str, ...]:
             return ("query", "header", "body", "nothing")
 
 
-def asked(operation: Operation, visitor: Visitor, names: Names, named_in: str, headers: dict[str, str]) -> Answer:
+def asked(operation: Operation, outsider: Outsider, names: Names, named_in: str, headers: dict[str, str]) -> Answer:
     if named_in == "nothing":
-        names = {**names, "slug": visitor.tenant.slug}
-    return operation.ask(visitor.caller, names, named_in, visitor.headers | headers)
+        names = {**names, "slug": outsider.tenant.slug}
+    return operation.ask(outsider.caller, names, named_in, outsider.headers | headers)
 
 
-def told(answer: Answer, visitor: Visitor, names: Names) -> tuple[int, dict[str, str], str]:
+def without_names(answer: Answer, outsider: Outsider, names: Names) -> tuple[int, dict[str, str], str]:
     """All of an answer. Where something was made in A, without the names that A gave it and what is ever new."""
     if answer.status >= 400:
         return answer.status, answer.headers, answer.body
     headers = {name: value for name, value in answer.headers.items() if not name.startswith("ratelimit")}
     text = f"{headers}\n{answer.body}"
-    for name in (*names.values(), visitor.tenant.slug, visitor.caller.user_id, visitor.caller.email):
+    for name in (*names.values(), outsider.tenant.slug, outsider.caller.user_id, outsider.caller.email):
         text = text.replace(str(name), "named")
     return answer.status, {}, EVER_NEW.sub("new", text)
 
@@ -95,16 +95,19 @@ def test_what_is_another_tenants_is_answered_like_what_does_not_exist(
     if "{slug}" in operation.path:  # where an id will do as well
         by_slug["slug"] = str(other.tenant.id)
     conditions = {"if-match": '"x"', "if-none-match": "*", "prefer": "count=exact"}
-    ways: list[tuple[Names, dict[str, str]]] = [(other.names, {}), (by_slug, conditions)]
-    for (theirs, headers), named_in, visitor_of in product(ways, ways_to_name(operation), VISITORS):
-        if str(operation) in INVITED_ARE_TOLD and visitor_of is owner_whom_b_has_invited:
+    requests: list[tuple[Names, dict[str, str]]] = [(other.names, {}), (by_slug, conditions)]
+    for (theirs, headers), named_in, outsider_of in product(requests, ways_to_name(operation), OUTSIDERS):
+        if str(operation) in INVITED_ARE_TOLD and outsider_of is owner_whom_b_has_invited:
             continue
         nobodys = unknown(theirs)
-        known, not_known = visitor_of(make, other), visitor_of(make, other)
+        known, not_known = outsider_of(make, other), outsider_of(make, other)
         answer = asked(operation, known, theirs, named_in, headers)
         assert answer.status not in (422, 500, 503), answer.body  # else it would not have come to the database
         expected = asked(operation, not_known, nobodys, named_in, headers)
-        assert told(answer, known, theirs) == told(expected, not_known, nobodys), (visitor_of, named_in)
+        assert without_names(answer, known, theirs) == without_names(expected, not_known, nobodys), (
+            outsider_of,
+            named_in,
+        )
         assert SECRET not in answer.body
     assert stored(superuser, other.tenant) == before
 
@@ -115,10 +118,10 @@ def test_the_platform_is_closed_to_people_and_keys_of_tenants(
 ) -> None:
     """Whichever tenant they name, their own included."""
     before = superuser.execute("SELECT to_jsonb(u) FROM app.user_roles AS u ORDER BY id").fetchall()
-    own = Visitor(other.tenant, other.tenant.owner, {})
-    for visitor in (*(visitor_of(make, other) for visitor_of in VISITORS), own):
-        answer = asked(operation, visitor, other.names, "body", {})
-        code = "missing_scope" if visitor.caller.key_id else "super_admin_only"
+    own = Outsider(other.tenant, other.tenant.owner, {})
+    for outsider in (*(outsider_of(make, other) for outsider_of in OUTSIDERS), own):
+        answer = asked(operation, outsider, other.names, "body", {})
+        code = "missing_scope" if outsider.caller.key_id else "super_admin_only"
         assert (answer.status, answer.json["code"]) == (403, code)
     assert superuser.execute("SELECT to_jsonb(u) FROM app.user_roles AS u ORDER BY id").fetchall() == before
 
@@ -131,7 +134,7 @@ SELECT
 
 
 @pytest.mark.parametrize("operation", [o for o in SECURED if not o.scope.startswith("me:")], ids=str)
-def test_with_the_gate_taken_away_row_level_security_alone_still_keeps_the_other_tenant(
+def test_without_authorization_row_level_security_alone_still_keeps_the_other_tenant(
     make: Factory,
     other: Other,
     superuser: Connection,

@@ -1,8 +1,11 @@
 """The repository keeps its own rules."""
 
+import ast
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median, quantiles
 
 from dev.aws.template import read_template
 
@@ -54,3 +57,21 @@ def test_every_package_is_pinned_with_a_hash_and_no_index_is_named() -> None:
         packages = re.findall(r"^[a-z0-9][^\s=]*==\S+", text, re.MULTILINE)
         assert len(packages) == len(re.findall(r"^[a-z0-9].*==.*\\\n    --hash", text, re.MULTILINE)), name
         assert "index" not in text and "://" not in text, name
+
+
+def test_functions_are_short() -> None:
+    lengths = [f.end_lineno - f.lineno + 1 for f in nodes(ast.FunctionDef, ast.AsyncFunctionDef) if f.end_lineno]
+    assert median(lengths) <= 6
+    assert quantiles(lengths, n=10)[-1] <= 14
+
+
+def test_the_names_of_exceptions_end_in_error() -> None:
+    for each in nodes(ast.ClassDef):
+        bases = [ast.unparse(base).rpartition(".")[2] for base in each.bases]
+        if any(base.endswith(("Error", "Exception")) for base in bases):
+            assert each.name.endswith("Error"), each.name
+
+
+def nodes[Node: ast.AST](*kinds: type[Node]) -> Iterator[Node]:
+    for path in (*PRODUCT, *(ROOT / "dev").rglob("*.py")):
+        yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds))

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.support.factories import KEY_SCOPES, Factory
-from tests.support.requests import MACHINES, OPERATIONS, PEOPLE, ROLES, Operation, Scene
+from tests.support.requests import MACHINES, OPERATIONS, PEOPLE, ROLES, ApiClient, Operation
 
 EVERYBODY = ("anonymous", *PEOPLE, "key for nothing", *MACHINES)
 MEMBERS = ("member", "admin", "owner", "super admin")
@@ -54,7 +54,7 @@ def is_allowed(operation: Operation, who: str) -> bool:
 
 
 def refusal(operation: Operation, who: str, *, is_suspended: bool = False) -> int:
-    """401 tells who is unknown, 404 whoever finds nothing of theirs there, 403 who may not."""
+    """401 is for who is unknown, 404 whoever finds nothing of theirs there, 403 who may not."""
     if who == "anonymous" or (operation.scope == "events:write" and who in PEOPLE):
         return 401
     if operation.scope == "invitation:write" and who in PEOPLE:
@@ -64,8 +64,8 @@ def refusal(operation: Operation, who: str, *, is_suspended: bool = False) -> in
     return 403
 
 
-def outcome(scene: Scene, operation: Operation) -> int | str:
-    answer = scene.ask(operation)
+def outcome(client: ApiClient, operation: Operation) -> int | str:
+    answer = client.ask(operation)
     assert answer.status < 500, answer.body
     is_last_owner = answer.status == 409 and answer.json["code"] == "last_owner"  # who may leave, were there another
     return "allowed" if answer.status < 300 or is_last_owner else answer.status
@@ -77,28 +77,28 @@ def test_every_scope_stands_in_the_table() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_each_operation_lets_in_those_whom_the_table_names_and_nobody_else(make: Factory, operation: Operation) -> None:
-    told: dict[str, int | str] = {}
+    outcomes: dict[str, int | str] = {}
     for who in EVERYBODY:
-        scene = Scene(make, who)
+        client = ApiClient(make, who)
         if is_allowed(operation, who):
-            scene.prepare(operation)
-        told[who] = outcome(scene, operation)
-    assert told == {who: "allowed" if is_allowed(operation, who) else refusal(operation, who) for who in EVERYBODY}
+            client.prepare(operation)
+        outcomes[who] = outcome(client, operation)
+    assert outcomes == {who: "allowed" if is_allowed(operation, who) else refusal(operation, who) for who in EVERYBODY}
 
 
 @pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.is_in_a_tenant], ids=str)
 def test_in_a_suspended_tenant_owners_and_super_admins_read_and_nobody_writes(
     make: Factory, superuser: psycopg.Connection[Any], operation: Operation
 ) -> None:
-    told: dict[str, int | str] = {}
+    outcomes: dict[str, int | str] = {}
     expected: dict[str, int | str] = {}
     for who in EVERYBODY:
-        scene = Scene(make, who)
+        client = ApiClient(make, who)
         reads = str(operation.scope).endswith(":read") and who in OWNERS and is_allowed(operation, who)
         if reads:
-            scene.prepare(operation)
-        scene.request(operation)  # makes what is asked for, while that can be done
-        superuser.execute("UPDATE app.tenants SET status = 'suspended' WHERE id = %s", (scene.tenant.id,))
-        told[who] = outcome(scene, operation)
+            client.prepare(operation)
+        client.request(operation)  # makes what is asked for, while that can be done
+        superuser.execute("UPDATE app.tenants SET status = 'suspended' WHERE id = %s", (client.tenant.id,))
+        outcomes[who] = outcome(client, operation)
         expected[who] = "allowed" if reads else refusal(operation, who, is_suspended=True)
-    assert told == expected
+    assert outcomes == expected

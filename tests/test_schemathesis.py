@@ -14,20 +14,20 @@ SEQUENCES, STEPS = 7, 20  # some 500 more
 
 
 @pytest.fixture(scope="module")
-def described(server: Cluster) -> Iterator[Platform]:
+def tested(server: Cluster) -> Iterator[Platform]:
     with platform(server) as found:
         yield found
 
 
 @SCHEMA.parametrize()
 @settings(QUIETLY, max_examples=CASES_OF_AN_OPERATION)
-def test_every_answer_is_as_described(case: Any, described: Platform) -> None:
-    described.ask(case)
+def test_every_answer_is_as_described(case: Any, tested: Platform) -> None:
+    tested.ask(case)
 
 
-def test_what_one_answer_names_the_next_request_may_use(described: Platform) -> None:
-    before = len(described.cases)
+def test_what_one_answer_names_the_next_request_may_use(tested: Platform) -> None:
+    before = len(tested.cases)
     for seed in range(SEQUENCES):
-        in_sequence(described, seed, STEPS)
-    assert described.failures == []
-    assert len(described.cases) - before >= SEQUENCES * STEPS
+        in_sequence(tested, seed, STEPS)
+    assert tested.failures == []
+    assert len(tested.cases) - before >= SEQUENCES * STEPS

@@ -29,7 +29,7 @@ SEQUENCES, STEPS = 30, 100
 ONE_SEQUENCE = settings(
     max_examples=2,  # the first is the simplest, which has one step
     stateful_step_count=STEPS,
-    phases=[Phase.generate],  # a sequence that fails is told as it is: making it shorter takes minutes
+    phases=[Phase.generate],  # a sequence that fails is reported as it is: making it shorter takes minutes
     database=None,
     deadline=None,
     suppress_health_check=list[Any](HealthCheck),
@@ -38,7 +38,7 @@ ONE_SEQUENCE = settings(
 TENANTS = st.integers(0, 2)
 FRAGILE = st.integers(1, 2)  # those that are deleted and suspended at times
 PEOPLE = st.sampled_from([3, 6, 4, 0, 1, 2, 5, 3, 4])  # owners 0 to 2, admin, member, stranger, super admin
-PLACES = st.integers(0, 15)  # of a workflow: the odd ones in the tenant, the even ones among all that ever were
+INDEXES = st.integers(0, 15)  # of a workflow: the odd ones in the tenant, the even ones among all that ever were
 ROLES = st.sampled_from(["member", "admin", "owner"])
 NAMES = st.text("ab", min_size=1, max_size=3)
 
@@ -54,13 +54,13 @@ class Requests(RuleBasedStateMachine):
         self.ids = [str(person.user_id) for person in self.people]
         self.model = Platform([], super_admin=self.ids[-1])
         self.workflows = [str(uuid4())]  # all that ever were, in whatever tenant, and one that never was
-        for place, tenant in enumerate(made):
+        for index, tenant in enumerate(made):
             make.member(tenant.id, admin, "admin")
             make.member(tenant.id, member)
-            roles = {self.ids[place]: "owner", self.ids[3]: "admin", self.ids[4]: "member"}
+            roles = {self.ids[index]: "owner", self.ids[3]: "admin", self.ids[4]: "member"}
             members = {person: Member(role) for person, role in roles.items()}
             self.model.tenants.append(Tenant(tenant.slug, "A tenant", members))
-            self.create_workflow(place, place, "a")
+            self.create_workflow(index, index, "a")
 
     def ask(self, handler: Any, method: str, path: str, who: int, **request: Any) -> Answer:
         return call(handler, method, path, caller=self.people[who], **request)
@@ -77,16 +77,16 @@ class Requests(RuleBasedStateMachine):
     def slug(self, tenant: int) -> str:
         return self.model.tenants[tenant].slug
 
-    def workflow(self, tenant: int, place: int) -> str:
+    def workflow(self, tenant: int, index: int) -> str:
         here = list(self.model.tenants[tenant].workflows)
-        among = here if here and place % 2 else self.workflows
-        return among[place // 2 % len(among)]
+        among = here if here and index % 2 else self.workflows
+        return among[index // 2 % len(among)]
 
     def invited(self) -> list[tuple[int, int]]:
         """Who, and into which tenant."""
         return [
-            (self.ids.index(person), place)
-            for place, tenant in enumerate(self.model.tenants)
+            (self.ids.index(person), index)
+            for index, tenant in enumerate(self.model.tenants)
             for person, member in tenant.members.items()
             if member.status == "pending"
         ]
@@ -105,10 +105,10 @@ class Requests(RuleBasedStateMachine):
         self.same(answer, self.model.answer_invitation, who, tenant, accepts)
 
     @precondition(lambda self: bool(self.invited()))
-    @rule(place=st.integers(0, 5), accepts=st.sampled_from([True, True, False]))
-    def answer_an_invitation_that_there_is(self, place: int, accepts: bool) -> None:
+    @rule(index=st.integers(0, 5), accepts=st.sampled_from([True, True, False]))
+    def answer_an_invitation_that_there_is(self, index: int, accepts: bool) -> None:
         invited = self.invited()
-        self.answer_invitation(*invited[place % len(invited)], accepts)
+        self.answer_invitation(*invited[index % len(invited)], accepts)
 
     @rule(who=PEOPLE, tenant=TENANTS, whom=PEOPLE, role=ROLES)
     def change_role(self, who: int, tenant: int, whom: int, role: str) -> None:
@@ -149,9 +149,9 @@ class Requests(RuleBasedStateMachine):
         if self.same(answer, self.model.create_workflow, who, tenant, id, made):
             self.workflows.append(id)
 
-    @rule(who=PEOPLE, tenant=TENANTS, place=PLACES, name=NAMES, is_stale=st.booleans())
-    def rename_workflow(self, who: int, tenant: int, place: int, name: str, is_stale: bool) -> None:
-        id = self.workflow(tenant, place)
+    @rule(who=PEOPLE, tenant=TENANTS, index=INDEXES, name=NAMES, is_stale=st.booleans())
+    def rename_workflow(self, who: int, tenant: int, index: int, name: str, is_stale: bool) -> None:
+        id = self.workflow(tenant, index)
         known = self.model.tenants[tenant].workflows.get(id)
         if_match = '"stale"' if is_stale or known is None else known.etag
         headers = {"x-tenant": self.slug(tenant), "if-match": if_match}
@@ -159,23 +159,23 @@ class Requests(RuleBasedStateMachine):
         renamed = Workflow(name, answer.headers.get("etag", ""))
         self.same(answer, self.model.rename_workflow, who, tenant, id, if_match, renamed)
 
-    @rule(who=PEOPLE, tenant=TENANTS, place=PLACES)
-    def delete_workflow(self, who: int, tenant: int, place: int) -> None:
-        id = self.workflow(tenant, place)
+    @rule(who=PEOPLE, tenant=TENANTS, index=INDEXES)
+    def delete_workflow(self, who: int, tenant: int, index: int) -> None:
+        id = self.workflow(tenant, index)
         answer = self.ask(workflows, "DELETE", f"/routes/workflows/{id}", who, query={"tenant_id": self.slug(tenant)})
         self.same(answer, self.model.delete_workflow, who, tenant, id)
 
-    @rule(who=PEOPLE, tenant=TENANTS, place=PLACES)
-    def read_workflow(self, who: int, tenant: int, place: int) -> None:
-        id = self.workflow(tenant, place)
+    @rule(who=PEOPLE, tenant=TENANTS, index=INDEXES)
+    def read_workflow(self, who: int, tenant: int, index: int) -> None:
+        id = self.workflow(tenant, index)
         answer = self.ask(workflows, "GET", f"/routes/workflows/{id}", who, query={"tenant_id": self.slug(tenant)})
         if self.same(answer, self.model.read_workflow, who, tenant, id):
             known = self.model.tenants[tenant].workflows[id]
             assert (answer.json["name"], answer.headers["etag"]) == (known.name, known.etag)
 
-    @rule(who=PEOPLE, tenant=TENANTS, place=PLACES, run=st.sampled_from("123"), status=st.sampled_from(STATES))
-    def record(self, who: int, tenant: int, place: int, run: str, status: str) -> None:
-        workflow = self.workflow(tenant, place)
+    @rule(who=PEOPLE, tenant=TENANTS, index=INDEXES, run=st.sampled_from("123"), status=st.sampled_from(STATES))
+    def record(self, who: int, tenant: int, index: int, run: str, status: str) -> None:
+        workflow = self.workflow(tenant, index)
         body = {"workflow_id": workflow, "n8n_execution_id": run, "status": status}
         body["tenant_id"] = self.slug(tenant)
         answer = self.ask(executions, "POST", "/routes/workflow-executions", who, body=body)
@@ -210,7 +210,7 @@ class Requests(RuleBasedStateMachine):
                 assert dict(map(read, answer.json)) == expected
 
     def may_read(self, person: str, tenant: Tenant, scope: str) -> int:
-        self.model.enter(person, tenant, scope)
+        self.model.role_of(person, tenant, scope)
         return 200
 
     def teardown(self) -> None:

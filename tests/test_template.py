@@ -1,4 +1,4 @@
-"""What the template promises of safety: who may do what, and what is told when a job fails."""
+"""What the template promises of safety: who may do what, and which alarm a failed job raises."""
 
 import re
 from importlib.metadata import files
@@ -67,8 +67,10 @@ def columns(source: Source) -> list[str]:
 
 def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
     has_layer = {name for name, function in FUNCTIONS.items() if {"Ref": "LakeLayer"} in function.get("Layers", [])}
-    told = {name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]}
-    assert has_layer == told == set(RIGHTS) == LAKE
+    with_variable = {
+        name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]
+    }
+    assert has_layer == with_variable == set(RIGHTS) == LAKE
 
 
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
@@ -129,8 +131,10 @@ def test_what_sends_messages_may_send_them_to_the_embed_queue_and_do_no_more_wit
     }
     one = [{"QueueName": {"Fn::GetAtt": ["EmbedQueue", "QueueName"]}}]
     assert {name: policies for name, policies in granted.items() if policies} == dict.fromkeys(SENDERS, one)
-    told = {name for name, function in FUNCTIONS.items() if "EMBED_QUEUE_URL" in function["Environment"]["Variables"]}
-    assert told == SENDERS
+    with_variable = {
+        name for name, function in FUNCTIONS.items() if "EMBED_QUEUE_URL" in function["Environment"]["Variables"]
+    }
+    assert with_variable == SENDERS
 
 
 def test_a_message_that_nothing_can_be_written_down_of_is_delivered_again_alone_and_kept_in_the_end() -> None:

@@ -1,4 +1,4 @@
-"""The authorizer before a function, asked as API Gateway asks it and its answers kept as long."""
+"""The authorizer of a route, invoked as API Gateway invokes it, its answers cached for as long."""
 
 import json
 import time
@@ -14,7 +14,7 @@ type Answer = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """API Gateway answers by itself, in place of the function."""
+    """API Gateway answers by itself, with this status and message, and does not invoke the function."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What a function's process finds around it: the folders of its code and its variables."""
+"""The environment of a function's process: the folders of its code and its variables."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from dev.aws.packages import installed
 from dev.aws.sqs_poller import queue_url
 from dev.aws.template import Function
 from dev.paths import ROOT
-from dev.private_files import secret
+from dev.private_files import private_file
 from dev.services.database import Database
 from dev.services.embeddings_server import MODELS
 from dev.services.object_storage import Storage
@@ -69,7 +69,7 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
     }
     overrides = {
         "DATABASE_URL": _database_url(function, database),
-        "SIGNING_KEY": secret(data / "signing.key"),
+        "SIGNING_KEY": private_file(data / "signing.key"),
         "ARCHIVE_BUCKET": storage.bucket,
         "S3_ENDPOINT": storage.endpoint,
         "SQS_ENDPOINT": storage.endpoint,
@@ -80,7 +80,7 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
 
 
 def _database_url(function: Function, database: Database) -> str:
-    """The door that the function's secret would open."""
+    """The URL that the function's secret has in a deployment."""
     urls = {APP_SECRET: database.app_url, JOB_SECRET: database.job_url, MIGRATION_SECRET: database.admin_url}
     return urls.get(function.environment.get("DATABASE_SECRET", ""), "")
 

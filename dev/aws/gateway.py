@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from dev.aws.authorizer import Gatekeeper, Invoke, RefusedError
 from dev.aws.events import Event, HttpRequest, http_event
-from dev.aws.sandbox import EventTooLargeError, FunctionFailedError, FunctionTimedOut
+from dev.aws.sandbox import EventTooLargeError, FunctionFailedError, FunctionTimedOutError
 from dev.aws.template import Route
 from dev.console import console
 
@@ -41,7 +41,7 @@ class Gateway:
             return _message(413, "Request Entity Too Large")
         except FunctionFailedError as failure:
             console.print(f"{request.method} {request.url.path}: {failure}", markup=False)
-            if isinstance(failure, FunctionTimedOut):
+            if isinstance(failure, FunctionTimedOutError):
                 return _message(503, "Service Unavailable")
             return _message(500, "Internal Server Error")
 

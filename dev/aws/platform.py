@@ -94,7 +94,7 @@ def _front(gateway: Gateway, data: Path) -> Starlette:
 
 @asynccontextmanager
 async def _serving(apps: dict[int, ASGIApp], listeners: list[socket]) -> AsyncGenerator[None]:
-    """One server for all listeners: the port that a request came in by tells its application."""
+    """One server for all listeners: the port that a request came in by decides its application."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         await apps[scope["server"][1]](scope, receive, send)

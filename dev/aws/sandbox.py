@@ -21,7 +21,7 @@ class FunctionFailedError(Exception):
     """The function raised, ended or never started: there is no answer."""
 
 
-class FunctionTimedOut(FunctionFailedError):
+class FunctionTimedOutError(FunctionFailedError):
     """The function took longer than its template allows."""
 
 
@@ -95,7 +95,7 @@ class Sandbox:
 
     def fail(self, id: str, reason: str) -> None:
         if invocation := self._waiting(id):
-            invocation.answer.set_exception(FunctionFailedError(self._told(reason)))
+            invocation.answer.set_exception(FunctionFailedError(self._message(reason)))
 
     def _waiting(self, id: str) -> Invocation | None:
         current = self._current
@@ -133,10 +133,10 @@ class Sandbox:
         if result.done():
             return result.result()
         if ended.done():
-            raise FunctionFailedError(self._told("ended without an answer"))
-        raise FunctionTimedOut(self._told(f"had no answer after {seconds} seconds"))
+            raise FunctionFailedError(self._message("ended without an answer"))
+        raise FunctionTimedOutError(self._message(f"had no answer after {seconds} seconds"))
 
-    def _told(self, reason: str) -> str:
+    def _message(self, reason: str) -> str:
         return f"{self.function.name} {reason}; its log is {self._log}"
 
 

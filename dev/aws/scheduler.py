@@ -24,7 +24,7 @@ CRON = re.compile(r"cron\((.+)\)")
 
 
 async def run_schedules(functions: Iterable[Function], invoke: Invoke) -> None:
-    """Run until cancelled; a run that fails is told and tried again when it is next due."""
+    """Run until cancelled; a run that fails is reported and tried again when it is next due."""
     scheduled = [(function.name, calendar(schedule)) for function in functions for schedule in function.schedules]
     for function, _ in scheduled:  # one after the other, as the template has them
         await _tick(function, invoke)
@@ -34,7 +34,7 @@ async def run_schedules(functions: Iterable[Function], invoke: Invoke) -> None:
 
 
 def calendar(schedule: str) -> Calendar:
-    """Tells for each moment when the schedule is due after it."""
+    """A function from a moment to the next at which the schedule is due. Raises StartupError for an unknown form."""
     if found := RATE.fullmatch(schedule):
         pause = int(found[1]) * UNITS[found[2]]
         return lambda now: now + pause

@@ -1,4 +1,4 @@
-"""The queues that feed functions: SQS keeps them (dev/s3.py), and we hand over what is in them, as Lambda does."""
+"""Queues that feed functions: dev/services/s3_server.py serves them, and this poller invokes functions with batches."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def client(storage: Storage) -> "SQSClient":
 
 
 def provide(functions: Iterable[Function], storage: Storage) -> None:
-    """Make the queues that functions are fed from, and those of their dead letters, unless they are there."""
+    """Make the queues that functions are fed from, and those of their dead letters, unless they exist."""
     if queues := [queue for function in functions for queue in function.queues]:
         sqs = client(storage)
         for queue in queues:
@@ -184,7 +184,7 @@ def _record(queue: str, message: "MessageTypeDef") -> Event:
 
 
 def _attribute(attribute: "MessageAttributeValueOutputTypeDef") -> Event:
-    lists: dict[str, list[str]] = {"stringListValues": [], "binaryListValues": []}  # which SQS names, but does not have
+    lists: dict[str, list[str]] = {"stringListValues": [], "binaryListValues": []}  # which SQS names, but never fills
     if "BinaryValue" in attribute:
         value = {"binaryValue": b64encode(attribute["BinaryValue"]).decode()}
     else:

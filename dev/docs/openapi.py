@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from dev.docs.routes import ROOT, applications, is_limited, place_of, routes_of, scope_of, summary_of
+from dev.docs.routes import ROOT, applications, dependency_of, is_limited, routes_of, scope_of, summary_of
 
 DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
@@ -24,7 +24,7 @@ signed in, `platform:` super admins alone.
 
 A request acts in one tenant: the one in its path, else `tenant_id` in its query or body, else the `X-Tenant` header,
 else the only tenant that you belong to. Rows of other tenants answer 404, like rows that never were. Each tenant may
-make so many requests a minute, and a key its own number: `RateLimit` tells what is left.
+make so many requests a minute, and a key its own number: `RateLimit` says what is left.
 
 Lists are newest first; a `Link` header leads to the next page. Every single resource has an `ETag`: in `If-Match` it
 lets a write happen to this state and no other, in `If-None-Match` it asks for news only. A POST with an
@@ -37,12 +37,12 @@ SIGNATURE = {
     "name": "webhook-signature",
     "description": "Standard Webhooks, signed with the secret of the API key that the query names.",
 }
-SIGNED = {"events:write"}  # the scopes of what takes a signature in place of a token
+SIGNED = {"events:write"}  # the scopes of routes that take a signature instead of a token
 HEADERS = {
     "ETag": "The state of the resource.",
     "Link": 'The next page: `<path>; rel="next"`. Not on the last one.',
     "Location": "The path of the resource.",
-    "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until all is there again.',
+    "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until the whole quota is available again.',
     "RateLimit-Policy": 'The limits: `"tenant";q=6000;w=60`, requests and seconds. Both where requests are counted.',
     "Retry-After": "Seconds to wait before the request is repeated.",
     "X-Total-Count": "How many there are on all pages. With `Prefer: count=exact` only.",
@@ -95,7 +95,7 @@ def document() -> Json:
         },
         "components": {
             "headers": {name: _header(name) for name in HEADERS},
-            "responses": {str(status): _refusal(status, told) for status, told in REFUSALS.items()},
+            "responses": {str(status): _refusal(status, text) for status, text in REFUSALS.items()},
             "schemas": _untitled({name: s for name, s in schemas.items() if not name.endswith("ValidationError")}),
             "securitySchemes": {"bearer": BEARER, "signature": SIGNATURE},
         },
@@ -168,7 +168,7 @@ def _is_tagged(route: APIRoute) -> bool:
 def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
     scope, in_path = scope_of(route), any(p["in"] == "path" for p in operation.get("parameters", []))
     implied = {
-        400: place_of(route) == "in_tenant" or "cursor" in names or "requestBody" in operation,
+        400: dependency_of(route) == "in_tenant" or "cursor" in names or "requestBody" in operation,
         **dict.fromkeys((401, 403, 503), scope is not None),
         404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
         412: "if-match" in names,
@@ -186,7 +186,7 @@ def _file(name: str, content_type: str, schema: Json) -> Json:
 
 
 def _never_null(schema: Json) -> Json:
-    """A parameter is there or not: no text in a URL or a header means null."""
+    """A parameter is sent or not: no text in a URL or a header means null."""
     match schema:
         case {"anyOf": [value, {"type": "null"}], **rest}:
             return {**value, **rest}

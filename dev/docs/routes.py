@@ -42,16 +42,16 @@ def routes_of(app: FastAPI) -> list[APIRoute]:
 
 
 def scope_of(route: APIRoute) -> str | None:
-    """What a caller needs to enter the database. None is open to everyone."""
-    return entry_of(route)[1]
+    """The scope that a caller needs. None is open to everyone."""
+    return dependency_and_scope_of(route)[1]
 
 
-def place_of(route: APIRoute) -> str:
-    """The dependency that enters the database: in_tenant, without_tenant, ..."""
-    return entry_of(route)[0]
+def dependency_of(route: APIRoute) -> str:
+    """The name of the dependency that authorizes the request: in_tenant, without_tenant, ..."""
+    return dependency_and_scope_of(route)[0]
 
 
-def entry_of(route: APIRoute) -> tuple[str, str | None]:
+def dependency_and_scope_of(route: APIRoute) -> tuple[str, str | None]:
     for dependency in route.dependant.dependencies:
         for scope in dependency.own_oauth_scopes or ():
             return getattr(dependency.call, "__name__", ""), scope
@@ -80,9 +80,9 @@ def table() -> str:
 
 
 def rows_of(route: APIRoute) -> Iterator[str]:
-    told = ": ".join(filter(None, (summary_of(route), route.description.partition("\n")[0].rstrip("."))))
+    summary = ": ".join(filter(None, (summary_of(route), route.description.partition("\n")[0].rstrip("."))))
     for method in sorted(route.methods or ()):
-        yield f"| `{method} {route.path}` | {who(scope_of(route))} | {told} |"
+        yield f"| `{method} {route.path}` | {who(scope_of(route))} | {summary} |"
 
 
 def who(scope: str | None) -> str:

@@ -19,7 +19,7 @@ AGED_SESSIONS = "UPDATE app.webchat_sessions SET updated_at = updated_at - %(age
 
 
 def age(days: int, data: Path) -> None:
-    """As if they had been recorded so many days earlier. They lie where late arrivals do, in the backlog."""
+    """As if they had been recorded so many days earlier. They lie in the overflow partition, as late arrivals do."""
     with database(data, reach) as found, psycopg.connect(found.app_url) as connection:
         connection.execute("SELECT set_config('app.role', 'super_admin', true)")
         connection.execute(

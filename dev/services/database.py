@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from dev.errors import StartupError
-from dev.private_files import secret
+from dev.private_files import private_file
 from dev.services.postgres import Cluster, create_database
 
 NAME = "flomastr"
@@ -19,7 +19,7 @@ NAME = "flomastr"
 
 @dataclass(frozen=True)
 class Database:
-    """Its three doors: the administrator's for migrations, flo_app's for requests, flo_job's for jobs."""
+    """Three URLs: the administrator's for migrations, flo_app's for requests, flo_job's for jobs."""
 
     admin_url: str
     app_url: str
@@ -38,7 +38,7 @@ class Database:
             connection.execute("UPDATE app.embedding_tasks SET queued_at = NULL WHERE status = 'processing'")
 
     def provide_tenant(self, slug: str, name: str, owner: str) -> None:
-        """Make the tenant with this user as its owner, unless it is there."""
+        """Make the tenant with this user as its owner, unless it exists."""
         with psycopg.connect(self.app_url) as connection:
             connection.execute("SELECT set_config('app.tenant_id', app.uuid7()::text, true)")
             made = connection.execute(
@@ -75,7 +75,7 @@ def database(data: Path, server: Callable[[Path], AbstractContextManager[Cluster
 
 
 def _opened(admin_url: str, data: Path) -> Database:
-    app, job = secret(data / "app.password"), secret(data / "job.password")
+    app, job = private_file(data / "app.password"), private_file(data / "job.password")
     return Database(admin_url, _as("flo_app", app, admin_url), _as("flo_job", job, admin_url))
 
 

@@ -1,6 +1,6 @@
 """The embeddings endpoint under the platform: OpenAI's API over a small model in a package, run as our child.
 
-Alike texts are near each other, though not as well as a large model has it, and none leaves this machine.
+Alike texts are near each other, though not as well as a large model has it, and nothing is sent to another machine.
 """
 
 import math

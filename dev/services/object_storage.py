@@ -1,4 +1,4 @@
-"""The object storage under the platform: S3 on this machine, and SQS beside it, run as our child (dev/s3.py)."""
+"""The object storage under the platform: dev/services/s3_server.py, S3 and SQS on this machine, run as our child."""
 
 import fcntl
 import subprocess
@@ -70,7 +70,7 @@ def _port(server: subprocess.Popen[str], data: Path) -> int:
 
 
 def _running(data: Path) -> Storage | None:
-    """The server holds a lock on the file that tells where it is, and loses it however it ends."""
+    """The server holds a lock on the file that has its port, and loses it however it ends."""
     message = data / "s3.port"
     if not message.exists():
         return None

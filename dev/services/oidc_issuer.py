@@ -1,4 +1,4 @@
-"""Who signs people's tokens here: an OIDC issuer of our own, its key kept in DIR."""
+"""The OIDC issuer of the local platform, which signs the tokens of people. Its key lies in --data."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
-from dev.private_files import secret
+from dev.private_files import private_file
 
 ISSUER = "https://flomastr.local"  # no port in it, so that tokens outlive a change of port
 JWKS_PATH = "/.well-known/jwks.json"
@@ -51,7 +51,7 @@ class Identity:
 
     @cached_property
     def _key(self) -> rsa.RSAPrivateKey:
-        pem = secret(self.data / "identity.pem", _new_key)
+        pem = private_file(self.data / "identity.pem", _new_key)
         key = load_pem_private_key(pem.encode(), password=None)
         assert isinstance(key, rsa.RSAPrivateKey)
         return key

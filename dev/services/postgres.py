@@ -18,7 +18,7 @@ from psycopg import sql
 
 from dev.child_process import die_with_parent
 from dev.errors import StartupError
-from dev.private_files import secret
+from dev.private_files import private_file
 
 SUPERUSER = "postgres"
 ADMIN = "flomastr_admin"
@@ -39,7 +39,7 @@ CHARACTERS = (
 )
 SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200")
 
-# Postgres refuses to run as root: it becomes nobody, who may still enter folders that are private.
+# Postgres refuses to run as root: it becomes nobody, who may still open folders that are private.
 UNPRIVILEGED = (
     f"--reuid={NOBODY}",
     f"--regid={NOBODY}",
@@ -116,11 +116,11 @@ def _exists(connection: psycopg.Connection[tuple[()]], question: LiteralString, 
 
 
 def _initialise(data: Path) -> str:
-    """Make the server's files unless they are there; returns the superuser's password."""
-    password = secret(data / "postgres.password")
+    """Make the server's files unless they exist; returns the superuser's password."""
+    password = private_file(data / "postgres.password")
     if (data / "postgres").exists():
         return password
-    fresh = data / "postgres.new"  # renamed when complete: a start that was killed leaves no half
+    fresh = data / "postgres.new"  # renamed when complete: a start that was killed makes no half of it
     shutil.rmtree(fresh, ignore_errors=True)
     made = [
         "initdb",
@@ -158,7 +158,7 @@ def _start(data: Path, port: int, settings: list[str]) -> subprocess.Popen[bytes
 def _running(data: Path) -> Cluster | None:
     match _status(data / "postgres"):
         case [pid, _, _, port, *_, "ready"] if _listens(int(port)):
-            return Cluster(int(port), int(pid), secret(data / "postgres.password"))
+            return Cluster(int(port), int(pid), private_file(data / "postgres.password"))
         case _:
             return None
 

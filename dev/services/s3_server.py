@@ -1,6 +1,6 @@
-"""S3 itself, as a process of its own: moto's server, whose objects are files. SQS is there too.
+"""S3 itself, as a process of its own: moto's server, whose objects are files. It serves SQS too.
 
-A write is answered when its file is there, so the objects live as long as the database that names them.
+A write is answered when its file is written, so the objects live as long as the database that names them.
 Versions that are not current end with the process, and so do queues.
 """
 
@@ -67,7 +67,7 @@ class PersistentMoto:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fresh = self._folder.with_suffix(".new")
                 fresh.write_bytes(key.value)
-                fresh.rename(path)  # a kill leaves no half
+                fresh.rename(path)  # so that a kill never makes half a file
         self._written = current
 
     def _current(self) -> dict[Path, FakeKey]:

@@ -8,8 +8,8 @@ import pytest
 
 from dev.paths import ROOT
 from tests.benchmarks.report import Report
-from tests.benchmarks.scene import Scene, set_scene
-from tests.benchmarks.serving import Served, served
+from tests.benchmarks.sample_tenant import SampleTenant, load_sample_tenant
+from tests.benchmarks.serving import RunningPlatform, running_platform
 from tests.conftest import Cluster
 from tests.support.factories import Factory
 
@@ -40,12 +40,12 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def scene(make: Factory, server: Cluster, database: str) -> Scene:
-    return set_scene(make, server.url("postgres", database))
+def sample(make: Factory, server: Cluster, database: str) -> SampleTenant:
+    return load_sample_tenant(make, server.url("postgres", database))
 
 
 @pytest.fixture(scope="session")
-def api(server: Cluster, database: str, data: Path, scene: Scene) -> Iterator[Served]:
-    """The platform as `make run` serves it, on the database of the scene."""
-    with served(data, server.url("flomastr_admin", database), scene.tenant.owner) as api:
+def api(server: Cluster, database: str, data: Path, sample: SampleTenant) -> Iterator[RunningPlatform]:
+    """The platform as `make run` serves it, on the database with the sample tenant."""
+    with running_platform(data, server.url("flomastr_admin", database), sample.tenant.owner) as api:
         yield api

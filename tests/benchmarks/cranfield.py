@@ -44,8 +44,8 @@ def questions() -> list[Question]:
 
 
 def ndcg(ranking: Ranking, relevant: frozenset[str], at: int = 10) -> float:
-    gained = sum(1 / log2(place + 2) for place, name in enumerate(ranking[:at]) if name in relevant)
-    return gained / sum(1 / log2(place + 2) for place in range(min(at, len(relevant))))
+    gained = sum(1 / log2(index + 2) for index, name in enumerate(ranking[:at]) if name in relevant)
+    return gained / sum(1 / log2(index + 2) for index in range(min(at, len(relevant))))
 
 
 def recall(ranking: Ranking, relevant: frozenset[str], at: int = 100) -> float:

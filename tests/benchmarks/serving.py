@@ -17,7 +17,7 @@ from flomastr.caller import Caller
 
 
 @dataclass(frozen=True)
-class Served:
+class RunningPlatform:
     port: int
     token: str
 
@@ -45,14 +45,14 @@ class Client:
 
 
 @contextmanager
-def served(data: Path, database_url: str, caller: Caller) -> Generator[Served]:
+def running_platform(data: Path, database_url: str, caller: Caller) -> Generator[RunningPlatform]:
     port = free_port()
     command = [sys.executable, "-m", "dev", "serve", "--port", str(port), "--data", str(data)]
     environment = os.environ | {"DATABASE_URL": database_url}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         await_ready(process)
-        yield Served(port, Identity(data).token(caller.user_id or "", caller.email or ""))
+        yield RunningPlatform(port, Identity(data).token(caller.user_id or "", caller.email or ""))
     finally:
         process.terminate()
         process.communicate()

@@ -11,8 +11,8 @@ from itertools import count
 import pytest
 
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.scene import Scene
-from tests.benchmarks.serving import Served
+from tests.benchmarks.sample_tenant import SampleTenant
+from tests.benchmarks.serving import RunningPlatform
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -22,9 +22,9 @@ ids = count(10_000_000)
 
 
 @pytest.mark.parametrize("clients", [1, 2])
-def test_batch_ingest(clients: int, scene: Scene, api: Served, report: Report) -> None:
-    send(api, [batch(scene) for _ in range(2)])
-    shares = [[batch(scene) for _ in range(BATCHES // clients)] for _ in range(clients)]
+def test_batch_ingest(clients: int, sample: SampleTenant, api: RunningPlatform, report: Report) -> None:
+    send(api, [batch(sample) for _ in range(2)])
+    shares = [[batch(sample) for _ in range(BATCHES // clients)] for _ in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
         began = time.perf_counter()
         list(pool.map(partial(send, api), shares))
@@ -34,15 +34,15 @@ def test_batch_ingest(clients: int, scene: Scene, api: Served, report: Report) -
     report.add("Batch ingest over HTTP", name, figures, Goal("rows/s", at_least=8000))
 
 
-def send(api: Served, bodies: Sequence[bytes]) -> None:
+def send(api: RunningPlatform, bodies: Sequence[bytes]) -> None:
     with api.client() as client:
         for body in bodies:
             results = json.loads(client.ask("POST", PATH, body))["results"]
             assert {result["outcome"] for result in results} == {"created"}
 
 
-def batch(scene: Scene) -> bytes:
-    return json.dumps({"tenant_id": scene.tenant.slug, "executions": [execution() for _ in range(ROWS)]}).encode()
+def batch(sample: SampleTenant) -> bytes:
+    return json.dumps({"tenant_id": sample.tenant.slug, "executions": [execution() for _ in range(ROWS)]}).encode()
 
 
 def execution() -> dict[str, object]:

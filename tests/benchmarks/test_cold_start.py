@@ -23,7 +23,7 @@ from dev.services.object_storage import Storage
 from dev.services.oidc_issuer import Identity
 from tests.benchmarks.measure import Times
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.scene import Scene
+from tests.benchmarks.sample_tenant import SampleTenant
 from tests.conftest import Cluster
 from tests.support.events import http_event
 from tests.support.factories import Factory
@@ -45,13 +45,15 @@ class First:
     floor: str = BARE
 
 
-def test_cold_start(make: Factory, scene: Scene, server: Cluster, database: str, data: Path, report: Report) -> None:
+def test_cold_start(
+    make: Factory, sample: SampleTenant, server: Cluster, database: str, data: Path, report: Report
+) -> None:
     for code in (ROOT / "functions", ROOT / "layers", ROOT / "schema", FOLDER):
         compile_dir(code, quiet=1)  # functions write no bytecode, and that of the packages came with them
     found = Database(
         server.url("flomastr_admin", database), os.environ["DATABASE_URL"], server.url("flo_job", database)
     )
-    firsts = [First(BARE, {}), First(BARE_AUTHORIZER, {}), *first_requests(make, scene, data)]
+    firsts = [First(BARE, {}), First(BARE_AUTHORIZER, {}), *first_requests(make, sample, data)]
     # In a thread, since asyncio.run leaves the thread without the event loop that handlers in this process use.
     with create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as thread:
         times = thread.submit(asyncio.run, measure(firsts, listener, data, found)).result()
@@ -71,16 +73,18 @@ def compared(times: Times, floor: Times) -> dict[str, float]:
     }
 
 
-def first_requests(make: Factory, scene: Scene, data: Path) -> list[First]:
-    caller, tenant = scene.tenant.owner, f"/routes/tenants/{scene.tenant.slug}"
-    status = f"/routes/status/{scene.tenant.slug}"
-    key = {"authorization": f"Bearer {make.api_key(scene.tenant).token()}"}
+def first_requests(make: Factory, sample: SampleTenant, data: Path) -> list[First]:
+    caller, tenant = sample.tenant.owner, f"/routes/tenants/{sample.tenant.slug}"
+    status = f"/routes/status/{sample.tenant.slug}"
+    key = {"authorization": f"Bearer {make.api_key(sample.tenant).token()}"}
     started: dict[str, Any] = {"eventName": "n8n.workflow.node", "ts": "2026-01-01T00:00:00Z", "payload": {}}
     token = Identity(data).token(caller.user_id or "", caller.email or "")
     return [
         First("AuthorizerFunction", {"identitySource": [f"Bearer {token}"]}, BARE_AUTHORIZER),
-        First("WorkflowsFunction", http_event("GET", f"/routes/workflows/{scene.workflow}", caller=caller)),
-        First("ExecutionsFunction", http_event("GET", f"/routes/workflow-executions/{scene.execution}", caller=caller)),
+        First("WorkflowsFunction", http_event("GET", f"/routes/workflows/{sample.workflow}", caller=caller)),
+        First(
+            "ExecutionsFunction", http_event("GET", f"/routes/workflow-executions/{sample.execution}", caller=caller)
+        ),
         First("TenantsFunction", http_event("GET", tenant, caller=caller)),
         First("MembersFunction", http_event("GET", f"{tenant}/members", caller=caller)),
         First("BrandingFunction", http_event("GET", "/routes/branding", caller=caller)),

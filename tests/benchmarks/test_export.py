@@ -77,7 +77,7 @@ print(json.dumps(seconds | {"peak MB": peak}))
 
 @pytest.fixture(scope="module")
 def full(server: Cluster, bucket: Bucket) -> Iterator[ArchiveEnv]:
-    """A world with a million executions of one tenant in one leaf."""
+    """A database with a million executions of one tenant in one partition."""
     with archive_env(server, bucket) as env:
         env.partitions_since(14)
         tenant = env.make.tenant(hot_ttl_days=30)

@@ -23,7 +23,7 @@ from functions.users.handler import lambda_handler as ask_users
 from functions.webchat.handler import lambda_handler as ask_webchat
 from tests.benchmarks.measure import Call, in_turn
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.scene import Scene
+from tests.benchmarks.sample_tenant import SampleTenant
 from tests.support.events import Context, http_event
 from tests.support.factories import Factory, Tenant
 
@@ -48,16 +48,16 @@ def tenant(make: Factory) -> Tenant:
         make.api_key(tenant)
     workflow = str(make.workflow(tenant))
     for number in range(ROWS):
-        told = {"workflow_id": workflow, "user_id": f"visitor-{number}"}
-        ask(ask_webchat, tenant, "POST", "/routes/webchat/sessions", body=told)
+        session = {"workflow_id": workflow, "user_id": f"visitor-{number}"}
+        ask(ask_webchat, tenant, "POST", "/routes/webchat/sessions", body=session)
     ask(ask_preferences, tenant, "PUT", setting(tenant), body={"value": "dark"})
     return tenant
 
 
-def test_warm_latency_of_every_group(tenant: Tenant, scene: Scene, make: Factory, report: Report) -> None:
+def test_warm_latency_of_every_group(tenant: Tenant, sample: SampleTenant, make: Factory, report: Report) -> None:
     for name, (call, query) in reads(tenant).items():
         with bare_connection() as conn:
-            times = in_turn({"handler": call, "floor": partial(one_flight, conn, tenant, query)}, ROUNDS)
+            times = in_turn({"handler": call, "floor": partial(one_pipeline, conn, tenant, query)}, ROUNDS)
         taken, floor = times["handler"], times["floor"]
         figures = {"p50 ms": taken.p50, "p99 ms": taken.p99, "over floor ms": taken.p50 - floor.p50}
         report.add("Warm, every group's reads in the handler's process", name, figures, GOAL)
@@ -122,7 +122,7 @@ def bare_connection() -> psycopg.Connection[Any]:
     return psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=None)
 
 
-def one_flight(conn: psycopg.Connection[Any], tenant: Tenant, query: Query[Any]) -> list[Any]:
+def one_pipeline(conn: psycopg.Connection[Any], tenant: Tenant, query: Query[Any]) -> list[Any]:
     caller = {"tenant": str(tenant.id), "person": tenant.owner.user_id, "email": tenant.owner.email}
     with conn.pipeline():
         conn.execute("BEGIN READ ONLY")

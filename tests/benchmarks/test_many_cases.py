@@ -17,7 +17,7 @@ SEQUENCES, STEPS = 70, 20
 
 
 @pytest.fixture(scope="module")
-def described(server: Cluster, report: Report) -> Iterator[Platform]:
+def tested(server: Cluster, report: Report) -> Iterator[Platform]:
     with platform(server) as found:
         yield found
     figures: dict[str, float] = {"cases": len(found.cases), "requests": COLLECTION.requests}
@@ -26,11 +26,11 @@ def described(server: Cluster, report: Report) -> Iterator[Platform]:
 
 @read(boundaries=True).parametrize()
 @settings(QUIETLY, max_examples=CASES_OF_AN_OPERATION)
-def test_every_answer_is_as_described(case: Any, described: Platform) -> None:
-    described.ask(case)
+def test_every_answer_is_as_described(case: Any, tested: Platform) -> None:
+    tested.ask(case)
 
 
-def test_what_one_answer_names_the_next_request_may_use(described: Platform) -> None:
+def test_what_one_answer_names_the_next_request_may_use(tested: Platform) -> None:
     for seed in range(1000, 1000 + SEQUENCES):
-        in_sequence(described, seed, STEPS)
-    assert described.failures == []
+        in_sequence(tested, seed, STEPS)
+    assert tested.failures == []

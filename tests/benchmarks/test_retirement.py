@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(3000)
 
 GROUP = "Retirement: a sweep over 2,000,000 executions of 90 days, 50 tenants"
 ROWS, TENANTS, DAYS = 2_000_000, 50, 90
-TTLS = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7}  # days kept: days in a leaf
+TTLS = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7}  # days kept: days in a partition
 FILL = """
 INSERT INTO app.workflow_executions (
   retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at,
@@ -38,8 +38,8 @@ SELECT
   CASE WHEN n %% 10 = 0 THEN 'The service refused the connection' END
 FROM generate_series(1, %(rows)s) AS n, LATERAL (SELECT %(until)s - n * (interval '90 days' / %(rows)s) AS started) AS s
 """
-# Worked out from the moment in each id and the days of its class, with nothing of the schema: rows that are to go, rows
-# that are past their class but whose leaf has not ended, and a hash of those that are to stay.
+# Computed from the moment in each id and the days of its retention class, with nothing of the schema: rows that are to
+# go, rows that are past their class but whose partition has not ended, and a hash of those that are to stay.
 EXPECTED = """
 SELECT count(*) FILTER (WHERE goes), count(*) FILTER (WHERE NOT goes AND day < %(today)s - days),
   coalesce(sum(hashtextextended(id::text, 0)) FILTER (WHERE NOT goes), 0)
@@ -49,7 +49,7 @@ FROM (
     SELECT id, status, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 86400000.0 AS day,
       %(days)s::integer AS days, %(step)s::integer AS step
     FROM app.workflow_executions WHERE tenant_id = %(tenant)s
-  ) AS told
+  ) AS given
 ) AS judged
 """
 FOUND = """
@@ -89,7 +89,7 @@ print(json.dumps({"p50 ms": taken[len(taken) // 2], "p99 ms": taken[len(taken) *
 
 @dataclass
 class Wal:
-    """What the job's own session wrote, in all and while it retired leaves."""
+    """What the job's own session wrote, in all and while it archived partitions."""
 
     all: int = 0
     retirement: int = 0
@@ -233,7 +233,7 @@ def hot_bytes(env: ArchiveEnv) -> int:
 
 
 def fresh_bytes(env: ArchiveEnv) -> int:
-    """Of the same rows in leaves that are loaded anew, in the same order."""
+    """Of the same rows in partitions that are loaded anew, in the same order."""
     columns = sql.SQL(COLUMNS)
     for (partition,) in env.superuser.execute(
         "SELECT relid::regclass::text FROM pg_partition_tree('app.workflow_executions')"
@@ -245,7 +245,7 @@ def fresh_bytes(env: ArchiveEnv) -> int:
         env.superuser.execute(
             sql.SQL("INSERT INTO {fresh} ({columns}) SELECT {columns} FROM {partition} ORDER BY ctid").format(**names)
         )
-    env.superuser.execute("VACUUM")  # which makes the maps of free and visible pages, as the leaves have them
+    env.superuser.execute("VACUUM")  # which makes the maps of free and visible pages, as the partitions have them
     return env.superuser.execute(
         "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
         " WHERE relnamespace = 'fresh'::regnamespace AND relkind = 'r'"

@@ -58,7 +58,7 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def library(
+def kb(
     quiet: None, make: Factory, superuser: psycopg.Connection[Any], job_url: str, data: Path
 ) -> Iterator[KnowledgeClient]:
     with embeddings(data) as model, connected(EMBEDDINGS_URL=model.url, EMBEDDING_MODELS=MODEL):
@@ -71,15 +71,15 @@ def library(
         yield KnowledgeClient(tenant, questions())
 
 
-def test_search_finds_what_people_judged_relevant(library: KnowledgeClient, report: Report) -> None:
-    found = {mode: [library.search(question, mode, k=100) for question in library.questions] for mode in MODES}
+def test_search_finds_what_people_judged_relevant(kb: KnowledgeClient, report: Report) -> None:
+    found = {mode: [kb.search(question, mode, k=100) for question in kb.questions] for mode in MODES}
     for mode in MODES:
-        report.add(GROUP, mode, quality(found[mode], library.questions))
-    hybrid = quality(found["hybrid"], library.questions)
+        report.add(GROUP, mode, quality(found[mode], kb.questions))
+    hybrid = quality(found["hybrid"], kb.questions)
     for goal in (Goal("nDCG@10", at_least=0.4), Goal("recall@100", at_least=0.75)):
         report.add(GROUP, "hybrid", hybrid, goal)
     for threshold in THRESHOLDS:
-        figures = {name: share for mode in MODES for name, share in confidence(mode, found[mode], threshold, library)}
+        figures = {name: share for mode in MODES for name, share in confidence(mode, found[mode], threshold, kb)}
         report.add(
             f"{GROUP}: the share of questions whose best hit reaches a score, and of these hits the relevant ones",
             f"{threshold}",
@@ -88,14 +88,14 @@ def test_search_finds_what_people_judged_relevant(library: KnowledgeClient, repo
     assert report.missed(GROUP) == []
 
 
-def test_how_long_a_search_takes_in_its_handler(library: KnowledgeClient, report: Report) -> None:
-    questions = cycle(library.questions)
+def test_how_long_a_search_takes_in_its_handler(kb: KnowledgeClient, report: Report) -> None:
+    questions = cycle(kb.questions)
 
     def search(mode: SearchMode) -> Found:
-        return library.search(next(questions), mode, k=10)
+        return kb.search(next(questions), mode, k=10)
 
     calls = {mode: partial(search, mode) for mode in MODES}
-    for mode, taken in in_turn(calls, rounds=len(library.questions)).items():
+    for mode, taken in in_turn(calls, rounds=len(kb.questions)).items():
         report.add(f"{GROUP}: in the handler, k = 10", mode, {"p50 ms": taken.p50, "p99 ms": taken.p99})
 
 
@@ -138,11 +138,9 @@ def ranking(results: Found) -> list[str]:
     return list(dict.fromkeys(result["document_name"] for result in results))
 
 
-def confidence(
-    mode: str, found: list[Found], threshold: float, library: KnowledgeClient
-) -> Iterator[tuple[str, float]]:
+def confidence(mode: str, found: list[Found], threshold: float, kb: KnowledgeClient) -> Iterator[tuple[str, float]]:
     """The share of questions whose best hit has that score, and of those the share whose best hit is relevant."""
-    best = [(results[0], question.relevant) for results, question in zip(found, library.questions, strict=True)]
+    best = [(results[0], question.relevant) for results, question in zip(found, kb.questions, strict=True)]
     passed = [hit["document_name"] in relevant for hit, relevant in best if hit["score"] >= threshold]
     yield f"{mode}: reach", len(passed) / len(best)
     if passed:

@@ -171,7 +171,7 @@ def test_every_tenant_finds_what_is_nearest_and_soon(env: ArchiveEnv, shelves: l
 
 
 def judge(name: str, shelves: Sequence[Shelf], report: Report) -> Times:
-    """What a class of tenants finds, and how long that takes."""
+    """What a group of tenants finds, and how long that takes."""
     times, recalls, short = Times(), list[float](), 0
     for shelf in shelves:
         answers = [timed(times, shelf, vector) for vector in shelf.owner.asked]

@@ -13,8 +13,8 @@ from flomastr.workflows.executions import Filter
 from functions.executions.handler import lambda_handler
 from tests.benchmarks.measure import Call, Times, in_turn
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.scene import Scene
-from tests.benchmarks.serving import Client, Served
+from tests.benchmarks.sample_tenant import SampleTenant
+from tests.benchmarks.serving import Client, RunningPlatform
 from tests.support.events import Context, http_event
 
 pytestmark = pytest.mark.timeout(600)
@@ -26,10 +26,10 @@ TENANT = "SELECT set_config('app.tenant_id', %s, true)"
 ROUNDS = 500
 
 
-def test_warm_latency_in_the_handler(scene: Scene, report: Report) -> None:
+def test_warm_latency_in_the_handler(sample: SampleTenant, report: Report) -> None:
     with bare_connection() as conn:
-        times = in_turn(handler_calls(scene) | bare_calls(conn, scene), ROUNDS)
-    floor = times["list of 50, bare psycopg in one flight"].p50
+        times = in_turn(handler_calls(sample) | bare_calls(conn, sample), ROUNDS)
+    floor = times["list of 50, bare psycopg in one pipeline"].p50
     for name, taken in times.items():
         beyond, goal = ({}, None)
         if name == "list of 50":
@@ -37,45 +37,45 @@ def test_warm_latency_in_the_handler(scene: Scene, report: Report) -> None:
         report.add("Warm, in the handler's process", name, latency(taken) | cpu(taken) | beyond, goal)
 
 
-def test_warm_latency_through_the_gateway(scene: Scene, api: Served, report: Report) -> None:
+def test_warm_latency_through_the_gateway(sample: SampleTenant, api: RunningPlatform, report: Report) -> None:
     with api.client() as client:
-        times = in_turn(gateway_calls(client, scene), ROUNDS)
+        times = in_turn(gateway_calls(client, sample), ROUNDS)
     for name, taken in times.items():
         report.add("Warm, through the local gateway", name, latency(taken))
 
 
-def handler_calls(scene: Scene) -> dict[str, Call]:
+def handler_calls(sample: SampleTenant) -> dict[str, Call]:
     return {
-        "GET one": lambda: call(scene, "GET", f"{PATH}/{scene.execution}"),
-        "list of 50": lambda: call(scene, "GET", PATH),
-        "POST": lambda: call(scene, "POST", PATH, new_execution(scene)),
+        "GET one": lambda: call(sample, "GET", f"{PATH}/{sample.execution}"),
+        "list of 50": lambda: call(sample, "GET", PATH),
+        "POST": lambda: call(sample, "POST", PATH, new_execution(sample)),
     }
 
 
-def gateway_calls(client: Client, scene: Scene) -> dict[str, Call]:
+def gateway_calls(client: Client, sample: SampleTenant) -> dict[str, Call]:
     return {
-        "GET one": lambda: client.ask("GET", f"{PATH}/{scene.execution}"),
+        "GET one": lambda: client.ask("GET", f"{PATH}/{sample.execution}"),
         "list of 50": lambda: client.ask("GET", PATH),
-        "POST": lambda: client.post(PATH, new_execution(scene)),
+        "POST": lambda: client.post(PATH, new_execution(sample)),
     }
 
 
-def bare_calls(conn: psycopg.Connection[Any], scene: Scene) -> dict[str, Call]:
+def bare_calls(conn: psycopg.Connection[Any], sample: SampleTenant) -> dict[str, Call]:
     return {
-        "list of 50, bare psycopg in one flight": lambda: one_flight(conn, scene),
-        "list of 50, bare psycopg as usual": lambda: usual_way(conn, scene),
+        "list of 50, bare psycopg in one pipeline": lambda: one_pipeline(conn, sample),
+        "list of 50, bare psycopg as usual": lambda: usual_way(conn, sample),
     }
 
 
-def call(scene: Scene, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    answer = lambda_handler(http_event(method, path, body=body, caller=scene.tenant.owner), Context())
+def call(sample: SampleTenant, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    answer = lambda_handler(http_event(method, path, body=body, caller=sample.tenant.owner), Context())
     assert answer["statusCode"] < 300, answer
     return answer
 
 
-def new_execution(scene: Scene) -> dict[str, Any]:
+def new_execution(sample: SampleTenant) -> dict[str, Any]:
     return {
-        "workflow_id": str(scene.workflow),
+        "workflow_id": str(sample.workflow),
         "status": "success",
         "started_at": datetime.now(UTC).isoformat(),
         "execution_data": {"mode": "trigger", "text": "x" * 250},
@@ -86,18 +86,18 @@ def bare_connection() -> psycopg.Connection[Any]:
     return psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=None)
 
 
-def one_flight(conn: psycopg.Connection[Any], scene: Scene) -> list[Any]:
+def one_pipeline(conn: psycopg.Connection[Any], sample: SampleTenant) -> list[Any]:
     with conn.pipeline():
         conn.execute("BEGIN READ ONLY")
-        conn.execute(TENANT, [str(scene.tenant.id)])
+        conn.execute(TENANT, [str(sample.tenant.id)])
         cursor = conn.execute(QUERY.sql, QUERY.params)
         conn.execute("COMMIT")
     return cursor.fetchall()
 
 
-def usual_way(conn: psycopg.Connection[Any], scene: Scene) -> list[Any]:
+def usual_way(conn: psycopg.Connection[Any], sample: SampleTenant) -> list[Any]:
     with conn.transaction():
-        conn.execute(TENANT, [str(scene.tenant.id)])
+        conn.execute(TENANT, [str(sample.tenant.id)])
         return conn.execute(QUERY.sql, QUERY.params).fetchall()
 
 

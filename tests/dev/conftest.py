@@ -7,7 +7,7 @@ import pytest
 
 from dev.aws.packages import installed
 from dev.paths import ROOT
-from tests.support.local_platform import FED, FILES, Running, served
+from tests.support.local_platform import FED, FILES, Running, running_platform
 
 
 @pytest.fixture
@@ -65,5 +65,5 @@ def with_packages(folder: Path, packages: list[Path]) -> Path:
 
 @pytest.fixture
 def running(collection: Path, data: Path) -> Generator[Running]:
-    with served(collection, data) as running:
+    with running_platform(collection, data) as running:
         yield running

@@ -1,4 +1,4 @@
-"""The doors that the local platform opens in its database."""
+"""The URLs by which the local platform reaches its database."""
 
 import os
 import signal

@@ -137,7 +137,7 @@ def test_an_unknown_model_is_not_found(endpoint: Embeddings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "beginning"),
     [
         ({"input": ""}, "input.0: "),
         ({"input": ["x", ""]}, "input.1: "),
@@ -152,14 +152,14 @@ def test_an_unknown_model_is_not_found(endpoint: Embeddings) -> None:
         ({"input": "x", "model": None}, "model: "),
     ],
 )
-def test_what_cannot_be_embedded_is_told(endpoint: Embeddings, said: dict[str, object], told: str) -> None:
+def test_what_cannot_be_embedded_is_reported(endpoint: Embeddings, said: dict[str, object], beginning: str) -> None:
     status, answer = post(endpoint, json.dumps({"model": "wordllama-256", **said}).encode())
     assert (status, answer["error"]["type"], answer["error"]["code"]) == (400, "invalid_request_error", "invalid_input")
-    assert answer["error"]["message"].startswith(told)
+    assert answer["error"]["message"].startswith(beginning)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"input": "\xff"}'])
-def test_what_is_no_request_is_told(endpoint: Embeddings, body: bytes) -> None:
+def test_what_is_no_request_is_reported(endpoint: Embeddings, body: bytes) -> None:
     status, answer = post(endpoint, body)
     assert (status, answer["error"]["code"]) == (400, "invalid_input")
 

@@ -17,10 +17,10 @@ def template() -> Template:
     return read_template(parameters=environment.parameters("http://127.0.0.1:3000"))
 
 
-def test_the_template_is_told_of_the_models_and_where_they_are() -> None:
-    told = environment.parameters("http://127.0.0.1:3000", "http://127.0.0.1:4001/v1")
-    assert told["EmbeddingsUrl"] == "http://127.0.0.1:4001/v1"
-    assert told["EmbeddingModels"] == "wordllama-256,wordllama-64"
+def test_the_template_has_the_names_of_the_models_and_their_address() -> None:
+    given = environment.parameters("http://127.0.0.1:3000", "http://127.0.0.1:4001/v1")
+    assert given["EmbeddingsUrl"] == "http://127.0.0.1:4001/v1"
+    assert given["EmbeddingModels"] == "wordllama-256,wordllama-64"
 
 
 def test_a_function_finds_the_queue_that_its_template_names(
@@ -53,9 +53,7 @@ def found(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     }
 
 
-def test_requests_jobs_and_migrations_each_have_their_door(
-    found: dict[str, dict[str, str]], template: Template
-) -> None:
+def test_requests_jobs_and_migrations_each_have_their_url(found: dict[str, dict[str, str]], template: Template) -> None:
     urls = {name: variables["DATABASE_URL"] for name, variables in found.items()}
     jobs = {name for name, function in template.functions.items() if function.schedules or function.queues}
     assert {name for name, url in urls.items() if url == "as flo_job"} == jobs
@@ -63,10 +61,14 @@ def test_requests_jobs_and_migrations_each_have_their_door(
     assert set(urls.values()) == {"as the owner", "as flo_app", "as flo_job"}
 
 
-def test_only_functions_over_the_archive_are_told_where_it_is(found: dict[str, dict[str, str]]) -> None:
-    told = {name: variables for name, variables in found.items() if "ARCHIVE_BUCKET" in variables}
-    assert {(v["ARCHIVE_BUCKET"], v["S3_ENDPOINT"]) for v in told.values()} == {("archive", "http://127.0.0.1:4000")}
-    assert "HistoryFunction" in told and "ArchiveFunction" in told and "WorkflowsFunction" not in told
+def test_only_functions_over_the_archive_have_its_address(found: dict[str, dict[str, str]]) -> None:
+    with_bucket = {name: variables for name, variables in found.items() if "ARCHIVE_BUCKET" in variables}
+    assert {(v["ARCHIVE_BUCKET"], v["S3_ENDPOINT"]) for v in with_bucket.values()} == {
+        ("archive", "http://127.0.0.1:4000")
+    }
+    assert (
+        "HistoryFunction" in with_bucket and "ArchiveFunction" in with_bucket and "WorkflowsFunction" not in with_bucket
+    )
 
 
 def test_a_job_has_the_time_and_the_memory_of_its_template(

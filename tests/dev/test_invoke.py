@@ -7,8 +7,8 @@ from dev.invoke import usual
 
 
 def test_a_function_gets_what_its_trigger_would_send(collection: Path, fed: Path) -> None:
-    served, queued = read_template(collection / "template.yaml"), read_template(fed / "template.yaml")
-    assert usual("EchoFunction", served)["rawPath"] == "/echo"
-    assert usual("OpenFunction", served)["detail-type"] == "Scheduled Event"
-    assert usual("WorkFunction", queued) == {"Records": []}
-    assert usual("GuardFunction", served) == {}
+    with_routes, with_queues = read_template(collection / "template.yaml"), read_template(fed / "template.yaml")
+    assert usual("EchoFunction", with_routes)["rawPath"] == "/echo"
+    assert usual("OpenFunction", with_routes)["detail-type"] == "Scheduled Event"
+    assert usual("WorkFunction", with_queues) == {"Records": []}
+    assert usual("GuardFunction", with_routes) == {}

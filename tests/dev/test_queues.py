@@ -21,7 +21,7 @@ from dev.aws.template import DeadLetters, Function, Queue
 from dev.errors import StartupError
 from dev.services.object_storage import Storage, storage
 from tests.support.clock import HANGS
-from tests.support.local_platform import Running, served
+from tests.support.local_platform import Running, running_platform
 from tests.support.s3 import bucket_in
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ NO_MESSAGE = "Work names failures that are no messages of its batch"
 
 
 @pytest.mark.parametrize(
-    ("handler", "told"),
+    ("handler", "printed"),
     [
         (dies, "Work ended without an answer"),
         (too_large, "Work was not given 2 messages, which are more than 6 MB"),
@@ -208,7 +208,7 @@ NO_MESSAGE = "Work names failures that are no messages of its batch"
     ],
 )
 def test_everything_stays_when_the_function_does_not_say_what_failed(
-    sqs: Storage, handler: Handler, told: str, capsys: pytest.CaptureFixture[str]
+    sqs: Storage, handler: Handler, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work, worker = function(queue()), Worker(handler)
     provide([work], sqs)
@@ -217,7 +217,7 @@ def test_everything_stays_when_the_function_does_not_say_what_failed(
     deliver_until(lambda: found.holds() == (0, 2) and bool(worker.events), [work], sqs, worker)
     time.sleep(0.1)  # in which it would be deleted
     assert found.holds() == (0, 2)
-    assert told in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, "done"])
@@ -315,7 +315,7 @@ def test_queues_that_are_gone_are_one_sentence(tmp_path: Path) -> None:
 
 @pytest.fixture
 def platform(fed: Path, data: Path, sqs: Storage) -> Generator[Running]:
-    with served(fed, data, sqs) as running:
+    with running_platform(fed, data, sqs) as running:
         yield running
 
 

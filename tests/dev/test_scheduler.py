@@ -33,7 +33,7 @@ def test_a_schedule_is_due_when_eventbridge_has_it_due(schedule: str, due: str) 
 @pytest.mark.parametrize(
     "schedule", ["at(2026-11-18T12:00:00)", "rate(1 week)", "cron(0 1 * * *)", "cron(61 1 * * ? *)"]
 )
-def test_a_schedule_that_is_none_is_told(schedule: str) -> None:
+def test_a_schedule_that_is_none_is_reported(schedule: str) -> None:
     with pytest.raises(StartupError, match="schedule"):
         calendar(schedule)
 

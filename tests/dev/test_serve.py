@@ -36,7 +36,7 @@ def environment_of_a_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass(frozen=True)
-class Served:
+class LocalPlatform:
     """A platform as a process of its own."""
 
     process: subprocess.Popen[str]
@@ -63,7 +63,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=READY_SECONDS)
 
 
-def start(data: Path) -> tuple[Served, str]:
+def start(data: Path) -> tuple[LocalPlatform, str]:
     """Start the platform and wait until it says that it serves; with what it said."""
     port = free_port()
     process = subprocess.Popen(
@@ -74,12 +74,12 @@ def start(data: Path) -> tuple[Served, str]:
     for line in process.stdout:
         said += line
         if "until Ctrl-C" in line:
-            return Served(process, port, data), said
+            return LocalPlatform(process, port, data), said
     raise AssertionError(f"It ended with {process.wait()}: {said}")
 
 
 @pytest.fixture
-def served(data: Path) -> Generator[Served]:
+def local_platform(data: Path) -> Generator[LocalPlatform]:
     platform, _ = start(data)
     with platform.process:
         yield platform
@@ -111,15 +111,15 @@ def token(data: Path, *more: str) -> str:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_end_leaves_no_process_behind(served: Served, how: signal.Signals) -> None:
-    assert left_behind(served.data)
-    assert served.end(how) == 0
-    assert left_behind(served.data) == []
+def test_a_polite_end_leaves_no_process_behind(local_platform: LocalPlatform, how: signal.Signals) -> None:
+    assert left_behind(local_platform.data)
+    assert local_platform.end(how) == 0
+    assert left_behind(local_platform.data) == []
 
 
-def test_even_a_kill_leaves_no_process_behind(served: Served) -> None:
-    served.end(signal.SIGKILL)
-    wait_until_nothing_is_left(served.data)
+def test_even_a_kill_leaves_no_process_behind(local_platform: LocalPlatform) -> None:
+    local_platform.end(signal.SIGKILL)
+    wait_until_nothing_is_left(local_platform.data)
 
 
 def captured() -> Counter[tuple[str, str]]:
@@ -140,16 +140,16 @@ def test_the_demo_is_what_n8n_ran_and_a_second_start_keeps_it(data: Path) -> Non
         assert "curl" in said and "/routes/docs" in said
 
 
-def test_a_token_is_printed_alone_and_a_super_admin_sees_every_tenant(served: Served) -> None:
-    stranger = run("token", "--user", "u1", "--email", "u1@demo.example", "--data", served.data).stdout.strip()
+def test_a_token_is_printed_alone_and_a_super_admin_sees_every_tenant(local_platform: LocalPlatform) -> None:
+    stranger = run("token", "--user", "u1", "--email", "u1@demo.example", "--data", local_platform.data).stdout.strip()
     assert stranger.count(".") == 2 and " " not in stranger and "\n" not in stranger
-    admin = run("token", "--user", "u2", "--email", "u2@demo.example", "--super-admin", "--data", served.data)
-    listed = served.get("/routes/workflows?tenant_id=demo", admin.stdout.strip())
+    admin = run("token", "--user", "u2", "--email", "u2@demo.example", "--super-admin", "--data", local_platform.data)
+    listed = local_platform.get("/routes/workflows?tenant_id=demo", admin.stdout.strip())
     assert len(listed) == 9
 
 
-def test_a_function_is_invoked_by_itself(served: Served) -> None:
-    invoked = run("invoke", "partitions", "--data", served.data)
+def test_a_function_is_invoked_by_itself(local_platform: LocalPlatform) -> None:
+    invoked = run("invoke", "partitions", "--data", local_platform.data)
     assert (invoked.returncode, set(json.loads(invoked.stdout))) == (0, {"state", "partitions_made"})
 
 
@@ -202,8 +202,8 @@ def test_data_of_the_version_before_is_one_sentence_that_says_what_to_do(own_dat
     assert ended.stderr.count("\n") == 1
 
 
-def test_two_platforms_do_not_share_a_folder(served: Served) -> None:
-    ended = run("serve", "--port", str(free_port()), "--data", served.data)
+def test_two_platforms_do_not_share_a_folder(local_platform: LocalPlatform) -> None:
+    ended = run("serve", "--port", str(free_port()), "--data", local_platform.data)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Another platform runs on ")
 

@@ -41,7 +41,7 @@ def test_queues_are_read_with_how_they_are_handed_over(fed: Path) -> None:
     assert functions["SlowFunction"].queues == (Queue("SlowQueue", 10, False, 30, None),)
 
 
-def test_a_function_is_found_by_its_short_name_and_an_unknown_one_is_told(collection: Path) -> None:
+def test_a_function_is_found_by_its_short_name_and_an_unknown_one_is_reported(collection: Path) -> None:
     template = read_template(collection / "template.yaml")
     assert template.function("echo").name == "EchoFunction"
     with pytest.raises(StartupError, match=r"There is no function nobody: .* has .*EchoFunction"):

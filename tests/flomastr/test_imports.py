@@ -29,7 +29,7 @@ for function in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
     """What is slow, by the function that loads it."""
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", IMPORTS, *FUNCTIONS],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/flomastr'}"},
@@ -37,7 +37,7 @@ def loaded() -> dict[str, set[str]]:
         text=True,
         check=True,
     )
-    return {function: set(names) for function, *names in map(str.split, told.stdout.splitlines())}
+    return {function: set(names) for function, *names in map(str.split, printed.stdout.splitlines())}
 
 
 @pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - READS_FILES))

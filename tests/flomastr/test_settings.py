@@ -91,7 +91,7 @@ class Managed:
         self.pooler.start()
         time.sleep(0.3)
 
-    def tell(self, password: str, authority: Authority | None = None, host: str = "127.0.0.1") -> None:
+    def answer_with(self, password: str, authority: Authority | None = None, host: str = "127.0.0.1") -> None:
         secret = {
             "url": f"postgresql://flo_app:{password}@{host}:{self.pooler.port}/{self.database}",
             "ca_certificate": (authority or self.authority).root(),
@@ -140,7 +140,7 @@ def read(tenant: Tenant) -> Answer:
 @needs_pgbouncer
 def test_the_secret_says_where_the_database_is_and_what_signs(make: Factory, managed: Managed) -> None:
     managed.require("first")
-    managed.tell("first")
+    managed.answer_with("first")
     assert read(make.tenant()).status == 200
     assert connection.current
     assert connection.current.pgconn.ssl_in_use
@@ -153,9 +153,9 @@ def test_a_rotated_password_is_followed_within_the_request(
 ) -> None:
     tenant = make.tenant()
     managed.require("first")
-    managed.tell("first")
+    managed.answer_with("first")
     assert read(tenant).status == 200
-    managed.tell("second")
+    managed.answer_with("second")
     managed.require("second")
     assert read(tenant).status == 200
     assert fetched == [False, False, True]
@@ -171,11 +171,11 @@ def refused(why: str) -> None:
 def test_a_server_of_another_authority_or_name_is_not_believed(make: Factory, managed: Managed) -> None:
     tenant = make.tenant()
     managed.require("first")
-    managed.tell("first", Authority("Another authority"))
+    managed.answer_with("first", Authority("Another authority"))
     refused("certificate verify failed")
-    managed.tell("first", host="localhost")
+    managed.answer_with("first", host="localhost")
     refused('certificate for "127.0.0.1".* does not match host name "localhost"')
-    managed.tell("first")
+    managed.answer_with("first")
     settings.secrets.cache_clear()
     assert read(tenant).status == 200
 

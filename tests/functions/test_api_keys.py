@@ -1,4 +1,4 @@
-"""API keys over HTTP: a secret that is shown once, works at once, and ends when it is told to."""
+"""API keys over HTTP: a secret that is shown once, works at once, and ends at its time or when it is revoked."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -169,7 +169,7 @@ def test_what_people_administer_no_key_may(make: Factory, superuser: Superuser, 
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "reported"),
     [
         *(("scopes", [bad], "scopes.0") for bad in ("", "*", "workflows", "workflows:*", "Workflows:read", None, 7)),
         *(("scopes", bad, "scopes") for bad in ([], None, "workflows:read", ["workflows:read"] * 21)),
@@ -182,8 +182,8 @@ def test_what_people_administer_no_key_may(make: Factory, superuser: Superuser, 
         ("secret", "x", "secret"),
     ],
 )
-def test_what_a_key_cannot_be_is_told_by_field(make: Factory, field: str, value: Any, told: str) -> None:
-    refused(ask(make.tenant(), "POST", body=NEW | {field: value}), 422, f"body.{told}")
+def test_what_a_key_cannot_be_is_reported_by_field(make: Factory, field: str, value: Any, reported: str) -> None:
+    refused(ask(make.tenant(), "POST", body=NEW | {field: value}), 422, f"body.{reported}")
 
 
 def test_a_key_is_not_made_for_the_past_but_for_any_time_to_come(make: Factory) -> None:

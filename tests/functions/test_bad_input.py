@@ -1,4 +1,4 @@
-"""A bad body is a 4xx that names the field, in one documented form, and tells nothing of the database."""
+"""A bad body is a 4xx that names the field, in one documented form, and says nothing of the database."""
 
 import json
 from base64 import b64encode
@@ -63,7 +63,7 @@ def test_a_workflow_that_cannot_be_is_refused_by_the_name_of_the_field(tenant: T
 @pytest.mark.parametrize(
     "body", ["{", "{'name': 1}", "name=a", '{"name": "a"} x', "[" * 100_000, '{"name": ' + "9" * 5_000 + "}"]
 )
-def test_what_is_no_json_is_told(tenant: Tenant, body: str) -> None:
+def test_what_is_no_json_is_reported(tenant: Tenant, body: str) -> None:
     answer = ask(tenant, "POST", WORKFLOWS, body=body)
     refused(answer, 400, "body")
     assert answer.json["code"] == "invalid_json"
@@ -85,7 +85,7 @@ def test_a_body_of_another_type_is_refused(tenant: Tenant, content_type: str) ->
 
 
 @pytest.mark.parametrize("path", [WORKFLOWS, EXECUTIONS, f"{EXECUTIONS}/batch"])
-def test_seven_megabytes_are_too_much_and_the_limit_is_told(tenant: Tenant, path: str) -> None:
+def test_seven_megabytes_are_too_much_and_the_limit_is_stated(tenant: Tenant, path: str) -> None:
     answer = ask(tenant, "POST", path, body=json.dumps({"name": "x" * 7_000_000}))
     assert answer.json == {
         "type": "about:blank",

@@ -1,4 +1,4 @@
-"""What is wrong with a query, an id, a header or a method is told like what is wrong with a body."""
+"""What is wrong with a query, an id, a header or a method is reported like what is wrong with a body."""
 
 from urllib.parse import unquote
 
@@ -53,7 +53,7 @@ def test_a_filter_is_a_value_that_can_be(tenant: Tenant, path: str, query: str) 
     ("GET", EXECUTIONS), ("GET", WORKFLOWS), ("POST", WORKFLOWS), ("GET", f"{EXECUTIONS}/stats/summary"),
     ("GET", f"{WORKFLOWS}/{NOBODYS}"), ("DELETE", f"{WORKFLOWS}/{NOBODYS}"),
 ])  # fmt: skip
-def test_a_parameter_that_no_route_knows_is_told_to_whoever_asks(
+def test_a_parameter_that_no_route_knows_is_reported_to_whoever_asks(
     tenant: Tenant, method: str, path: str, name: str
 ) -> None:
     handler = executions if path.startswith(EXECUTIONS) else workflows
@@ -67,14 +67,14 @@ def test_a_part_of_the_path_is_no_parameter(tenant: Tenant) -> None:
     refused(ask(tenant, "GET", f"{WORKFLOWS}/{NOBODYS}?workflow_id={NOBODYS}"), 422, "query.workflow_id")
 
 
-def test_of_what_is_asked_for_only_the_unknown_is_told(tenant: Tenant) -> None:
+def test_of_what_is_asked_for_only_the_unknown_is_reported(tenant: Tenant) -> None:
     answer = ask(tenant, "GET", f"{EXECUTIONS}?limit=5&b=1&status=error&a=1&b=2&tenant_id={tenant.slug}")
     refused(answer, 422, "query.a", "query.b")
 
 
 @pytest.mark.parametrize("id", ["7", "abc", "%00", "%ff", "%F0%9F%98%80", "x" * 500, "null", "-1", "stats"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_an_id_that_is_none_is_told(tenant: Tenant, method: str, id: str) -> None:
+def test_an_id_that_is_none_is_reported(tenant: Tenant, method: str, id: str) -> None:
     for path, field, change in (
         (WORKFLOWS, "path.workflow_id", {"name": "x"}),
         (EXECUTIONS, "path.execution_id", {"status": "success"}),
@@ -121,7 +121,7 @@ def test_a_nul_in_a_tag_is_refused(tenant: Tenant, workflow: str) -> None:
         ("PUT", f"{EXECUTIONS}/stats/summary", "GET"),
     ],
 )
-def test_a_method_that_is_not_allowed_is_told_with_those_that_are(
+def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(
     tenant: Tenant, method: str, path: str, allowed: str
 ) -> None:
     answer = ask(tenant, method, path)

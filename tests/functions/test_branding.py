@@ -123,7 +123,7 @@ def test_what_acts_in_a_logo_is_neither_stored_nor_shown(make: Factory, superuse
         f'<svg xmlns="{SVG}"><desc>{"é" * (MAX_BYTES // 2)}</desc></svg>',
     ],
 )
-def test_what_is_no_logo_is_told_by_field_and_changes_nothing(make: Factory, logo: Any) -> None:
+def test_what_is_no_logo_is_reported_by_field_and_changes_nothing(make: Factory, logo: Any) -> None:
     tenant = make.tenant()
     put(tenant, logo_svg=LOGO)
     refused(put(tenant, logo_svg=logo), 422, "body.logo_svg")

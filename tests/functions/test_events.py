@@ -27,7 +27,7 @@ def only(superuser: Superuser, n8n: Instance) -> Json:
 
 
 def test_each_item_is_answered_in_order(n8n: Instance) -> None:
-    results = n8n.tell(
+    results = n8n.send(
         executed("2"), failed("1"), logged("n8n.node.started"), "?", failed("1"), executed("2", mode="cli")
     )
     assert [result["outcome"] for result in results] == [
@@ -94,26 +94,26 @@ def test_under_an_idempotency_key_events_are_answered_once(n8n: Instance) -> Non
     refused(n8n.post([executed("2")], headers=key), 422)
 
 
-def test_a_workflow_is_called_by_its_id_until_n8n_tells_its_name(n8n: Instance, superuser: Superuser) -> None:
-    n8n.tell(executed())
+def test_a_workflow_is_called_by_its_id_until_n8n_reports_its_name(n8n: Instance, superuser: Superuser) -> None:
+    n8n.send(executed())
     assert only(superuser, n8n)["name"] == "wf-1"
-    n8n.tell(failed("1"))
+    n8n.send(failed("1"))
     assert only(superuser, n8n)["name"] == "Intake"
-    n8n.tell(logged("n8n.workflow.started", workflowName="Renamed"))
+    n8n.send(logged("n8n.workflow.started", workflowName="Renamed"))
     assert only(superuser, n8n)["name"] == "Intake"
 
 
 def test_the_name_that_a_person_gave_a_workflow_stays(n8n: Instance, superuser: Superuser) -> None:
-    n8n.tell(executed())
+    n8n.send(executed())
     (workflow,) = call(workflows, "GET", "/routes/workflows", caller=n8n.tenant.owner).json
     path = f"/routes/workflows/{workflow['id']}"
     assert call(workflows, "PUT", path, body={"name": "Ours"}, caller=n8n.tenant.owner).status == 200
-    n8n.tell(failed())
+    n8n.send(failed())
     assert only(superuser, n8n)["name"] == "Ours"
 
 
 def test_an_execution_of_another_workflow_is_rejected_and_says_so(n8n: Instance) -> None:
-    (first, second) = n8n.tell(executed(), executed(workflowId="wf-2"))
+    (first, second) = n8n.send(executed(), executed(workflowId="wf-2"))
     assert (first["outcome"], second["outcome"], second["id"]) == ("created", "rejected", None)
     assert second["error"] == "n8n_execution_id: this n8n execution belongs to another workflow."
 
@@ -121,15 +121,15 @@ def test_an_execution_of_another_workflow_is_rejected_and_says_so(n8n: Instance)
 def test_two_tenants_with_the_same_n8n_ids_have_each_their_own(make: Factory, superuser: Superuser) -> None:
     one, other = instance(make), instance(make)
     items = [failed(), failed_trigger(), executed("2")]
-    told = [one.tell(*items), other.tell(*items)]
-    assert [[result["outcome"] for result in results] for results in told] == [["created"] * 3] * 2
-    assert not {result["id"] for result in told[0]} & {result["id"] for result in told[1]}
-    one.tell(executed("1", status="success"))
+    reported = [one.send(*items), other.send(*items)]
+    assert [[result["outcome"] for result in results] for results in reported] == [["created"] * 3] * 2
+    assert not {result["id"] for result in reported[0]} & {result["id"] for result in reported[1]}
+    one.send(executed("1", status="success"))
     assert [row["status"] for row in stored(superuser, one.tenant)] == ["success", "success", "error"]
     assert [row["status"] for row in stored(superuser, other.tenant)] == ["error", "success", "error"]
 
 
 def test_what_was_reported_is_what_its_tenant_reads(n8n: Instance) -> None:
-    (result,) = n8n.tell(executed(data={"resultData": {"lastNodeExecuted": "Charge"}}))
+    (result,) = n8n.send(executed(data={"resultData": {"lastNodeExecuted": "Charge"}}))
     read = ask(n8n.tenant, "GET", f"{EXECUTIONS}/{result['id']}").json
     assert read["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}

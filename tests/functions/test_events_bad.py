@@ -126,10 +126,10 @@ def test_a_bad_item_is_rejected_by_the_name_of_its_field(
     make: Factory, superuser: Superuser, item: Any, error: str
 ) -> None:
     n8n = instance(make)
-    before, bad, after = n8n.tell(executed("before"), item, executed("after"))
+    before, bad, after = n8n.send(executed("before"), item, executed("after"))
     assert (before["outcome"], after["outcome"]) == ("created", "created")
-    told = bad.pop("error")
-    assert told.startswith(error) and told.endswith(".")
+    said = bad.pop("error")
+    assert said.startswith(error) and said.endswith(".")
     assert bad == {"n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "rejected"}
     assert [row["n8n_execution_id"] for row in stored(superuser, n8n.tenant)] == ["after", "before"]
 
@@ -167,13 +167,13 @@ def test_nothing_that_is_taken_spoils_a_list(make: Factory) -> None:
     for depth in range(235, 260):
         deep = json.loads(nested(depth))
         items = [executed(f"{depth}", data=deep), failed(f"{depth}f", error=deep), failed_trigger(error=deep)]
-        outcomes |= {result["outcome"] for result in n8n.tell(*items)}
+        outcomes |= {result["outcome"] for result in n8n.send(*items)}
         assert ask(n8n.tenant, "GET", f"{EXECUTIONS}?include_data=true").status == 200
     assert outcomes == {"created", "rejected"}
 
 
 def test_numbers_that_postgres_can_hold_are_kept(n8n: Instance, superuser: Superuser) -> None:
-    n8n.tell(executed("numbers", data={"numbers": [int("9" * 4_000), 1e300, -0.1, 2**64]}))
+    n8n.send(executed("numbers", data={"numbers": [int("9" * 4_000), 1e300, -0.1, 2**64]}))
     (row,) = [row for row in stored(superuser, n8n.tenant) if row["n8n_execution_id"] == "numbers"]
     assert row["execution_data"]["numbers"] == [int("9" * 4_000), 10**300, -0.1, 2**64]
 
@@ -189,7 +189,7 @@ VALUES = st.recursive(
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> Any:
-    """An item of one of the forms, with something else in the place of one of its parts."""
+    """An item of one of the forms, with something else instead of one of its parts."""
     item = json.loads(json.dumps(draw(st.sampled_from(FORMS))))
     part = item
     while isinstance(part[name := draw(st.sampled_from(sorted(part)))], dict) and draw(st.booleans()):
@@ -201,7 +201,7 @@ def spoiled(draw: st.DrawFn) -> Any:
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(items=st.lists(VALUES | spoiled(), min_size=1, max_size=5))
 def test_whatever_is_posted_is_answered_item_by_item(n8n: Instance, items: list[Any]) -> None:
-    results = n8n.tell(*items, logged(STARTED, executionId="good", workflowId="good"))
+    results = n8n.send(*items, logged(STARTED, executionId="good", workflowId="good"))
     assert len(results) == len(items) + 1
     assert results[-1]["outcome"] in ("created", "unchanged", "updated")
     assert all(bool(result["error"]) == (result["outcome"] == "rejected") for result in results)

@@ -38,15 +38,15 @@ def signing(n8n: Instance, superuser: Superuser) -> Instance:
 def signed(key_id: str, body: str = BODY, at: float = 0) -> dict[str, str]:
     """The headers of a signature, made so many seconds from now."""
     timestamp = str(int(time.time() + at))
-    told = signature(signing_secret(key_id), "msg_1", timestamp, body.encode())
-    return {"webhook-id": "msg_1", "webhook-timestamp": timestamp, "webhook-signature": told}
+    header = signature(signing_secret(key_id), "msg_1", timestamp, body.encode())
+    return {"webhook-id": "msg_1", "webhook-timestamp": timestamp, "webhook-signature": header}
 
 
 def ask(headers: Mapping[str, str], path: str = PATH, body: Any = BODY) -> Answer:
     return call(lambda_handler, "POST", path, headers=headers, body=body)
 
 
-def told_to_sign_in(answer: Answer, code: str) -> None:
+def asked_to_sign_in(answer: Answer, code: str) -> None:
     refused(answer, 401)
     assert (answer.json["code"], answer.headers["www-authenticate"]) == (code, "Bearer")
 
@@ -59,19 +59,19 @@ def test_a_key_reports_for_its_tenant(n8n: Instance, superuser: Superuser) -> No
 
 def test_what_an_authorizer_might_have_said_counts_for_nothing(n8n: Instance) -> None:
     for caller in (n8n.tenant.owner, machine(n8n.key)):
-        told_to_sign_in(call(lambda_handler, "POST", PATH, caller=caller, body=BODY), "not_signed_in")
+        asked_to_sign_in(call(lambda_handler, "POST", PATH, caller=caller, body=BODY), "not_signed_in")
 
 
 @pytest.mark.parametrize("token", ["", "flo_live_", "flo_live_AAAAAAAAAAAA_" + "A" * 38, "x" * 5_000, "\xe9"])
 def test_what_is_no_key_is_refused_without_asking_the_database(n8n: Instance, token: str) -> None:
-    told_to_sign_in(ask({"authorization": f"Bearer {token}"}), "invalid_api_key")
-    told_to_sign_in(ask({"authorization": token or "Bearer"}), "invalid_api_key")
-    told_to_sign_in(ask({"authorization": f"Basic {n8n.key.token()}"}), "invalid_api_key")
+    asked_to_sign_in(ask({"authorization": f"Bearer {token}"}), "invalid_api_key")
+    asked_to_sign_in(ask({"authorization": token or "Bearer"}), "invalid_api_key")
+    asked_to_sign_in(ask({"authorization": f"Basic {n8n.key.token()}"}), "invalid_api_key")
 
 
-def test_people_are_told_that_machines_report(n8n: Instance) -> None:
+def test_people_get_the_message_that_machines_report(n8n: Instance) -> None:
     answer = ask({"authorization": f"Bearer {oidc_issuer.token()}"})
-    told_to_sign_in(answer, "invalid_api_key")
+    asked_to_sign_in(answer, "invalid_api_key")
     assert answer.json["detail"] == "Machines report here: send an API key, flo_live_..., as bearer token."
 
 
@@ -148,15 +148,15 @@ def test_a_bad_signature_is_refused_whatever_is_bad_about_it(
         *(ask(good | {name: "\xe9"}, path) for name in good),
     ]
     for answer in answers:
-        told_to_sign_in(answer, "invalid_signature")
+        asked_to_sign_in(answer, "invalid_signature")
         assert answer.body == answers[0].body
     assert stored(superuser, n8n.tenant) == []
 
 
-def test_a_signature_that_names_no_key_is_told_to(n8n: Instance, superuser: Superuser) -> None:
+def test_a_signature_that_names_no_key_is_asked_to_sign_in(n8n: Instance, superuser: Superuser) -> None:
     for path in (PATH, f"{PATH}?key="):
         answer = ask(signed(n8n.key.id), path)
-        told_to_sign_in(answer, "invalid_signature")
+        asked_to_sign_in(answer, "invalid_signature")
         assert answer.json["detail"] == "Name the API key that has signed, by its id: ?key=..."
     assert stored(superuser, n8n.tenant) == []
 
@@ -177,8 +177,8 @@ def test_a_key_in_the_header_is_what_counts_beside_a_signature(n8n: Instance) ->
     assert ask(signed(n8n.key.id) | {"authorization": "Bearer x"}, f"{PATH}?key={n8n.key.id}").status == 401
 
 
-def test_the_answer_tells_ids_and_outcomes_and_nothing_else(n8n: Instance) -> None:
-    n8n.tell(executed(status="error", data={"resultData": {"error": {"message": "known to the tenant"}}}))
+def test_the_answer_has_ids_and_outcomes_and_nothing_else(n8n: Instance) -> None:
+    n8n.send(executed(status="error", data={"resultData": {"error": {"message": "known to the tenant"}}}))
     answer = n8n.post(executed(workflowData={"name": "known to n8n"}))
     assert answer.json["results"][0].keys() == {"n8n_execution_id", "n8n_workflow_id", "id", "outcome", "error"}
     assert "known" not in answer.body

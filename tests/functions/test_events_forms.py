@@ -1,4 +1,4 @@
-"""Each form in which n8n tells of an execution, and the row that it makes."""
+"""Each form in which n8n reports an execution, and the row that it makes."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -39,7 +39,7 @@ def only(superuser: Superuser, n8n: Instance) -> Json:
 
 def test_an_error_workflows_post_is_a_failed_execution(n8n: Instance, superuser: Superuser) -> None:
     before = datetime.now(UTC)
-    n8n.tell(failed(retryOf="7", executionContext={"version": 1}))
+    n8n.send(failed(retryOf="7", executionContext={"version": 1}))
     row = only(superuser, n8n)
     assert before < row.pop("started_at") == row.pop("finished_at") < datetime.now(UTC)
     assert row == {
@@ -53,26 +53,26 @@ def test_an_error_workflows_post_is_a_failed_execution(n8n: Instance, superuser:
     }  # fmt: skip
 
 
-def test_the_whole_execution_takes_the_place_of_an_error_workflows_post(make: Factory, superuser: Superuser) -> None:
+def test_the_whole_execution_replaces_an_error_workflows_post(make: Factory, superuser: Superuser) -> None:
     runs = {run["id"]: run for page in pages() for run in page["data"]}
     for post in error_posts():
         run = runs[post["execution"]["id"]]
         rows: list[Json] = []
-        for told in permutations([post, run]):
+        for items in permutations([post, run]):
             n8n = instance(make)
-            for item in told:
-                n8n.tell(item)
+            for item in items:
+                n8n.send(item)
             rows.append(only(superuser, n8n))
         assert rows[0] == rows[1]
         assert rows[0]["execution_data"] == {"mode": run["mode"], **run["data"]}
         assert rows[0]["finished_at"] == datetime.fromisoformat(run["stoppedAt"])
 
 
-def test_a_trigger_that_failed_is_an_execution_of_its_own_however_often_it_is_told(
+def test_a_trigger_that_failed_is_an_execution_of_its_own_however_often_it_is_reported(
     n8n: Instance, superuser: Superuser
 ) -> None:
     renamed = failed_trigger() | {"workflow": {"id": "wf-1", "name": "Renamed"}}
-    results = n8n.tell(failed_trigger(), failed_trigger(), renamed)
+    results = n8n.send(failed_trigger(), failed_trigger(), renamed)
     assert [result["outcome"] for result in results] == ["created", "unchanged", "unchanged"]
     row = only(superuser, n8n)
     assert row["n8n_execution_id"] == results[0]["n8n_execution_id"]
@@ -85,7 +85,7 @@ def test_a_trigger_that_failed_is_an_execution_of_its_own_however_often_it_is_to
 
 def test_triggers_that_failed_otherwise_elsewhere_or_later_are_others(n8n: Instance) -> None:
     error = failed_trigger()["trigger"]["error"]
-    results = n8n.tell(
+    results = n8n.send(
         failed_trigger(),
         failed_trigger(mode="webhook"),
         failed_trigger(error=error | {"message": "Other"}),
@@ -100,7 +100,7 @@ def test_a_failed_execution_that_n8n_does_not_save_is_known_by_its_content(n8n: 
     unsaved = failed(executionContext={"establishedAt": 1})
     del unsaved["execution"]["id"]
     later = failed(None, executionContext={"establishedAt": 2})
-    results = n8n.tell(unsaved, failed(None, executionContext={"establishedAt": 1}), later)
+    results = n8n.send(unsaved, failed(None, executionContext={"establishedAt": 1}), later)
     assert [result["outcome"] for result in results] == ["created", "unchanged", "created"]
 
 
@@ -120,7 +120,7 @@ def test_a_failed_execution_that_n8n_does_not_save_is_known_by_its_content(n8n: 
 def test_what_log_streaming_says_of_an_execution_is_its_state(
     n8n: Instance, superuser: Superuser, event: str, payload: Json, expected: tuple[Any, ...]
 ) -> None:
-    n8n.tell(logged(event, **payload))
+    n8n.send(logged(event, **payload))
     row = only(superuser, n8n)
     assert (row["status"], row["finished_at"], row["error_message"]) == expected
     assert (row["started_at"], row["name"], row["mode"]) == (LOGGED_AT, "Intake", "webhook")
@@ -133,23 +133,23 @@ def test_what_log_streaming_says_of_an_execution_is_its_state(
      "n8n.workflow.canceled", "n8n.audit.workflow.updated", "", "\0", "\ud800"],
 )  # fmt: skip
 def test_what_log_streaming_says_of_other_things_is_ignored(n8n: Instance, superuser: Superuser, event: str) -> None:
-    (result, payloadless) = n8n.tell(logged(event), {"eventName": event})
+    (result, payloadless) = n8n.send(logged(event), {"eventName": event})
     assert result == payloadless == {
         "n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "ignored", "error": None,
     }  # fmt: skip
     assert stored(superuser, n8n.tenant) == []
 
 
-def test_where_a_run_ended_that_log_streaming_tells_of_stands_where_n8n_puts_it(
+def test_where_a_run_ended_that_log_streaming_reports_stands_where_n8n_puts_it(
     n8n: Instance, superuser: Superuser
 ) -> None:
-    n8n.tell(logged("n8n.workflow.failed", errorMessage="It broke", lastNodeExecuted="Charge"))
+    n8n.send(logged("n8n.workflow.failed", errorMessage="It broke", lastNodeExecuted="Charge"))
     row = only(superuser, n8n)
     assert row["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}
     assert row["error_message"] == "It broke"
 
 
-def test_a_story_told_by_log_streaming_ends_alike_in_any_order(make: Factory, superuser: Superuser) -> None:
+def test_an_execution_reported_by_log_streaming_ends_alike_in_any_order(make: Factory, superuser: Superuser) -> None:
     story = [
         logged("n8n.workflow.started", "2026-01-02T03:04:05Z"),
         logged("n8n.workflow.failed", "2026-01-02T03:04:06Z"),  # it waits
@@ -159,7 +159,7 @@ def test_a_story_told_by_log_streaming_ends_alike_in_any_order(make: Factory, su
     ends = list[Json]()
     for order in permutations(story):
         n8n = instance(make)
-        n8n.tell(*order)
+        n8n.send(*order)
         ends.append(only(superuser, n8n))
     assert all(end == ends[0] for end in ends)
     assert (ends[0]["status"], ends[0]["started_at"]) == ("success", START)
@@ -198,13 +198,15 @@ def test_a_story_told_by_log_streaming_ends_alike_in_any_order(make: Factory, su
 def test_an_execution_as_the_public_api_gives_it_is_recorded(
     n8n: Instance, superuser: Superuser, fields: Json, expected: Json
 ) -> None:
-    assert n8n.tell(executed(**fields))[0]["outcome"] == "created"
+    assert n8n.send(executed(**fields))[0]["outcome"] == "created"
     row = only(superuser, n8n)
     assert {name: row[name] for name in expected} == expected
 
 
-def test_an_execution_that_has_not_started_has_its_start_when_it_is_told(n8n: Instance, superuser: Superuser) -> None:
-    n8n.tell(executed(status="new", startedAt=None, stoppedAt=None))
+def test_an_execution_that_has_not_started_has_its_start_when_it_is_reported(
+    n8n: Instance, superuser: Superuser
+) -> None:
+    n8n.send(executed(status="new", startedAt=None, stoppedAt=None))
     assert datetime.now(UTC) - only(superuser, n8n)["started_at"] < timedelta(minutes=1)
-    n8n.tell(executed())
+    n8n.send(executed())
     assert only(superuser, n8n)["started_at"] == START

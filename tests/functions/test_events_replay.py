@@ -45,7 +45,7 @@ def bodies(chance: random.Random, *, named: bool) -> Iterator[Any]:
         yield chance.choice((batch, {"data": batch, "nextCursor": None})) if len(batch) > 1 else batch[0]
 
 
-def test_what_was_posted_makes_the_rows_that_n8n_tells(expected: list[Json]) -> None:
+def test_what_was_posted_makes_the_rows_that_n8n_reports(expected: list[Json]) -> None:
     runs = {run["id"]: run for page in pages() for run in page["data"]}
     assert len(expected) == len(runs) == 306
     for row in expected:
@@ -54,8 +54,8 @@ def test_what_was_posted_makes_the_rows_that_n8n_tells(expected: list[Json]) -> 
         assert (row["status"], row["mode"]) == (run["status"], run["mode"])
         assert row["execution_data"] == {"mode": run["mode"], **run["data"]}
         assert row["error_message"] == run["data"]["resultData"].get("error", {}).get("message")
-        told = (row["started_at"].timestamp(), row["finished_at"].timestamp())
-        assert told == (moment(run["startedAt"]), moment(run["stoppedAt"]))
+        times = (row["started_at"].timestamp(), row["finished_at"].timestamp())
+        assert times == (moment(run["startedAt"]), moment(run["stoppedAt"]))
 
 
 def moment(text: str) -> float:
@@ -86,6 +86,6 @@ def test_workflows_that_only_some_posts_name_are_named_all_the_same(
     sent = [clients.submit(report, n8n.key.token(), body) for body in bodies(random.Random(9), named=False)]
     assert {future.result().status for future in sent} == {202}
     named = {row["n8n_workflow_id"]: row["name"] for row in stored(superuser, n8n.tenant)}
-    told = {post["workflow"]["id"]: post["workflow"]["name"] for post in error_posts()}
-    assert named == {id: told.get(id, id) for id in named}
+    reported = {post["workflow"]["id"]: post["workflow"]["name"] for post in error_posts()}
+    assert named == {id: reported.get(id, id) for id in named}
     assert len(stored(superuser, n8n.tenant)) == len(expected)

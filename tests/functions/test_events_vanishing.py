@@ -24,10 +24,10 @@ def test_events_are_recorded_though_one_of_their_workflows_is_deleted_meanwhile(
     with ThreadPoolExecutor(1) as n8ns, psycopg.connect(direct_url) as conn:
         conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(n8n.tenant.id),))
         assert conn.execute("DELETE FROM app.workflows WHERE n8n_workflow_id = %s", (vanishing,)).rowcount == 1
-        told = n8ns.submit(n8n.tell, *events)
+        reported = n8ns.submit(n8n.send, *events)
         until(lambda: superuser.execute(WAITING, (conn.info.backend_pid,)).rowcount)
         conn.commit()
-        results = told.result()
+        results = reported.result()
     assert [(result["outcome"], result["error"]) for result in results] == [("created", None)] * len(RUNS)
     rows = stored(superuser, n8n.tenant)
     assert [(row["n8n_execution_id"], row["n8n_workflow_id"]) for row in rows] == RUNS

@@ -30,7 +30,7 @@ def deliver(tenant: Tenant, *deliveries: dict[str, Any]) -> list[dict[str, Any]]
     return answer.json["results"]
 
 
-def told(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
     return moment.isoformat()
 
 
@@ -62,13 +62,13 @@ def test_an_execution_that_has_ended_is_not_reopened(make: Factory) -> None:
 def test_a_batch_answers_in_order_what_became_of_each_row(make: Factory) -> None:
     tenant = make.tenant()
     workflow = make.workflow(tenant, n8n_workflow_id="wf-1")
-    running = {"n8n_workflow_id": "wf-1", "n8n_execution_id": "1", "status": "running", "started_at": told(START)}
+    running = {"n8n_workflow_id": "wf-1", "n8n_execution_id": "1", "status": "running", "started_at": iso(START)}
     results = deliver(
         tenant,
         running,
         running | {"n8n_execution_id": "2", "n8n_workflow_id": "unknown"},
         running | {"n8n_execution_id": "3", "n8n_workflow_id": None, "workflow_id": str(workflow)},
-        running | {"status": "success", "finished_at": told(END)},
+        running | {"status": "success", "finished_at": iso(END)},
     )
     assert [r["outcome"] for r in results] == ["created", "rejected", "created", "updated"]
     assert [r["n8n_execution_id"] for r in results] == ["1", "2", "3", "1"]
@@ -91,7 +91,7 @@ def test_a_batch_answers_in_order_what_became_of_each_row(make: Factory) -> None
         ({"status": "error"}, {"status": "error", "error_message": "declined"}, "updated"),
     ],
 )
-def test_a_second_delivery_in_one_batch_tells_whether_it_changed_anything(
+def test_a_second_delivery_in_one_batch_says_whether_it_changed_anything(
     make: Factory, first: dict[str, Any], second: dict[str, Any], outcome: str
 ) -> None:
     tenant = make.tenant()
@@ -102,14 +102,14 @@ def test_a_second_delivery_in_one_batch_tells_whether_it_changed_anything(
 
 DELIVERIES: list[dict[str, Any]] = [
     {"status": "new", "started_at": None},
-    {"status": "running", "started_at": told(START), "execution_data": {"step": 1}},
-    {"status": "waiting", "started_at": told(START), "finished_at": told(START + timedelta(seconds=3))},
-    {"status": "crashed", "started_at": told(START), "finished_at": told(END), "error_message": "lost"},
-    {"status": "error", "started_at": told(START), "error_message": "declined"},
+    {"status": "running", "started_at": iso(START), "execution_data": {"step": 1}},
+    {"status": "waiting", "started_at": iso(START), "finished_at": iso(START + timedelta(seconds=3))},
+    {"status": "crashed", "started_at": iso(START), "finished_at": iso(END), "error_message": "lost"},
+    {"status": "error", "started_at": iso(START), "error_message": "declined"},
     {
         "status": "error",
-        "started_at": told(START),
-        "finished_at": told(END),
+        "started_at": iso(START),
+        "finished_at": iso(END),
         "execution_data": {"step": 1, "more": "x"},
     },
 ]
@@ -147,7 +147,7 @@ def test_an_execution_of_an_unknown_or_foreign_workflow_is_refused_alike(make: F
 
 def test_a_change_and_a_delivery_at_once_lose_neither(make: Factory, direct_url: str) -> None:
     tenant = make.tenant()
-    run = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "started_at": told(START)}
+    run = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "started_at": iso(START)}
     (created,) = deliver(tenant, run | {"status": "error"})
     change = executions.update(UUID(created["id"]), ExecutionChanges(error_message="declined"), None)
     with psycopg.connect(direct_url) as person, ThreadPoolExecutor() as thread:
@@ -166,7 +166,7 @@ def test_a_change_and_a_delivery_at_once_lose_neither(make: Factory, direct_url:
 def test_a_start_of_a_clock_that_is_fast_is_no_later_than_its_first_delivery(make: Factory, ahead_first: bool) -> None:
     tenant = make.tenant()
     untold = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "status": "running"}
-    ahead = untold | {"started_at": told(datetime.now(UTC) + timedelta(hours=1))}
+    ahead = untold | {"started_at": iso(datetime.now(UTC) + timedelta(hours=1))}
     for delivery in (ahead, untold) if ahead_first else (untold, ahead):
         (result,) = deliver(tenant, delivery)
     row = ask(tenant, "GET", f"/{result['id']}").json  # pyright: ignore[reportPossiblyUnboundVariable]

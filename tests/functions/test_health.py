@@ -1,4 +1,4 @@
-"""Liveness answers without a database, readiness tells what is missing."""
+"""Liveness answers without a database, readiness says what is missing."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_liveness_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
-def test_readiness_tells_the_versions() -> None:
+def test_readiness_reports_the_versions() -> None:
     answer = ask("/routes/health/ready")
     assert answer.status == 200
     assert answer.json.keys() == {"status", "postgres", "pgvector", "migration"}
@@ -34,7 +34,7 @@ def test_readiness_tells_the_versions() -> None:
     ("needed", "value", "code"),
     [
         ("NEEDED_MIGRATION", "9999_of_tomorrow", "schema_behind"),
-        ("NEEDED_FUNCTIONS", ["enter", "search_of_tomorrow"], "schema_behind"),
+        ("NEEDED_FUNCTIONS", ["authorize", "search_of_tomorrow"], "schema_behind"),
         ("NEEDED_PGVECTOR", (99, 0, 0), "pgvector_too_old"),
     ],
 )

@@ -125,7 +125,7 @@ def test_copies_that_were_restored_are_counted_once(archived: tuple[ArchiveEnv, 
 
 
 def copy(env: ArchiveEnv, tenant: Tenant, id: UUID) -> None:
-    """As a restore makes it."""
+    """As a rehydration makes it."""
     run = env.superuser.execute
     run(
         "INSERT INTO app.workflow_executions (retention_class, id, tenant_id, workflow_id, status, started_at,"
@@ -159,9 +159,9 @@ def test_the_files_of_a_tenant_are_listed_counted_and_handed_out(
     assert datetime.fromisoformat(runs["first_at"]) == started
     statistics = {row["source"]: row for row in ask(env, tenant, "/routes/history/statistics").json}
     for file in (chats, runs):
-        told = statistics[file["source"]]
-        assert told["files"] == 1
-        assert all(told[name] == file[name] for name in ("rows", "bytes", "file_bytes", "first_at", "last_at"))
+        sums = statistics[file["source"]]
+        assert sums["files"] == 1
+        assert all(sums[name] == file[name] for name in ("rows", "bytes", "file_bytes", "first_at", "last_at"))
     download = ask(env, tenant, f"/routes/history/files/{runs['id']}/download").json
     with urllib.request.urlopen(download["url"]) as response:
         body = response.read()
@@ -174,7 +174,9 @@ def test_the_files_of_a_tenant_are_listed_counted_and_handed_out(
     assert str(cold) not in json.dumps([chats, runs])
 
 
-def test_files_that_do_not_count_yet_or_any_more_are_not_told(archived: tuple[ArchiveEnv, Tenant, UUID, UUID]) -> None:
+def test_files_that_do_not_count_yet_or_any_more_are_not_listed(
+    archived: tuple[ArchiveEnv, Tenant, UUID, UUID],
+) -> None:
     env, tenant, cold, hot = archived
     env.run(archive_handler)
     env.superuser.execute("UPDATE app.archive_files SET state = 'replaced' WHERE tenant_id = %s", (tenant.id,))

@@ -1,4 +1,4 @@
-"""Legal holds over HTTP: placed, listed, released once, and kept as records. What they prevent: test_holds_kept.py."""
+"""Legal holds over HTTP: created, listed, released once, and kept as records. What they prevent: test_holds_kept.py."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ def ask(caller: Caller, method: str, path: str = "", **request: Any) -> Answer:
     return call(lambda_handler, method, f"{HOLDS}{path}", caller=caller, **request)
 
 
-def place(tenant: Tenant, caller: Caller | None = None, **fields: Any) -> Answer:
+def create(tenant: Tenant, caller: Caller | None = None, **fields: Any) -> Answer:
     body = {"scope": "tenant", "reason": "Case 7"} | {
         k: str(v) if isinstance(v, UUID) else v for k, v in fields.items()
     }
@@ -32,13 +32,13 @@ def release(tenant: Tenant, hold: str, reason: str = "Settled", **request: Any) 
     return ask(tenant.owner, "POST", f"/{hold}/release", body={"reason": reason}, **request)
 
 
-def test_a_hold_is_placed_read_and_released_and_stays_as_a_record(make: Factory) -> None:
+def test_a_hold_is_created_read_and_released_and_stays_as_a_record(make: Factory) -> None:
     tenant, admin = make.tenant(), make.person()
     make.member(tenant.id, admin, "admin")
     workflow = make.workflow(tenant)
-    placed = place(tenant, admin, scope="workflow", workflow_id=workflow, tenant_id=tenant.slug)
-    hold = placed.json
-    assert placed.status == 201
+    created = create(tenant, admin, scope="workflow", workflow_id=workflow, tenant_id=tenant.slug)
+    hold = created.json
+    assert created.status == 201
     assert hold == {
         "id": hold["id"],
         "tenant_id": str(tenant.id),
@@ -53,7 +53,7 @@ def test_a_hold_is_placed_read_and_released_and_stays_as_a_record(make: Factory)
         "release_reason": None,
     }
     path = f"/{hold['id']}"
-    assert placed.headers["location"] == HOLDS + path
+    assert created.headers["location"] == HOLDS + path
     assert ask(admin, "GET", path).json == hold
     released = release(tenant, hold["id"])
     assert released.status == 200
@@ -69,18 +69,18 @@ def test_a_hold_is_placed_read_and_released_and_stays_as_a_record(make: Factory)
 
 def test_a_hold_has_an_etag_that_its_release_changes(make: Factory) -> None:
     tenant = make.tenant()
-    placed = place(tenant)
-    known = {"if-none-match": placed.headers["etag"]}
-    path = f"/{placed.json['id']}"
+    created = create(tenant)
+    known = {"if-none-match": created.headers["etag"]}
+    path = f"/{created.json['id']}"
     assert ask(tenant.owner, "GET", path, headers=known).status == 304
-    after = release(tenant, placed.json["id"])
+    after = release(tenant, created.json["id"])
     read = ask(tenant.owner, "GET", path, headers=known)
     assert (read.status, read.headers["etag"]) == (200, after.headers["etag"])
 
 
 def test_a_hold_is_released_once_and_its_record_does_not_change(make: Factory) -> None:
     tenant = make.tenant()
-    hold = place(tenant).json["id"]
+    hold = create(tenant).json["id"]
     first = release(tenant, hold)
     again = release(tenant, hold, "Another reason")
     refused(again, 409)
@@ -92,12 +92,12 @@ def test_placing_and_releasing_happen_once_under_an_idempotency_key(make: Factor
     tenant = make.tenant()
     key: dict[str, Any] = {"headers": {"idempotency-key": "1"}}
     body = {"scope": "tenant", "reason": "Case 7"}
-    placed = [ask(tenant.owner, "POST", body=body, **key) for _ in range(2)]
-    assert [answer.status for answer in placed] == [201, 201]
-    assert placed[0].json == placed[1].json
+    created = [ask(tenant.owner, "POST", body=body, **key) for _ in range(2)]
+    assert [answer.status for answer in created] == [201, 201]
+    assert created[0].json == created[1].json
     assert len(ask(tenant.owner, "GET").json) == 1
     key = {"headers": {"idempotency-key": "2"}}
-    released = [release(tenant, placed[0].json["id"], **key) for _ in range(2)]
+    released = [release(tenant, created[0].json["id"], **key) for _ in range(2)]
     assert [answer.status for answer in released] == [200, 200]
     assert released[0].json == released[1].json
 
@@ -105,13 +105,13 @@ def test_placing_and_releasing_happen_once_under_an_idempotency_key(make: Factor
 def test_one_thing_may_be_under_several_holds(make: Factory) -> None:
     tenant = make.tenant()
     workflow = make.workflow(tenant)
-    assert place(tenant, scope="workflow", workflow_id=workflow).status == 201
-    assert place(tenant, scope="workflow", workflow_id=workflow).status == 201
+    assert create(tenant, scope="workflow", workflow_id=workflow).status == 201
+    assert create(tenant, scope="workflow", workflow_id=workflow).status == 201
 
 
-def test_the_list_is_newest_first_in_pages_and_tells_the_active_from_the_released(make: Factory) -> None:
+def test_the_list_is_newest_first_in_pages_and_separates_the_active_from_the_released(make: Factory) -> None:
     tenant = make.tenant()
-    ids = [place(tenant).json["id"] for _ in range(3)]
+    ids = [create(tenant).json["id"] for _ in range(3)]
     release(tenant, ids[1])
 
     def listed(**query: Any) -> list[str]:
@@ -146,13 +146,13 @@ def test_the_list_is_newest_first_in_pages_and_tells_the_active_from_the_release
 )
 def test_a_hold_names_what_its_scope_needs_and_nothing_else(make: Factory, fields: dict[str, Any], named: str) -> None:
     tenant = make.tenant()
-    refused(place(tenant, **fields), 422, named)
+    refused(create(tenant, **fields), 422, named)
     assert ask(tenant.owner, "GET").json == []
 
 
 def test_a_reason_may_have_a_thousand_characters_and_a_release_needs_one(make: Factory) -> None:
     tenant = make.tenant()
-    hold = place(tenant, reason="\u00e9" * 1000).json["id"]
+    hold = create(tenant, reason="\u00e9" * 1000).json["id"]
     refused(ask(tenant.owner, "POST", f"/{hold}/release", body={}), 422, "body.reason")
     refused(release(tenant, hold, "\u00e9" * 1001), 422, "body.reason")
     assert release(tenant, hold, "\u00e9" * 1000).status == 200
@@ -162,11 +162,11 @@ def test_only_what_the_tenant_has_can_be_held(make: Factory) -> None:
     tenant, other = make.tenant(), make.tenant()
     others = make.workflow(other)
     for workflow in (uuid4(), others):
-        refused(place(tenant, scope="workflow", workflow_id=workflow), 404, "body.workflow_id")
+        refused(create(tenant, scope="workflow", workflow_id=workflow), 404, "body.workflow_id")
     for execution in (uuid4(), make.execution(other, others)):
-        refused(place(tenant, scope="execution", execution_id=execution), 404, "body.execution_id")
+        refused(create(tenant, scope="execution", execution_id=execution), 404, "body.execution_id")
     mine = make.execution(tenant, make.workflow(tenant))
-    assert place(tenant, scope="execution", execution_id=mine).json["execution_id"] == str(mine)
+    assert create(tenant, scope="execution", execution_id=mine).json["execution_id"] == str(mine)
 
 
 def test_an_execution_may_be_held_when_a_stored_file_of_the_tenant_spans_its_id(
@@ -175,8 +175,10 @@ def test_an_execution_may_be_held_when_a_stored_file_of_the_tenant_spans_its_id(
     tenant = make.tenant()
     before, first, between, last, after = (UUID(int=(1 << 100) + number) for number in range(5))
     archived_file(superuser, tenant, first, last)
-    told = [place(tenant, scope="execution", execution_id=id).status for id in (before, first, between, last, after)]
-    assert told == [404, 201, 201, 201, 404]
+    statuses = [
+        create(tenant, scope="execution", execution_id=id).status for id in (before, first, between, last, after)
+    ]
+    assert statuses == [404, 201, 201, 201, 404]
 
 
 @pytest.mark.parametrize("state", ["writing", "verified", "replaced"])
@@ -184,20 +186,20 @@ def test_a_file_that_does_not_count_has_no_executions(make: Factory, superuser: 
     tenant, other, id = make.tenant(), make.tenant(), uuid4()
     archived_file(superuser, tenant, id, state=state)
     archived_file(superuser, other, id)
-    assert place(tenant, scope="execution", execution_id=id).status == 404
+    assert create(tenant, scope="execution", execution_id=id).status == 404
 
 
 def test_holds_are_for_admins_and_owners(make: Factory) -> None:
     tenant, member = make.tenant(), make.person()
     make.member(tenant.id, member)
-    hold = place(tenant).json["id"]
+    hold = create(tenant).json["id"]
     for caller in (member, machine(make.api_key(tenant))):
         for method, path in (("GET", ""), ("GET", f"/{hold}"), ("POST", f"/{hold}/release")):
             assert ask(caller, method, path, body={"reason": "x"} if method == "POST" else None).status == 403
-        assert place(tenant, caller).status == 403
+        assert create(tenant, caller).status == 403
 
 
-def test_what_a_hold_was_placed_for_cannot_be_rewritten(make: Factory) -> None:
+def test_what_a_hold_was_created_for_cannot_be_rewritten(make: Factory) -> None:
     tenant = make.tenant()
     make.hold(tenant)
     for statement in (

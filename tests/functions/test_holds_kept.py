@@ -86,29 +86,29 @@ def while_waiting(held: Held, begun: psycopg.Connection[Any], go: Callable[[], A
     return future
 
 
-def entered(url: str, tenant: Tenant) -> psycopg.Connection[Any]:
+def connected_in(url: str, tenant: Tenant) -> psycopg.Connection[Any]:
     conn = psycopg.connect(url)
     conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
     conn.execute("SELECT set_config('app.role', 'key', true), set_config('app.actor', 'test', true)")
     return conn
 
 
-def place_on(held: Held, scope: str, id: UUID | None) -> Answer:
+def create_on(held: Held, scope: str, id: UUID | None) -> Answer:
     body = {"scope": scope, "reason": "Case 7"} | ({f"{scope}_id": str(id)} if id else {})
     return call(holds, "POST", "/routes/legal-holds", caller=held.tenant.owner, body=body)
 
 
 def test_a_hold_waits_for_a_deletion_that_has_begun_and_finds_what_it_has_left(held: Held, direct_url: str) -> None:
-    with entered(direct_url, held.tenant) as deleting:
+    with connected_in(direct_url, held.tenant) as deleting:
         deleting.execute("DELETE FROM app.workflow_executions WHERE id = %s", (held.execution,))
-        placed = while_waiting(held, deleting, lambda: place_on(held, "execution", held.execution))
-    assert placed.result().status == 404
+        created = while_waiting(held, deleting, lambda: create_on(held, "execution", held.execution))
+    assert created.result().status == 404
 
 
 @pytest.mark.parametrize("scope", ["tenant", "workflow", "execution"])
 def test_a_deletion_waits_for_a_hold_that_has_begun_and_is_refused(held: Held, direct_url: str, scope: str) -> None:
     ids = (held.workflow if scope == "workflow" else None, held.execution if scope == "execution" else None)
-    with entered(direct_url, held.tenant) as placing:
-        placing.execute("SELECT app.create_hold(%s, %s, %s, 'Case 7')", (scope, *ids))
-        deleted = while_waiting(held, placing, lambda: held.delete(f"workflow-executions/{held.execution}"))
+    with connected_in(direct_url, held.tenant) as creating:
+        creating.execute("SELECT app.create_hold(%s, %s, %s, 'Case 7')", (scope, *ids))
+        deleted = while_waiting(held, creating, lambda: held.delete(f"workflow-executions/{held.execution}"))
     assert (deleted.result().status, deleted.result().json["code"]) == (409, "legal_hold")

@@ -55,10 +55,10 @@ def step(admin: Caller, name: str, tenant: Tenant, **body: Any) -> Answer:
 
 
 def state(admin: Caller, tenant: Tenant) -> str:
-    told = ask(admin, "GET", f"/status/{tenant.id}").json
-    if told["is_being_erased"]:
+    found = ask(admin, "GET", f"/status/{tenant.id}").json
+    if found["is_being_erased"]:
         return "being erased"
-    return "deleted" if told["is_soft_deleted"] else told["status"]
+    return "deleted" if found["is_soft_deleted"] else found["status"]
 
 
 def in_state(make: Factory, state: str) -> Tenant:
@@ -82,8 +82,8 @@ def test_each_step_is_taken_from_the_states_of_the_table_and_refused_from_all_ot
         assert (answer.status, answer.json["code"]) == (409, "wrong_state")
         assert (state(admin, tenant), ask(admin, "GET", f"/status/{tenant.slug}").json["actions"]) == (before, [])
     else:
-        told = {"tenant_id": str(tenant.id), "action": name.replace("-", "_"), "status": after}
-        assert (answer.status, answer.json | told) == (200, answer.json)
+        expected = {"tenant_id": str(tenant.id), "action": name.replace("-", "_"), "status": after}
+        assert (answer.status, answer.json | expected) == (200, answer.json)
         assert state(admin, tenant) == after
 
 
@@ -125,7 +125,7 @@ def test_what_is_done_is_kept_with_who_and_why(make: Factory, admin: Caller) -> 
     assert done == [("soft_delete", None, owner), ("reactivate", None, who), ("suspend", "unpaid", who)]
 
 
-def test_the_status_tells_the_last_twenty_actions(make: Factory, admin: Caller) -> None:
+def test_the_status_has_the_last_twenty_actions(make: Factory, admin: Caller) -> None:
     tenant = make.tenant()
     for _ in range(21):
         make.tenant_action(tenant)
@@ -166,8 +166,8 @@ def test_a_hard_delete_asks_for_an_erasure_and_nothing_is_lost_before_it(
     make.erasure(tenant, "somebody")  # which is no erasure of the tenant
     step(admin, "soft-delete", tenant)
     assert state(admin, tenant) == "deleted"
-    told = step(admin, "hard-delete", tenant).json
-    assert told["message"] == "The tenant is being erased. GET /routes/erasures tells more."
+    answer = step(admin, "hard-delete", tenant).json
+    assert answer["message"] == "The tenant is being erased. GET /routes/erasures tells more."
     (asked,) = superuser.execute(
         "SELECT state, requested_by, signature FROM app.erasures WHERE tenant_id = %s AND user_id IS NULL", (tenant.id,)
     ).fetchall()

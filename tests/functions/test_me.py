@@ -37,10 +37,10 @@ def resolve(caller: Caller, identifier: str) -> Any:
 
 
 @pytest.mark.parametrize("role", ["user", "admin", "super_admin"])
-def test_everybody_is_told_the_own_global_role(make: Factory, role: str) -> None:
+def test_everybody_is_shown_the_own_global_role(make: Factory, role: str) -> None:
     person = make.global_role(role)
-    told = {"role": role, "is_admin": role != "user", "is_super_admin": role == "super_admin"}
-    assert ask(person, "/me/role") == told | {"email": person.email}
+    expected = {"role": role, "is_admin": role != "user", "is_super_admin": role == "super_admin"}
+    assert ask(person, "/me/role") == expected | {"email": person.email}
     assert ask(Caller(user_id="x", email=str(person.email).upper()), "/me/role")["role"] == role
     assert status(person)["is_super_admin"] == (role == "super_admin")
 
@@ -61,8 +61,8 @@ def test_without_a_verified_address_one_is_a_user(make: Factory) -> None:
 def test_an_address_that_the_caller_claims_elsewhere_counts_for_nothing(make: Factory) -> None:
     admin, person = make.super_admin(), make.person()
     claims = {name: str(admin.email) for name in ("x-user-email", "user-email", "email", "x-email")}
-    told = ask(person, "/me/role", headers=claims)
-    assert (told["email"], told["is_super_admin"]) == (person.email, False)
+    found = ask(person, "/me/role", headers=claims)
+    assert (found["email"], found["is_super_admin"]) == (person.email, False)
     for name in ("email", "user_email"):
         answer = call(lambda_handler, "GET", "/routes/me/role", caller=person, query={name: admin.email})
         refused(answer, 422, f"query.{name}")
@@ -78,8 +78,8 @@ def test_ones_status_shows_memberships_and_invitations_of_both_kinds(make: Facto
     make.member(make.tenant(deleted_at="2026-01-01").id, person)
     make.member(gone.id, make.person())
     expected = [(owned, "owner", "active"), (by_id, "admin", "pending"), (by_email, "member", "pending")]
-    told = status(Caller(user_id=person.user_id, email=str(person.email).upper()))["memberships"]
-    assert sorted(told, key=itemgetter("tenant_id")) == sorted(
+    memberships = status(Caller(user_id=person.user_id, email=str(person.email).upper()))["memberships"]
+    assert sorted(memberships, key=itemgetter("tenant_id")) == sorted(
         (
             {"tenant_id": str(t.id), "tenant_slug": t.slug, "tenant_name": "A tenant", "role": role, "status": state}
             for t, role, state in expected
@@ -126,7 +126,7 @@ def test_of_several_the_one_with_the_highest_role_is_meant_and_then_the_oldest(m
     assert resolve(person, tenants[3].slug)["tenant_slug"] == tenants[3].slug
 
 
-def test_what_belongs_to_others_is_told_like_what_does_not_exist(make: Factory) -> None:
+def test_what_belongs_to_others_is_answered_like_what_does_not_exist(make: Factory) -> None:
     person, other, admin = make.person(), make.tenant(), make.super_admin()
     pending, deleted = make.tenant(), make.tenant(deleted_at="2026-01-01")
     make.invitation(pending.id, person)

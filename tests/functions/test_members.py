@@ -156,7 +156,7 @@ def test_an_invitation_says_in_one_way_whom_it_is_for(make: Factory, body: dict[
         *(("role", bad) for bad in ("super_admin", "Owner", "", None)),
     ],
 )
-def test_who_cannot_be_invited_is_told_by_field(make: Factory, field: str, value: Any) -> None:
+def test_who_cannot_be_invited_is_reported_by_field(make: Factory, field: str, value: Any) -> None:
     tenant = make.tenant()
     somebody = {"email": "x@y.z"} if field == "role" else {}
     refused(ask(tenant.owner, "POST", tenant, body=somebody | {field: value}), 422, f"body.{field}")

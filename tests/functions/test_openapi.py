@@ -48,13 +48,13 @@ def test_every_route_is_described_under_a_name_of_its_own_and_stands_in_the_refe
     assert sorted(rows) == sorted(f"{method.upper()} {path}" for method, path in OPERATIONS)
 
 
-def test_what_no_pattern_allows_is_told_in_words() -> None:
+def test_what_no_pattern_allows_is_explained_in_words() -> None:
     patterns = re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', rendered(document()))
     assert {json.loads(pattern) for pattern in patterns} == REFUSALS.keys()
 
 
 def test_what_is_open_to_everyone_is_what_the_template_opens() -> None:
-    """Requests that may be signed pass the gateway, and their function tells whose they are."""
+    """Requests that may be signed pass the gateway, and their function says whose they are."""
     opened = tuple(route.path.removesuffix("{proxy+}") for route in TEMPLATE.routes if route.authorizer is None)
     for (_, path), operation in OPERATIONS.items():
         is_signed = any("signature" in way for way in operation.get("security", []))

@@ -92,7 +92,7 @@ def test_the_last_page_has_no_link(tenant: Tenant, limit: int, sizes: list[int])
     assert [len(answer.json) for answer in pages(tenant, f"{LIST}?limit={limit}")] == sizes
 
 
-def test_a_page_has_fifty_rows_unless_told_otherwise(tenant: Tenant) -> None:
+def test_a_page_has_fifty_rows_unless_asked_otherwise(tenant: Tenant) -> None:
     assert [len(answer.json) for answer in pages(tenant, LIST)] == [50, 50, 50]
 
 
@@ -169,8 +169,8 @@ def test_a_cursor_fits_the_list_it_came_from_and_no_other(tenant: Tenant) -> Non
 
 def test_a_cursor_with_any_character_changed_is_refused(tenant: Tenant) -> None:
     cursor = cursor_of(tenant, LIST)
-    for place, character in enumerate(cursor):
-        changed = cursor[:place] + ("A" if character != "A" else "B") + cursor[place + 1 :]
+    for index, character in enumerate(cursor):
+        changed = cursor[:index] + ("A" if character != "A" else "B") + cursor[index + 1 :]
         assert refusal(tenant, LIST, changed) == (400, "invalid_cursor"), changed
 
 

@@ -59,11 +59,11 @@ def test_preferences_are_created_read_replaced_and_deleted(make: Factory) -> Non
     assert ask(person, "GET", of(person, tenant)).json == []
 
 
-def test_storing_again_replaces_the_one_row_of_a_place(make: Factory) -> None:
+def test_storing_again_replaces_the_one_row_of_a_tenant(make: Factory) -> None:
     tenant = make.tenant()
     person = tenant.owner
-    for place in (None, tenant):
-        first, second = store(person, {"a": 1}, place), store(person, {"b": 2}, place)
+    for where in (None, tenant):
+        first, second = store(person, {"a": 1}, where), store(person, {"b": 2}, where)
         assert (first.status, second.status) == (201, 200)
         assert second.json["id"] == first.json["id"]
         assert second.json["preferences"] == {"b": 2}
@@ -73,12 +73,12 @@ def test_storing_again_replaces_the_one_row_of_a_place(make: Factory) -> None:
 @pytest.mark.parametrize("in_a_tenant", [True, False])
 def test_what_is_not_stored_is_neither_replaced_nor_deleted(make: Factory, in_a_tenant: bool) -> None:
     tenant = make.tenant()
-    person, place = tenant.owner, tenant if in_a_tenant else None
-    refused(ask(person, "PUT", of(person, place), body={"preferences": {}}), 404)
-    refused(ask(person, "DELETE", of(person, place)), 404)
-    refused(ask(person, "PUT", of(person, place, "k"), body={"value": 1}, headers={"if-match": "*"}), 404)
-    refused(ask(person, "DELETE", of(person, place, "k")), 404)
-    assert ask(person, "GET", of(person, place)).json == []
+    person, where = tenant.owner, tenant if in_a_tenant else None
+    refused(ask(person, "PUT", of(person, where), body={"preferences": {}}), 404)
+    refused(ask(person, "DELETE", of(person, where)), 404)
+    refused(ask(person, "PUT", of(person, where, "k"), body={"value": 1}, headers={"if-match": "*"}), 404)
+    refused(ask(person, "DELETE", of(person, where, "k")), 404)
+    assert ask(person, "GET", of(person, where)).json == []
 
 
 def test_without_a_tenant_a_person_has_a_row_of_no_tenant(person: Caller) -> None:
@@ -91,17 +91,17 @@ def test_without_a_tenant_a_person_has_a_row_of_no_tenant(person: Caller) -> Non
     assert ask(person, "GET", of(person)).json == []
 
 
-def test_writing_in_one_place_leaves_the_others(make: Factory) -> None:
+def test_writing_in_one_tenant_does_not_change_the_others(make: Factory) -> None:
     one, two = make.tenant(), make.tenant()
     person = one.owner
     make.member(two.id, person)
-    places = (None, one, two)
-    for place in places:
-        assert store(person, {"place": str(place and place.slug)}, place).status == 201
+    tenants = (None, one, two)
+    for where in tenants:
+        assert store(person, {"where": str(where and where.slug)}, where).status == 201
     ask(person, "PUT", of(person), body={"preferences": {"changed": True}})
     ask(person, "PUT", of(person, one, "added"), body={"value": 1})
     ask(person, "DELETE", of(person, two))
-    ask(person, "DELETE", of(person, one, "place"))
+    ask(person, "DELETE", of(person, one, "where"))
     rows = {row["tenant_id"]: row["preferences"] for row in ask(person, "GET", of(person)).json}
     assert rows == {None: {"changed": True}, str(one.id): {"added": 1}}
 
@@ -160,10 +160,10 @@ VALUES: list[Any] = [
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_a_setting_keeps_its_value_and_its_type(person: Caller, value: Any) -> None:
     written = ask(person, "PUT", of(person, key="k"), body={"value": value})
-    told = {"key": "k", "value": value, "user_id": person.user_id, "tenant_id": None}
-    assert (written.status, written.json) == (200, told | {"updated": True})
+    expected = {"key": "k", "value": value, "user_id": person.user_id, "tenant_id": None}
+    assert (written.status, written.json) == (200, expected | {"updated": True})
     read = ask(person, "GET", of(person, key="k"), query={})
-    assert json.dumps(read.json) == json.dumps(told)
+    assert json.dumps(read.json) == json.dumps(expected)
     assert read.headers["etag"] == written.headers["etag"]
     (row,) = ask(person, "GET", of(person)).json
     assert json.dumps(row["preferences"]) == json.dumps({"k": value})
@@ -189,12 +189,12 @@ def test_a_deleted_setting_is_gone_and_the_others_stay(person: Caller) -> None:
 def test_a_setting_in_a_tenant_is_its_value_there_else_the_own_default_else_what_was_given(make: Factory) -> None:
     tenant = make.tenant()
     person, path = tenant.owner, of(tenant.owner, tenant, "theme") + "&default_value=given"
-    told = {"key": "theme", "user_id": person.user_id}
-    assert ask(person, "GET", path).json == told | {"value": "given", "tenant_id": None}
+    expected = {"key": "theme", "user_id": person.user_id}
+    assert ask(person, "GET", path).json == expected | {"value": "given", "tenant_id": None}
     ask(person, "PUT", of(person, key="theme"), body={"value": "default"})
-    assert ask(person, "GET", path).json == told | {"value": "default", "tenant_id": None}
+    assert ask(person, "GET", path).json == expected | {"value": "default", "tenant_id": None}
     ask(person, "PUT", of(person, tenant, "theme"), body={"value": None})
-    assert ask(person, "GET", path).json == told | {"value": None, "tenant_id": str(tenant.id)}
+    assert ask(person, "GET", path).json == expected | {"value": None, "tenant_id": str(tenant.id)}
     assert ask(person, "GET", of(person, key="theme")).json["value"] == "default"
 
 
@@ -209,5 +209,5 @@ def test_a_setting_of_one_tenant_is_not_found_in_another(make: Factory) -> None:
     one, two = make.tenant(), make.tenant()
     make.member(two.id, one.owner)
     ask(one.owner, "PUT", of(one.owner, one, "k"), body={"value": 1})
-    for place in (two, None):
-        refused(ask(one.owner, "GET", of(one.owner, place, "k")), 404)
+    for where in (two, None):
+        refused(ask(one.owner, "GET", of(one.owner, where, "k")), 404)

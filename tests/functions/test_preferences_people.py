@@ -82,13 +82,13 @@ def test_the_row_without_tenant_is_seen_and_written_by_its_person_alone(
     caller, person = who(make, tenant, kind), member(make, tenant)
     store(person, SECRET)
     before = stored(superuser, person)
-    for place in (tenant, None):
-        assert ask(caller, "GET", of(person, place)).json == []
-        refused(ask(caller, "GET", of(person, place, "secret")), 404)
-        given = of(person, place, "secret") + ("&" if place else "?") + "default_value=given"
+    for where in (tenant, None):
+        assert ask(caller, "GET", of(person, where)).json == []
+        refused(ask(caller, "GET", of(person, where, "secret")), 404)
+        given = of(person, where, "secret") + ("&" if where else "?") + "default_value=given"
         assert ask(caller, "GET", given).json["value"] == "given"
-        refused(ask(caller, "PUT", of(person, place), body={"preferences": {}}), 404)
-        refused(ask(caller, "DELETE", of(person, place)), 404)
+        refused(ask(caller, "PUT", of(person, where), body={"preferences": {}}), 404)
+        refused(ask(caller, "DELETE", of(person, where)), 404)
     if kind != "key":
         not_yours(store(caller, {}, whose=person))
         not_yours(ask(caller, "PUT", of(person, key="secret"), body={"value": 1}))
@@ -99,20 +99,20 @@ def test_in_a_tenant_people_see_its_row_and_their_default_and_no_other(make: Fac
     tenant, other = make.tenant(), make.tenant()
     person = tenant.owner
     make.member(other.id, person)
-    for place in (None, tenant, other):
-        store(person, {"place": str(place and place.slug)}, place)
+    for where in (None, tenant, other):
+        store(person, {"where": str(where and where.slug)}, where)
     rows = ask(person, "GET", of(person, tenant)).json
     assert [row["tenant_id"] for row in rows] == [str(tenant.id), None]
 
 
 def test_outside_people_see_the_rows_of_the_live_tenants_where_they_are_active(make: Factory) -> None:
     person = make.person()
-    places = [make.tenant() for _ in range(6)]
-    for tenant in places:
+    belongs_to = [make.tenant() for _ in range(6)]
+    for tenant in belongs_to:
         make.member(tenant.id, person)
-        assert store(person, {"place": tenant.slug}, tenant).status == 201
-    store(person, {"place": "none"})
-    left, invited, deleted, suspended, *seen = places
+        assert store(person, {"where": tenant.slug}, tenant).status == 201
+    store(person, {"where": "none"})
+    left, invited, deleted, suspended, *seen = belongs_to
     change = "UPDATE app.tenant_memberships SET status = %(status)s WHERE user_id = %(user_id)s"
     make.within(left.id, change, {"user_id": person.user_id, "status": "inactive"})
     make.within(invited.id, change, {"user_id": person.user_id, "status": "pending"})
@@ -138,18 +138,18 @@ def test_a_super_admin_does_not_see_a_row_of_a_deleted_tenant(make: Factory) -> 
 
 
 @pytest.mark.parametrize("kind", ["key", "owner", "super admin"])
-def test_who_is_no_member_has_no_preferences_in_the_tenant_and_that_is_told(make: Factory, kind: str) -> None:
+def test_who_is_no_member_has_no_preferences_in_the_tenant_and_the_answer_says_so(make: Factory, kind: str) -> None:
     tenant, stranger = make.tenant(), make.person()
     caller = who(make, tenant, kind)
-    told = "This person is no member of the tenant."
+    sentence = "This person is no member of the tenant."
     for header in ({}, {"idempotency-key": "k"}):
         body = {"user_id": stranger.user_id, "tenant_id": tenant.slug}
         answer = ask(caller, "POST", body=body, headers=header)
         refused(answer, 404)
-        assert answer.json["detail"] == told
+        assert answer.json["detail"] == sentence
     answer = ask(caller, "PUT", of(stranger, tenant, "k"), body={"value": 1})
     refused(answer, 404)
-    assert answer.json["detail"] == told
+    assert answer.json["detail"] == sentence
 
 
 def test_a_refused_post_leaves_no_key_behind(make: Factory) -> None:
@@ -192,11 +192,11 @@ def test_what_was_set_for_somebody_invited_is_theirs_when_they_accept(make: Fact
 def test_a_repeated_post_answers_what_it_answered(make: Factory) -> None:
     tenant = make.tenant()
     person = tenant.owner
-    for place in ({}, {"tenant_id": tenant.slug}):
-        request: dict[str, Any] = {"body": place | {"user_id": person.user_id}, "headers": {"idempotency-key": "k"}}
+    for where in ({}, {"tenant_id": tenant.slug}):
+        request: dict[str, Any] = {"body": where | {"user_id": person.user_id}, "headers": {"idempotency-key": "k"}}
         first = ask(person, "POST", **request)
         assert first.status == 201
-        ask(person, "PUT", f"/{person.user_id}/setting/k", query=place, body={"value": 1})
+        ask(person, "PUT", f"/{person.user_id}/setting/k", query=where, body={"value": 1})
         again = ask(person, "POST", **request)
         assert (again.status, again.body) == (201, first.body)
-        assert ask(person, "GET", f"/{person.user_id}/setting/k", query=place).json["value"] == 1
+        assert ask(person, "GET", f"/{person.user_id}/setting/k", query=where).json["value"] == 1

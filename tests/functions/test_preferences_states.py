@@ -27,9 +27,9 @@ def etag(answer: Answer) -> str:
 
 def test_a_list_has_the_etag_of_the_row_that_would_be_written(tenant: Tenant) -> None:
     person = tenant.owner
-    for place in (None, tenant):
-        stored = store(person, {"place": str(place)}, place)
-        assert etag(ask(person, "GET", of(person, place))) == etag(stored)
+    for where in (None, tenant):
+        stored = store(person, {"where": str(where)}, where)
+        assert etag(ask(person, "GET", of(person, where))) == etag(stored)
     assert etag(ask(person, "GET", of(person))) != etag(stored)
 
 
@@ -90,13 +90,13 @@ def test_preferences_may_have_250000_bytes(tenant: Tenant, text: str) -> None:
         settings = {"k": text * (most + add)}
         answer = ask(person, "PUT", of(person, tenant, "k"), body={"value": settings["k"]})
         assert answer.status == status, answer.body
-        told = [answer]
-        told += [store(person, settings, tenant), ask(person, "PUT", path, body={"preferences": settings})]
-        assert [answer.status for answer in told] == [status] * 3
-    assert [answer.json["code"] for answer in told] == ["preferences_too_large"] * 3
-    fields = [answer.json["detail"].partition(":")[0] for answer in told]
+        answers = [answer]
+        answers += [store(person, settings, tenant), ask(person, "PUT", path, body={"preferences": settings})]
+        assert [answer.status for answer in answers] == [status] * 3
+    assert [answer.json["code"] for answer in answers] == ["preferences_too_large"] * 3
+    fields = [answer.json["detail"].partition(":")[0] for answer in answers]
     assert fields == ["body.value", "body.preferences", "body.preferences"]
-    assert "250000" in told[0].json["detail"]
+    assert "250000" in answers[0].json["detail"]
     assert ask(person, "GET", of(person, tenant, "k")).json["value"] == text * most
 
 

@@ -112,7 +112,7 @@ def test_nothing_is_left_of_a_provision_whose_membership_fails(
         ("status", ["active"]),
     ],
 )
-def test_what_cannot_be_provisioned_is_told_by_field(
+def test_what_cannot_be_provisioned_is_reported_by_field(
     make: Factory, admin: Caller, field: str, values: list[Any]
 ) -> None:
     for value in values:

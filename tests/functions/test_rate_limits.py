@@ -1,4 +1,4 @@
-"""Rate limits: what a tenant and a key may ask in a minute, what is told of it, and who does not pay for whom."""
+"""Rate limits: what a tenant and a key may ask in a minute, which headers say so, and who does not pay for whom."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ def left(answer: Answer, bucket: str = "tenant") -> tuple[int, int]:
     return int(found[0]), int(found[1])
 
 
-def test_a_tenant_that_has_used_up_its_requests_is_told_to_wait_and_how_long(limited: Tenant) -> None:
+def test_a_tenant_that_has_used_up_its_requests_is_asked_to_wait_and_how_long(limited: Tenant) -> None:
     answers = [ask(limited.owner, limited) for _ in range(5)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
     assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"tenant";q=3;w=60'}

@@ -71,7 +71,7 @@ def test_restores_are_listed_page_by_page(make: Factory) -> None:
         ({"unknown": 1}, "body.unknown"),
     ],
 )
-def test_what_is_wrong_is_told(tenant: Tenant, wrong: dict[str, Any], field: str) -> None:
+def test_what_is_wrong_is_reported(tenant: Tenant, wrong: dict[str, Any], field: str) -> None:
     answer = ask(tenant, "POST", body=RANGE | wrong)
     assert (answer.status, [error["field"] for error in answer.json["errors"]]) == (422, [field])
 

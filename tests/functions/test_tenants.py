@@ -120,7 +120,7 @@ def test_a_slug_of_hexadecimal_digits_that_is_no_id_is_taken(make: Factory, leng
         ("tenant_id", ["acme"]),
     ],
 )
-def test_what_a_tenant_cannot_be_is_told_by_field(make: Factory, field: str, values: list[Any]) -> None:
+def test_what_a_tenant_cannot_be_is_reported_by_field(make: Factory, field: str, values: list[Any]) -> None:
     admin = make.super_admin()
     for value in values:
         answer = ask(admin, "POST", body={"slug": new_slug(make), "name": "Acme", field: value})
@@ -180,7 +180,7 @@ def test_people_list_the_tenants_that_they_belong_to_and_no_others(make: Factory
     assert (len(counted.json), counted.headers["x-total-count"]) == (1, "2")
 
 
-def test_of_suspended_tenants_only_owners_are_told(make: Factory) -> None:
+def test_suspended_tenants_are_shown_to_their_owners_alone(make: Factory) -> None:
     suspended, member = make.tenant(status="suspended"), make.person()
     make.member(suspended.id, member, "admin")
     assert listed(member) == []

@@ -82,7 +82,7 @@ def test_an_address_is_one_person_however_it_is_written(make: Factory) -> None:
         ("user_id", ["x"]),
     ],
 )
-def test_a_role_that_cannot_be_given_is_told_by_field(make: Factory, field: str, values: list[Any]) -> None:
+def test_a_role_that_cannot_be_given_is_reported_by_field(make: Factory, field: str, values: list[Any]) -> None:
     admin = make.super_admin()
     for value in values:
         refused(ask(admin, "POST", body={"email": "a@b.c", field: value}), 422, f"body.{field}")

@@ -166,14 +166,14 @@ def test_appending_to_no_session_is_not_found_and_leaves_no_key_behind(chat: Cha
 
 def test_a_workflow_that_is_not_there_or_not_the_tenants_is_not_found(make: Factory) -> None:
     tenant, other = make.tenant(), make.tenant()
-    told: set[str] = set()
+    bodies: set[str] = set()
     for workflow in (uuid4(), make.workflow(other)):
         for headers in ({}, {"idempotency-key": "k" + str(workflow)}):
             answer = opened(tenant.owner, workflow, "visitor", headers=headers)
             refused(answer, 404, "body.workflow_id")
-            told.add(answer.body)
-    assert len(told) == 1
-    assert "body.workflow_id: there is no such workflow." in told.pop()
+            bodies.add(answer.body)
+    assert len(bodies) == 1
+    assert "body.workflow_id: there is no such workflow." in bodies.pop()
 
 
 def test_a_deleted_workflow_takes_its_sessions_with_it(chat: Chat) -> None:

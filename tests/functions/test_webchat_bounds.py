@@ -65,9 +65,9 @@ def test_a_session_takes_1000000_bytes_and_then_no_more(chat: Chat) -> None:
     full = chat.say("x" * 100_000)
     refused(full, 409)
     assert full.json["code"] == "session_full"
-    told = re.search(r"10 messages and (\d+) bytes", full.json["detail"])
-    assert told
-    rest, some = 100_000 - (int(told[1]) - MOST), 10  # moments are longer and shorter by a few bytes
+    limits = re.search(r"10 messages and (\d+) bytes", full.json["detail"])
+    assert limits
+    rest, some = 100_000 - (int(limits[1]) - MOST), 10  # moments are longer and shorter by a few bytes
     refused(chat.say("x" * (rest + some)), 409)
     assert chat.say("x" * (rest - some)).status == 201
     assert MOST - 1_000 < len(json.dumps(chat.get().json["messages"], ensure_ascii=False).encode()) < MOST

@@ -1,4 +1,4 @@
-"""What weighs much is carried once and in parts: large executions that are repeated, lists of heavy rows."""
+"""Large rows: repeated deliveries of large executions, and pages that stay below the limit of a response."""
 
 from functions.events.handler import lambda_handler as events
 from functions.workflows.handler import lambda_handler as workflows

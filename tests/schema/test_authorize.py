@@ -1,4 +1,4 @@
-"""app.authorize: who may enter which tenant for what, seen through a function's handler."""
+"""app.authorize: who has access to which tenant for what, seen through a function's handler."""
 
 import secrets
 from collections.abc import Callable
@@ -120,7 +120,7 @@ def test_a_letter_that_lowers_to_another_makes_no_super_admin(
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_who_may_enter_an_active_tenant(people: People, make: Factory, who: str) -> None:
+def test_who_has_access_to_an_active_tenant(people: People, make: Factory, who: str) -> None:
     tenant = make.tenant()
     caller_of, *expected = WHO[who]
     caller = caller_of(people, tenant)
@@ -139,14 +139,14 @@ INACTIVE: dict[str, tuple[Callable[[People, Tenant], Caller], Outcome, Outcome]]
 
 @pytest.mark.parametrize("who", INACTIVE)
 @pytest.mark.parametrize("status", ["suspended", "inactive"])
-def test_who_may_enter_a_tenant_that_is_not_active(people: People, make: Factory, status: str, who: str) -> None:
+def test_who_has_access_to_a_tenant_that_is_not_active(people: People, make: Factory, status: str, who: str) -> None:
     tenant = make.tenant(status=status)
     caller_of, *expected = INACTIVE[who]
     caller = caller_of(people, tenant)
     assert [read(caller, tenant.id), write(caller, tenant.id)] == expected
 
 
-def test_nobody_enters_a_deleted_tenant(people: People, make: Factory) -> None:
+def test_nobody_has_access_to_a_deleted_tenant(people: People, make: Factory) -> None:
     tenant = make.tenant(deleted_at=NOW)
     for caller in (tenant.owner, people.member(tenant), people.with_role("super_admin")):
         assert [read(caller, tenant.id), write(caller, tenant.slug)] == [NOT_FOUND, NOT_FOUND]
@@ -181,7 +181,7 @@ def test_who_belongs_to_one_tenant_need_not_name_it_and_who_belongs_to_several_m
     assert read(people.with_role("super_admin"), None) == NOT_FOUND
 
 
-def test_flo_app_may_not_ask_past_the_gate(make: Factory) -> None:
+def test_flo_app_may_not_ask_past_app_authorize(make: Factory) -> None:
     for question in (
         "SELECT * FROM app.tenant_of_person('x', 'e', true, 'y', 'z')",
         "SELECT * FROM app.identify('x', 'e', NULL, NULL, 'y', 'z')",
@@ -196,7 +196,7 @@ def test_flo_app_may_not_ask_past_the_gate(make: Factory) -> None:
             make.conn.execute(question)
 
 
-def test_a_refusal_tells_nothing_but_its_sentence(people: People, make: Factory) -> None:
+def test_a_refusal_says_nothing_but_its_sentence(people: People, make: Factory) -> None:
     tenant, other = make.tenant(name="Hidden"), make.tenant()
     for caller, name in ((other.owner, tenant.slug), (people.key(other), tenant.slug), (people.key(other), uuid4())):
         answer = call(lambda_handler, "GET", "/routes/workflows", caller=caller, query={"tenant_id": str(name)})

@@ -36,7 +36,7 @@ def test_the_schema_is_made_from_nothing_by_a_role_that_is_no_superuser_and_only
     assert migrate(nothing) == []
 
 
-def test_the_function_tells_what_it_applied(nothing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_function_returns_what_it_applied(nothing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", nothing)
     settings.cache_clear()
     try:
@@ -85,7 +85,7 @@ def test_a_changed_a_missing_and_a_belated_file_are_refused_and_nothing_is_appli
     assert tables(nothing) == ["more", "schema_functions", "schema_migrations", "things"]
 
 
-def test_a_database_of_the_version_before_is_told_what_to_do(nothing: str, folder: Path) -> None:
+def test_over_a_database_of_the_version_before_the_message_says_what_to_do(nothing: str, folder: Path) -> None:
     migrate(nothing, folder)
     with psycopg.connect(nothing) as conn:
         conn.execute("INSERT INTO app.schema_migrations (name, sha256) VALUES (%s, '')", (MERGED,))

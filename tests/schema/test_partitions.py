@@ -1,4 +1,4 @@
-"""Where executions lie: leaves by class and time, kept ready by app.create_partitions, and ids that tell the time."""
+"""Partitions of executions by retention class and time, as app.create_partitions makes them, and ids with a time."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.support.factories import Factory
 
 type Connection = psycopg.Connection[Any]
 
-CLASSES = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7, 365: 30}  # days kept: days in a leaf
+CLASSES = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7, 365: 30}  # days kept: days in a partition
 MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PREFIX = "workflow_executions_c"
@@ -28,7 +28,7 @@ PREFIX = "workflow_executions_c"
 
 @pytest.fixture
 def app(server: Cluster, database: str) -> Iterator[Connection]:
-    """flo_app in another time zone, in a transaction that leaves nothing behind."""
+    """flo_app in another time zone, in a transaction that is rolled back."""
     with psycopg.connect(server.url("flo_app", database), options="-c timezone=Pacific/Auckland") as conn:
         yield conn
         conn.rollback()
@@ -53,11 +53,11 @@ def first_day(today: int, days: int) -> int:
 
 
 def expected(first: int, last: int) -> set[str]:
-    """The leaves that these days have needed: each class from the first's window to a fortnight after the last."""
+    """The partitions that these days have needed: each class, from the first's window to a fortnight after the last."""
     return {"app.workflow_executions_overflow"} | {
         f"app.{PREFIX}{days}_{EPOCH + timedelta(days=day):%Y%m%d}"
-        for days, step in CLASSES.items()
-        for day in range(first_day(first, days), last + 15, step)
+        for days, width_days in CLASSES.items()
+        for day in range(first_day(first, days), last + 15, width_days)
     }
 
 
@@ -67,7 +67,7 @@ def today_of(conn: Connection) -> int:
     return row[0]
 
 
-def test_migrating_makes_one_backlog_and_the_leaves_of_the_window_for_each_class_and_no_default(
+def test_migrating_makes_one_overflow_partition_and_the_partitions_of_the_window_for_each_class_and_no_default(
     app: Connection,
 ) -> None:
     today = today_of(app)
@@ -77,7 +77,7 @@ def test_migrating_makes_one_backlog_and_the_leaves_of_the_window_for_each_class
 
 
 @pytest.mark.parametrize("days", [1, 7, 45])
-def test_later_exactly_the_missing_leaves_are_made_and_only_once(app: Connection, days: int) -> None:
+def test_later_exactly_the_missing_partitions_are_made_and_only_once(app: Connection, days: int) -> None:
     before, today = partitions(app), today_of(app)
     made = keep_ready(app, datetime.now(UTC) + timedelta(days=days))
     assert partitions(app) == expected(today, today + days)
@@ -86,7 +86,7 @@ def test_later_exactly_the_missing_leaves_are_made_and_only_once(app: Connection
     assert keep_ready(app, datetime.now(UTC)) == 0
 
 
-def test_leaves_can_be_made_beyond_2038(superuser: Connection) -> None:
+def test_partitions_can_be_made_beyond_2038(superuser: Connection) -> None:
     moment = datetime(2039, 1, 1, tzinfo=UTC)
     day = (moment - EPOCH).days
     with superuser.transaction(force_rollback=True):
@@ -96,7 +96,7 @@ def test_leaves_can_be_made_beyond_2038(superuser: Connection) -> None:
         assert partitions(superuser) == expected(day, day)
 
 
-def test_every_moment_has_its_leaf_after_a_long_time_without_the_schedule(make: Factory) -> None:
+def test_every_moment_has_its_partition_after_a_long_time_without_the_schedule(make: Factory) -> None:
     tenant = make.tenant(hot_ttl_days=7)
     workflow = make.workflow(tenant)
     with make.conn.transaction(force_rollback=True):
@@ -106,8 +106,8 @@ def test_every_moment_has_its_leaf_after_a_long_time_without_the_schedule(make: 
             make.execution(tenant, workflow, started_at=(later + timedelta(days=14 - days)).isoformat())
 
 
-def test_two_at_once_make_each_leaf_once(server: Cluster, scratch: str) -> None:
-    tomorrow = datetime.now(UTC) + timedelta(days=1)  # a few leaves: who waits for longer than two seconds gives up
+def test_two_at_once_make_each_partition_once(server: Cluster, scratch: str) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # a few partitions: who waits for longer than two seconds gives up
     together = threading.Barrier(3)
 
     def run() -> int:
@@ -168,32 +168,32 @@ def test_a_tenants_days_round_up_to_a_class_and_its_rows_lie_where_their_start_s
     first = EPOCH + timedelta(days=first_day(today_of(make.conn), days))
     second = first + timedelta(days=CLASSES[days])
     past = datetime.now(UTC) - timedelta(days=days)
-    placed = {
+    belongs_to = {
         past - timedelta(days=9999): "overflow",
         past: "overflow",  # by a moment, when it is recorded
-        past + timedelta(minutes=1): leaf_of(days, past + timedelta(minutes=1)),
-        second - MILLISECOND: leaf_of(days, first),
-        second - timedelta(microseconds=1): leaf_of(days, first),
-        second: leaf_of(days, second),
+        past + timedelta(minutes=1): partition_of(days, past + timedelta(minutes=1)),
+        second - MILLISECOND: partition_of(days, first),
+        second - timedelta(microseconds=1): partition_of(days, first),
+        second: partition_of(days, second),
     }
-    ids = {moment: make.execution(tenant, workflow, started_at=moment.isoformat()) for moment in placed}
-    assert {moment: lies_in(superuser, id) for moment, id in ids.items()} == placed
+    ids = {moment: make.execution(tenant, workflow, started_at=moment.isoformat()) for moment in belongs_to}
+    assert {moment: lies_in(superuser, id) for moment, id in ids.items()} == belongs_to
 
 
-def leaf_of(days: int, moment: datetime) -> str:
+def partition_of(days: int, moment: datetime) -> str:
     day = (moment - EPOCH).days // CLASSES[days] * CLASSES[days]
     return f"c{days}_{EPOCH + timedelta(days=day):%Y%m%d}"
 
 
 @pytest.mark.parametrize("days", CLASSES)
-def test_an_execution_belongs_to_the_backlog_from_the_millisecond_that_it_is_past_its_class(
+def test_an_execution_belongs_to_the_overflow_partition_from_the_millisecond_that_it_is_past_its_class(
     make: Factory, days: int
 ) -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
-    for late, placed in {-MILLISECOND: days, timedelta(0): days, MILLISECOND: 0}.items():
+    for late, belongs_to in {-MILLISECOND: days, timedelta(0): days, MILLISECOND: 0}.items():
         id = uuid7(make.conn, moment - timedelta(days=days) - late, UUID(int=0))
         row = make.conn.execute("SELECT app.retention_class_for(%s, %s::smallint, %s)", (id, days, moment)).fetchone()
-        assert row == (placed,)
+        assert row == (belongs_to,)
 
 
 @pytest.mark.parametrize("ttl", [0, 366, -1])
@@ -209,7 +209,7 @@ def uuid7(conn: Connection, moment: datetime, entropy: UUID | None = None) -> UU
 
 
 @pytest.mark.parametrize("entropy", [UUID(int=0), UUID(int=2**128 - 1), None])
-def test_an_id_is_a_uuid_of_version_7_that_tells_its_millisecond(make: Factory, entropy: UUID | None) -> None:
+def test_an_id_is_a_uuid_of_version_7_that_contains_its_millisecond(make: Factory, entropy: UUID | None) -> None:
     for moment in (EPOCH, datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), datetime(9999, 1, 1, tzinfo=UTC)):
         id = uuid7(make.conn, moment, entropy)
         assert (id.version, id.variant) == (7, "specified in RFC 4122")

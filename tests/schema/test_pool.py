@@ -10,7 +10,7 @@ from psycopg.errors import DivisionByZero
 from functions.workflows.handler import lambda_handler
 from tests.support.events import call
 from tests.support.factories import Factory
-from tests.support.full_tenant import enter, full_tenant
+from tests.support.full_tenant import full_tenant, set_context
 
 SETTINGS = """
 SELECT
@@ -34,9 +34,9 @@ def test_no_tenant_is_left_behind_for_the_next_client_of_the_pool(make: Factory)
         for tenant in tenants:
             with suppress(DivisionByZero), psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as conn:
                 conn.execute("BEGIN READ ONLY")
-                enter(conn, tenant.id)
+                set_context(conn, tenant.id)
                 conn.execute("SELECT set_config('app.actor', 'user:x', true), set_config('lock_timeout', '9', true)")
-                conn.execute(ending)  # the empty one leaves in the middle of its transaction
+                conn.execute(ending)  # the empty one disconnects in the middle of its transaction
             assert probed() == [UNSET, UNSET], ending
 
 

@@ -49,7 +49,9 @@ def workflows(superuser: Connection, tenant: Tenant) -> dict[str, str]:
     return dict(found.fetchall())
 
 
-def test_events_with_an_outcome_are_told_as_they_are_and_the_others_recorded(direct_url: str, tenant: Tenant) -> None:
+def test_events_with_an_outcome_are_returned_as_they_are_and_the_others_recorded(
+    direct_url: str, tenant: Tenant
+) -> None:
     rejected, ignored = {"outcome": "rejected", "error": "Why."}, {"outcome": "ignored"}
     assert record(direct_url, tenant, rejected, event(1), ignored, event(2), event(1), rejected) == [
         (None, None, "rejected", "Why."),
@@ -68,7 +70,7 @@ def test_missing_workflows_are_made_once(direct_url: str, superuser: Connection,
     assert workflows(superuser, tenant) == {"wf-1": "One", "wf-2": "Two"}
 
 
-def test_a_workflow_is_called_by_its_id_until_its_name_is_told(
+def test_a_workflow_is_called_by_its_id_until_its_name_is_known(
     direct_url: str, superuser: Connection, tenant: Tenant
 ) -> None:
     record(direct_url, tenant, event(1))
@@ -119,7 +121,7 @@ CREATE = "INSERT INTO app.workflows (n8n_workflow_id, name) VALUES ('wf-1', 'Our
 
 
 @pytest.mark.parametrize(
-    ("is_known", "meanwhile", "told", "expected"),
+    ("is_known", "meanwhile", "given_name", "expected"),
     [
         (False, CREATE, "One", "Ours"),
         (True, "UPDATE app.workflows SET name = 'Ours'", "One", "Ours"),
@@ -133,7 +135,7 @@ def test_what_another_makes_of_a_workflow_meanwhile_counts(
     tenant: Tenant,
     is_known: bool,
     meanwhile: LiteralString,
-    told: str | None,
+    given_name: str | None,
     expected: str,
 ) -> None:
     if is_known:
@@ -141,7 +143,7 @@ def test_what_another_makes_of_a_workflow_meanwhile_counts(
     with ThreadPoolExecutor(1) as pool:
         with within(direct_url, tenant) as other:
             other.execute(meanwhile)
-            recorded = pool.submit(record, direct_url, tenant, event(2, workflow_name=told))
+            recorded = pool.submit(record, direct_url, tenant, event(2, workflow_name=given_name))
             while not superuser.execute(WAITING, (other.info.backend_pid,)).fetchall():
                 assert not recorded.done()
         assert recorded.result()[0][2] == "created"

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from tests.support.factories import Factory, Tenant
-from tests.support.full_tenant import Connection, enter, full_tenant
+from tests.support.full_tenant import Connection, full_tenant, set_context
 
 # Every tenant table, whoever adds it, with its key and the columns that can be written.
 TABLES = """
@@ -66,7 +66,7 @@ class Table:
         row = superuser.execute(
             self.sql("SELECT to_jsonb(t) FROM {table} AS t WHERE {tenant} = %s ORDER BY 1 LIMIT 1"), (tenant.id,)
         ).fetchone()
-        assert row, f"furnished() makes no row in app.{self.name}: add one."
+        assert row, f"full_tenant() makes no row in app.{self.name}: add one."
         return row[0]
 
 
@@ -91,11 +91,11 @@ def test_nothing_of_another_tenant_is_read_changed_or_made(
         params = {"row": Jsonb(row), "ours": ours.id, "theirs": theirs.id}
         for statement in REFUSED:
             with pytest.raises(InsufficientPrivilege), make.conn.transaction():
-                enter(make.conn, ours.id, role, theirs.owner)
+                set_context(make.conn, ours.id, role, theirs.owner)
                 make.conn.execute(table.sql(statement), params)
         for statement in BLIND:
             with make.conn.transaction():
-                enter(make.conn, ours.id, role, theirs.owner)
+                set_context(make.conn, ours.id, role, theirs.owner)
                 assert touched(make.conn, table.sql(statement), params) == 0, (table.name, statement)
         assert table.row(superuser, theirs) == row
         assert table.row(superuser, ours)
@@ -105,10 +105,10 @@ def test_nothing_of_another_tenant_is_read_changed_or_made(
 def test_what_was_done_to_a_tenant_is_not_rewritten(make: Factory, role: str) -> None:
     tenant = make.tenant()
     make.tenant_action(tenant)
-    for place in (str(tenant.id), ""):
+    for context in (str(tenant.id), ""):
         for statement in ("UPDATE app.tenant_actions SET action = 'restore'", "DELETE FROM app.tenant_actions"):
             with pytest.raises(InsufficientPrivilege), make.conn.transaction():
-                enter(make.conn, place, role, tenant.owner)
+                set_context(make.conn, context, role, tenant.owner)
                 make.conn.execute(statement)
 
 
@@ -130,7 +130,7 @@ def test_no_row_is_taken_over_by_inserting_its_id_under_the_own_tenant(
     for table in keyed_by_id:
         row = table.row(superuser, theirs)
         with pytest.raises(InsufficientPrivilege), make.conn.transaction():
-            enter(make.conn, ours.id)
+            set_context(make.conn, ours.id)
             make.conn.execute(table.sql(OVER_A_ROW), {"row": Jsonb(row | {"tenant_id": str(ours.id)})})
         assert table.row(superuser, theirs) == row
 
@@ -140,7 +140,7 @@ def test_the_own_rows_are_all_there(make: Factory, tables: list[Table], open_tab
     assert {table.name for table in tables} - {table.name for table in open_tables} == {"leaving_rows"}
     for table in open_tables:
         with make.conn.transaction():
-            enter(make.conn, tenant.id)
+            set_context(make.conn, tenant.id)
             assert make.conn.execute(table.sql("SELECT FROM {table}")).rowcount >= 1
 
 
@@ -153,13 +153,13 @@ def test_outside_tenants_people_change_nothing_and_see_only_where_they_belong(
         row = table.row(superuser, theirs)
         params = {"row": Jsonb(row), "theirs": theirs.id}
         with make.conn.transaction():
-            enter(make.conn, "", role, theirs.owner)
+            set_context(make.conn, "", role, theirs.owner)
             assert touched(make.conn, table.sql("DELETE FROM {table}")) == 0
             assert touched(make.conn, table.sql("UPDATE {table} SET {tenant} = {tenant}")) == 0
             seen = touched(make.conn, table.sql("SELECT FROM {table} WHERE {tenant} = %(theirs)s"), params)
             assert seen == (table.name in ("tenants", "tenant_memberships"))
         with pytest.raises(InsufficientPrivilege), make.conn.transaction():
-            enter(make.conn, "", role, theirs.owner)
+            set_context(make.conn, "", role, theirs.owner)
             make.conn.execute(table.sql(INSERT), params)
         assert table.row(superuser, theirs) == row
 
@@ -170,7 +170,7 @@ def test_without_a_tenant_there_are_no_rows(make: Factory, tables: list[Table], 
     for table in tables:
         with make.conn.transaction():
             if nobody is not None:
-                enter(make.conn, nobody)
+                set_context(make.conn, nobody)
             for statement in ("SELECT FROM {table}", "DELETE FROM {table}", "UPDATE {table} SET {tenant} = {tenant}"):
                 assert touched(make.conn, table.sql(statement)) == 0
 
@@ -180,11 +180,11 @@ def test_a_malformed_tenant_is_an_error_and_never_rows(make: Factory, open_table
     full_tenant(make)
     for table in open_tables:
         with pytest.raises(InvalidTextRepresentation), make.conn.transaction():
-            enter(make.conn, malformed)
+            set_context(make.conn, malformed)
             make.conn.execute(table.sql("SELECT FROM {table}"))
 
 
-def test_executions_are_reached_through_their_table_and_not_through_its_leaves(
+def test_executions_are_reached_through_their_table_and_not_through_its_partitions(
     make: Factory, superuser: Connection
 ) -> None:
     tenant = full_tenant(make)
@@ -194,5 +194,5 @@ def test_executions_are_reached_through_their_table_and_not_through_its_leaves(
     for name in (partition, "app.workflow_executions_c30", "app.workflow_executions_overflow"):
         for statement in ("SELECT FROM {}", "DELETE FROM {}", "TRUNCATE {}", "INSERT INTO {} DEFAULT VALUES"):
             with pytest.raises(InsufficientPrivilege), make.conn.transaction():
-                enter(make.conn, tenant.id)
+                set_context(make.conn, tenant.id)
                 make.conn.execute(sql.SQL(statement).format(sql.SQL(name)))

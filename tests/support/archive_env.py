@@ -53,7 +53,7 @@ class ArchiveEnv:
             self.superuser.execute("SELECT app.create_partitions(%s)", (TODAY - timedelta(days=age),))
 
     def execution(self, tenant: Tenant, workflow: UUID, age: float, **overrides: Any) -> UUID:
-        """In the leaf of its class, as if it had been recorded when it started."""
+        """In the partition of its retention class, as if it had been recorded when it started."""
         started = TODAY - timedelta(days=age)
         row: dict[str, Any] = {
             "tenant": tenant.id,
@@ -123,7 +123,7 @@ class ArchiveEnv:
         return [id for (id,) in found]
 
     def rows(self, tenant: Tenant) -> list[Any]:
-        """Every execution, hot or cold, byte for byte; one that is in two places is here twice."""
+        """Every execution, hot or cold, byte for byte; one that is stored twice is listed twice."""
         hot = self.superuser.execute(HOT_ROWS, (tenant.id,)).fetchall()
         keys = [key for key in self.files(tenant) if key.startswith("workflow_executions")]
         return sorted(hot + self.read(keys, COLD_ROWS))
@@ -140,7 +140,7 @@ class ArchiveEnv:
         return sorted(hot + self.read(keys, f"id, {columns}"))
 
     def partitions(self, days: int) -> list[tuple[str, datetime, datetime]]:
-        """Of a class, oldest first: their names, starts and ends."""
+        """Of a retention class, oldest first: their names, starts and ends."""
         return self.superuser.execute(
             "SELECT partition_name, starts, ends FROM app.partitions() WHERE retention_class = %s ORDER BY ends",
             (days,),
@@ -166,7 +166,7 @@ class ArchiveEnv:
         )
 
     def objects(self) -> list[str]:
-        """Of this world: the bucket is shared."""
+        """Of this environment: the bucket is shared."""
         tenants = {f"tenant={id}" for (id,) in self.superuser.execute("SELECT id FROM app.tenants")}
         return [key for key in self.bucket.keys() if key.split("/")[2] in tenants]
 
@@ -200,11 +200,11 @@ class ArchiveEnv:
 def emitted(out: str) -> dict[str, list[float]]:
     """The metrics on stdout, as CloudWatch reads them: by name, each value that was added."""
     records = [json.loads(line) for line in out.splitlines() if line.startswith("{") and '"_aws"' in line]
-    told: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for record in records:
         for metric in record["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-            told.setdefault(metric["Name"], []).extend(record[metric["Name"]])
-    return told
+            values.setdefault(metric["Name"], []).extend(record[metric["Name"]])
+    return values
 
 
 @contextmanager

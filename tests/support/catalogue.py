@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import scalar_row
 
-from tests.support.catalogue_allowlist import EXCEPTIONS
+from tests.support.catalogue_allowlist import ALLOWLIST
 
 type Connection = psycopg.Connection[Any]
 
@@ -174,10 +174,10 @@ CHECKS: dict[str, LiteralString] = {
 }
 
 
-def problems(conn: Connection, exceptions: Mapping[str, Iterable[str]] = EXCEPTIONS) -> set[tuple[str, str]]:
+def problems(conn: Connection, allowlist: Mapping[str, Iterable[str]] = ALLOWLIST) -> set[tuple[str, str]]:
     """What is wrong with a database: (name, what is wrong with it)."""
     cursor = conn.cursor(row_factory=scalar_row)
-    known = {kind: list(names) for kind, names in exceptions.items()}
+    known = {kind: list(names) for kind, names in allowlist.items()}
     return {
         (name, what)
         for what, query in CHECKS.items()

@@ -24,7 +24,7 @@ OWN_PREFERENCES_IN_TENANTS = (
     " AND (m.status = 'active'::text) AND (t.deleted_at IS NULL)))))"
 )
 
-EXCEPTIONS = {
+ALLOWLIST = {
     "without_tenant": {
         "schema_migrations": "the ledger: flo_app may read which migrations there are",
         "schema_functions": "the ledger of functions/, which only migrate.py reads",
@@ -44,7 +44,7 @@ EXCEPTIONS = {
         f"user_roles.platform * {ON_PLATFORM} {ON_PLATFORM}": "and give global roles",
         f"erasures.platform * {ON_PLATFORM} {ON_PLATFORM}": "and ask for tenants to be erased, and read the receipts",
         f"legal_holds.platform r {ON_PLATFORM} -": "which they cannot while something is held",
-        f"tenant_memberships.own r {OWN_MEMBERSHIPS} -": "people see where they belong, before they enter",
+        f"tenant_memberships.own r {OWN_MEMBERSHIPS} -": "people see where they belong, before they choose a tenant",
         f"tenants.own r {OWN_TENANTS} -": "and what these tenants are called",
         f"idempotency_keys.own * {OWN_KEYS} {OWN_KEYS}": "what people do outside tenants happens once as well",
         f"user_preferences.own * {OWN_PREFERENCES} {OWN_PREFERENCES}": "a person's defaults are the person's",

@@ -1,4 +1,4 @@
-"""Tenant B, who has a row of everything, and those of tenants A who come near it."""
+"""Tenant B, who has a row of everything, and the callers of tenants A who try to reach it."""
 
 import secrets
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from psycopg import sql
 from flomastr.auth.api_key_tokens import ApiKey
 from flomastr.caller import Caller
 from tests.support.factories import Factory, Tenant, machine
-from tests.support.full_tenant import furnish_cold_tier, furnish_knowledge
+from tests.support.full_tenant import add_cold_tier, add_knowledge
 from tests.support.operations import Names
 
 type Connection = psycopg.Connection[Any]
@@ -58,8 +58,8 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
         "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
         "user_role_id": str(role[0]),
     }
-    names |= furnish_knowledge(make, tenant, SECRET)
-    furnish_cold_tier(make, tenant)
+    names |= add_knowledge(make, tenant, SECRET)
+    add_cold_tier(make, tenant)
     return Other(tenant, key, names)
 
 
@@ -76,36 +76,36 @@ def like(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Visitor:
+class Outsider:
     tenant: Tenant
     caller: Caller
     headers: dict[str, str]
 
 
-def owner(make: Factory, other: Other) -> Visitor:
+def owner(make: Factory, other: Other) -> Outsider:
     tenant = make.tenant()
-    return Visitor(tenant, tenant.owner, {})
+    return Outsider(tenant, tenant.owner, {})
 
 
-def api_key(make: Factory, other: Other) -> Visitor:
+def api_key(make: Factory, other: Other) -> Outsider:
     tenant = make.tenant()
     key = make.api_key(tenant)
-    return Visitor(tenant, machine(key), {"authorization": f"Bearer {key.token()}"})
+    return Outsider(tenant, machine(key), {"authorization": f"Bearer {key.token()}"})
 
 
-def owner_whom_b_has_invited(make: Factory, other: Other) -> Visitor:
-    visitor = owner(make, other)
-    make.member(other.tenant.id, visitor.caller, role="owner", status="pending")
-    return visitor
+def owner_whom_b_has_invited(make: Factory, other: Other) -> Outsider:
+    outsider = owner(make, other)
+    make.member(other.tenant.id, outsider.caller, role="owner", status="pending")
+    return outsider
 
 
-def owner_who_has_left_b(make: Factory, other: Other) -> Visitor:
-    visitor = owner(make, other)
-    make.member(other.tenant.id, visitor.caller, role="owner", status="inactive")
-    return visitor
+def owner_who_has_left_b(make: Factory, other: Other) -> Outsider:
+    outsider = owner(make, other)
+    make.member(other.tenant.id, outsider.caller, role="owner", status="inactive")
+    return outsider
 
 
-VISITORS: list[Callable[[Factory, Other], Visitor]] = [owner, api_key, owner_whom_b_has_invited, owner_who_has_left_b]
+OUTSIDERS: list[Callable[[Factory, Other], Outsider]] = [owner, api_key, owner_whom_b_has_invited, owner_who_has_left_b]
 
 
 TABLES = """
@@ -119,7 +119,7 @@ QUESTION = "SELECT to_jsonb(t) - 'last_used_at' FROM {table} AS t WHERE {column}
 
 
 def stored(superuser: Connection, tenant: Tenant) -> dict[str, list[Any]]:
-    """What is B's in each table, without the memberships that visitors bring with them."""
+    """What is B's in each table, without the memberships that outsiders bring with them."""
     rows: dict[str, list[Any]] = {}
     for table, column in superuser.execute(TABLES).fetchall():
         names = {"table": sql.Identifier("app", table), "column": sql.Identifier(column)}

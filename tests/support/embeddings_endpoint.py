@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, override
 
 DIMENSIONS = 1536
-HANGS_UP = 0  # in place of a status: the connection ends without an answer
+HANGS_UP = 0  # instead of a status: the connection ends without an answer
 
 type Json = dict[str, Any]
 type Answer = Callable[[Json], tuple[int, Any]]  # a status, and JSON or a text
@@ -23,16 +23,16 @@ def vector_of(text: str, model: str = "model-a") -> list[float]:
     vector = [0.0] * DIMENSIONS
     for word in re.findall(r"\w+", text.lower()) or [text]:
         digest = sha256(f"{model} {word}".encode()).digest()
-        for place in range(0, 16, 2):
-            vector[int.from_bytes(digest[place : place + 2]) % DIMENSIONS] += 1.0
+        for index in range(0, 16, 2):
+            vector[int.from_bytes(digest[index : index + 2]) % DIMENSIONS] += 1.0
     length = math.sqrt(sum(number * number for number in vector))
     return [round(number / length, 5) for number in vector]
 
 
 def rightly(asked: Json) -> tuple[int, Json]:
     rows = [
-        {"object": "embedding", "index": place, "embedding": vector_of(text, asked["model"])}
-        for place, text in enumerate(asked["input"])
+        {"object": "embedding", "index": index, "embedding": vector_of(text, asked["model"])}
+        for index, text in enumerate(asked["input"])
     ]
     tokens = sum(len(text.split()) for text in asked["input"])
     return 200, {"object": "list", "model": asked["model"], "data": rows, "usage": {"total_tokens": tokens}}

@@ -38,8 +38,8 @@ class Factory:
 
     def within(self, tenant: UUID, statement: Any, params: dict[str, Any]) -> Any:
         with self.conn.transaction():
-            entered = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
-            self.conn.execute(entered, (str(tenant),))
+            context = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
+            self.conn.execute(context, (str(tenant),))
             cursor = self.conn.execute(statement, params)
             return cursor.fetchone() if cursor.description else None
 

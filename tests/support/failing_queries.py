@@ -16,7 +16,7 @@ FAILING_QUERIES = """
 CREATE TABLE public.attempts (number integer);
 INSERT INTO public.attempts VALUES (0);
 CREATE TABLE public.written (what text UNIQUE);
-CREATE FUNCTION public.trouble(state text, times integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION public.raise_state(state text, times integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE attempt integer := (SELECT number FROM public.attempts);
 BEGIN
   IF attempt > times THEN RETURN attempt; END IF;
@@ -39,7 +39,7 @@ class Written(BaseModel):
 
 def failing(state: str, times: int = 1) -> Query[Answered]:
     return Query(
-        "SELECT public.trouble(%(state)s, %(times)s) AS attempt",
+        "SELECT public.raise_state(%(state)s, %(times)s) AS attempt",
         {"state": state, "times": times},
         Answered,
         conflict="Taken.",

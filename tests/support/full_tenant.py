@@ -1,4 +1,4 @@
-"""A tenant with a row in every table, and a way in that asks nobody."""
+"""A tenant with a row in every table, and a context that is set without authorization."""
 
 from typing import Any
 from uuid import UUID
@@ -39,7 +39,7 @@ WITH file AS (
   INSERT INTO app.archive_files (
     tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
   )
-  SELECT %(tenant)s::uuid, 'workflow_executions', '2026-01-01', 'furnished', 1, 1, 1, 1, id, id, ARRAY[id]
+  SELECT %(tenant)s::uuid, 'workflow_executions', '2026-01-01', 'test', 1, 1, 1, 1, id, id, ARRAY[id]
   FROM app.uuid7() AS id
   RETURNING tenant_id, id, first_id
 ), leaving AS (
@@ -70,12 +70,12 @@ def full_tenant(make: Factory) -> Tenant:
     make.tenant_action(tenant)
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
-    furnish_cold_tier(make, tenant)
-    furnish_knowledge(make, tenant)
+    add_cold_tier(make, tenant)
+    add_knowledge(make, tenant)
     return tenant
 
 
-def furnish_knowledge(make: Factory, tenant: Tenant, text: str = "Refunds take a week.") -> dict[str, str]:
+def add_knowledge(make: Factory, tenant: Tenant, text: str = "Refunds take a week.") -> dict[str, str]:
     """A base with a document that is embedded and one that is given up. What they are called."""
     base = make.knowledge_base(tenant)
     embed(make, tenant, make.document(tenant, base, text=text), text)
@@ -88,16 +88,16 @@ def embed(make: Factory, tenant: Tenant, document: UUID, text: str) -> None:
         job.execute(EMBEDDED, {"tenant": tenant.id, "document": document, "vector": str(vector_of(text))})
 
 
-def furnish_cold_tier(make: Factory, tenant: Tenant) -> None:
+def add_cold_tier(make: Factory, tenant: Tenant) -> None:
     """What no job works on: all of it is over, or only planned."""
     with make.conn.transaction():
-        enter(make.conn, tenant.id, "owner", tenant.owner)
+        set_context(make.conn, tenant.id, "owner", tenant.owner)
         make.conn.execute(OF_THE_TENANT)
     with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
         job.execute(OF_JOBS, {"tenant": tenant.id})
 
 
-def enter(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:
+def set_context(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:
     caller = {
         "tenant": str(tenant),
         "role": role,

@@ -1,4 +1,4 @@
-"""A tenant to place holds in, and all that can be deleted of it."""
+"""A tenant to create holds in, and all that can be deleted of it."""
 
 from dataclasses import dataclass
 from importlib import import_module

@@ -52,7 +52,7 @@ class KnowledgeClient:
 
     def neighbour(self) -> "KnowledgeClient":
         """Another tenant's."""
-        return library(self.make, self.superuser, self.endpoint, self.job_url)
+        return knowledge_client(self.make, self.superuser, self.endpoint, self.job_url)
 
     def ask(self, handler: Any, method: str, path: str, **request: Any) -> Answer:
         return call(handler, method, path, caller=self.tenant.owner, headers=request.pop("headers", {}), **request)
@@ -119,7 +119,7 @@ class KnowledgeClient:
         return self.ask(search, "GET", f"/routes/knowledge/{self.tenant.slug}/usage").json
 
     def tasks(self) -> list[str]:
-        """The messages that tell of what is left to embed."""
+        """A message for each document that is left to embed."""
         names = ("tenant_id", "document_id", "embedding_model")
         rows = self.superuser.execute(PENDING, (self.tenant.id,)).fetchall()
         return [json.dumps(dict(zip(names, row, strict=True))) for row in rows]
@@ -136,7 +136,7 @@ class KnowledgeClient:
         assert self.tasks() == []
 
     def due(self) -> None:
-        """The wait is over, of all rescheduled tasks."""
+        """End the wait of all documents that are rescheduled."""
         self.superuser.execute(
             "UPDATE app.embedding_tasks SET due_at = now() WHERE tenant_id = %s AND status = 'processing'",
             (self.tenant.id,),
@@ -152,9 +152,11 @@ class KnowledgeClient:
 
 
 def sqs_event(bodies: Sequence[str]) -> Json:
-    return {"Records": [{"messageId": f"m{place}", "body": body} for place, body in enumerate(bodies)]}
+    return {"Records": [{"messageId": f"m{index}", "body": body} for index, body in enumerate(bodies)]}
 
 
-def library(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> KnowledgeClient:
+def knowledge_client(
+    make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str
+) -> KnowledgeClient:
     tenant = make.tenant()
     return KnowledgeClient(make, superuser, endpoint, job_url, tenant, str(make.knowledge_base(tenant)))

@@ -206,7 +206,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Running:
-    """The collection being served."""
+    """The collection while it is served."""
 
     address: str
     folder: Path
@@ -224,7 +224,7 @@ NOWHERE = Storage(0, 0)
 
 
 @contextmanager
-def served(collection: Path, data: Path, storage: Storage = NOWHERE) -> Generator[Running]:
+def running_platform(collection: Path, data: Path, storage: Storage = NOWHERE) -> Generator[Running]:
     """The platform in a thread of its own, as the tests block theirs."""
     started = Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
     with listen() as listener, ThreadPoolExecutor() as threads:

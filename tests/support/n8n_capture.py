@@ -27,7 +27,7 @@ class Instance:
     def post(self, body: Any, **request: Any) -> Answer:
         return report(self.key.token(), body, **request)
 
-    def tell(self, *items: Any) -> list[Json]:
+    def send(self, *items: Any) -> list[Json]:
         """What became of each."""
         answer = self.post(list(items))
         assert answer.status == 202, answer.body

@@ -105,7 +105,7 @@ class Platform:
     def ask(self, case: Any) -> None:
         self.cases.append(case.operation.label)
         self.name_what_exists(case)
-        tell_apart(case.body)
+        give_names_apart(case.body)
         case.call_and_validate(headers=self.headers(case))
 
     def headers(self, case: Any) -> dict[str, str]:
@@ -116,10 +116,10 @@ class Platform:
         for part in (case.path_parameters, case.query, case.headers, case.body):
             for name in sorted(part, reverse=True) if hasattr(part, "items") else ():  # tenant_id before confirm
                 if isinstance(value := part[name], str):
-                    told = unquote(value) if part is case.path_parameters else value
-                    told = told.removesuffix("\n")  # before which `$` matches, in Python and not in the functions
-                    named = self.named(case, name, told, part)
-                    part[name] = value if named == told else named
+                    text = unquote(value) if part is case.path_parameters else value
+                    text = text.removesuffix("\n")  # before which `$` matches, in Python and not in the functions
+                    named = self.named(case, name, text, part)
+                    part[name] = value if named == text else named
 
     def named(self, case: Any, name: str, value: str, part: Any) -> str:
         path: str = case.operation.path
@@ -175,15 +175,15 @@ class Platform:
         return tenant
 
 
-def tell_apart(body: Any) -> None:
+def give_names_apart(body: Any) -> None:
     """JSON Schema cannot forbid two documents of one name: test_documents.py sends them."""
     documents = body.get("documents") if hasattr(body, "get") else None
     if isinstance(documents, list):
         named = [d for d in cast(list[Any], documents) if hasattr(d, "get") and isinstance(d.get("name"), str)]
-        for place, document in enumerate(named):
-            others = [other["name"] for other in named[:place]]
+        for index, document in enumerate(named):
+            others = [other["name"] for other in named[:index]]
             if document["name"] in others and len(document["name"]) < 250:
-                document["name"] += str(place)
+                document["name"] += str(index)
 
 
 def is_uuid(value: str) -> bool:
@@ -240,7 +240,7 @@ def in_sequence(platform: Platform, seed: int, steps: int) -> None:
                 platform.failures.extend(failures.exceptions)
                 raise
 
-    phases = [Phase.generate]  # a sequence that fails is told as it is: making it shorter takes minutes
+    phases = [Phase.generate]  # a sequence that fails is reported as it is: making it shorter takes minutes
     with suppress(Flaky):  # a platform that remembers answers no sequence twice in one way
         run_state_machine_as_test(
             hypothesis.seed(seed)(Sequence),

@@ -11,7 +11,7 @@ from dev.paths import ROOT
 from flomastr.caller import Caller
 from tests.support.events import Answer, call
 
-SAMPLES: dict[str, Any] = {  # what must have a form that a type does not tell
+SAMPLES: dict[str, Any] = {  # what must have a form that its type does not say
     "email": "new@example.com",
     "owner_email": "new@example.com",
     "slug": "new-tenant",
@@ -33,7 +33,7 @@ class Operation:
     handler: Any
     method: str
     path: str
-    place: str  # the dependency that says where it happens: in_a_tenant, in_the_tenant, in_no_tenant, ...
+    dependency: str  # of http.dependencies: in_tenant, in_tenant_of_path, without_tenant, ...
     scope: str
     parameters: list[dict[str, Any]]
     body: dict[str, Any] | None
@@ -60,8 +60,8 @@ class Operation:
         )
 
     def named_in_body(self, names: Names, named_in: str) -> Names:
-        """Outside tenants a body names the tenant that is meant, elsewhere the one to enter."""
-        return names if named_in == "body" or self.place == "without_tenant" else {**names, "tenant_id": None}
+        """On the platform a body names the tenant that is meant, elsewhere the one to act in."""
+        return names if named_in == "body" or self.dependency == "without_tenant" else {**names, "tenant_id": None}
 
     def fill(self, schema: Mapping[str, Any], names: Names, name: str = "") -> Any:
         """A value of the schema, with every field in it."""
@@ -107,12 +107,18 @@ def operations_of(module: Any) -> Iterator[Operation]:
         described = document["paths"][route.path][method.lower()]
         body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
         yield Operation(
-            module.lambda_handler, method, route.path, *place_of(route), described.get("parameters", []), body, schemas
+            module.lambda_handler,
+            method,
+            route.path,
+            *dependency_and_scope(route),
+            described.get("parameters", []),
+            body,
+            schemas,
         )
 
 
-def place_of(route: APIRoute) -> tuple[str, str]:
-    """Where it happens and under which scope. Open routes have neither."""
+def dependency_and_scope(route: APIRoute) -> tuple[str, str]:
+    """The dependency that authorizes the request, and its scope. Open routes have neither."""
     for dependency in route.dependant.dependencies:
         if dependency.own_oauth_scopes:
             (scope,) = dependency.own_oauth_scopes

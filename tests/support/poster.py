@@ -1,4 +1,4 @@
-"""One sandbox in a process of its own: posts workflows, each under its key until it is answered, and tells how."""
+"""One sandbox in a process of its own: posts workflows, each under its key until it is answered, and reports how."""
 
 import json
 import sys
@@ -28,8 +28,8 @@ def main(user_id: str, name: str, times: str) -> None:
             start = time.monotonic()
             answer = post(caller, key)
             status = answer.status
-            told = {"key": key, "status": status, "body": answer.body, "seconds": time.monotonic() - start}
-            print("told", json.dumps(told), flush=True)
+            answered = {"key": key, "status": status, "body": answer.body, "seconds": time.monotonic() - start}
+            print("answered", json.dumps(answered), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def refused(answer: Answer, status: int, *fields: str) -> None:
     assert problem["title"] == HTTPStatus(status).phrase
     assert [error["field"] for error in problem["errors"]] == list(fields)
     messages = [error["message"] for error in problem["errors"]]
-    assert all(messages) and not any(told in message for told in NO_WORDS for message in messages)
+    assert all(messages) and not any(leaked in message for leaked in NO_WORDS for message in messages)
     assert all(field in problem["detail"] for field in fields)
     assert not any(word in answer.body for word in ("SELECT", "INSERT", "UPDATE ", "psycopg", "Traceback", "app."))
 

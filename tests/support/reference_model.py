@@ -1,4 +1,4 @@
-"""Tenants, members, workflows and executions in memory: what the platform must answer, told in a second way."""
+"""Tenants, members, workflows and executions in memory: what the platform must answer, written a second time."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -44,8 +44,8 @@ class Tenant:
     workflows: dict[str, Workflow] = field(default_factory=dict[str, Workflow])
     executions: dict[str, Execution] = field(default_factory=dict[str, Execution])  # by n8n_execution_id
 
-    def enter(self, person: str, super_admin: bool, scope: str) -> str:
-        """The role in which one enters."""
+    def role_of(self, person: str, super_admin: bool, scope: str) -> str:
+        """The role in which a person acts, else an error."""
         member = self.members.get(person)
         if scope == "invitation:write":
             role = member.role if member else ""
@@ -70,22 +70,22 @@ class Platform:
     tenants: list[Tenant]
     super_admin: str
 
-    def enter(self, person: str, tenant: Tenant, scope: str) -> str:
-        return tenant.enter(person, person == self.super_admin, scope)
+    def role_of(self, person: str, tenant: Tenant, scope: str) -> str:
+        return tenant.role_of(person, person == self.super_admin, scope)
 
     def outrank(self, role: str, *others: str) -> None:
         if RANKS.index(role) < max(RANKS.index(other) for other in ("admin", *others)):
             raise RefusedError(403)
 
     def invite(self, person: str, tenant: Tenant, whom: str, role: str) -> int:
-        self.outrank(self.enter(person, tenant, "members:write"), role)
+        self.outrank(self.role_of(person, tenant, "members:write"), role)
         if whom in tenant.members:
             raise RefusedError(409)
         tenant.members[whom] = Member(role, "pending", None if person == self.super_admin else person)
         return 201
 
     def answer_invitation(self, person: str, tenant: Tenant, accepts: bool) -> int:
-        self.enter(person, tenant, "invitation:write")
+        self.role_of(person, tenant, "invitation:write")
         invited = tenant.members[person]
         if invited.status != "pending":
             raise RefusedError(404)
@@ -106,7 +106,7 @@ class Platform:
             raise RefusedError(409)
 
     def change_role(self, person: str, tenant: Tenant, whom: str, role: str) -> int:
-        own = self.enter(person, tenant, "members:write")
+        own = self.role_of(person, tenant, "members:write")
         self.outrank(own, role)
         member = found(tenant.members, whom)
         self.outrank(own, member.role)
@@ -116,7 +116,7 @@ class Platform:
         return 200
 
     def remove(self, person: str, tenant: Tenant, whom: str) -> int:
-        own = self.enter(person, tenant, "membership:write")
+        own = self.role_of(person, tenant, "membership:write")
         member = found(tenant.members, whom)
         if person != whom:
             self.outrank(own, member.role)
@@ -125,12 +125,12 @@ class Platform:
         return 200
 
     def rename_tenant(self, person: str, tenant: Tenant, name: str) -> int:
-        self.enter(person, tenant, "tenant:write")
+        self.role_of(person, tenant, "tenant:write")
         tenant.name = name
         return 200
 
     def delete_tenant(self, person: str, tenant: Tenant) -> int:
-        self.enter(person, tenant, "tenant:delete")
+        self.role_of(person, tenant, "tenant:delete")
         tenant.deleted = True
         return 200
 
@@ -146,26 +146,26 @@ class Platform:
         return 200
 
     def create_workflow(self, person: str, tenant: Tenant, id: str, workflow: Workflow) -> int:
-        self.enter(person, tenant, "workflows:write")
+        self.role_of(person, tenant, "workflows:write")
         tenant.workflows[id] = workflow
         return 201
 
     def rename_workflow(self, person: str, tenant: Tenant, id: str, if_match: str, workflow: Workflow) -> int:
-        self.enter(person, tenant, "workflows:write")
+        self.role_of(person, tenant, "workflows:write")
         if if_match != found(tenant.workflows, id).etag:
             raise RefusedError(412)
         tenant.workflows[id] = workflow
         return 200
 
     def delete_workflow(self, person: str, tenant: Tenant, id: str) -> int:
-        self.enter(person, tenant, "workflows:write")
+        self.role_of(person, tenant, "workflows:write")
         found(tenant.workflows, id)
         del tenant.workflows[id]
         tenant.executions = {run: e for run, e in tenant.executions.items() if e.workflow != id}
         return 200
 
     def record(self, person: str, tenant: Tenant, workflow: str, run: str, status: str) -> int:
-        self.enter(person, tenant, "executions:write")
+        self.role_of(person, tenant, "executions:write")
         found(tenant.workflows, workflow)
         known = tenant.executions.get(run)
         if known is None:
@@ -177,7 +177,7 @@ class Platform:
         return 200
 
     def read_workflow(self, person: str, tenant: Tenant, id: str) -> int:
-        self.enter(person, tenant, "workflows:read")
+        self.role_of(person, tenant, "workflows:read")
         found(tenant.workflows, id)
         return 200
 

@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, and a scene in which it can be asked: a tenant, a caller, rows."""
+"""Every operation of the OpenAPI document, and a client that can ask for it: a tenant, a caller, rows."""
 
 import re
 import secrets
@@ -82,7 +82,7 @@ OPERATIONS = operations()
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
-class Scene:
+class ApiClient:
     """A new tenant and somebody who asks. What is in it is made when it is named: `{workflow_id}` in a path, say."""
 
     def __init__(self, make: Factory, who: str):
@@ -142,9 +142,9 @@ class Scene:
             answer = self.beside("super admin").ask(BY_NAME[needed])
             assert answer.status < 300, answer.body
 
-    def beside(self, who: str) -> "Scene":
+    def beside(self, who: str) -> "ApiClient":
         """The same tenant, and somebody else who asks."""
-        beside = object.__new__(Scene)
+        beside = object.__new__(ApiClient)
         beside.__dict__ |= self.__dict__ | {"who": who, "headers": {}}
         beside.caller = beside.come(who)
         return beside
@@ -217,7 +217,7 @@ class Scene:
         return self.beside("super admin").ask(BY_NAME["create_user"]).json["id"]
 
 
-BODIES: dict[str, Callable[[Scene], Any]] = {
+BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "create_workflow": lambda s: {"name": "Order intake", "n8n_workflow_id": s.n8n_id},
     "update_workflow": lambda s: {"name": "Orders"},
     "record_execution": lambda s: {"workflow_id": s.workflow_id, "n8n_execution_id": s.n8n_id},

@@ -15,7 +15,7 @@ from flomastr.database import connection, pipeline
 from flomastr.settings import settings
 from tests.support.events import Answer
 from tests.support.factories import Factory
-from tests.support.requests import BY_NAME, Operation, Scene
+from tests.support.requests import BY_NAME, ApiClient, Operation
 
 UNREACHABLE = "postgresql://flo_app:secret@127.0.0.1:1/nowhere"
 TOO_LARGE = json.dumps({"name": "x" * 5_000_000})
@@ -30,7 +30,7 @@ NEEDS_NO_NAME = {"preferences:read", "preferences:write", "events:write"}  # els
 
 
 @dataclass
-class Stage:
+class Attempt:
     """An operation, and what it takes to bring it to an answer."""
 
     operation: Operation
@@ -39,14 +39,14 @@ class Stage:
     patch: pytest.MonkeyPatch
 
     @cached_property
-    def scene(self) -> Scene:
+    def client(self) -> ApiClient:
         """With somebody who may, in a tenant where it can be done."""
-        scene = Scene(self.make, able(self.operation))
-        scene.prepare(self.operation)
-        return scene
+        client = ApiClient(self.make, able(self.operation))
+        client.prepare(self.operation)
+        return client
 
     def ask(self, **changed: Any) -> Answer:
-        return self.scene.ask(self.operation, **changed)
+        return self.client.ask(self.operation, **changed)
 
     def again(self, **request: Any) -> Answer:
         """The same request a second time."""
@@ -54,44 +54,44 @@ class Stage:
         return self.ask(**request)
 
     def with_header(self, name: str, value: str) -> Answer:
-        return self.ask(headers=self.scene.request(self.operation)["headers"] | {name: value})
+        return self.ask(headers=self.client.request(self.operation)["headers"] | {name: value})
 
     def with_field(self, name: str, value: Any) -> Answer:
-        return self.ask(body=self.scene.request(self.operation)["body"] | {name: value})
+        return self.ask(body=self.client.request(self.operation)["body"] | {name: value})
 
     def run(self, statement: Any) -> None:
-        self.superuser.execute(statement, {"tenant": self.scene.tenant.id})
+        self.superuser.execute(statement, {"tenant": self.client.tenant.id})
 
 
-type Go = Callable[[Stage], Answer]
+type Ask = Callable[[Attempt], Answer]
 
 
 @dataclass(frozen=True)
-class Way:
+class Trigger:
     status: int
     fits: Callable[[Operation], bool]
-    go: Go
+    ask_for_it: Ask
     name: str
 
     def __str__(self) -> str:
         return f"{self.status} {self.name}"
 
 
-WAYS: list[Way] = []
+TRIGGERS: list[Trigger] = []
 
 
 def to(
     status: int, fits: Callable[[Operation], bool]
-) -> Callable[[Callable[[Stage], Answer]], Callable[[Stage], Answer]]:
-    def add(go: Callable[[Stage], Answer]) -> Callable[[Stage], Answer]:
-        WAYS.append(Way(status, fits, go, go.__name__))
-        return go
+) -> Callable[[Callable[[Attempt], Answer]], Callable[[Attempt], Answer]]:
+    def add(ask_for_it: Callable[[Attempt], Answer]) -> Callable[[Attempt], Answer]:
+        TRIGGERS.append(Trigger(status, fits, ask_for_it, ask_for_it.__name__))
+        return ask_for_it
 
     return add
 
 
-def ways_to(operation: Operation, status: int) -> list[Way]:
-    return [way for way in WAYS if way.status == status and way.fits(operation)]
+def triggers_of(operation: Operation, status: int) -> list[Trigger]:
+    return [trigger for trigger in TRIGGERS if trigger.status == status and trigger.fits(operation)]
 
 
 def able(operation: Operation) -> str:
@@ -139,122 +139,122 @@ def last_id(operation: Operation) -> str:
 @to(200, lambda operation: 201 not in operation.responses)
 @to(201, anything)
 @to(202, anything)
-def it_succeeds(stage: Stage) -> Answer:
-    return stage.ask()
+def it_succeeds(attempt: Attempt) -> Answer:
+    return attempt.ask()
 
 
 @to(200, lambda operation: 201 in operation.responses)
-def it_was_there_already(stage: Stage) -> Answer:
-    return stage.again()
+def it_was_there_already(attempt: Attempt) -> Answer:
+    return attempt.again()
 
 
 @to(304, lambda operation: operation.method == "GET")
-def nothing_has_changed(stage: Stage) -> Answer:
-    return stage.with_header("if-none-match", stage.ask().headers["etag"])
+def nothing_has_changed(attempt: Attempt) -> Answer:
+    return attempt.with_header("if-none-match", attempt.ask().headers["etag"])
 
 
 @to(400, lambda operation: "x-tenant" in operation.parameters and operation.scope not in NEEDS_NO_NAME)
-def several_tenants_can_be_meant(stage: Stage) -> Answer:
-    assert stage.scene.caller
-    stage.make.member(stage.make.tenant().id, stage.scene.caller)
-    return stage.ask(headers={})
+def several_tenants_can_be_meant(attempt: Attempt) -> Answer:
+    assert attempt.client.caller
+    attempt.make.member(attempt.make.tenant().id, attempt.client.caller)
+    return attempt.ask(headers={})
 
 
 @to(400, has("cursor"))
-def the_cursor_is_of_no_list(stage: Stage) -> Answer:
-    return stage.ask(query={"cursor": "AAAA"})
+def the_cursor_is_of_no_list(attempt: Attempt) -> Answer:
+    return attempt.ask(query={"cursor": "AAAA"})
 
 
 @to(400, has_body)
-def the_body_is_no_json(stage: Stage) -> Answer:
-    return stage.ask(body='{"name": ')
+def the_body_is_no_json(attempt: Attempt) -> Answer:
+    return attempt.ask(body='{"name": ')
 
 
 @to(401, secured)
-def nobody_asks(stage: Stage) -> Answer:
-    return stage.ask(caller=None, headers={})
+def nobody_asks(attempt: Attempt) -> Answer:
+    return attempt.ask(caller=None, headers={})
 
 
 @to(403, secured)
-def somebody_asks_who_may_not(stage: Stage) -> Answer:
-    is_for_super_admins = str(stage.operation.scope).startswith("platform:")
-    return Scene(stage.make, "stranger" if is_for_super_admins else "key for nothing").ask(stage.operation)
+def somebody_asks_who_may_not(attempt: Attempt) -> Answer:
+    is_for_super_admins = str(attempt.operation.scope).startswith("platform:")
+    return ApiClient(attempt.make, "stranger" if is_for_super_admins else "key for nothing").ask(attempt.operation)
 
 
 @to(404, lambda operation: "x-tenant" in operation.parameters)
-def there_is_no_such_tenant(stage: Stage) -> Answer:
-    return stage.with_header("x-tenant", "no-such-tenant")
+def there_is_no_such_tenant(attempt: Attempt) -> Answer:
+    return attempt.with_header("x-tenant", "no-such-tenant")
 
 
 @to(404, lambda operation: "{slug}" in operation.path)
-def there_is_no_such_slug(stage: Stage) -> Answer:
-    return stage.ask(path=stage.scene.path(stage.operation, slug="no-such-tenant"))
+def there_is_no_such_slug(attempt: Attempt) -> Answer:
+    return attempt.ask(path=attempt.client.path(attempt.operation, slug="no-such-tenant"))
 
 
 @to(404, called("suspend_tenant", "reactivate_tenant", "soft_delete_tenant", "restore_tenant", "hard_delete_tenant"))
-def there_is_no_such_tenant_to_change(stage: Stage) -> Answer:
-    return stage.with_field("tenant_id", str(uuid4()))
+def there_is_no_such_tenant_to_change(attempt: Attempt) -> Answer:
+    return attempt.with_field("tenant_id", str(uuid4()))
 
 
 @to(404, lambda operation: last_id(operation) != "" and operation.name not in NEED_NONE)
-def there_is_nothing_under_that_id(stage: Stage) -> Answer:
-    name = last_id(stage.operation)
-    return stage.ask(path=stage.scene.path(stage.operation, **{name: UNKNOWN.get(name, str(uuid4()))}))
+def there_is_nothing_under_that_id(attempt: Attempt) -> Answer:
+    name = last_id(attempt.operation)
+    return attempt.ask(path=attempt.client.path(attempt.operation, **{name: UNKNOWN.get(name, str(uuid4()))}))
 
 
 @to(404, called("store_document"))
-def there_is_no_such_base(stage: Stage) -> Answer:
-    return stage.ask(path=stage.scene.path(stage.operation, knowledge_base_id=str(uuid4())))
+def there_is_no_such_base(attempt: Attempt) -> Answer:
+    return attempt.ask(path=attempt.client.path(attempt.operation, knowledge_base_id=str(uuid4())))
 
 
 @to(412, has("if-match"))
-def it_has_changed(stage: Stage) -> Answer:
-    return stage.with_header("if-match", '"an older state"')
+def it_has_changed(attempt: Attempt) -> Answer:
+    return attempt.with_header("if-match", '"an older state"')
 
 
 @to(413, has_body)
-def the_body_is_too_large(stage: Stage) -> Answer:
-    return stage.ask(body=TOO_LARGE)
+def the_body_is_too_large(attempt: Attempt) -> Answer:
+    return attempt.ask(body=TOO_LARGE)
 
 
 @to(422, has_object)
-def a_field_is_unknown(stage: Stage) -> Answer:
-    return stage.with_field("nonsense", 1)
+def a_field_is_unknown(attempt: Attempt) -> Answer:
+    return attempt.with_field("nonsense", 1)
 
 
 @to(422, called("record_events"))
-def the_body_is_a_number(stage: Stage) -> Answer:
-    return stage.ask(body=1)
+def the_body_is_a_number(attempt: Attempt) -> Answer:
+    return attempt.ask(body=1)
 
 
 @to(422, lambda operation: "{" in operation.path)
-def a_part_of_the_path_is_too_long(stage: Stage) -> Answer:
-    return stage.ask(path=re.sub(r"{\w+}", "x" * 256, stage.operation.path))
+def a_part_of_the_path_is_too_long(attempt: Attempt) -> Answer:
+    return attempt.ask(path=re.sub(r"{\w+}", "x" * 256, attempt.operation.path))
 
 
 @to(422, has("x-tenant"))
-def the_tenant_is_no_name(stage: Stage) -> Answer:
-    return stage.with_header("x-tenant", "-")
+def the_tenant_is_no_name(attempt: Attempt) -> Answer:
+    return attempt.with_header("x-tenant", "-")
 
 
 @to(422, has("limit", "days", "identifier"))
-def a_parameter_is_too_small(stage: Stage) -> Answer:
-    return stage.ask(query={"limit": 0, "days": 0, "identifier": ""})
+def a_parameter_is_too_small(attempt: Attempt) -> Answer:
+    return attempt.ask(query={"limit": 0, "days": 0, "identifier": ""})
 
 
 @to(429, lambda operation: operation.is_limited)
-def the_limit_is_reached(stage: Stage) -> Answer:
-    request = stage.scene.request(stage.operation)
-    stage.run("UPDATE app.rate_limits SET rate_limit_per_minute = 1 WHERE tenant_id = %(tenant)s")
-    assert stage.scene.beside("owner").ask(BY_NAME["get_tenant"]).status == 200
-    return stage.ask(**request)
+def the_limit_is_reached(attempt: Attempt) -> Answer:
+    request = attempt.client.request(attempt.operation)
+    attempt.run("UPDATE app.rate_limits SET rate_limit_per_minute = 1 WHERE tenant_id = %(tenant)s")
+    assert attempt.client.beside("owner").ask(BY_NAME["get_tenant"]).status == 200
+    return attempt.ask(**request)
 
 
 @to(503, lambda operation: secured(operation) or operation.path.endswith("/ready"))
-def the_database_is_gone(stage: Stage) -> Answer:
-    request = stage.scene.request(stage.operation)
-    stage.patch.setenv("DATABASE_URL", UNREACHABLE)
-    stage.patch.setattr(pipeline, "ATTEMPTS", 1)
+def the_database_is_gone(attempt: Attempt) -> Answer:
+    request = attempt.client.request(attempt.operation)
+    attempt.patch.setenv("DATABASE_URL", UNREACHABLE)
+    attempt.patch.setattr(pipeline, "ATTEMPTS", 1)
     settings.cache_clear()
     connection.discard()
-    return stage.ask(**request)
+    return attempt.ask(**request)

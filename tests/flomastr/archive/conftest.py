@@ -1,4 +1,4 @@
-"""A world of its own for each test: a job sees all tenants, and drops what is due in all of them."""
+"""An environment of its own for each test: a job sees all tenants, and drops what is due in all of them."""
 
 from collections.abc import Iterator
 

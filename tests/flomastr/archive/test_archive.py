@@ -1,4 +1,4 @@
-"""The archive job: what is past its class leaves the hot tier for verified files, whole leaves at a time."""
+"""The archive job: what is past its retention class moves from the hot tier to files, whole partitions at a time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ WEEK_AGO = TODAY - timedelta(days=7)
 UNFINISHED = {"status": "running", "finished_at": None}
 
 
-def test_leaves_whose_every_row_is_past_its_class_go_to_files_and_no_other_row_does(env: ArchiveEnv) -> None:
+def test_partitions_whose_every_row_is_past_its_class_go_to_files_and_no_other_row_does(env: ArchiveEnv) -> None:
     env.partitions_since(40)
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
@@ -29,7 +29,7 @@ def test_leaves_whose_every_row_is_past_its_class_go_to_files_and_no_other_row_d
 
 
 @pytest.mark.parametrize("days", [7, 14, 30, 60, 90, 365])
-def test_a_leaf_goes_in_the_millisecond_that_its_last_row_is_past_its_class(env: ArchiveEnv, days: int) -> None:
+def test_a_partition_goes_in_the_millisecond_that_its_last_row_is_past_its_class(env: ArchiveEnv, days: int) -> None:
     env.partitions_since(40)
     tenant = env.make.tenant(hot_ttl_days=days)
     workflow = env.make.workflow(tenant)
@@ -54,7 +54,7 @@ def test_rows_of_tenants_that_keep_them_for_longer_stay(env: ArchiveEnv) -> None
     assert env.cold(tenants[7]) == [ids[7]]
 
 
-def test_what_has_not_ended_stays_in_the_backlog_when_its_leaf_goes(env: ArchiveEnv) -> None:
+def test_what_has_not_ended_stays_in_the_overflow_partition_when_its_partition_goes(env: ArchiveEnv) -> None:
     env.partitions_since(12)
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
@@ -72,7 +72,7 @@ def test_what_has_not_ended_stays_in_the_backlog_when_its_leaf_goes(env: Archive
 
 
 @pytest.mark.parametrize("scope", ["tenant", "workflow_id", "execution_id"])
-def test_what_is_held_stays_in_the_backlog_until_it_is_let_go(env: ArchiveEnv, scope: str) -> None:
+def test_what_is_held_stays_in_the_overflow_partition_until_it_is_let_go(env: ArchiveEnv, scope: str) -> None:
     env.partitions_since(12)
     tenant, other = env.make.tenant(hot_ttl_days=7), env.make.tenant(hot_ttl_days=7)
     workflow, free = env.make.workflow(tenant), env.make.workflow(tenant)
@@ -95,7 +95,7 @@ def test_what_is_held_stays_in_the_backlog_until_it_is_let_go(env: ArchiveEnv, s
     assert env.rows(tenant) == before
 
 
-def test_a_hold_that_comes_while_its_leaf_is_archived_keeps_its_rows(
+def test_a_hold_that_comes_while_its_partition_is_archived_keeps_its_rows(
     env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.partitions_since(12)
@@ -136,7 +136,7 @@ def test_a_hold_that_comes_between_two_runs_keeps_its_rows(env: ArchiveEnv, monk
     assert env.is_in_order()
 
 
-def test_leaves_without_rows_are_dropped(env: ArchiveEnv) -> None:
+def test_partitions_without_rows_are_dropped(env: ArchiveEnv) -> None:
     env.partitions_since(12)
     answer = env.run(lambda_handler)
     for days in (7, 14, 30, 60, 90, 365):
@@ -146,7 +146,7 @@ def test_leaves_without_rows_are_dropped(env: ArchiveEnv) -> None:
 
 
 @pytest.mark.parametrize("heard_of", ["created_at", "finished_at"])
-def test_the_backlog_counts_from_when_an_execution_was_last_heard_of(env: ArchiveEnv, heard_of: str) -> None:
+def test_the_overflow_partition_counts_from_when_an_execution_was_last_heard_of(env: ArchiveEnv, heard_of: str) -> None:
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
     old: dict[str, Any] = dict.fromkeys(("created_at", "finished_at"), TODAY - timedelta(days=30)) | {
@@ -185,16 +185,16 @@ def test_months_and_tenants_do_not_share_files(env: ArchiveEnv) -> None:
         for _, starts, ends in env.partitions(365)
         if starts.month != (ends - MICROSECOND).month and ends + timedelta(days=365) <= TODAY
     )
-    placed: dict[Tenant, list[UUID]] = {}
+    recorded: dict[Tenant, list[UUID]] = {}
     for _ in range(2):
         tenant = env.make.tenant(hot_ttl_days=365)
         workflow = env.make.workflow(tenant)
         before = env.execution_at(tenant, workflow, border - MILLISECOND)
         after = env.execution_at(tenant, workflow, border)
         late = env.execution_at(tenant, workflow, border - 2 * MILLISECOND, retention_class=0)
-        placed[tenant] = [late, before, after]
+        recorded[tenant] = [late, before, after]
     env.run(lambda_handler)
-    for tenant, ids in placed.items():
+    for tenant, ids in recorded.items():
         found = {id: key for key in env.files(tenant) for (id,) in env.read([key], "id")}
         for id, moment in zip(ids, [border - MILLISECOND] * 2 + [border], strict=True):
             assert found[str(id)].startswith(f"workflow_executions/month={moment:%Y-%m}/tenant={tenant.id}/")

@@ -22,18 +22,18 @@ def keep_for(env: ArchiveEnv, tenant: Tenant, days: int) -> None:
 
 
 @pytest.mark.parametrize("between", [partitions, archive])
-@pytest.mark.parametrize("ways", [(90, 7, 90), (7, 90, 7), (90, 7), (7, 90), (30, 365, 14, 60)])
+@pytest.mark.parametrize("classes", [(90, 7, 90), (7, 90, 7), (90, 7), (7, 90), (30, 365, 14, 60)])
 def test_a_tenant_changes_its_class_and_back_while_executions_come_in(
-    env: ArchiveEnv, ways: tuple[int, ...], between: Callable[..., dict[str, Any]]
+    env: ArchiveEnv, classes: tuple[int, ...], between: Callable[..., dict[str, Any]]
 ) -> None:
     env.partitions_since(12)
-    tenant = env.make.tenant(hot_ttl_days=ways[0])
+    tenant = env.make.tenant(hot_ttl_days=classes[0])
     workflow = env.make.workflow(tenant)
     for age in AGES:
-        if age < ways[0]:
+        if age < classes[0]:
             env.execution(tenant, workflow, age, n8n_execution_id=f"old {age}")
     before = env.rows(tenant)
-    for number, days in enumerate(ways[1:]):
+    for number, days in enumerate(classes[1:]):
         keep_for(env, tenant, days)
         assert env.rows(tenant) == before
         delivered = [deliver(env, tenant, workflow, age, f"{number} {age}") for age in AGES]
@@ -43,20 +43,20 @@ def test_a_tenant_changes_its_class_and_back_while_executions_come_in(
         assert {str(id) for id in delivered} <= {row[0] for row in before}
         env.run(between)
         assert env.rows(tenant) == before
-        assert in_place(env, tenant, days)
+        assert in_partition_of(env, tenant, days)
     env.run(archive)
     assert env.rows(tenant) == before
     assert env.is_in_order()
 
 
 def deliver(env: ArchiveEnv, tenant: Tenant, workflow: UUID, age: float, n8n_id: str) -> UUID:
-    """By flo_app, as n8n tells of it."""
+    """By flo_app, as n8n reports it."""
     started = TODAY - timedelta(days=age)
-    told = {"n8n_execution_id": n8n_id, "started_at": started.isoformat(), "finished_at": started.isoformat()}
-    return env.make.execution(tenant, workflow, **told)
+    fields = {"n8n_execution_id": n8n_id, "started_at": started.isoformat(), "finished_at": started.isoformat()}
+    return env.make.execution(tenant, workflow, **fields)
 
 
-def in_place(env: ArchiveEnv, tenant: Tenant, days: int) -> bool:
+def in_partition_of(env: ArchiveEnv, tenant: Tenant, days: int) -> bool:
     found = env.superuser.execute(
         "SELECT DISTINCT retention_class FROM app.workflow_executions WHERE tenant_id = %s", (tenant.id,)
     )
@@ -94,9 +94,9 @@ def test_a_change_is_forgotten_only_when_no_delivery_can_still_write_to_the_clas
         (id,) = late.execute(insert, (workflow,)).fetchall()[0]
         keep_for(env, tenant, 90)
         env.run(partitions)
-    assert (env.hot(tenant), in_place(env, tenant, 90)) == ([id], False)
+    assert (env.hot(tenant), in_partition_of(env, tenant, 90)) == ([id], False)
     env.run(partitions)
-    assert (env.hot(tenant), in_place(env, tenant, 90)) == ([id], True)
+    assert (env.hot(tenant), in_partition_of(env, tenant, 90)) == ([id], True)
     env.superuser.execute("UPDATE app.retention_class_changes SET changed_at = now() - interval '2 minutes'")
     env.run(partitions)
     assert env.superuser.execute("SELECT FROM app.retention_class_changes").fetchall() == []
@@ -111,8 +111,8 @@ def test_an_execution_that_waits_for_40_days_is_archived_with_its_end(env: Archi
         env.run(archive, TODAY - timedelta(days=age))
         assert (env.overflow(tenant), env.cold(tenant)) == ([id], [])
     ended = TODAY - timedelta(hours=1)
-    told = {"n8n_execution_id": "1", "status": "error", "error_message": "Too late", "finished_at": ended.isoformat()}
-    assert env.make.execution(tenant, workflow, **told) == id
+    fields = {"n8n_execution_id": "1", "status": "error", "error_message": "Too late", "finished_at": ended.isoformat()}
+    assert env.make.execution(tenant, workflow, **fields) == id
     before = env.rows(tenant)
     assert (before[0][3], before[0][8]) == ("error", "Too late")
     env.run(archive)

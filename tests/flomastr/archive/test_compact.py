@@ -101,7 +101,7 @@ def test_a_file_does_not_become_larger_than_allowed_nor_older_than_what_it_jumps
 
 
 @pytest.mark.parametrize("damage", ["flipped", "short", "missing", "rows", "checksum"])
-def test_a_damaged_file_is_told_and_nothing_is_merged_with_it(env: ArchiveEnv, damage: str) -> None:
+def test_a_damaged_file_is_reported_and_nothing_is_merged_with_it(env: ArchiveEnv, damage: str) -> None:
     tenant, sound = (env.make.tenant(hot_ttl_days=7) for _ in range(2))
     for each in (tenant, sound):
         workflow = env.make.workflow(each)
@@ -145,14 +145,14 @@ def test_a_file_that_another_job_took_meanwhile_is_not_replaced(env: ArchiveEnv)
 
 
 def test_killed_before_any_step_and_run_again_it_comes_to_the_same(env: ArchiveEnv) -> None:
-    def scene() -> Tenant:
+    def prepared() -> Tenant:
         tenant = env.make.tenant(hot_ttl_days=7)
         workflow = env.make.workflow(tenant)
         for day in (1, 2):
             archived(env, tenant, workflow, day)
         return tenant
 
-    tenant = scene()
+    tenant = prepared()
     rows = env.rows(tenant)
     for _ in steps(lambda: env.run(lambda_handler)):
         assert env.rows(tenant) == rows
@@ -161,5 +161,5 @@ def test_killed_before_any_step_and_run_again_it_comes_to_the_same(env: ArchiveE
         env.run(expire, NOW)
         assert (env.rows(tenant), len(env.files(tenant))) == (rows, 1)
         assert env.is_in_order()
-        tenant = scene()
+        tenant = prepared()
         rows = env.rows(tenant)

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to the cold tier: nothing is lost, somebody is told, and the next run makes it good."""
+"""What goes wrong on the way to the cold tier: nothing is lost, somebody is alarmed, and the next run makes it good."""
 
 import socket
 import threading
@@ -25,7 +25,7 @@ type Spoil = Callable[[bytes], bytes | None]
 
 @pytest.fixture
 def tenant(env: ArchiveEnv) -> Tenant:
-    """With executions in a leaf that is due and in the backlog, and a chat."""
+    """With executions in a partition that is due and in the overflow partition, and a chat."""
     env.partitions_since(1)
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
@@ -36,8 +36,8 @@ def tenant(env: ArchiveEnv) -> Tenant:
     return tenant
 
 
-def flip(body: bytes, place: int) -> bytes:
-    return body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
+def flip(body: bytes, index: int) -> bytes:
+    return body[:index] + bytes([body[index] ^ 1]) + body[index + 1 :]
 
 
 def statistics(body: bytes) -> int:
@@ -184,9 +184,9 @@ def fails_then_succeeds(
         capsys.readouterr()
         with pytest.raises((JobFailedError, object_storage.StorageUnavailableError)):
             env.run(lambda_handler)
-        told = emitted(capsys.readouterr().out)
-        assert told[metric] and set(told[metric]) == {1}
-        assert told["JobFailed"] == [1]
+        metrics = emitted(capsys.readouterr().out)
+        assert metrics[metric] and set(metrics[metric]) == {1}
+        assert metrics["JobFailed"] == [1]
         assert env.last_run()["state"] == "failed"
         assert (env.hot(tenant), env.rows(tenant), env.chats(tenant)) == (hot, before, chats)
         assert env.files(tenant) == []

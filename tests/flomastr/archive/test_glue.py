@@ -44,7 +44,7 @@ def months(table: dict[str, Any]) -> list[str]:
 
 
 def scan(name: str, bucket: Path) -> duckdb.DuckDBPyRelation:
-    """The table, with its columns in their types and the month that each file's place says."""
+    """The table, with its columns in their types and the month that each file's key says."""
     table = TABLES[name]
     assert [key["Name"] for key in table["PartitionKeys"]] == ["month"]
     columns = [(column["Name"], TYPES[column["Type"]]) for column in table["StorageDescriptor"]["Columns"]]

@@ -1,4 +1,4 @@
-"""The archive job under SIGKILL, at every step that it takes: nothing is lost, nothing is there twice."""
+"""The archive job under SIGKILL, at every step that it takes: nothing is lost, nothing is stored twice."""
 
 import os
 import signal
@@ -115,7 +115,7 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_is_there_twice(env: Arch
 
 
 class Due:
-    """Of two tenants: what leaves with a leaf, what stays when it goes, the backlog, and chats."""
+    """Of two tenants: what goes with a partition, what stays when it goes, the overflow partition, and chats."""
 
     def __init__(self, env: ArchiveEnv):
         self.env = env

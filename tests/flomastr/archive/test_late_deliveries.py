@@ -10,7 +10,7 @@ from tests.support.factories import Tenant
 EIGHT_DAYS_AGO = TODAY - timedelta(days=8)
 
 
-def tell(env: ArchiveEnv, tenant: Tenant, workflow: UUID, status: str) -> UUID:
+def report(env: ArchiveEnv, tenant: Tenant, workflow: UUID, status: str) -> UUID:
     """Of one execution of eight days ago, as n8n does, and as if it did so eight days ago."""
     moment = EIGHT_DAYS_AGO.isoformat()
     translating_storage_errors = {
@@ -39,13 +39,13 @@ def statuses(env: ArchiveEnv, tenant: Tenant) -> list[str]:
 def test_a_late_delivery_of_an_archived_execution_is_a_later_version_of_it(env: ArchiveEnv) -> None:
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
-    id = tell(env, tenant, workflow, "crashed")
+    id = report(env, tenant, workflow, "crashed")
     age(env, tenant)
     env.run(lambda_handler)
     assert (env.hot(tenant), env.cold(tenant)) == ([], [id])
 
-    assert tell(env, tenant, workflow, "success") == id
-    assert tell(env, tenant, workflow, "success") == id
+    assert report(env, tenant, workflow, "success") == id
+    assert report(env, tenant, workflow, "success") == id
     env.run(lambda_handler)  # it was heard of just now, so it stays
     assert (env.overflow(tenant), env.cold(tenant)) == ([id], [id])
     assert statuses(env, tenant) == ["crashed"]
@@ -61,11 +61,11 @@ def test_a_late_delivery_of_an_archived_execution_is_a_later_version_of_it(env: 
 def test_repeats_of_an_archived_execution_leave_one_row_hot(env: ArchiveEnv) -> None:
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
-    id = tell(env, tenant, workflow, "success")
+    id = report(env, tenant, workflow, "success")
     age(env, tenant)
     env.run(lambda_handler)
     for _ in range(3):
-        tell(env, tenant, workflow, "success")
+        report(env, tenant, workflow, "success")
     assert (env.hot(tenant), env.cold(tenant)) == ([id], [id])
 
 
@@ -84,12 +84,14 @@ def test_a_late_delivery_takes_nothing_away_from_what_is_archived(env: ArchiveEn
         assert (env.hot(tenant), env.cold(tenant), env.rows(tenant)) == ([], [id], before)
 
 
-def test_a_late_delivery_goes_to_the_backlog_even_where_its_tenant_has_a_leaf_for_it_again(env: ArchiveEnv) -> None:
+def test_a_late_delivery_goes_to_the_overflow_partition_even_where_its_tenant_has_a_partition_for_it_again(
+    env: ArchiveEnv,
+) -> None:
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
-    id = tell(env, tenant, workflow, "crashed")
+    id = report(env, tenant, workflow, "crashed")
     age(env, tenant)
     env.run(lambda_handler)
     env.superuser.execute("UPDATE app.tenants SET hot_ttl_days = 30 WHERE id = %s", (tenant.id,))
-    assert tell(env, tenant, workflow, "success") == id
+    assert report(env, tenant, workflow, "success") == id
     assert env.overflow(tenant) == [id]

@@ -235,7 +235,7 @@ def test_a_file_that_is_compacted_away_meanwhile_is_looked_for_again(
     assert found
 
 
-def test_a_file_that_is_lost_is_told_and_not_taken_for_an_empty_one(
+def test_a_file_that_is_lost_is_reported_and_not_taken_for_an_empty_one(
     env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.partitions_since(40)

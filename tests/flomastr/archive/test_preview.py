@@ -15,16 +15,16 @@ from tests.support.listing import ask
 
 STATUSES = ["success", "success", "success", "error", "crashed", "canceled", "running", "waiting", "new"]
 TTLS = [1, 7, 8, 14, 30, 45, 60, 90, 200]
-CLASSES = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7}  # as far as the world has leaves
+CLASSES = {7: 1, 14: 1, 30: 7, 60: 7, 90: 7}  # as far as the environment has partitions
 DAY = 86_400
 MOMENT = TODAY.isoformat()
 
 
 def at_an_edge(random: Random) -> datetime:
-    """Around the moment at which a class, or one of its leaves, is past."""
-    days, step = random.choice(list(CLASSES.items()))
+    """Around the moment at which a retention class, or one of its partitions, is past."""
+    days, width_days = random.choice(list(CLASSES.items()))
     epoch = TODAY.timestamp() / DAY
-    partition = (epoch - days) // step * step + random.choice((-step, 0, step))
+    partition = (epoch - days) // width_days * width_days + random.choice((-width_days, 0, width_days))
     edge = random.choice((epoch - days, partition))
     moment = datetime.fromtimestamp(edge * DAY, TODAY.tzinfo) + timedelta(milliseconds=random.choice((-1, 0, 1)))
     return min(moment, TODAY)
@@ -67,7 +67,7 @@ def execution(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID) -
 
 
 def late(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID) -> None:
-    """Recorded now, as a delivery is that comes late: it goes to the backlog where its leaf is gone."""
+    """Recorded now, as a delivery is that comes late: it goes to the overflow partition where its partition is gone."""
     started = anywhere(random)
     status = random.choice(STATUSES)
     id = env.make.execution(tenant, workflow, started_at=started.isoformat(), status=status)
@@ -89,7 +89,7 @@ def session(env: ArchiveEnv, random: Random, tenant: Tenant, workflow: UUID, use
 
 
 def restored(env: ArchiveEnv, tenant: Tenant, ids: list[UUID]) -> None:
-    """Copies, as a restore leaves them: they are not archived again."""
+    """Copies, as a rehydration makes them: they are not archived again."""
     (restore,) = env.superuser.execute(
         "INSERT INTO app.rehydrations (tenant_id, first_at, last_at, days, state, created_by)"
         " VALUES (%s, %s, %s, 30, 'done', 'test') RETURNING id",
@@ -141,18 +141,20 @@ def stored(env: ArchiveEnv, tenant: Tenant) -> dict[str, dict[str, int]]:
 def test_a_preview_equals_what_the_run_then_does(env: ArchiveEnv, seed: int) -> None:
     env.partitions_since(130)
     tenants = fill(env, Random(seed))
-    told = [preview(env, tenant).json for tenant in tenants]
+    previews = [preview(env, tenant).json for tenant in tenants]
     env.run(archive_handler)
     done = [stored(env, tenant) for tenant in tenants]
-    assert [{source: said[source] for source in ("workflow_executions", "webchat_sessions")} for said in told] == done
+    assert [
+        {source: said[source] for source in ("workflow_executions", "webchat_sessions")} for said in previews
+    ] == done
     assert sum(row["workflow_executions"]["rows"] for row in done) > 20
     assert sum(row["webchat_sessions"]["rows"] for row in done) > 0
     left = [preview(env, tenant).json for tenant in tenants]
     assert all(said["workflow_executions"]["rows"] == said["changing_class"] == 0 for said in left)
-    assert [said["kept"] for said in left] == [said["kept"] for said in told]
+    assert [said["kept"] for said in left] == [said["kept"] for said in previews]
 
 
-def test_it_tells_what_stays_and_why(env: ArchiveEnv) -> None:
+def test_it_says_what_stays_and_why(env: ArchiveEnv) -> None:
     env.partitions_since(40)
     tenant = env.make.tenant(hot_ttl_days=30)
     held, free = env.make.workflow(tenant), env.make.workflow(tenant)

@@ -97,14 +97,14 @@ def test_what_is_hot_already_is_left_alone(env: ArchiveEnv) -> None:
         " VALUES (0, %s, %s, %s, 'error')",
         (by_id, tenant.id, workflow),
     )
-    late = env.execution(tenant, workflow, 1, n8n_execution_id="4711")  # told again, and so recorded anew
+    late = env.execution(tenant, workflow, 1, n8n_execution_id="4711")  # delivered again, and so recorded anew
     asked = ask_for_restore(env, tenant)
     env.run(lambda_handler)
     assert (env.hot(tenant), marked(env, tenant)) == ([by_id, late], [])
     assert restore(env, asked)["rows_done"] == 0
 
 
-def test_what_has_no_workflow_any_more_is_left_out_and_told(env: ArchiveEnv) -> None:
+def test_what_has_no_workflow_any_more_is_left_out_and_reported(env: ArchiveEnv) -> None:
     tenant = env.make.tenant(hot_ttl_days=7)
     gone, kept = env.make.workflow(tenant), env.make.workflow(tenant)
     archived(env, tenant, gone, 1, 2)
@@ -180,7 +180,7 @@ def test_a_late_delivery_to_an_archived_execution_and_its_restore_do_not_make_tw
     assert env.hot(tenant) == [id]
 
 
-def test_a_damaged_file_is_told_and_the_restore_waits_for_its_repair(env: ArchiveEnv) -> None:
+def test_a_damaged_file_is_reported_and_the_restore_waits_for_its_repair(env: ArchiveEnv) -> None:
     tenant, sound = (env.make.tenant(hot_ttl_days=7) for _ in range(2))
     ids = archived(env, tenant, env.make.workflow(tenant), 1)
     others = archived(env, sound, env.make.workflow(sound), 1)
@@ -209,24 +209,24 @@ def test_it_goes_on_where_its_time_ended(env: ArchiveEnv) -> None:
 
 
 def test_killed_before_any_step_and_run_again_it_brings_each_row_once_and_takes_each_back(env: ArchiveEnv) -> None:
-    def scene() -> tuple[Tenant, list[UUID], UUID]:
+    def prepared() -> tuple[Tenant, list[UUID], UUID]:
         tenant = env.make.tenant(hot_ttl_days=7)
         workflow = env.make.workflow(tenant)
         ids = archived(env, tenant, workflow, 1, 2) + archived(env, tenant, workflow, 3)
         return tenant, ids, ask_for_restore(env, tenant)
 
-    tenant, ids, asked = scene()
+    tenant, ids, asked = prepared()
     with patch.object(rehydrate_job, "ROWS", 1):
         for _ in steps(lambda: env.run(lambda_handler)):
             env.run(lambda_handler)
             found = restore(env, asked)
             assert (env.hot(tenant), marked(env, tenant)) == (ids, ids)
             assert (found["state"], found["rows_total"], found["rows_done"]) == ("done", 3, 3)
-            tenant, ids, asked = scene()
+            tenant, ids, asked = prepared()
 
 
 def test_killed_before_any_step_its_end_leaves_no_copy(env: ArchiveEnv) -> None:
-    def scene() -> tuple[Tenant, UUID]:
+    def prepared() -> tuple[Tenant, UUID]:
         tenant = env.make.tenant(hot_ttl_days=7)
         archived(env, tenant, env.make.workflow(tenant), 1, 2)
         asked = ask_for_restore(env, tenant)
@@ -234,9 +234,9 @@ def test_killed_before_any_step_its_end_leaves_no_copy(env: ArchiveEnv) -> None:
         let_expire(env, asked)
         return tenant, asked
 
-    tenant, asked = scene()
+    tenant, asked = prepared()
     for _ in steps(lambda: env.run(expire)):
         env.run(expire)
         assert (env.hot(tenant), marked(env, tenant)) == ([], [])
         assert restore(env, asked)["state"] == "expired" and len(env.cold(tenant)) == 2
-        tenant, asked = scene()
+        tenant, asked = prepared()

@@ -1,4 +1,4 @@
-"""Runs of the archive job: one at a time, as far as their time goes, and what they tell of themselves."""
+"""Runs of the archive job: one at a time, as far as their time goes, and what they report."""
 
 import traceback
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_wherever_time_runs_out_the_next_runs_go_on(env: ArchiveEnv, monkeypatch
     assert env.is_in_order()
 
 
-def test_a_run_tells_what_it_did_as_a_row_and_as_metrics(env: ArchiveEnv, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_reports_what_it_did_as_a_row_and_as_metrics(env: ArchiveEnv, capsys: pytest.CaptureFixture[str]) -> None:
     env.partitions_since(1)
     tenant = env.make.tenant(hot_ttl_days=7)
     workflow = env.make.workflow(tenant)
@@ -80,12 +80,17 @@ def test_a_run_tells_what_it_did_as_a_row_and_as_metrics(env: ArchiveEnv, capsys
     assert answer == {"state": "done", **run["counts"]}
     assert {"rows_archived": 2, "sessions_archived": 1, "rows_kept": 1}.items() <= answer.items()
     assert run["started_at"] < run["finished_at"]
-    told = emitted(capsys.readouterr().out)
-    assert (told["RowsArchived"], told["SessionsArchived"], told["RowsKept"], told["JobFailed"]) == ([2], [1], [1], [0])
-    assert told["LeavesDropped"] == [answer["leaves_dropped"]]
+    reported = emitted(capsys.readouterr().out)
+    assert (reported["RowsArchived"], reported["SessionsArchived"], reported["RowsKept"], reported["JobFailed"]) == (
+        [2],
+        [1],
+        [1],
+        [0],
+    )
+    assert reported["LeavesDropped"] == [answer["leaves_dropped"]]
 
 
-def test_a_database_that_is_gone_is_told_without_its_password(
+def test_a_database_that_is_gone_is_reported_without_its_password(
     env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     env.partitions_since(40)
@@ -95,7 +100,7 @@ def test_a_database_that_is_gone_is_told_without_its_password(
     monkeypatch.setattr(parquet, "database_url", lambda: gone)
     with pytest.raises(JobFailedError) as failed:
         env.run(lambda_handler)
-    told = env.superuser.execute("SELECT string_agg(error, '') FROM app.job_runs").fetchall()[0][0]
-    assert "could not be written" in told
+    reported = env.superuser.execute("SELECT string_agg(error, '') FROM app.job_runs").fetchall()[0][0]
+    assert "could not be written" in reported
     raised = "".join(traceback.format_exception(failed.value))
-    assert "a-secret-password" not in told + raised + capsys.readouterr().out
+    assert "a-secret-password" not in reported + raised + capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Leaves that are written to or read while they are archived: what was written last is kept, and nobody waits."""
+"""Partitions that are written to or read while they are archived: what was written last is kept, and nobody waits."""
 
 import threading
 from collections.abc import Generator
@@ -69,7 +69,7 @@ def test_what_is_written_while_it_is_archived_is_what_ends_in_the_cold_tier(
 
     monkeypatch.setattr(file_lifecycle, "write", write_and_be_written_to)
     env.run(lambda_handler)
-    env.run(lambda_handler)  # what of the backlog was written to stays for the next run
+    env.run(lambda_handler)  # what of the overflow partition was written to stays for the next run
     assert (env.hot(tenant), [env.rows(tenant)]) == ([], after)
     assert env.is_in_order()
 

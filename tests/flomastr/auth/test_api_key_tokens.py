@@ -61,6 +61,6 @@ def test_a_mistyped_token_is_no_key(token: str) -> None:
 def test_every_single_letter_that_is_mistyped_in_the_secret_is_noticed() -> None:
     token = new_key().token()
     start = len("flo_live_") + 13
-    for place in range(start, len(token)):
-        other = "0" if token[place] != "0" else "1"
-        assert parse(token[:place] + other + token[place + 1 :]) is None
+    for index in range(start, len(token)):
+        other = "0" if token[index] != "0" else "1"
+        assert parse(token[:index] + other + token[index + 1 :]) is None

@@ -16,11 +16,11 @@ def verified(
     secret: bytes = SECRET,
     id: str = ID,
     timestamp: str = str(AT),
-    told: str = PUBLISHED,
+    given: str = PUBLISHED,
     body: bytes = BODY,
     now: float = AT,
 ) -> bool:
-    return verify(secret, id, timestamp, told, body, now)
+    return verify(secret, id, timestamp, given, body, now)
 
 
 def test_the_published_example_is_signed_alike_and_verified() -> None:
@@ -28,9 +28,9 @@ def test_the_published_example_is_signed_alike_and_verified() -> None:
     assert verified()
 
 
-@pytest.mark.parametrize("told", [f"{OTHER} {PUBLISHED}", f"{PUBLISHED} {OTHER}", f"v1a,abc= {PUBLISHED}"])
-def test_one_of_several_signatures_is_enough(told: str) -> None:
-    assert verified(told=told)
+@pytest.mark.parametrize("given", [f"{OTHER} {PUBLISHED}", f"{PUBLISHED} {OTHER}", f"v1a,abc= {PUBLISHED}"])
+def test_one_of_several_signatures_is_enough(given: str) -> None:
+    assert verified(given=given)
 
 
 OTHERS = [
@@ -39,9 +39,9 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("told", OTHERS)
-def test_any_other_signature_is_refused(told: str) -> None:
-    assert not verified(told=told)
+@pytest.mark.parametrize("given", OTHERS)
+def test_any_other_signature_is_refused(given: str) -> None:
+    assert not verified(given=given)
 
 
 def test_every_part_is_signed() -> None:
@@ -53,7 +53,7 @@ def test_every_part_is_signed() -> None:
 
 
 def test_a_message_has_an_id() -> None:
-    assert not verified(id="", told=signature(SECRET, "", str(AT), BODY))
+    assert not verified(id="", given=signature(SECRET, "", str(AT), BODY))
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(-301, False), (-300, True), (0, True), (300, True), (301, False)])
@@ -67,7 +67,7 @@ NO_TIMES = ["", "now", "-1", "+1", "1e9", f"{AT}.0", f" {AT}", f"{AT}\n", "1_614
 
 @pytest.mark.parametrize("timestamp", NO_TIMES)
 def test_a_timestamp_is_a_number_of_seconds(timestamp: str) -> None:
-    assert not verified(timestamp=timestamp, told=signature(SECRET, ID, timestamp, BODY))
+    assert not verified(timestamp=timestamp, given=signature(SECRET, ID, timestamp, BODY))
 
 
 def test_each_key_has_a_secret_of_its_own_always_the_same_one() -> None:

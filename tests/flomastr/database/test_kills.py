@@ -22,13 +22,13 @@ pytestmark = needs_pgbouncer
 
 def test_200_posts_under_kills_of_every_kind_are_written_once_each(stack: Stack) -> None:
     customer = tenant(stack.postgres.cluster.url("flo_app", "faulty"))
-    told: Queue[str | None] = Queue()
+    lines: Queue[str | None] = Queue()
     kills = cycle([lambda: terminate(stack), lambda: restart_pooler(stack), lambda: restart_postgres(stack)])
-    posters = [poster(stack, customer, f"poster{number}", told) for number in range(POSTERS)]
+    posters = [poster(stack, customer, f"poster{number}", lines) for number in range(POSTERS)]
     answers: list[dict[str, Any]] = []
     ended = 0
     while ended < POSTERS:
-        line = told.get(timeout=60)
+        line = lines.get(timeout=60)
         if line is None:
             ended += 1
             continue
@@ -54,7 +54,7 @@ def names(stack: Stack, customer: Tenant) -> list[str]:
     ]
 
 
-def poster(stack: Stack, customer: Tenant, name: str, told: Queue[str | None]) -> subprocess.Popen[str]:
+def poster(stack: Stack, customer: Tenant, name: str, answers: Queue[str | None]) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.poster", str(customer.owner.user_id), name, str(POSTS)],
         env=os.environ | {"DATABASE_URL": stack.url, "PYTHONPATH": os.pathsep.join([".", "layers/flomastr"])},
@@ -67,9 +67,9 @@ def poster(stack: Stack, customer: Tenant, name: str, told: Queue[str | None]) -
         assert process.stdout
         with process.stdout as lines:
             for line in lines:
-                if line.startswith("told "):
-                    told.put(line.removeprefix("told "))
-        told.put(None)
+                if line.startswith("answered "):
+                    answers.put(line.removeprefix("answered "))
+        answers.put(None)
 
     threading.Thread(target=read).start()
     return process

@@ -106,9 +106,9 @@ def test_what_is_answered_wrongly_for_one_document_keeps_no_other_waiting(kb: Kn
     wrong = 200, {"data": [{"index": 0, "embedding": [float("nan")] * 1536}]}
     with kb.endpoint.answering(lambda asked: wrong if NEEDLE in str(asked["input"]) else rightly(asked)):
         kb.work()
-    told = {d["name"]: (d["status"], d["reason"]) for d in kb.documents()}
-    assert told.pop("bad")[0] == "processing"
-    assert told == {f"good{n}": ("embedded", None) for n in range(3)}
+    states = {d["name"]: (d["status"], d["reason"]) for d in kb.documents()}
+    assert states.pop("bad")[0] == "processing"
+    assert states == {f"good{n}": ("embedded", None) for n in range(3)}
 
 
 def test_of_a_document_all_passages_but_the_one_at_fault_are_embedded(kb: KnowledgeClient) -> None:
@@ -272,7 +272,7 @@ def test_it_waits_longer_each_time_and_gives_up_in_the_end_with_the_reason(kb: K
     assert len(kb.endpoint.asked) == MAX_ATTEMPTS
 
 
-def test_it_waits_as_long_as_it_is_told_to(kb: KnowledgeClient) -> None:
+def test_it_waits_as_long_as_the_endpoint_asks(kb: KnowledgeClient) -> None:
     kb.put("a", "One")
     with kb.endpoint.answering(lambda _: (429, {}), **{"Retry-After": "120"}):
         kb.work()
@@ -362,10 +362,10 @@ def test_two_workers_do_not_embed_the_same_document(kb: KnowledgeClient) -> None
     (message,) = kb.tasks()
     with psycopg.connect(kb.job_url, autocommit=True) as other:
         task = json.loads(message)
-        claim = (
+        reserve = (
             "SELECT count(*) FROM app.claim_embedding(%(tenant_id)s, %(document_id)s, %(embedding_model)s, '1 hour', 8)"
         )
-        assert other.execute(claim, task).fetchone() == (1,)
+        assert other.execute(reserve, task).fetchone() == (1,)
     assert kb.work([message]) == []
     assert kb.endpoint.asked == []
 
@@ -444,7 +444,7 @@ def test_an_endpoint_that_always_hangs_up_is_asked_twice(kb: KnowledgeClient) ->
 
 
 @pytest.mark.parametrize("key", ["sk-secret\n", "sk-se\ncret"])
-def test_a_key_that_cannot_be_sent_is_told_without_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_cannot_be_sent_is_reported_without_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "embeddings_key", lambda: key)
     with pytest.raises(EndpointRefusedError) as error:
         client.embed(["x"], "model-a", 1.0)

@@ -69,7 +69,7 @@ def aged(kb: KnowledgeClient, minutes: int) -> None:
     )
 
 
-def test_what_is_written_is_told_to_the_queue_and_what_needs_nothing_is_not(kb: KnowledgeClient, queue: Queue) -> None:
+def test_what_is_written_is_sent_to_the_queue_and_what_needs_nothing_is_not(kb: KnowledgeClient, queue: Queue) -> None:
     kb.put("a", "One")
     messages = queue.messages()
     assert messages == [json.dumps(json.loads(body), separators=(",", ":")) for body in kb.tasks()]
@@ -120,8 +120,8 @@ def test_what_a_worker_that_died_had_claimed_is_sent_when_its_time_is_over(
 ) -> None:
     kb.put("a", "One")
     (message,) = queue.messages()
-    claim = "SELECT app.claim_embedding(%(tenant_id)s, %(document_id)s, %(embedding_model)s, '10 minutes', 8)"
-    kb.superuser.execute(claim, json.loads(message))
+    reserve = "SELECT app.claim_embedding(%(tenant_id)s, %(document_id)s, %(embedding_model)s, '10 minutes', 8)"
+    kb.superuser.execute(reserve, json.loads(message))
     aged(kb, 16)
     assert requeued(kb) == 0
     kb.due()
@@ -139,7 +139,7 @@ def test_a_queue_that_cannot_be_reached_loses_nothing(kb: KnowledgeClient, bucke
     assert kb.document("a")["status"] == "embedded"
 
 
-def test_a_retried_dead_letter_is_told_to_the_queue(kb: KnowledgeClient, queue: Queue) -> None:
+def test_a_retried_dead_letter_is_sent_to_the_queue(kb: KnowledgeClient, queue: Queue) -> None:
     kb.put("bad", "One")
     with kb.endpoint.answering(lambda _: (400, {})):
         kb.work(queue.messages())

@@ -1,4 +1,4 @@
-"""A library for each test, and an endpoint that has not been asked anything yet."""
+"""A knowledge base for each test, and an endpoint that has not been asked anything yet."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.embeddings_endpoint import Endpoint
 from tests.support.factories import Factory
-from tests.support.kb_client import KnowledgeClient, library
+from tests.support.kb_client import KnowledgeClient, knowledge_client
 
 
 @pytest.fixture
@@ -19,4 +19,4 @@ def endpoint(embeddings: Endpoint) -> Iterator[Endpoint]:
 
 @pytest.fixture
 def kb(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> KnowledgeClient:
-    return library(make, superuser, endpoint, job_url)
+    return knowledge_client(make, superuser, endpoint, job_url)

@@ -186,12 +186,12 @@ def test_a_batch_is_stored_whole_or_not_at_all(kb: KnowledgeClient) -> None:
     ],
     ids=lambda value: None if isinstance(value, str) else str(value)[:40],
 )
-def test_what_cannot_be_a_document_is_told_by_field(kb: KnowledgeClient, body: dict[str, Any], field: str) -> None:
+def test_what_cannot_be_a_document_is_reported_by_field(kb: KnowledgeClient, body: dict[str, Any], field: str) -> None:
     refused(kb.sends("a", **body), 422, field)
     assert kb.documents() == []
 
 
-def test_what_is_too_much_at_once_is_told(kb: KnowledgeClient) -> None:
+def test_what_is_too_much_at_once_is_reported(kb: KnowledgeClient) -> None:
     refused(kb.batch({"name": "a", "content": "x"}, {"name": "a", "content": "y"}), 422, "body")
     heavy = [{"name": str(n), "content": "x" * 400_000} for n in range(3)]
     refused(kb.batch(*heavy), 422, "body")

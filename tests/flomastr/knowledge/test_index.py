@@ -54,5 +54,5 @@ def test_entries_come_in_pages(kb: KnowledgeClient) -> None:
     assert 'rel="next"' in page.headers["link"]
 
 
-def test_an_entry_without_text_is_told(kb: KnowledgeClient) -> None:
+def test_an_entry_without_text_is_reported(kb: KnowledgeClient) -> None:
     refused(index(kb, "POST", body={"title": "x", "content": ""}), 422, "body.content")

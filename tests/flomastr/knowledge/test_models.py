@@ -186,7 +186,7 @@ def test_a_model_is_dropped_with_its_vectors_unless_it_is_searched(
     assert states(changing) == {"model-a": (True, 2, 2)}
 
 
-def test_what_is_no_model_is_told(kb: KnowledgeClient) -> None:
+def test_what_is_no_model_is_reported(kb: KnowledgeClient) -> None:
     refused(kb.models("POST", body={"embedding_model": "model-z"}), 422, "body.embedding_model")
     refused(kb.models("POST", "/activate", body=ADD), 404)
     refused(kb.models("POST", body={"embedding_model": "model-a"}), 409, "body.embedding_model")

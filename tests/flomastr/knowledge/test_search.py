@@ -34,7 +34,7 @@ def shelf(kb: KnowledgeClient) -> KnowledgeClient:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_passage_that_answers_comes_first_and_cites_its_place(shelf: KnowledgeClient, mode: str) -> None:
+def test_the_passage_that_answers_comes_first_and_cites_its_position(shelf: KnowledgeClient, mode: str) -> None:
     hit = shelf.find("When do parcels leave the warehouse?", mode=mode)[0]
     assert hit["knowledge_base_id"] == shelf.base
     assert (hit["document_name"], hit["chunk_index"], hit["chunk_text"]) == ("shipping", 0, SHELF["shipping"])
@@ -91,14 +91,14 @@ def test_k_rows_come_whenever_there_are_k(kb: KnowledgeClient) -> None:
 def test_a_hit_says_whether_it_can_be_relied_on_and_the_answer_whether_anybody_must_be_asked(
     shelf: KnowledgeClient, mode: str
 ) -> None:
-    def told(**more: Any) -> tuple[list[bool], bool]:
+    def confidence(**more: Any) -> tuple[list[bool], bool]:
         answer = shelf.searches(SHELF["refunds"], mode=mode, **more).json
         assert all(hit["confident"] == (hit["score"] >= more.get("min_score", 0.8)) for hit in answer["results"])
         return [hit["confident"] for hit in answer["results"]], answer["escalate"]
 
-    confident, escalate = told()  # the tenant's threshold is 0.8
+    confident, escalate = confidence()  # the tenant's threshold is 0.8
     assert (confident[0], any(confident[1:]), escalate) == (True, False, False)
-    assert all(told(min_score=0)[0])
+    assert all(confidence(min_score=0)[0])
     other = shelf.searches("Who was the first person on the moon?", mode=mode).json
     assert other["escalate"] and not any(hit["confident"] for hit in other["results"])
 
@@ -255,7 +255,7 @@ def test_the_same_word_has_another_number_in_each_tenant(
     assert ours and theirs and not ours & theirs
 
 
-def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_told(shelf: KnowledgeClient) -> None:
+def test_a_misspelt_mode_too_many_rows_and_empty_queries_are_reported(shelf: KnowledgeClient) -> None:
     refused(shelf.searches("x", mode="best"), 422, "body.mode")
     refused(shelf.searches("x", k=0), 422, "body.k")
     refused(shelf.searches("x", k=101), 422, "body.k")
@@ -297,7 +297,7 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
 
 
-def test_a_base_whose_model_is_gone_is_told_and_found_by_words(shelf: KnowledgeClient, no_models: None) -> None:
+def test_a_base_whose_model_is_gone_says_so_and_is_found_by_words(shelf: KnowledgeClient, no_models: None) -> None:
     answer = shelf.searches("refunds")
     refused(answer, 409)
     assert answer.json["code"] == "model_unavailable"

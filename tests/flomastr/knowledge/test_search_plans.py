@@ -1,4 +1,4 @@
-"""How a search comes by its passages, as the server itself tells under the role of the functions."""
+"""How a search comes by its passages, as the server itself explains under the role of the functions."""
 
 import re
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ GRAPH = "_embedding_vector_idx"
 
 
 @dataclass
-class Told:
+class Explained:
     """A session as flo_app whose plans are heard."""
 
     conn: psycopg.Connection[Any]
@@ -87,13 +87,13 @@ class Told:
 
 
 @pytest.fixture
-def told(server: Any, database: str) -> Iterator[Told]:
+def explained(server: Any, database: str) -> Iterator[Explained]:
     with psycopg.connect(server.url("postgres", database), autocommit=True) as conn:
-        told = Told(conn)
-        conn.add_notice_handler(told.hear)
+        explained = Explained(conn)
+        conn.add_notice_handler(explained.hear)
         for statement in EXPLAINED:
             conn.execute(statement)
-        yield told
+        yield explained
 
 
 def filled(make: Factory, superuser: psycopg.Connection[Any], tenant: Tenant, passages: int) -> UUID:
@@ -127,49 +127,55 @@ def neighbour(make: Factory, superuser: psycopg.Connection[Any], large: Tenant) 
             return tenant
 
 
-def test_words_are_looked_up_in_their_index_under_the_role_of_the_functions(large: Tenant, told: Told) -> None:
-    assert len(told.search(large, "zebra", "text", k=100)) == 30
-    plan = told.plan("c.terms &&")
+def test_words_are_looked_up_in_their_index_under_the_role_of_the_functions(
+    large: Tenant, explained: Explained
+) -> None:
+    assert len(explained.search(large, "zebra", "text", k=100)) == 30
+    plan = explained.plan("c.terms &&")
     assert "Bitmap Index Scan on chunks_terms" in plan
     assert "Seq Scan on chunks" not in plan
 
 
-def test_a_large_tenants_vectors_are_found_by_the_graph_of_its_partition_alone(large: Tenant, told: Told) -> None:
-    assert len(told.search(large, "zebra", "vector")) == 10
-    plan = told.plan("ORDER BY e.embedding_vector")
+def test_a_large_tenants_vectors_are_found_by_the_graph_of_its_partition_alone(
+    large: Tenant, explained: Explained
+) -> None:
+    assert len(explained.search(large, "zebra", "vector")) == 10
+    plan = explained.plan("ORDER BY e.embedding_vector")
     assert plan.count("Index Scan using embeddings_") == plan.count(GRAPH) == 1
-    assert not [plan for plan in told.plans if "AS compared" in plan]
+    assert not [plan for plan in explained.plans if "AS compared" in plan]
 
 
-def test_what_the_graph_does_not_find_enough_of_is_looked_for_exactly(large: Tenant, told: Told) -> None:
-    assert len(told.search(large, "zebra", "vector", k=100)) == 100
-    assert len(told.search(large, "passage", "hybrid", k=100)) == 100
-    found = told.search(large, "zebra", "vector", k=301)
+def test_what_the_graph_does_not_find_enough_of_is_looked_for_exactly(large: Tenant, explained: Explained) -> None:
+    assert len(explained.search(large, "zebra", "vector", k=100)) == 100
+    assert len(explained.search(large, "passage", "hybrid", k=100)) == 100
+    found = explained.search(large, "zebra", "vector", k=301)
     assert len(found) == 300  # all that are embedded
-    assert told.plan("ORDER BY e.embedding_vector") and told.plan("AS compared")
+    assert explained.plan("ORDER BY e.embedding_vector") and explained.plan("AS compared")
 
 
-def test_a_small_base_of_a_large_tenant_is_searched_exactly(large: Tenant, small_base: UUID, told: Told) -> None:
-    assert len(told.search(large, "zebra", "vector", base=small_base)) == 10
-    assert GRAPH not in told.plan("AS compared")
-    assert not [plan for plan in told.plans if "ORDER BY e.embedding_vector" in plan]
+def test_a_small_base_of_a_large_tenant_is_searched_exactly(
+    large: Tenant, small_base: UUID, explained: Explained
+) -> None:
+    assert len(explained.search(large, "zebra", "vector", base=small_base)) == 10
+    assert GRAPH not in explained.plan("AS compared")
+    assert not [plan for plan in explained.plans if "ORDER BY e.embedding_vector" in plan]
 
 
-def test_a_small_tenant_beside_a_large_one_reads_its_own_rows_alone(neighbour: Tenant, told: Told) -> None:
+def test_a_small_tenant_beside_a_large_one_reads_its_own_rows_alone(neighbour: Tenant, explained: Explained) -> None:
     for _ in range(8):  # after five the server makes one plan for all tenants
-        assert len(told.search(neighbour, "zebra", "vector")) == 10
-    plan = told.plan("AS compared")
+        assert len(explained.search(neighbour, "zebra", "vector")) == 10
+    plan = explained.plan("AS compared")
     assert "tenant_id = $1" in plan
     assert "Seq Scan" not in plan
 
 
-def test_no_statement_of_a_search_touches_another_partition(large: Tenant, told: Told) -> None:
-    told.search(large, "zebra passage", "hybrid")
-    partitions = {name for plan in told.plans for name in re.findall(r"embeddings_\d+", plan)}
+def test_no_statement_of_a_search_touches_another_partition(large: Tenant, explained: Explained) -> None:
+    explained.search(large, "zebra passage", "hybrid")
+    partitions = {name for plan in explained.plans for name in re.findall(r"embeddings_\d+", plan)}
     assert len(partitions) == 1
 
 
-def test_without_a_tenant_there_is_nothing(told: Told) -> None:
-    told.conn.execute("SELECT set_config('app.tenant_id', '', false)")
+def test_without_a_tenant_there_is_nothing(explained: Explained) -> None:
+    explained.conn.execute("SELECT set_config('app.tenant_id', '', false)")
     asked = {"query": "zebra", "mode": "hybrid", "k": 10, "base": None, "vector": str(vector_of("zebra"))}
-    assert told.conn.execute(SEARCH, asked).fetchall() == []
+    assert explained.conn.execute(SEARCH, asked).fetchall() == []

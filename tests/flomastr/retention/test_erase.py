@@ -20,12 +20,12 @@ from tests.support.connected import connected
 from tests.support.crash_points import steps
 from tests.support.events import call
 from tests.support.factories import Tenant
-from tests.support.full_tenant import furnish_knowledge
+from tests.support.full_tenant import add_knowledge
 
 COUNTED = {"cold_files", "cold_rows", "tenants"}
 
 
-class Furnished:
+class FullTenant:
     """A tenant with something everywhere, and with strings in it that are nowhere else."""
 
     def __init__(self, env: ArchiveEnv):
@@ -38,7 +38,7 @@ class Furnished:
         self.workflow = make.workflow(self.tenant, name=f"workflow {self.marker}")
         make.preferences(self.tenant, self.person, theme=self.marker)
         make.tenant_action(self.tenant)
-        furnish_knowledge(make, self.tenant, f"A passage of {self.marker}")
+        add_knowledge(make, self.tenant, f"A passage of {self.marker}")
         remember(env, self.tenant, f"user:{self.person.user_id}", self.marker)
         data = {"mode": "webhook", "said": self.marker}
         archived(env, self.tenant, self.workflow, 1, 2, execution_data=data)
@@ -89,7 +89,7 @@ def versions(env: ArchiveEnv, tenant: Tenant) -> list[tuple[str, str]]:
     return [(key, version) for key, version in keys if f"tenant={tenant.id}/" in key]
 
 
-def places(env: ArchiveEnv, strings: list[str]) -> set[str]:
+def tables_with(env: ArchiveEnv, strings: list[str]) -> set[str]:
     """The tables where one of the strings is found."""
     return {table for table in tables(env) if any(string in text_of(env, table) for string in strings)}
 
@@ -99,7 +99,7 @@ def cold_text(env: ArchiveEnv, tenant: Tenant) -> str:
 
 
 def counted(env: ArchiveEnv, tenant: Tenant) -> dict[str, int]:
-    """How many rows each table has of the tenant, told without the job's list of tables."""
+    """How many rows each table has of the tenant, counted without the job's list of tables."""
     counts: dict[str, int] = {}
     for table in tables(env):
         column = "id" if table == "tenants" else "tenant_id"
@@ -114,7 +114,7 @@ def counted(env: ArchiveEnv, tenant: Tenant) -> dict[str, int]:
 def test_of_an_erased_tenant_nothing_is_left_but_the_receipt(
     env: ArchiveEnv, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    gone, neighbour = Furnished(env), Furnished(env)
+    gone, neighbour = FullTenant(env), FullTenant(env)
     before, rows, chats = (
         counted(env, neighbour.tenant),
         env.rows(neighbour.tenant),
@@ -126,12 +126,12 @@ def test_of_an_erased_tenant_nothing_is_left_but_the_receipt(
     capfd.readouterr()
     asked = erasure_of(env, gone.tenant)
     answer = env.run(lambda_handler)
-    told = capfd.readouterr()
+    logged = capfd.readouterr()
     assert (answer["state"], answer["erasures_done"]) == ("done", 1)
-    assert places(env, gone.strings) == set()
+    assert tables_with(env, gone.strings) == set()
     assert counted(env, gone.tenant) == dict.fromkeys(own, 0) | {"erasures": 1}
     assert versions(env, gone.tenant) == []
-    assert not any(string in told.out + told.err for string in gone.strings)
+    assert not any(string in logged.out + logged.err for string in gone.strings)
     assert (counted(env, neighbour.tenant), env.rows(neighbour.tenant)) == (before, rows)
     assert cold_text(env, neighbour.tenant) == chats
     counts = receipt(env, asked)["counts"]
@@ -150,11 +150,11 @@ def test_the_receipt_is_signed_and_every_change_of_it_shows(env: ArchiveEnv) -> 
         assert call(erasures, "GET", f"/routes/erasures/{asked}", caller=admin).json["signature"] is None
     env.run(lambda_handler)
     with connected(DATABASE_URL=env.app_url):
-        told = call(erasures, "GET", f"/routes/erasures/{asked}", caller=admin).json
-    assert (told["state"], told["counts"]["tenants"]) == ("done", 1)
-    assert told["signature"] == signature(Erasure.model_validate(told))
+        erasure = call(erasures, "GET", f"/routes/erasures/{asked}", caller=admin).json
+    assert (erasure["state"], erasure["counts"]["tenants"]) == ("done", 1)
+    assert erasure["signature"] == signature(Erasure.model_validate(erasure))
     for change in ({"counts": {"tenants": 2}}, {"tenant_id": str(asked)}, {"finished_at": "2026-01-01T00:00:00Z"}):
-        assert signature(Erasure.model_validate(told | change)) != told["signature"]
+        assert signature(Erasure.model_validate(erasure | change)) != erasure["signature"]
 
 
 def test_a_tenant_under_a_hold_is_not_erased_until_the_hold_is_released(env: ArchiveEnv) -> None:
@@ -192,7 +192,7 @@ def test_it_waits_for_the_jobs_that_write_to_the_cold_tier(env: ArchiveEnv, othe
 
 
 def test_of_an_erased_person_nothing_is_left_in_the_tenant_and_others_keep_theirs(env: ArchiveEnv) -> None:
-    home, elsewhere = Furnished(env), Furnished(env)
+    home, elsewhere = FullTenant(env), FullTenant(env)
     user_id = home.user_id
     env.make.member(elsewhere.tenant.id, home.person)
     env.make.preferences(elsewhere.tenant, home.person, theme="dark")
@@ -202,7 +202,7 @@ def test_of_an_erased_person_nothing_is_left_in_the_tenant_and_others_keep_their
     done = receipt(env, asked)
     expected = {"user_preferences": 1, "tenant_memberships": 1, "webchat_sessions": 1, "idempotency_keys": 1}
     assert done["counts"] == expected | {"invitations": 0, "cold_files": 1, "cold_rows": 1}
-    assert places(env, [user_id]) == {"erasures", "tenant_memberships", "user_preferences"}  # elsewhere
+    assert tables_with(env, [user_id]) == {"erasures", "tenant_memberships", "user_preferences"}  # elsewhere
     after = counted(env, home.tenant)
     assert after == before | {table: before[table] - count for table, count in expected.items()} | {
         "erasures": 2,
@@ -245,28 +245,28 @@ def test_the_last_owner_is_not_erased(env: ArchiveEnv) -> None:
 
 
 def test_killed_before_its_steps_and_run_again_a_tenant_is_gone_and_each_row_was_counted_once(env: ArchiveEnv) -> None:
-    gone = Furnished(env)
+    gone = FullTenant(env)
     own = counted(env, gone.tenant)
     asked = erasure_of(env, gone.tenant)
     for _ in steps(lambda: env.run(lambda_handler), every=7):
         env.run(lambda_handler)
         done = receipt(env, asked)
         assert (done["state"], done["counts"]) == ("done", own | {"rate_buckets": 2, "cold_files": 2, "cold_rows": 4})
-        assert (places(env, gone.strings), versions(env, gone.tenant)) == (set(), [])
-        gone = Furnished(env)
+        assert (tables_with(env, gone.strings), versions(env, gone.tenant)) == (set(), [])
+        gone = FullTenant(env)
         own = counted(env, gone.tenant)
         asked = erasure_of(env, gone.tenant)
 
 
 def test_killed_before_its_steps_and_run_again_a_person_is_gone_and_nobody_else(env: ArchiveEnv) -> None:
-    home = Furnished(env)
+    home = FullTenant(env)
     asked = erasure_of(env, home.tenant, home.user_id)
     for _ in steps(lambda: env.run(lambda_handler), every=7):
         env.run(lambda_handler)
         counts = receipt(env, asked)["counts"]
         assert (counts["cold_rows"], counts["webchat_sessions"], counts["tenant_memberships"]) == (1, 1, 1)
-        assert places(env, [home.user_id]) == {"erasures"}
+        assert tables_with(env, [home.user_id]) == {"erasures"}
         assert {key for key, _ in versions(env, home.tenant)} == set(env.files(home.tenant))
         assert f"other_{home.marker} said" in cold_text(env, home.tenant)
-        home = Furnished(env)
+        home = FullTenant(env)
         asked = erasure_of(env, home.tenant, home.user_id)

@@ -178,7 +178,7 @@ def test_what_is_remembered_for_a_while_is_forgotten_and_nothing_else(env: Archi
 
 
 def test_killed_before_any_step_and_run_again_nothing_is_left_and_no_object_is_lost_sight_of(env: ArchiveEnv) -> None:
-    def scene() -> Tenant:
+    def prepared() -> Tenant:
         tenant = env.make.tenant(hot_ttl_days=7)
         archived(env, tenant, env.make.workflow(tenant), 1)
         keep_for(env, tenant, 30)
@@ -187,9 +187,9 @@ def test_killed_before_any_step_and_run_again_nothing_is_left_and_no_object_is_l
         remember(env, tenant, "user:x", "old", timedelta(days=3))
         return tenant
 
-    tenant = scene()
+    tenant = prepared()
     for _ in steps(lambda: run(env)):
         run(env)
         assert (env.files(tenant, "replaced"), count(env.superuser, "app.idempotency_keys")) == ([], 0)
         assert env.is_in_order()
-        tenant = scene()
+        tenant = prepared()

@@ -45,13 +45,13 @@ def test_every_key_is_new_and_one_that_a_token_can_carry() -> None:
     assert all(parse(key.token()) == key for key in keys)
 
 
-def test_what_is_stored_of_a_key_is_of_the_key_that_its_salt_tells() -> None:
+def test_what_is_stored_of_a_key_is_of_the_key_that_its_salt_makes() -> None:
     stored = api_keys.new_secrets()
     key = api_keys.key_of(stored["salt"])
     assert (stored["id"], stored["secret_hash"]) == (key.id, key.secret_hash)
 
 
-def test_the_salt_tells_nothing_without_what_only_the_service_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_salt_reveals_nothing_without_what_only_the_service_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     before = api_keys.key_of("salt")
     monkeypatch.setattr(api_keys, "signing_key", lambda: b"another")
     assert api_keys.key_of("salt").secret != before.secret
@@ -92,7 +92,7 @@ def heard() -> Iterator[Heard]:
         source.setLevel(level)
 
 
-def test_no_log_tells_a_secret_whether_a_request_fails_or_not(
+def test_no_log_has_a_secret_whether_a_request_fails_or_not(
     make: Factory, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant = make.tenant()
@@ -143,7 +143,7 @@ def test_a_key_is_revoked_in_the_state_that_was_read_which_using_it_does_not_cha
     assert ask(tenant, "DELETE", f"/{rotated.json['id']}", headers=fresh).status == 200
 
 
-def test_when_a_key_was_last_used_is_told_to_the_minute(make: Factory, superuser: Superuser) -> None:
+def test_when_a_key_was_last_used_is_known_to_the_minute(make: Factory, superuser: Superuser) -> None:
     tenant = make.tenant()
     issued = issue(tenant)
 

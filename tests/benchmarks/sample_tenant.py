@@ -26,13 +26,13 @@ SELECT count(*) FROM app.record_executions((
 
 
 @dataclass(frozen=True)
-class Scene:
+class SampleTenant:
     tenant: Tenant
     workflow: UUID
     execution: UUID
 
 
-def set_scene(make: Factory, superuser_url: str) -> Scene:
+def load_sample_tenant(make: Factory, superuser_url: str) -> SampleTenant:
     tenant = make.tenant()
     workflow = make.workflow(tenant, n8n_workflow_id="bench")
     fill(make, tenant, workflow, EXECUTIONS)
@@ -41,7 +41,7 @@ def set_scene(make: Factory, superuser_url: str) -> Scene:
         fill(make, other, make.workflow(other), EXECUTIONS // OTHERS)
     with psycopg.connect(superuser_url, autocommit=True) as conn:
         conn.execute("VACUUM ANALYZE")
-    return Scene(tenant, workflow, make.execution(tenant, workflow))
+    return SampleTenant(tenant, workflow, make.execution(tenant, workflow))
 
 
 def fill(make: Factory, tenant: Tenant, workflow: UUID, rows: int) -> None:
