@@ -132,7 +132,7 @@ def by_claim(pieces: Iterable[Piece]) -> dict[Claim, list[Piece]]:
 @contextmanager
 def transaction(deadline: float) -> Generator[Connection]:
     conn = connection.connection(deadline + STORE_SECONDS)
-    jobs.bound(conn, min(deadline + STORE_SECONDS, time.monotonic() + STORE_SECONDS))
+    jobs.set_timeouts(conn, min(deadline + STORE_SECONDS, time.monotonic() + STORE_SECONDS))
     with conn.transaction():
         yield conn
 
