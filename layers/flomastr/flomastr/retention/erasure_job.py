@@ -126,7 +126,7 @@ def add_counts(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
 
 
 def erase_objects(job: Job, erasure: Erasure) -> None:
-    """Takes the files out of the manifest, so that no request reads them, then deletes the objects."""
+    """Erases the objects, after the manifest says that no request reads them any more."""
     with job.conn.transaction():
         require_not_held(job, erasure)
         rows = job.conn.execute(
