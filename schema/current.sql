@@ -287,7 +287,7 @@ CREATE FUNCTION app.archive_rows(file uuid) RETURNS bigint
     AS $$
 DECLARE
   planned app.archive_files;
-  taken bigint;
+  deleted bigint;
 BEGIN
   SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
   PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
@@ -300,12 +300,12 @@ BEGIN
     WHERE r.file_id = file AND e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
       AND app.execution_checksum(e) = r.checksum;
   END IF;
-  GET DIAGNOSTICS taken = ROW_COUNT;
-  IF taken <> planned.rows THEN
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  IF deleted <> planned.rows THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
   END IF;
   DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
-  RETURN taken;
+  RETURN deleted;
 END
 $$;
 
@@ -354,7 +354,7 @@ CREATE FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, mo
     WHERE t.deleted_at < deleted_before AND NOT app.has_holds(t.id)
       AND NOT EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = t.id AND e.user_id IS NULL)
     ORDER BY t.deleted_at LIMIT most
-    FOR NO KEY UPDATE SKIP LOCKED  -- who restores it now keeps it
+    FOR NO KEY UPDATE SKIP LOCKED  -- a tenant that is being undeleted is skipped
   ),
   asked AS (
     INSERT INTO app.erasures (tenant_id, requested_by) SELECT due.id, 'job:expire' FROM due
@@ -622,7 +622,7 @@ CREATE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reaso
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 BEGIN
-  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the lock, in the order of a deletion of the tenant
   PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
   IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
@@ -1494,16 +1494,16 @@ CREATE FUNCTION app.merge_late(archived jsonb) RETURNS text
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  told app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
+  version app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
   result text;
 BEGIN
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
   DELETE FROM app.workflow_executions AS e
-  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = told.id AND e.workflow_id = told.workflow_id
-    AND e.status = told.status AND e.started_at = told.started_at
+  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id AND e.workflow_id = version.workflow_id
+    AND e.status = version.status AND e.started_at = version.started_at
     AND (e.finished_at, e.execution_data, e.error_message)
-      IS NOT DISTINCT FROM (told.finished_at, told.execution_data, told.error_message);
+      IS NOT DISTINCT FROM (version.finished_at, version.execution_data, version.error_message);
   RETURN CASE WHEN FOUND THEN 'gone' ELSE result END;
 END
 $$;
@@ -1835,10 +1835,10 @@ BEGIN
   )
   SELECT
     tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes), sum(checksum),
-    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE place = 1))[1],
-    array_agg(id ORDER BY id DESC) FILTER (WHERE place % 8192 = 0 OR is_last)
+    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE row_number = 1))[1],
+    array_agg(id ORDER BY id DESC) FILTER (WHERE row_number % 8192 = 0 OR is_last)
   FROM (
-    SELECT *, row_number() OVER file AS place, lead(id) OVER file IS NULL AS is_last
+    SELECT *, row_number() OVER file AS row_number, lead(id) OVER file IS NULL AS is_last
     FROM (
       SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
       FROM (
@@ -1851,7 +1851,7 @@ BEGIN
       ) AS measured
     ) AS cut
     WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
-  ) AS placed
+  ) AS numbered
   GROUP BY tenant_id, month, piece;
   GET DIAGNOSTICS planned = ROW_COUNT;
   RETURN planned;
@@ -1868,7 +1868,7 @@ DECLARE
 BEGIN
   WITH leaving AS (
     SELECT *, app.month_of(m.id) AS month,
-      row_number() OVER file AS place, lead(m.id) OVER file IS NULL AS is_last
+      row_number() OVER file AS row_number, lead(m.id) OVER file IS NULL AS is_last
     FROM unnest(measured) AS m
     WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
   ),
@@ -1878,13 +1878,13 @@ BEGIN
     )
     SELECT
       l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
-      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.place = 1))[1],
-      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.place % 8192 = 0 OR l.is_last)
+      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % 8192 = 0 OR l.is_last)
     FROM leaving AS l
     GROUP BY l.tenant_id, l.month
     RETURNING f.id, f.tenant_id, f.month
   ),
-  remembered AS (
+  noted AS (
     INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum)
     SELECT l.tenant_id, f.id, l.id, l.checksum FROM leaving AS l JOIN files AS f USING (tenant_id, month)
   )
@@ -2098,17 +2098,17 @@ DECLARE
     SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
   );
   hot uuid[];
-  taken text[];
+  hot_n8n_ids text[];
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
   PERFORM set_config('app.tenant_id', tenant::text, true);
-  PERFORM pg_advisory_xact_lock(turns.turn)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  PERFORM pg_advisory_xact_lock(locks.lock)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS lock FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
   );
-  taken := ARRAY(
+  hot_n8n_ids := ARRAY(
     SELECT e.n8n_execution_id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   );
@@ -2126,8 +2126,8 @@ BEGIN
       created_at timestamptz, error_message text, execution_data text
     )
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
-    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
-      AND NOT EXISTS (  -- who deleted a copy does not get it again
+    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (hot_n8n_ids))
+      AND NOT EXISTS (  -- a deleted copy is not added again
         SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
       )
     RETURNING e.id, app.execution_checksum(e) AS checksum

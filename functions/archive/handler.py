@@ -1,4 +1,4 @@
-"""Every night: what is past its time leaves Postgres for the cold tier."""
+"""Every night: archives executions and chats that are past their time in Postgres."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every week: the many files of a month that is over become few."""
+"""Every week: merges the many files of a past month into few."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every hour: what was asked to be erased is, everywhere."""
+"""Every hour: carries out the requested erasures."""
 
 from typing import Any
 

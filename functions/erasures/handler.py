@@ -1,4 +1,4 @@
-"""Erasures over HTTP: owners ask for those of persons, super admins see all. Jobs carry them out."""
+"""Erasures over HTTP: owners request those of persons, super admins see all. A job carries them out."""
 
 from typing import Annotated
 from uuid import UUID
@@ -36,7 +36,7 @@ async def ask_for_erasure(
     slug: str, new: NewErasure, db: Writing, key: IdempotencyKeyHeader, response: Response
 ) -> Erasure:
     """Of one person's data in the tenant: membership, preferences, chats. There is no way back."""
-    (erasure,) = db.idempotent(erasures.ask(new), key)
+    (erasure,) = db.idempotent(erasures.request(new), key)
     return created(erasure, response, f"/routes/tenants/{slug}/erasures/{erasure.id}")
 
 

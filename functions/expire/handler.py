@@ -1,4 +1,4 @@
-"""Every hour: what ends by itself, such as restored copies, old files and deleted tenants."""
+"""Every hour: ends what has a time limit, such as rehydrated copies, old files and deleted tenants."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The archive over HTTP: executions of both tiers, the files, what is due, what is to come back."""
+"""The archive over HTTP: executions of both tiers, files, a preview of the archive job, rehydrations."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Legal holds of a tenant over HTTP, for those who administer it."""
+"""Legal holds of a tenant over HTTP, for its administrators."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Every few minutes: archived executions that somebody asked for come back for some days."""
+"""Every few minutes: copies archived executions that somebody requested into Postgres for some days."""
 
 from typing import Any
 

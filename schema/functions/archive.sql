@@ -1,9 +1,8 @@
--- Which rows are due, and the plans of how they leave: which files a partition, the overflow partition and old sessions come to, before
--- the first of them is written.
+-- Which rows are due for the archive, and the plans of their files.
 
--- The executions that a run at this moment archives: final, not held, no copies, and past the class of their tenant. With a
--- partition that means the whole partition; in the overflow partition, or in a class that the tenant has left, it counts from the last that
--- was heard of the execution.
+-- The executions that a run at this moment archives: final, not held, no copies, and past the retention class of their
+-- tenant. In a partition of that class, its whole partition has to be past it; elsewhere the time counts from the last
+-- delivery of the execution.
 CREATE OR REPLACE FUNCTION app.due_executions(moment timestamptz)
 RETURNS TABLE (tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
 LANGUAGE sql
@@ -29,7 +28,7 @@ AS $$
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
--- What may not leave with its partition, one tenant at a time: the unfinished and the held.
+-- The unfinished and the held rows of a partition, which must stay, one tenant at a time.
 CREATE OR REPLACE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[])
 LANGUAGE sql
 STABLE
@@ -86,7 +85,8 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN date_trunc('month', app.uuid7_moment(id) AT TIME ZONE 'UTC')::date;
 
--- 64 MB of text a file, so that no machine is too small to write or read one; months do not share files.
+-- Plans the files of a partition: one for each tenant and month, of at most 64 MB of text, so that a small machine can
+-- write and read it. Returns how many.
 CREATE OR REPLACE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid)
 RETURNS integer
 LANGUAGE plpgsql
@@ -100,10 +100,10 @@ BEGIN
   )
   SELECT
     tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes), sum(checksum),
-    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE place = 1))[1],
-    array_agg(id ORDER BY id DESC) FILTER (WHERE place % 8192 = 0 OR is_last)
+    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE row_number = 1))[1],
+    array_agg(id ORDER BY id DESC) FILTER (WHERE row_number % 8192 = 0 OR is_last)
   FROM (
-    SELECT *, row_number() OVER file AS place, lead(id) OVER file IS NULL AS is_last
+    SELECT *, row_number() OVER file AS row_number, lead(id) OVER file IS NULL AS is_last
     FROM (
       SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
       FROM (
@@ -116,14 +116,14 @@ BEGIN
       ) AS measured
     ) AS cut
     WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
-  ) AS placed
+  ) AS numbered
   GROUP BY tenant_id, month, piece;
   GET DIAGNOSTICS planned = ROW_COUNT;
   RETURN planned;
 END
 $$;
 
--- One file for each tenant and month. The rows are remembered: those that change before they leave stay.
+-- Plans one file for each tenant and month, and notes the checksum of each row: one that changes meanwhile stays.
 CREATE OR REPLACE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[])
 RETURNS integer
 LANGUAGE plpgsql
@@ -133,7 +133,7 @@ DECLARE
 BEGIN
   WITH leaving AS (
     SELECT *, app.month_of(m.id) AS month,
-      row_number() OVER file AS place, lead(m.id) OVER file IS NULL AS is_last
+      row_number() OVER file AS row_number, lead(m.id) OVER file IS NULL AS is_last
     FROM unnest(measured) AS m
     WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
   ),
@@ -143,13 +143,13 @@ BEGIN
     )
     SELECT
       l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
-      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.place = 1))[1],
-      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.place % 8192 = 0 OR l.is_last)
+      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % 8192 = 0 OR l.is_last)
     FROM leaving AS l
     GROUP BY l.tenant_id, l.month
     RETURNING f.id, f.tenant_id, f.month
   ),
-  remembered AS (
+  noted AS (
     INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum)
     SELECT l.tenant_id, f.id, l.id, l.checksum FROM leaving AS l JOIN files AS f USING (tenant_id, month)
   )
@@ -192,14 +192,14 @@ AS $$
   WHERE m.text_so_far - m.text_bytes < 64000000
 $$;
 
--- Takes the rows of a verified file out of the hot tier, if each is still as it was planned; else raises FL409.
+-- Deletes the rows of a verified file, if each is still as it was planned; else raises FL409.
 CREATE OR REPLACE FUNCTION app.archive_rows(file uuid)
 RETURNS bigint
 LANGUAGE plpgsql
 AS $$
 DECLARE
   planned app.archive_files;
-  taken bigint;
+  deleted bigint;
 BEGIN
   SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
   PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
@@ -212,12 +212,12 @@ BEGIN
     WHERE r.file_id = file AND e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
       AND app.execution_checksum(e) = r.checksum;
   END IF;
-  GET DIAGNOSTICS taken = ROW_COUNT;
-  IF taken <> planned.rows THEN
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  IF deleted <> planned.rows THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
   END IF;
   DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
-  RETURN taken;
+  RETURN deleted;
 END
 $$;
 

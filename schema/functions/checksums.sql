@@ -1,6 +1,6 @@
--- What a row comes to in a file: its checksum and its size.
+-- The checksum and the size of a row in an archive file.
 
--- The row as it is written to a file and read back, in 60 bits. flomastr.lake computes the same from the file.
+-- The row as it is written to a file and read back, in 60 bits. flomastr/archive/parquet.py computes the same from the file.
 CREATE OR REPLACE FUNCTION app.checksum(line text)
 RETURNS bigint
 LANGUAGE sql
@@ -36,7 +36,7 @@ RETURN app.checksum(concat_ws('|',
   app.microseconds(s.updated_at), s.message_count, s.messages::text
 ));
 
--- What a row takes, without fetching what lies in TOAST.
+-- The stored size of a row, without fetching its TOAST values.
 CREATE OR REPLACE FUNCTION app.execution_bytes(e app.workflow_executions)
 RETURNS bigint
 LANGUAGE sql

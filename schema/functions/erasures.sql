@@ -1,6 +1,6 @@
--- How erasures are asked for and carried out.
+-- Requests erasures, and deletes executions for them.
 
--- Asks for the erasure of one person's data in the entered tenant, or raises FL409.
+-- Requests the erasure of one person's data in the current tenant, or raises FL409.
 CREATE OR REPLACE FUNCTION app.ask_for_erasure(person text)
 RETURNS SETOF app.erasures
 LANGUAGE plpgsql
@@ -17,7 +17,7 @@ BEGIN
 END
 $$;
 
--- Asks for the erasure of tenants that were deleted before a moment. What is held is not asked for. How many.
+-- Requests the erasure of tenants that were deleted before a moment and have no holds. Returns how many.
 CREATE OR REPLACE FUNCTION app.ask_for_erasures(deleted_before timestamptz, most integer)
 RETURNS bigint
 LANGUAGE sql
@@ -27,7 +27,7 @@ AS $$
     WHERE t.deleted_at < deleted_before AND NOT app.has_holds(t.id)
       AND NOT EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = t.id AND e.user_id IS NULL)
     ORDER BY t.deleted_at LIMIT most
-    FOR NO KEY UPDATE SKIP LOCKED  -- who restores it now keeps it
+    FOR NO KEY UPDATE SKIP LOCKED  -- a tenant that is being undeleted is skipped
   ),
   asked AS (
     INSERT INTO app.erasures (tenant_id, requested_by) SELECT due.id, 'job:expire' FROM due
@@ -36,7 +36,7 @@ AS $$
   SELECT count(*) FROM asked
 $$;
 
--- The next executions of a tenant that is erased. How many.
+-- Deletes the next executions of a tenant that is being erased. Returns how many.
 CREATE OR REPLACE FUNCTION app.erase_executions(tenant uuid, most integer)
 RETURNS bigint
 LANGUAGE plpgsql

@@ -1,7 +1,7 @@
--- Who places and releases holds, and what is under one.
+-- Creates and releases legal holds, and says what is under one.
 
--- What a hold is of: the whole tenant, a workflow with its executions and sessions, or one execution. One expression, so
--- that the planner puts it in the place of each call.
+-- Whether a hold is active and covers a row: it is on the whole tenant, on a workflow with its executions and sessions,
+-- or on one execution. One expression, so that the planner inlines it.
 CREATE OR REPLACE FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid)
 RETURNS boolean
 LANGUAGE sql
@@ -31,7 +31,7 @@ STABLE
 PARALLEL SAFE
 AS $$ SELECT EXISTS (SELECT FROM app.legal_holds AS h WHERE h.tenant_id = tenant AND h.released_at IS NULL) $$;
 
--- Who places a hold and who deletes take turns in a tenant, so that nothing is deleted once its hold is there.
+-- The lock that creating a hold and deleting share in a tenant, so that nothing is deleted after its hold is created.
 CREATE OR REPLACE FUNCTION app.lock_of_holds(tenant uuid)
 RETURNS bigint
 LANGUAGE sql
@@ -39,7 +39,7 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN hashtextextended('app.legal_holds ' || tenant, 0);
 
--- True, or FL409. `wholly`: any hold within the tenant counts, whatever it is of.
+-- Returns true or raises FL409. `wholly`: any hold in the tenant counts, whatever its scope.
 CREATE OR REPLACE FUNCTION app.require_not_held(
   tenant uuid, workflow uuid DEFAULT NULL, execution uuid DEFAULT NULL, wholly boolean DEFAULT false
 )
@@ -56,14 +56,14 @@ BEGIN
 END
 $$;
 
--- Places a hold in the entered tenant, on what it has, or raises FL404. What is being deleted is waited for.
+-- Creates a hold in the current tenant, or raises FL404 if it has no such row. Waits for deletions under way.
 CREATE OR REPLACE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text)
 RETURNS SETOF app.legal_holds
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan  -- only a plan for this very id leaves partitions out
 AS $$
 BEGIN
-  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the turn, as who deletes the tenant
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the lock, in the order of a deletion of the tenant
   PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
   IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
@@ -83,7 +83,7 @@ BEGIN
 END
 $$;
 
--- Ends a hold once. It stays as a record of who placed and who released it, and why.
+-- Releases an active hold, or raises FL409. It stays as a record of who created and who released it, and why.
 CREATE OR REPLACE FUNCTION app.release_hold(hold uuid, reason text)
 RETURNS SETOF app.legal_holds
 LANGUAGE plpgsql

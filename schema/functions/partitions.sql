@@ -1,13 +1,14 @@
--- Where executions lie: partitions by class and time, which are made ahead, sealed, and dropped as a whole.
+-- Partitions of executions by retention class and time: made ahead, sealed, and dropped as a whole.
 
-CREATE OR REPLACE FUNCTION app.retention_classes(OUT days integer, OUT width_days integer)  -- and how many days a partition of it spans
+-- How many days of each class, and how many a partition of it spans.
+CREATE OR REPLACE FUNCTION app.retention_classes(OUT days integer, OUT width_days integer)
 RETURNS SETOF record
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 AS $$ VALUES (7, 1), (14, 1), (30, 7), (60, 7), (90, 7), (365, 30) $$;
 
--- Partitions that end at or before this id's moment have every row past the class.
+-- The id at whose moment, or before, a partition must end for all its rows to be past the class.
 CREATE OR REPLACE FUNCTION app.partitions_end_before(class integer, moment timestamptz)
 RETURNS uuid
 LANGUAGE sql
@@ -18,7 +19,7 @@ AS $$
   FROM app.retention_classes() AS c WHERE c.days = class
 $$;
 
--- Where an execution belongs: in its tenant's class while that has a partition for it, else in the overflow partition.
+-- The partition key of an execution: its tenant's class while that has a partition for it, else 0, the overflow.
 CREATE OR REPLACE FUNCTION app.retention_class_for(id uuid, class smallint, moment timestamptz DEFAULT now())
 RETURNS smallint
 LANGUAGE sql
@@ -96,8 +97,8 @@ REVOKE ALL ON PROCEDURE app.add_partition FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.create_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.create_partitions TO flo_app, flo_job;
 
--- Moves the next executions of a tenant out of a class that is not its own: to its class, or to the overflow partition when they
--- are past it. Deliveries of the same executions wait for their turn. Returns how many, and the last id.
+-- Moves the next executions of a tenant from a former class to its present one, or to the overflow partition when they
+-- are past it. Deliveries of the same executions wait for the lock. Returns how many, and the last id.
 CREATE OR REPLACE FUNCTION app.reclassify(
   tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid
 )
@@ -155,8 +156,8 @@ BEGIN
 END
 $$;
 
--- Drops a sealed partition, last in the transaction that makes its files count. Nobody waits behind its locks for long: they
--- are taken in the order of those who write executions, each within 15 ms or not at all (55P03).
+-- Drops a sealed partition, last in the transaction that marks its files as stored. Its locks block nobody for long: they
+-- are acquired in the order of those who write executions, each within 15 ms or not at all (55P03).
 CREATE OR REPLACE FUNCTION app.drop_partition(partition_name text)
 RETURNS void
 LANGUAGE plpgsql

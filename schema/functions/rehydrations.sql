@@ -1,7 +1,7 @@
--- Copies of archived executions: how they come back, and how they go again.
+-- Rehydration: adds copies of archived executions, and deletes them when their time is over.
 
--- Brings archived executions back as copies of a restore, in the turn of their deliveries. What is hot already is left
--- alone; a copy that another restore brought back stays for this one too. Those whose workflow is gone are `orphaned`.
+-- Adds archived executions as copies of a rehydration, under the locks of their deliveries. One that is hot already is
+-- not copied; a copy of another rehydration stays for this one as well. `orphaned`: their workflow is deleted.
 CREATE OR REPLACE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves partitions out
@@ -13,17 +13,17 @@ DECLARE
     SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
   );
   hot uuid[];
-  taken text[];
+  hot_n8n_ids text[];
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
   PERFORM set_config('app.tenant_id', tenant::text, true);
-  PERFORM pg_advisory_xact_lock(turns.turn)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  PERFORM pg_advisory_xact_lock(locks.lock)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS lock FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
   );
-  taken := ARRAY(
+  hot_n8n_ids := ARRAY(
     SELECT e.n8n_execution_id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   );
@@ -41,8 +41,8 @@ BEGIN
       created_at timestamptz, error_message text, execution_data text
     )
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
-    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (taken))
-      AND NOT EXISTS (  -- who deleted a copy does not get it again
+    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (hot_n8n_ids))
+      AND NOT EXISTS (  -- a deleted copy is not added again
         SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
       )
     RETURNING e.id, app.execution_checksum(e) AS checksum
@@ -63,8 +63,8 @@ BEGIN
 END
 $$;
 
--- Ends the next copies of a restore: those that are as they were are deleted, held ones too, since what they are copies
--- of stays; unless another restore goes on with them. What was written to since is an execution like any other.
+-- Ends the next copies of a rehydration. Unchanged copies are deleted, held ones as well, since the archived versions
+-- stay, unless another rehydration has them too. A changed copy is from then on an execution like any other.
 CREATE OR REPLACE FUNCTION app.end_rehydration(rehydration uuid, most integer, OUT ended bigint, OUT deleted bigint)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan

@@ -25,7 +25,7 @@ RETURN left(execution_data ->> 'mode', 255);
 
 CREATE TABLE app.workflow_executions (
   retention_class smallint NOT NULL,  -- partition key: the class of its tenant
-  id uuid NOT NULL,             -- partition key: UUIDv7 of started_at as it was first told
+  id uuid NOT NULL,             -- partition key: UUIDv7 of started_at as it was first delivered
   tenant_id uuid NOT NULL DEFAULT app.tenant(),
   workflow_id uuid NOT NULL,
   n8n_execution_id text CHECK (length(n8n_execution_id) BETWEEN 1 AND 255),
@@ -64,16 +64,16 @@ BEGIN
 END
 $$;
 
--- One overflow partition for all classes (retention_class 0): what arrives too late for its partition, what must stay when its partition goes, and
--- copies of what was archived. So partitions leave no gap behind, and their classes need no overflow partition of their own.
+-- One overflow partition for all classes (retention_class 0): rows that arrive too late for their partition, rows that
+-- must stay when their partition is dropped, and rehydrated copies.
 CREATE TABLE app.workflow_executions_overflow (LIKE app.workflow_executions INCLUDING ALL);
 ALTER TABLE app.workflow_executions_overflow ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE UNIQUE INDEX workflow_executions_overflow_n8n ON app.workflow_executions_overflow (tenant_id, n8n_execution_id);
 ALTER TABLE app.workflow_executions ATTACH PARTITION app.workflow_executions_overflow FOR VALUES IN (0);
 
--- What a delivery comes to.
+-- The outcome of a delivery.
 CREATE TYPE app.merged_delivery AS (
-  ordinal bigint,                        -- its place in the batch
+  ordinal bigint,                        -- its index in the batch
   n8n_execution_id text,
   outcome text,                          -- created, updated, unchanged or rejected
   rejection text,                        -- why it is rejected
@@ -81,10 +81,10 @@ CREATE TYPE app.merged_delivery AS (
   execution app.workflow_executions      -- the execution as it should be
 );
 
--- A tenant whose hot_ttl_days change class takes its executions along. The change is noted at once, the rows follow.
+-- A tenant's executions move when its hot_ttl_days change the class: the change is noted here, a job moves the rows.
 CREATE TABLE app.retention_class_changes (
   tenant_id uuid NOT NULL REFERENCES app.tenants ON DELETE CASCADE,
-  retention_class smallint NOT NULL,  -- that the tenant left; rows of it are still to move
+  retention_class smallint NOT NULL,  -- the former one, whose rows are still to be moved
   changed_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, retention_class)
 );

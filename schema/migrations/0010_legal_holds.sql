@@ -22,7 +22,7 @@ CALL app.open_to_jobs('app.legal_holds', 'SELECT, DELETE');
 CREATE POLICY access ON app.legal_holds FOR SELECT TO flo_owner USING (true);  -- a cascade deletes as the owner
 CREATE POLICY platform ON app.legal_holds FOR SELECT TO flo_app USING ((SELECT app.on_platform()));
 
--- The last word against every DELETE and every cascade. An execution that only changes its place says so in app.moving.
+-- Refuses every DELETE and every cascade of what is held. app.moving is on while an execution only changes partition.
 CREATE FUNCTION app.keep_held()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -7,7 +7,7 @@ CREATE TABLE app.archive_files (
   month date NOT NULL CHECK (extract(DAY FROM month) = 1),  -- of the moments in the ids
   -- writing: not yet there; verified: read back; stored: the rows are here and not hot; replaced: by another file
   state text NOT NULL DEFAULT 'writing' CHECK (state IN ('writing', 'verified', 'stored', 'replaced')),
-  origin text NOT NULL,  -- the partition that it takes the place of, or which run of which job made it
+  origin text NOT NULL,  -- the partition that it replaces, or the plan or job that made it
   rows bigint NOT NULL CHECK (rows > 0),
   bytes bigint NOT NULL,  -- of the rows as they were stored hot
   text_bytes bigint NOT NULL,  -- of the rows written out
@@ -35,7 +35,7 @@ CALL app.open_to_jobs('app.archive_files', 'SELECT, INSERT, UPDATE, DELETE');
 CREATE TRIGGER keep_held BEFORE DELETE ON app.archive_files
 FOR EACH ROW WHEN (OLD.state = 'stored') EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
 
--- Rows that leave one by one and not with a partition, as they were when their file was planned.
+-- Rows that are archived one by one and not with a partition, with their checksums when their file was planned.
 CREATE TABLE app.leaving_rows (
   tenant_id uuid NOT NULL,
   file_id uuid NOT NULL,
@@ -52,7 +52,7 @@ CALL app.open_to_jobs('app.leaving_rows', 'SELECT, INSERT, DELETE');
 -- A row of the hot tier as app.plan_rows takes it.
 CREATE TYPE app.measured_row AS (tenant_id uuid, id uuid, bytes bigint, text_bytes bigint, checksum bigint);
 
--- Leaves that no longer change: whatever is written to one breaks its seal, and it is exported anew.
+-- Partitions that are being archived: a write to one breaks its seal, and it is exported again.
 CREATE TABLE app.sealed_partitions (
   partition_name text PRIMARY KEY,
   sealed_at timestamptz NOT NULL DEFAULT now(),
@@ -61,8 +61,8 @@ CREATE TABLE app.sealed_partitions (
 CALL app.open_to_jobs('app.sealed_partitions', 'SELECT');
 CREATE POLICY access ON app.sealed_partitions TO flo_owner USING (true) WITH CHECK (true);
 
--- Copies of archived executions that were brought back, until when, and as they were: a copy that was changed since is an
--- execution like any other and is archived again.
+-- Rehydrations: requests for copies of archived executions, and the copies with their checksums. A copy that was changed
+-- since is an execution like any other and is archived again.
 CREATE TABLE app.rehydrations (
   id uuid PRIMARY KEY DEFAULT app.uuid7(),
   tenant_id uuid NOT NULL DEFAULT app.tenant() REFERENCES app.tenants,

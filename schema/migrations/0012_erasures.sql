@@ -1,4 +1,4 @@
--- Erasure of a tenant, or of one person's data within it: asked for here, done by a job in steps, and receipted.
+-- Erasures of a tenant, or of one person's data in it: requested, carried out by a job, and kept as signed receipts.
 
 CREATE TABLE app.erasures (
   id uuid PRIMARY KEY DEFAULT app.uuid7(),

@@ -15,15 +15,15 @@ from flomastr.database import connection
 from flomastr.database.connection import Connection
 from flomastr.observability import logger, metrics
 
-RESERVE_SECONDS = 30  # of Lambda's time, to end the step under way and to write down what was done
+RESERVE_SECONDS = 30  # of Lambda's time, to end the current step and to record the run
 
 
 @dataclass
 class Job:
-    """One run: its connection, which is direct and so has a session, and what it has done so far."""
+    """One run of a job: its direct connection, which has a session of its own, and what the run has done so far."""
 
     conn: Connection
-    moment: datetime  # what is due is due at this moment, however long the run takes
+    moment: datetime  # at which things are due, however long the run takes
     run_id: UUID
     deadline: float  # of time.monotonic()
     counts: Counter[str] = field(default_factory=Counter[str])
@@ -31,33 +31,33 @@ class Job:
     unfinished: bool = False
 
     def has_time(self, seconds: float = 5) -> bool:
-        """Whether there is so much left. If not, the next run goes on from here."""
+        """Whether so many seconds are left. If not, the run counts as unfinished, and the next one continues."""
         if time.monotonic() + seconds < self.deadline:
             return True
         self.unfinished = True
         return False
 
     def failed(self, message: str, metric: str) -> None:
-        """One thing that could not be done. The run goes on with the others, and fails when it ends."""
+        """Reports one thing that could not be done. The run continues with the others, and fails at its end."""
         logger.error(message)
         metrics.add_metric(name=metric, unit="Count", value=1)
         self.failures.append(message)
 
 
 class JobFailedError(Exception):
-    """Raised at the end of a run, so that Lambda counts it as failed and tells the operators."""
+    """Raised at the end of a run, so that Lambda counts it as failed and an alarm reports it."""
 
 
 def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Does the work unless another run of it is under way. Answers with what it counted."""
+    """Runs a job unless another run of it is under way. Returns its state and counts. Raises JobFailedError."""
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     conn = connection.connect(deadline)
     try:
-        if not begin(conn, name, deadline):
+        if not lock(conn, name, deadline):
             logger.warning("Another run is under way", job=name)
             metrics.add_metric(name="JobSkipped", unit="Count", value=1)
             return {"state": "skipped"}
-        job = Job(conn, moment_of(event), recorded(conn, name), deadline)
+        job = Job(conn, due_moment(event), start_record(conn, name), deadline)
         return carry_out(job, work)
     finally:
         conn.close()
@@ -77,25 +77,28 @@ def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
     return {"state": state, **job.counts}
 
 
-def begin(conn: Connection, name: str, deadline: float) -> bool:
-    bound(conn, deadline)
-    lock = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
-    return bool(conn.execute(lock, (name,)).fetchall()[0][0])
+def lock(conn: Connection, name: str, deadline: float) -> bool:
+    set_timeouts(conn, deadline)
+    statement = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
+    return bool(conn.execute(statement, (name,)).fetchall()[0][0])
 
 
-def bound(conn: Connection, deadline: float) -> None:
-    """What a direct connection may take, whatever becomes of the function that holds it."""
+def set_timeouts(conn: Connection, deadline: float) -> None:
+    """Limits statements and locks of a direct connection, so that those of a killed function end as well."""
     milliseconds = max(1, int((deadline - time.monotonic()) * 1000))
     conn.execute(
-        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', '2s', false),"
-        " set_config('client_connection_check_interval', '1s', false),"  # else a killed run's statement keeps its locks
-        " set_config('idle_in_transaction_session_timeout', '2s', false)",  # and a stalled one's transaction
+        """
+        SELECT
+          set_config('statement_timeout', %s, false), set_config('lock_timeout', '2s', false),
+          set_config('client_connection_check_interval', '1s', false),  -- else a killed run's statement keeps its locks
+          set_config('idle_in_transaction_session_timeout', '2s', false)  -- and a stalled one's transaction
+        """,
         (str(milliseconds),),
     )
 
 
-def recorded(conn: Connection, name: str) -> UUID:
-    """A run that is still said to be running is not: this one has its lock."""
+def start_record(conn: Connection, name: str) -> UUID:
+    """Adds a record of this run. One that is still recorded as running was killed, since this run has the lock."""
     with conn.transaction():
         conn.execute(
             "UPDATE app.job_runs SET state = 'killed', finished_at = now() WHERE job = %s AND state = 'running'",
@@ -104,8 +107,8 @@ def recorded(conn: Connection, name: str) -> UUID:
         return conn.execute("INSERT INTO app.job_runs (job) VALUES (%s) RETURNING id", (name,)).fetchall()[0][0]
 
 
-def moment_of(event: dict[str, Any]) -> datetime:
-    """When the schedule was due, so that a repeated event means the same. Never ahead of the clock."""
+def due_moment(event: dict[str, Any]) -> datetime:
+    """When the schedule was due, so that a repeated event has the same effect; never in the future."""
     now = datetime.now(UTC)
     return min(now, datetime.fromisoformat(event["time"])) if event.get("time") else now
 
@@ -116,7 +119,7 @@ def finish(job: Job, state: str, error: str | None) -> None:
     metrics.add_metric(name="JobFailed", unit="Count", value=int(state == "failed"))
     metrics.add_metric(name="JobUnfinished", unit="Count", value=int(state == "unfinished"))
     if job.conn.closed:
-        return  # the next run tells that this one was killed
+        return  # the next run records that this one was killed
     job.conn.execute(
         "UPDATE app.job_runs SET state = %s, counts = %s, error = %s, finished_at = now() WHERE id = %s",
         (state, Jsonb(job.counts), error, job.run_id),

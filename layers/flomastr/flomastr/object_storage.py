@@ -1,4 +1,4 @@
-"""Object storage, by any S3 API. An object is written once, under a name of its own, and never changed."""
+"""Object storage, by any S3 API. An object has a key of its own and is never changed."""
 
 from collections.abc import Container, Generator, Iterable
 from contextlib import contextmanager
@@ -20,17 +20,17 @@ class StorageUnavailableError(UnavailableError):
 
 
 class ObjectMissingError(Exception):
-    """The object is not there, or not as long as it was."""
+    """The object is missing, or shorter than recorded."""
 
 
 def key_of(source: str, month: date, tenant_id: UUID, id: UUID) -> str:
-    """Where a file lies: a tenant's months are folders, for those who read them with other tools."""
+    """The key of an archive file: months and tenants are folders in the style of Hive, which other tools can read."""
     return f"{source}/month={month:%Y-%m}/tenant={tenant_id}/{id}.parquet"
 
 
 @cache
 def client() -> Any:
-    """Imported here, since it loads boto3: only where there are objects to read or write."""
+    """The one client. It imports boto3, which loads slowly, when it is first needed."""
     import boto3
     from botocore.config import Config
 
@@ -54,8 +54,8 @@ def client() -> Any:
 
 
 @contextmanager
-def message() -> Generator[None]:
-    """What the storage says, in our words."""
+def translating_errors() -> Generator[None]:
+    """Raises ObjectMissingError or StorageUnavailableError in place of the client's exceptions."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -69,57 +69,57 @@ def message() -> Generator[None]:
 
 
 def put(key: str, path: Path) -> None:
-    with message(), path.open("rb") as body:
+    with translating_errors(), path.open("rb") as body:
         client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
 
 
 def fetch(key: str, path: Path) -> None:
-    """The whole object into a file. Raises ObjectMissing."""
-    with message(), path.open("wb") as file:
+    """Copies a whole object into a file. Raises ObjectMissingError, StorageUnavailableError."""
+    with translating_errors(), path.open("wb") as file:
         body = client().get_object(Bucket=settings().archive_bucket, Key=key)["Body"]
         for chunk in body.iter_chunks(1 << 20):
             file.write(chunk)
 
 
 def read(key: str, start: int, end: int) -> bytes:
-    """Bytes from start up to end. Raises ObjectMissing."""
-    with message():
-        asked = {"Bucket": settings().archive_bucket, "Key": key, "Range": f"bytes={start}-{end - 1}"}
-        return client().get_object(**asked)["Body"].read()
+    """The bytes from `start` to before `end`. Raises ObjectMissingError, StorageUnavailableError."""
+    with translating_errors():
+        arguments = {"Bucket": settings().archive_bucket, "Key": key, "Range": f"bytes={start}-{end - 1}"}
+        return client().get_object(**arguments)["Body"].read()
 
 
 def remove(keys: Iterable[str]) -> None:
-    """The objects as readers see them; where the bucket keeps versions, its lifecycle ends these."""
-    for some in batched(keys, 1000, strict=False):
-        with message():
-            remove_all([{"Key": key} for key in some])
+    """Deletes objects. In a bucket with versions the older ones stay until its lifecycle rule deletes them."""
+    for batch in batched(keys, 1000, strict=False):
+        with translating_errors():
+            remove_all([{"Key": key} for key in batch])
 
 
 def remove_all(objects: list[dict[str, str]]) -> None:
-    asked = {"Objects": objects, "Quiet": True}
-    if client().delete_objects(Bucket=settings().archive_bucket, Delete=asked).get("Errors", []):
+    arguments = {"Objects": objects, "Quiet": True}
+    if client().delete_objects(Bucket=settings().archive_bucket, Delete=arguments).get("Errors", []):
         raise StorageUnavailableError
 
 
 def folders(prefix: str) -> list[str]:
-    """What comes next under a prefix, up to the next slash; where there are only old versions, too."""
-    with message():
+    """The folders under a prefix, including those with old versions alone."""
+    with translating_errors():
         versions = client().get_paginator("list_object_versions")
         pages = versions.paginate(Bucket=settings().archive_bucket, Prefix=prefix, Delimiter="/")
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", [])]
 
 
-def erase(prefix: str, but: Container[str] = ()) -> int:
-    """Every version of every object whose key starts so, but for these keys. How many objects there were."""
+def erase(prefix: str, kept: Container[str] = ()) -> int:
+    """Deletes every version of every object under a prefix, except for the kept keys. Returns how many objects."""
     keys = set[str]()
-    with message():
+    with translating_errors():
         pages = client().get_paginator("list_object_versions").paginate(Bucket=settings().archive_bucket, Prefix=prefix)
         for page in pages:
             found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             versions = [
                 {"Key": version["Key"], "VersionId": version["VersionId"]}
                 for version in found
-                if version["Key"] not in but
+                if version["Key"] not in kept
             ]
             if versions:
                 remove_all(versions)
@@ -128,10 +128,10 @@ def erase(prefix: str, but: Container[str] = ()) -> int:
 
 
 def link(key: str, filename: str) -> str:
-    """A URL under which anybody may read the object, for five minutes."""
-    asked = {
+    """A URL by which anybody may read the object for LINK_SECONDS."""
+    arguments = {
         "Bucket": settings().archive_bucket,
         "Key": key,
         "ResponseContentDisposition": f'attachment; filename="{filename}"',
     }
-    return client().generate_presigned_url("get_object", Params=asked, ExpiresIn=LINK_SECONDS)
+    return client().generate_presigned_url("get_object", Params=arguments, ExpiresIn=LINK_SECONDS)

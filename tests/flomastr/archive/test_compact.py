@@ -93,7 +93,7 @@ def test_a_file_does_not_become_larger_than_allowed_nor_older_than_what_it_jumps
     workflow = env.make.workflow(tenant)
     for day in range(1, 6):
         archived(env, tenant, workflow, day, error_message="x" * (700 if day == 3 else 10))
-    with patch.object(compaction_job, "MOST_TEXT", 900):
+    with patch.object(compaction_job, "MAX_TEXT_BYTES", 900):
         env.run(lambda_handler)
         assert len(env.files(tenant)) == 3  # 1 and 2, the large one, 4 and 5
         env.run(lambda_handler)

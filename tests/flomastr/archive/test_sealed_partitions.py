@@ -78,7 +78,7 @@ def test_a_long_reader_delays_the_drop_and_nobody_else(
     env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, attempts = env.rows(tenant), list[int]()
-    monkeypatch.setattr(export_job, "PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(export_job, "LOCK_SECONDS", PATIENCE)
     with psycopg.connect(env.app_url) as reader, impatient_writer(env) as written:
 
         def pause(least: float, most: float) -> float:

@@ -1,11 +1,12 @@
-"""Many small files of a month that is over become few. What they hold stays the same, to the row.
+"""Merges the small files of a past month into few large ones, with the same rows.
 
 Files are merged with those that were stored next to them in time, so that of two versions of a row the one that was
-stored last still wins among all files. Those that are replaced stay for readers who know them, until `expire` comes.
+stored last still wins among all files. A request may be reading a replaced file, so `expire` removes it an hour later.
 """
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,69 +17,77 @@ from psycopg.rows import class_row
 
 from flomastr.archive import export_job, file_lifecycle, manifest, parquet
 from flomastr.archive.manifest import File
-from flomastr.archive.parquet import SOURCES
+from flomastr.archive.parquet import FILES, SOURCES, Relation
 from flomastr.jobs import Job
 
 ORIGIN = "compaction"
-MOST_TEXT = 64_000_000  # bytes in a file, as app.plan_partition has it
+MAX_TEXT_BYTES = 64_000_000  # of a file, as in app.plan_partition
 
 
-class Settled(File):
+class SizedFile(File):
+    """A file, and how many bytes its rows take when they are written out."""
+
     text_bytes: int
 
 
 def run(job: Job) -> None:
-    file_lifecycle.discard(job, ORIGIN)  # what a killed run left
-    for files in mergeable(settled(job)):
+    file_lifecycle.discard(job, ORIGIN)  # planned by a killed run
+    for files in mergeable(complete_months(job)):
         if not job.has_time():
             return
         merge(job, files)
 
 
-def settled(job: Job) -> list[Settled]:
-    """Files that are not alone in a month that ended a week ago, in the order in which they were stored."""
-    cursor = job.conn.cursor(row_factory=class_row(Settled))
+def complete_months(job: Job) -> list[SizedFile]:
+    """The files of months that ended a week ago and have several, in the order in which they were stored."""
+    cursor = job.conn.cursor(row_factory=class_row(SizedFile))
     return cursor.execute(
-        "SELECT " + manifest.COLUMNS + ", text_bytes FROM ("
-        "  SELECT *, count(*) OVER (PARTITION BY tenant_id, source, month) AS together FROM app.archive_files"
-        "  WHERE state = 'stored' AND (month + interval '1 month 7 days') AT TIME ZONE 'UTC' <= %s"
-        ") AS f WHERE together > 1 ORDER BY tenant_id, source, month, stored_at, id",
+        f"""
+        SELECT {manifest.COLUMNS}, f.text_bytes
+        FROM (
+          SELECT *, count(*) OVER (PARTITION BY tenant_id, source, month) AS files FROM app.archive_files
+          WHERE state = 'stored' AND (month + interval '1 month 7 days') AT TIME ZONE 'UTC' <= %s
+        ) AS f
+        WHERE f.files > 1
+        ORDER BY f.tenant_id, f.source, f.month, f.stored_at, f.id
+        """,
         (job.moment,),
     ).fetchall()
 
 
-def mergeable(files: Iterable[Settled]) -> Generator[list[Settled]]:
+def mergeable(files: Iterable[SizedFile]) -> Generator[list[SizedFile]]:
+    """Neighbours in one month whose text fits into one file. A file that fits with no neighbour stays as it is."""
     for _, month in groupby(files, key=lambda file: (file.tenant_id, file.source, file.month)):
-        together: list[Settled] = []
-        for file in month:
-            if sum(f.text_bytes for f in together) + file.text_bytes > MOST_TEXT:
-                yield from several(together)
-                together = []
-            together.append(file)
-        yield from several(together)
+        yield from (group for group in split(month) if len(group) > 1)
 
 
-def several(files: list[Settled]) -> list[list[Settled]]:
-    return [files] if len(files) > 1 else []
+def split(files: Iterable[SizedFile]) -> Generator[list[SizedFile]]:
+    group: list[SizedFile] = []
+    for file in files:
+        if sum(f.text_bytes for f in group) + file.text_bytes > MAX_TEXT_BYTES:
+            yield group
+            group = []
+        group.append(file)
+    yield group
 
 
-def merge(job: Job, files: list[Settled]) -> None:
-    """Reads nothing that is not what the manifest says; replaces nothing before what takes its place is read back."""
+def merge(job: Job, files: list[SizedFile]) -> None:
+    """Replaces files by one, after each of them is verified and the new one is read back."""
     try:
-        with verified(files) as paths:
-            file = written(job, files, ORIGIN, newest(paths))
+        with verified_copies(files) as paths:
+            file = write(job, files, ORIGIN, newest_versions(paths))
         swap(job, files, file)
     except export_job.REFUSED as error:
         export_job.record_failure(job, error)
     except export_job.RowsChangedError:
-        job.counts["files_changed"] += len(files)  # another job took them; what was written is given up by the next run
+        job.counts["files_changed"] += len(files)  # by another job; the next run discards what was written
     else:
         job.counts["files_merged"] += len(files)
 
 
 @contextmanager
-def verified(files: Sequence[File]) -> Generator[list[str]]:
-    """Copies on this machine, named in the order of the files. Raises filing.Unverified."""
+def verified_copies(files: Sequence[File]) -> Generator[list[str]]:
+    """Paths of local copies, whose names sort in the order of the files. Raises UnverifiedError, UnwrittenError."""
     with TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{index:06}.parquet" for index in range(len(files))]
         for file, path in zip(files, paths, strict=True):
@@ -86,25 +95,24 @@ def verified(files: Sequence[File]) -> Generator[list[str]]:
         yield [str(path) for path in paths]
 
 
-def newest(paths: list[str], kept: str = "true") -> str:
-    """Of each row the version in the last of the files, where it is kept: a condition in DuckDB's words."""
-    every = f"read_parquet([{', '.join(map(parquet.literal, paths))}], hive_partitioning = false, filename = true)"
-    return (
-        f"(SELECT * EXCLUDE (filename) FROM {every} SEMI JOIN"
-        f" (SELECT id, max(filename) AS filename FROM {every} GROUP BY id) AS newest USING (id, filename)"
-        f" WHERE {kept} ORDER BY id DESC)"
-    )
+def newest_versions(paths: list[str]) -> Relation:
+    """Of each row the version in the last of the files, ordered by id from the newest to the oldest."""
+    rows = f"""(
+        SELECT * FROM {FILES} SEMI JOIN (SELECT id, max(filename) AS filename FROM {FILES} GROUP BY id) AS newest
+        USING (id, filename) ORDER BY id DESC
+    )"""
+    return Relation(rows, {"files": paths})
 
 
-def written(job: Job, files: Sequence[File], origin: str, rows: str) -> File | None:
-    """The verified file that is to take the place of others, unless there are no rows for it."""
+def write(job: Job, files: Sequence[File], origin: str, rows: Relation) -> File | None:
+    """Writes and verifies the file that is to replace others. Without rows nothing is written, and None is returned."""
     file = plan(job, files, origin, rows)
     if file:
         file_lifecycle.write_by(job, file, lambda path: parquet.write(rows, path))
     return file
 
 
-PLAN: LiteralString = """
+PLAN: LiteralString = f"""
 INSERT INTO app.archive_files AS f (
   tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
 )
@@ -112,48 +120,50 @@ SELECT
   %(tenant_id)s, %(source)s, %(month)s, %(origin)s, %(rows)s, sum(bytes) * %(rows)s / sum(rows),
   sum(text_bytes) * %(rows)s / sum(rows), %(checksum)s, %(first_id)s, %(last_id)s, %(row_group_min_ids)s
 FROM app.archive_files WHERE id = ANY (%(replaced)s) HAVING count(*) = %(files)s
-RETURNING
+RETURNING {manifest.COLUMNS}
 """
 
 
-def plan(job: Job, files: Sequence[File], origin: str, rows: str) -> File | None:
-    """Its bytes are told by what the average row of the others has."""
+def plan(job: Job, files: Sequence[File], origin: str, rows: Relation) -> File | None:
+    """Its bytes are estimated from the average row of the files that it replaces."""
     found = parquet.tally(SOURCES[files[0].source], rows)
     if not found.rows:
         return None
-    planned = job.conn.cursor(row_factory=class_row(File)).execute(
-        PLAN + manifest.COLUMNS,
-        files[0].model_dump(include={"tenant_id", "source", "month"})
-        | {
-            "origin": origin,
-            "rows": found.rows,
-            "checksum": found.checksum,
-            "row_group_min_ids": row_group_min_ids(rows),
-        }
-        | {"first_id": found.first_id, "last_id": found.last_id}
-        | {"replaced": [file.id for file in files], "files": len(files)},
-    )
+    values = {
+        "origin": origin,
+        "row_group_min_ids": row_group_min_ids(rows),
+        "replaced": [file.id for file in files],
+        "files": len(files),
+    }
+    shared = files[0].model_dump(include={"tenant_id", "source", "month"})
+    planned = job.conn.cursor(row_factory=class_row(File)).execute(PLAN, shared | asdict(found) | values)
     for file in planned:
         return file
     raise export_job.RowsChangedError
 
 
-def row_group_min_ids(rows: str) -> list[UUID]:
-    """The lowest id of each row group."""
-    found = parquet.fetched(
-        "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id DESC) AS place, count(*) OVER () AS rows FROM "
-        + rows
-        + f") WHERE place % {parquet.ROW_GROUP} = 0 OR place = rows ORDER BY id DESC"
-    )
-    return [UUID(row["id"]) for row in found]
+def row_group_min_ids(rows: Relation) -> list[UUID]:
+    """The lowest id of each row group, of rows that are written from the highest id to the lowest."""
+    query = f"""
+        SELECT id
+        FROM (SELECT id, row_number() OVER (ORDER BY id DESC) AS number, count(*) OVER () AS rows FROM {rows.sql})
+        WHERE number % {parquet.ROW_GROUP} = 0 OR number = rows
+        ORDER BY id DESC
+    """
+    return [UUID(row["id"]) for row in parquet.fetch(query, rows.parameters)]
 
 
 def swap(job: Job, files: Sequence[File], file: File | None) -> None:
-    """From here on the new file counts, with the age of the youngest that it takes the place of; or nothing changes."""
+    """The new file, if any, replaces the others in one transaction, with the time at which the last was stored.
+
+    Raises RowsChangedError, and changes nothing, when another job has changed one of them.
+    """
     with job.conn.transaction():
         replaced = job.conn.execute(
-            "UPDATE app.archive_files SET state = 'replaced', replaced_at = now()"
-            " WHERE id = ANY (%s) AND state = 'stored' RETURNING stored_at",
+            """
+            UPDATE app.archive_files SET state = 'replaced', replaced_at = now()
+            WHERE id = ANY (%s) AND state = 'stored' RETURNING stored_at
+            """,
             ([file.id for file in files],),
         ).fetchall()
         stored = job.conn.execute(

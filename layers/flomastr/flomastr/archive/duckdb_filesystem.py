@@ -1,4 +1,4 @@
-"""Objects as DuckDB reads them. It keeps what it has read while it has memory to spare, so the next page costs less."""
+"""The file system by which DuckDB reads objects. It caches what it has read, so the next page costs less."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,20 +14,20 @@ from flomastr.errors import UnavailableError
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 from flomastr.observability import logger, metrics
 
-EVER = datetime(2020, 1, 1, tzinfo=UTC)
+LAST_MODIFIED = datetime(2020, 1, 1, tzinfo=UTC)
 
 failures: list[Exception] = []  # of reading, since DuckDB began
 
 
 class FileUnreadableError(UnavailableError):
-    """A file of the archive cannot be read. The service's operators have been told."""
+    """A file of the archive cannot be read. The service's operators have been informed."""
 
     code = "archive_unreadable"
 
 
 @contextmanager
 def translating_storage_errors() -> Generator[None]:
-    """DuckDB hands on the text of an exception: this raises the exception itself."""
+    """Raises the exception of a failed read itself, since DuckDB passes only its text on."""
     failures.clear()
     try:
         yield
@@ -40,13 +40,13 @@ def translating_storage_errors() -> Generator[None]:
 
 
 def unreadable(error: Exception) -> FileUnreadableError:
-    """What to raise in place of an error that means a loss. Operators are told; the message may quote data."""
+    """Reports the loss of a file to the operators, without the message, which may quote data. Returns what to raise."""
     logger.error("A file of the archive cannot be read", error=type(error).__name__)
     metrics.add_metric(name="ArchiveUnreadable", unit="Count", value=1)
     return FileUnreadableError()
 
 
-class ColdFile(AbstractBufferedFile):
+class StorageFile(AbstractBufferedFile):
     path: str
 
     @override
@@ -58,8 +58,8 @@ class ColdFile(AbstractBufferedFile):
             raise
 
 
-class ColdFiles(AbstractFileSystem):
-    """`cold://<size>/<key>`: the manifest knows the size, so nobody has to ask for it."""
+class StorageFileSystem(AbstractFileSystem):
+    """Paths are `cold://<size>/<key>`: with the size from the manifest no request has to ask for it."""
 
     protocol = "cold"  # pyright: ignore[reportAssignmentType]
     cachable = False
@@ -76,10 +76,10 @@ class ColdFiles(AbstractFileSystem):
 
     @override
     def modified(self, path: str) -> datetime:
-        """Objects never change, so what was read of one may be kept."""
-        return EVER
+        """Always the same moment, since objects never change: DuckDB may keep what it has read."""
+        return LAST_MODIFIED
 
     @override
-    def _open(self, path: str, mode: str = "rb", *_: Any, **__: Any) -> ColdFile:
-        described = self.info(path)
-        return ColdFile(self, described["key"], mode, cache_type="none", size=described["size"])
+    def _open(self, path: str, mode: str = "rb", *_: Any, **__: Any) -> StorageFile:
+        info = self.info(path)
+        return StorageFile(self, info["key"], mode, cache_type="none", size=info["size"])

@@ -1,8 +1,9 @@
-"""From hot to cold: what is due leaves Postgres for files, in steps that may be killed and taken again.
+"""Archives what is due: moves rows from Postgres to files, in steps that may be killed and repeated.
 
-A leaf whose every row is past its class: what may not leave is set aside, the leaf is sealed, its files are planned,
-written and read back, and one transaction makes them count and drops the leaf. What leaves row by row (the backlog, old
-chats) is planned, written and read back in the same way; one transaction makes a file count and deletes its rows.
+A partition is due when all its rows are past their retention class. Rows that must stay are moved to the overflow
+partition, the partition is sealed, and its files are planned, written and verified; then one transaction marks the
+files as stored and drops the partition. Rows of the overflow partition and old chats are planned, written and verified
+in the same way; then one transaction marks a file as stored and deletes its rows.
 """
 
 import time
@@ -19,9 +20,9 @@ from flomastr.archive.manifest import File
 from flomastr.jobs import Job, JobFailedError
 from flomastr.workflows import partition_job
 
-ATTEMPTS = 5  # at a leaf that is written to all the while
-PATIENCE_SECONDS = 60  # for the locks of one leaf
-ROWS = 10_000  # in one plan of what leaves one by one
+ATTEMPTS = 5  # at a partition that is written to meanwhile
+LOCK_SECONDS = 60  # for the locks of one partition
+ROWS = 10_000  # in one plan or one move
 PLANS: dict[str, LiteralString] = {
     "overflow": "SELECT app.plan_overflow(%s, %s, %s)",
     "sessions": "SELECT app.plan_sessions(%s, %s, %s)",
@@ -37,23 +38,23 @@ class Partition(BaseModel):
 
 
 class RowsChangedError(Exception):
-    """Rows were written to since they were planned."""
+    """Rows have changed since they were planned."""
 
 
 def run(job: Job) -> None:
-    unsettled = partition_job.reclassify(job)
+    reclassifying = partition_job.reclassify(job)
     for partition in due_partitions(job):
         if not job.has_time():
             return
-        if partition.retention_class not in unsettled:
+        if partition.retention_class not in reclassifying:
             archive_partition(job, partition)
-    if merged_late(job):
+    if merge_late(job):
         archive_planned_rows(job, "overflow")
     archive_planned_rows(job, "sessions")
 
 
-def merged_late(job: Job) -> bool:
-    """What is late is one with what is archived, before it is archived itself."""
+def merge_late(job: Job) -> bool:
+    """Whether all late deliveries are merged, so that the overflow partition may be archived."""
     try:
         return late_deliveries.merge_late(job)
     except REFUSED as error:
@@ -65,7 +66,8 @@ def due_partitions(job: Job) -> list[Partition]:
     rows = job.conn.execute(
         """
         SELECT partition_name, retention_class, app.uuid7_floor(starts), app.uuid7_floor(ends) FROM app.partitions()
-        WHERE ends <= %s - make_interval(days => retention_class) ORDER BY ends, retention_class
+        WHERE ends <= %s - make_interval(days => retention_class)
+        ORDER BY ends, retention_class
         """,
         (job.moment,),
     ).fetchall()
@@ -76,7 +78,7 @@ def due_partitions(job: Job) -> list[Partition]:
 
 
 def archive_partition(job: Job, partition: Partition) -> None:
-    """One that cannot be archived is told, stays as it is, and does not keep the others waiting."""
+    """Archives a partition and drops it. One that cannot be archived is reported and stays; the run continues."""
     for _ in range(ATTEMPTS):
         try:
             prepare(job, partition)
@@ -91,15 +93,17 @@ def archive_partition(job: Job, partition: Partition) -> None:
             job.unfinished = True
         except REFUSED as error:
             if not is_sealed(job, partition):
-                continue  # it was written to between its plan and its export
+                continue  # a write came between its plan and its export
             record_failure(job, error)
         return
     job.unfinished = True
 
 
 def record_failure(job: Job, error: Exception) -> None:
-    """Nothing has left the hot tier. A file that is not what it should be wants somebody to look, and the others go on;
-    where nothing can be written, the run ends."""
+    """Reports a file that failed; its rows are still in Postgres. Where nothing can be written, the run ends.
+
+    Raises JobFailedError.
+    """
     if isinstance(error, file_lifecycle.UnwrittenError):
         job.failed(str(error), "ArchiveUnwritten")
         raise JobFailedError(str(error)) from error
@@ -107,10 +111,11 @@ def record_failure(job: Job, error: Exception) -> None:
 
 
 def prepare(job: Job, partition: Partition) -> None:
-    """Sealed, with its files planned, and nothing in it that may not leave. A killed run's plan is gone on with."""
-    move_to_overflow(
-        job, partition
-    )  # breaks the seal when there is something: what is held or not over may have come since
+    """Seals a partition and plans its files, without rows that must stay. Continues with the plan of a killed run.
+
+    Raises RowsChangedError.
+    """
+    move_to_overflow(job, partition)  # breaks the seal if rows became held or unfinished since
     if is_sealed(job, partition) and file_lifecycle.planned(job, partition.name):
         return
     file_lifecycle.discard(job, partition.name)
@@ -132,7 +137,7 @@ def is_sealed(job: Job, partition: Partition) -> bool:
 
 
 def move_to_overflow(job: Job, partition: Partition) -> int:
-    """Moves the unfinished and the held to the backlog. How many."""
+    """Moves the unfinished and the held rows to the overflow partition. Returns how many."""
     moved = 0
     while True:
         tenant, ids = job.conn.execute(
@@ -143,12 +148,12 @@ def move_to_overflow(job: Job, partition: Partition) -> int:
             job.counts["rows_kept"] += moved
             return moved
         with job.conn.transaction():
-            kept = "SELECT app.move_to_overflow(%s, %s::smallint, %s)"
-            moved += job.conn.execute(kept, (tenant, partition.retention_class, ids)).fetchall()[0][0]
+            move = "SELECT app.move_to_overflow(%s, %s::smallint, %s)"
+            moved += job.conn.execute(move, (tenant, partition.retention_class, ids)).fetchall()[0][0]
 
 
 def drop_partition(job: Job, partition: Partition) -> None:
-    """In one transaction its files count and the leaf is gone."""
+    """Marks the files as stored and drops the partition, in one transaction. Raises RowsChangedError."""
     if move_to_overflow(job, partition):
         raise RowsChangedError
 
@@ -163,8 +168,11 @@ def drop_partition(job: Job, partition: Partition) -> None:
 
 
 def retrying_lock[Result](job: Job, step: Callable[[], Result]) -> Result:
-    """Takes a step as soon as its locks are to be had at once: nobody shall wait behind us."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    """Repeats a step until it gets its locks. Each attempt fails at once, so that nobody queues behind it.
+
+    Raises LockNotAvailable after a minute, RowsChangedError.
+    """
+    until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             return step()
@@ -179,21 +187,21 @@ def retrying_lock[Result](job: Job, step: Callable[[], Result]) -> Result:
 
 
 def archive_planned_rows(job: Job, plan: str) -> None:
-    """What leaves one by one, as long as there is some. Plans that a killed run left behind are given up first."""
+    """Archives rows by one of the PLANS, file by file, until no row is due. Discards the plan of a killed run first."""
     file_lifecycle.discard(job, plan)
     while job.has_time():
         if not job.conn.execute(PLANS[plan], (job.moment, ROWS, plan)).fetchall()[0][0]:
             return
-        taken = [archive_rows(job, file) for file in file_lifecycle.planned(job, plan, "writing")]
+        archived = [archive_rows(job, file) for file in file_lifecycle.planned(job, plan, "writing")]
         file_lifecycle.discard(job, plan)
-        if not any(taken):
+        if not any(archived):
             return
 
 
 def archive_rows(job: Job, file: File) -> bool:
-    """A file that is written counts, and its rows are gone, in one transaction."""
+    """Writes a file, then marks it as stored and deletes its rows in one transaction. Returns whether it did."""
 
-    def take() -> None:
+    def store() -> None:
         with job.conn.transaction():
             file_lifecycle.store_one(job, file)
             job.conn.execute("SELECT app.archive_rows(%s)", (file.id,))
@@ -202,9 +210,9 @@ def archive_rows(job: Job, file: File) -> bool:
         return False
     try:
         file_lifecycle.write(job, file)
-        retrying_lock(job, take)
+        retrying_lock(job, store)
     except RowsChangedError:
-        job.counts["rows_changed"] += file.rows  # they stay, and are planned anew
+        job.counts["rows_changed"] += file.rows  # they stay, and are planned again
         return False
     except LockNotAvailable:
         job.unfinished = True

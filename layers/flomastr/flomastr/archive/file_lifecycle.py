@@ -1,4 +1,4 @@
-"""Files of the cold tier as the manifest knows them: planned, written, read back, stored, given up."""
+"""The life of an archive file, as the manifest records it: planned, written, verified, stored, or discarded."""
 
 import tempfile
 from collections.abc import Callable, Generator, Sequence
@@ -17,31 +17,45 @@ from flomastr.archive.parquet import SOURCES, Source
 from flomastr.jobs import Job
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
+ROWS_OF_PARTITION = """
+SELECT {columns} FROM app.workflow_executions AS e
+WHERE e.retention_class = {retention_class} AND e.tenant_id = {tenant} AND e.id BETWEEN {first} AND {last}
+ORDER BY e.id DESC
+"""
+LEAVING_ROWS = """
+SELECT {columns} FROM app.leaving_rows AS r JOIN {table} AS e ON e.id = r.id AND e.tenant_id = r.tenant_id
+WHERE r.file_id = {file}
+ORDER BY e.id DESC
+"""
+
 
 class UnverifiedError(Exception):
-    """What was read back is not what was written, or not what it should be."""
+    """The file that was read back differs from what was written or planned."""
 
 
 class UnwrittenError(Exception):
     """The file could not be written: the disk is full, or the storage does not answer."""
 
 
-def plainly(error: Exception) -> str:
-    """DuckDB's messages quote what it reads, and the statement."""
+def safe_message(error: Exception) -> str:
+    """Without DuckDB's messages, which quote data and statements."""
     return type(error).__name__ if isinstance(error, duckdb.Error) else str(error)
 
 
 def planned(job: Job, origin: str, *states: str) -> list[File]:
-    """The files of an origin that do not count yet."""
+    """The files of an origin in these states, which are writing and verified unless some are named."""
     cursor = job.conn.cursor(row_factory=class_row(File))
     return cursor.execute(
-        "SELECT " + COLUMNS + " FROM app.archive_files AS f WHERE origin = %s AND state = ANY (%s) ORDER BY id",
+        f"SELECT {COLUMNS} FROM app.archive_files AS f WHERE f.origin = %s AND f.state = ANY (%s) ORDER BY f.id",
         (origin, list(states) or ["writing", "verified"]),
     ).fetchall()
 
 
 def ensure_written(job: Job, file: File) -> None:
-    """A planned file is there. One that an earlier run has verified is read again: much may have happened since."""
+    """Writes a planned file, or verifies one that an earlier run has written: its object may have changed since.
+
+    Raises UnverifiedError, UnwrittenError.
+    """
     if file.file_bytes is None or file.sha256 is None:
         write(job, file)
         return
@@ -57,12 +71,15 @@ def ensure_written(job: Job, file: File) -> None:
 
 
 def write(job: Job, file: File) -> None:
-    """A planned file, with the rows that Postgres has for it."""
+    """Writes a planned file with its rows in Postgres. Raises UnverifiedError, UnwrittenError."""
     write_by(job, file, lambda path: parquet.export(rows_of(file, SOURCES[file.source]).as_string(), path))
 
 
 def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
-    """Writes a planned file and reads it back: now it is verified. Again after a kill, under the same name."""
+    """Writes a planned file with `export` and verifies it. After a kill it is written again under the same key.
+
+    Raises UnverifiedError, UnwrittenError.
+    """
     with scratch(file) as (path, copy):
         try:
             export(path)
@@ -71,64 +88,64 @@ def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
         except duckdb.OutOfMemoryException as error:  # of this file alone
             raise UnverifiedError(f"{file.name} is too large to be written.") from error
         except (duckdb.Error, StorageUnavailableError, OSError) as error:
-            raise UnwrittenError(f"{file.name} could not be written: {plainly(error)}") from error
+            raise UnwrittenError(f"{file.name} could not be written: {safe_message(error)}") from error
         verify(file, copy, size, sha256)
     with job.conn.transaction():
         job.conn.execute(
-            "UPDATE app.archive_files SET state = 'verified', file_bytes = %s, sha256 = %s"
-            " WHERE id = %s AND state = 'writing'",
+            """
+            UPDATE app.archive_files SET state = 'verified', file_bytes = %s, sha256 = %s
+            WHERE id = %s AND state = 'writing'
+            """,
             (size, sha256, file.id),
         )
     job.counts["bytes_written"] += size
 
 
 def verify(file: File, copy: Path, size: int, sha256: str) -> None:
-    """The object, read back whole: its bytes are those that were sent, its rows those that Postgres counted."""
+    """Fetches the object to `copy` and compares size and SHA-256 with those sent, and rows with those planned.
+
+    Raises UnverifiedError, UnwrittenError.
+    """
     try:
         object_storage.fetch(file.key, copy)
         if copy.stat().st_size != size or digest(copy) != sha256:
             raise UnverifiedError(f"{file.name} is not what was sent.")
-        found = parquet.tally(SOURCES[file.source], parquet.listed([str(copy)]))
+        found = parquet.tally(SOURCES[file.source], parquet.read([str(copy)]))
     except ObjectMissingError as error:
         raise UnverifiedError(f"{file.name} is missing.") from error
     except (StorageUnavailableError, OSError) as error:
-        raise UnwrittenError(f"{file.name} could not be read back: {plainly(error)}") from error
+        raise UnwrittenError(f"{file.name} could not be read back: {safe_message(error)}") from error
     except duckdb.Error as error:
-        raise UnverifiedError(f"{file.name} cannot be read: {plainly(error)}") from error
+        raise UnverifiedError(f"{file.name} cannot be read: {safe_message(error)}") from error
     if found != file.tally:
         raise UnverifiedError(f"{file.name} holds {found}, and should hold {file.tally}.")
 
 
 def rows_of(file: File, source: Source) -> sql.Composed:
-    """Of a leaf: the tenant's rows between its ids. Else those that were remembered when the file was planned."""
+    """The query for a file's rows: those of a partition by their ids, others as app.leaving_rows lists them."""
     if file.origin.startswith("workflow_executions_c"):
-        return sql.SQL(
-            "SELECT {columns} FROM app.workflow_executions AS e"
-            " WHERE e.retention_class = {retention_class} AND e.tenant_id = {tenant}"
-            " AND e.id BETWEEN {first} AND {last}"
-            " ORDER BY e.id DESC"
-        ).format(
+        return sql.SQL(ROWS_OF_PARTITION).format(
             columns=sql.SQL(source.columns),
             retention_class=int(file.origin.split("_")[2][1:]),
             tenant=file.tenant_id,
             first=file.first_id,
             last=file.last_id,
         )
-    return sql.SQL(
-        "SELECT {columns} FROM app.leaving_rows AS r JOIN {table} AS e ON e.id = r.id AND e.tenant_id = r.tenant_id"
-        " WHERE r.file_id = {file} ORDER BY e.id DESC"
-    ).format(columns=sql.SQL(source.columns), table=sql.Identifier("app", source.name), file=file.id)
+    table = sql.Identifier("app", source.name)
+    return sql.SQL(LEAVING_ROWS).format(columns=sql.SQL(source.columns), table=table, file=file.id)
 
 
 def store(job: Job, origin: str) -> int:
-    """All files of an origin count from here on. How many rows they have."""
+    """Marks the files of an origin as stored, from when on they are read. Returns how many rows they have."""
     if planned(job, origin, "writing"):
         raise UnverifiedError(f"Files of {origin} are not verified.")
     return sum(
         rows
         for (rows,) in job.conn.execute(
-            "UPDATE app.archive_files SET state = 'stored', stored_at = now()"
-            " WHERE origin = %s AND state = 'verified' RETURNING rows",
+            """
+            UPDATE app.archive_files SET state = 'stored', stored_at = now()
+            WHERE origin = %s AND state = 'verified' RETURNING rows
+            """,
             (origin,),
         )
     )
@@ -142,18 +159,19 @@ def store_one(job: Job, file: File) -> None:
 
 
 def discard(job: Job, origin: str) -> None:
-    """Gives up what is planned: its objects first, so that a kill in between leaves nothing that nobody knows."""
+    """Removes the planned files of an origin."""
     remove(job, planned(job, origin))
 
 
 def remove(job: Job, files: Sequence[File]) -> None:
+    """Removes objects before their rows, so that after a kill in between the manifest still lists them."""
     object_storage.remove([file.key for file in files])
     job.conn.execute("DELETE FROM app.archive_files WHERE id = ANY (%s)", ([file.id for file in files],))
 
 
 @contextmanager
 def scratch(file: File) -> Generator[tuple[Path, Path]]:
-    """Two paths for a file and its copy, which are gone afterwards."""
+    """Two temporary paths, for a file and for its copy."""
     folder = Path(tempfile.gettempdir())
     paths = folder / f"{file.id}.parquet", folder / f"{file.id}.copy.parquet"
     try:

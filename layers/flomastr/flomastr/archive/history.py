@@ -1,5 +1,8 @@
-"""Executions of both tiers as one. In one flight the hot rows are read first and the manifest second: a row that leaves
-the hot tier in between is seen twice and not never. Of two versions of a row the hot one counts."""
+"""Lists, counts and reads the executions of both tiers together.
+
+One pipeline reads the hot rows first and the manifest second, so a row that is archived in between is found twice, not
+missed. Of two versions of a row the hot one counts.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,7 +31,7 @@ class Id(BaseModel):
 
 
 def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
-    """Compaction may remove a file between its being found and its being opened: once more, and it is another one."""
+    """Reads again when a file is missing: it may have been replaced after the manifest was read."""
     try:
         return read()
     except ObjectMissingError:
@@ -41,25 +44,25 @@ def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
 def page_of(
     db: Database, matching: Filter, page: PageRequest, include_data: bool, response: Response
 ) -> list[TieredExecution]:
-    """The page of the list, and its count, if it was asked for."""
+    """The page of the list, and its X-Total-Count if the request prefers it."""
     if page.counts:
         response.headers["X-Total-Count"] = str(count(db, matching))
     return page.cut(newest(db, matching, page, include_data), response)
 
 
 def newest(db: Database, matching: Filter, page: PageRequest, include_data: bool) -> list[TieredExecution]:
-    """A page and a row beyond it, if there is one."""
+    """A page and the next row, if any."""
     return with_fresh_manifest(lambda: read_page(db, matching, page, include_data))
 
 
 def read_page(db: Database, matching: Filter, page: PageRequest, include_data: bool) -> list[TieredExecution]:
-    if page.offset:  # which counts rows of both tiers, so those to leave out are looked at as well
-        left_out = read_page(db, matching, replace(page, limit=page.offset, offset=0), include_data=False)
-        if len(left_out) <= page.offset:
+    if page.offset:  # of both tiers: the rows to skip have to be read as well
+        skipped = read_page(db, matching, replace(page, limit=page.offset, offset=0), include_data=False)
+        if len(skipped) <= page.offset:
             return []
-        page = replace(page, after=left_out[page.offset - 1].id, offset=0)
+        page = replace(page, after=skipped[page.offset - 1].id, offset=0)
     hot_page = executions.newest_with_data if include_data else executions.newest
-    hot, files = db.both(tiered(hot_page(matching, page)), manifest.of_executions(page.after))
+    hot, files = db.both(tiered(hot_page(matching, page)), manifest.execution_files(page.after))
     is_cut = len(hot) > page.limit or (include_data and fitting(hot) < len(hot))
     bottom = hot[-1].id if hot and is_cut else FIRST
     found = archived(db, files, matching, page.after or LAST, bottom, page.limit + 1)
@@ -75,7 +78,10 @@ def tiered(query: Query[Execution]) -> Query[TieredExecution]:
 def archived(
     db: Database, files: Sequence[File], matching: Filter, upper: UUID, bottom: UUID, wanted: int
 ) -> list[TieredExecution]:
-    """The newest that match between two ids. First one row group is read, then four times as many at each step."""
+    """At most `wanted` matching archived executions between two ids, newest first.
+
+    Reads one row group at first, then four times as many at each step.
+    """
     read = reader.overlapping(files, bottom, upper)
     row_group_min_ids = sorted((min_id for file in read for min_id in file.row_group_min_ids), reverse=True)
     found: list[TieredExecution] = []
@@ -93,7 +99,7 @@ def archived(
 
 
 def current(db: Database, matching: Filter, rows: list[TieredExecution]) -> list[TieredExecution]:
-    """Without those that are hot as well and there no longer match: only a status ever changes."""
+    """Without those whose hot version no longer matches; of what a filter names, only the status may change."""
     if not rows or matching.status is None:
         return rows
     changed = {row.id for row in db.all(changed_since(rows, matching.status))}
@@ -109,7 +115,7 @@ def changed_since(rows: Sequence[TieredExecution], status: str) -> Query[Id]:
 
 
 def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[TieredExecution]:
-    """As many as an answer can carry, and one beyond them; no more data than theirs is taken out of the files."""
+    """Adds execution_data to the first rows, as many as a response can carry, and the next one; drops the rest."""
     ids = [row.id for row in rows if row.tier == "cold"]
     if not ids:
         return rows
@@ -125,14 +131,16 @@ def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[Tiered
 
 
 def count(db: Database, matching: Filter) -> int:
-    """A restored copy counts once. A row that was delivered anew after its archival counts in both tiers."""
-    hot, files = db.both(hot_count(matching), manifest.of_executions(None))
+    """A rehydrated copy counts once. A row that was delivered again after its archival counts in both tiers."""
+    hot, files = db.both(hot_count(matching), manifest.execution_files(None))
     return hot[0].count + with_fresh_manifest(lambda: reader.count(files, matching))
 
 
 def hot_count(matching: Filter) -> Query[Count]:
     return Query(
-        "SELECT count(*) FROM app.workflow_executions AS e WHERE " + executions.MATCHES + "AND" + manifest.IS_NO_COPY,
+        f"""
+        SELECT count(*) FROM app.workflow_executions AS e WHERE {executions.MATCHES} AND {manifest.IS_NO_COPY}
+        """,
         matching.model_dump(),
         Count,
     )
@@ -143,7 +151,7 @@ def get(db: Database, id: UUID) -> TieredExecution:
 
 
 def read_one(db: Database, id: UUID) -> TieredExecution:
-    hot, files = db.both(tiered(executions.get(id)), manifest.around(id))
+    hot, files = db.both(tiered(executions.get(id)), manifest.files_around(id))
     if hot:
         return hot[0]
     found = reader.newest(files, id, UUID(int=id.int + 1), Filter(), 1)

@@ -1,7 +1,7 @@
-"""Late deliveries of what is archived: the new hot row takes up what the cold one says, as if that were told again.
+"""Late deliveries of archived executions: merges the archived version into the new hot row, as one more delivery.
 
-In whatever order deliveries come, the same row comes out: a late one takes nothing away. What then says no more than
-the archived version is gone; else it is archived again, with all that both have said.
+Deliveries merge to the same row in any order, so a late one loses nothing. A hot row that then equals the archived
+version is deleted; any other is archived again, as a newer version.
 """
 
 import json
@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from flomastr.archive import duckdb_filesystem, manifest, parquet
 from flomastr.archive.file_lifecycle import UnverifiedError, UnwrittenError
 from flomastr.archive.manifest import File
-from flomastr.archive.parquet import literal
+from flomastr.archive.parquet import FILES
 from flomastr.jobs import Job
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
@@ -22,31 +22,27 @@ COLUMNS = """
   id, workflow_id, n8n_execution_id, status, started_at::varchar AS started_at, finished_at::varchar AS finished_at,
   error_message, execution_data
 """
-OVERLAPPING: LiteralString = (
-    "SELECT "
-    + manifest.COLUMNS
-    + """, ids
-    FROM app.archive_files AS f
-    CROSS JOIN LATERAL (
-      SELECT array_agg(e.id) AS ids FROM app.workflow_executions AS e
-      WHERE e.retention_class = 0 AND e.tenant_id = f.tenant_id AND e.id BETWEEN f.first_id AND f.last_id
-        AND e.n8n_execution_id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
-    ) AS late
-    WHERE f.state = 'stored' AND f.source = 'workflow_executions' AND late.ids IS NOT NULL
-    ORDER BY f.id
-    """
-)
+OVERLAPPING: LiteralString = f"""
+SELECT {manifest.COLUMNS}, late.ids
+FROM app.archive_files AS f
+CROSS JOIN LATERAL (
+  SELECT array_agg(e.id) AS ids FROM app.workflow_executions AS e
+  WHERE e.retention_class = 0 AND e.tenant_id = f.tenant_id AND e.id BETWEEN f.first_id AND f.last_id
+    AND e.n8n_execution_id IS NOT NULL AND {manifest.IS_NO_COPY}
+) AS late
+WHERE f.state = 'stored' AND f.source = 'workflow_executions' AND late.ids IS NOT NULL
+ORDER BY f.id
+"""
 
 
 class Overlap(File):
-    """A file, and the hot executions that it may have as well."""
+    """A file, and the hot executions that may be in it as well."""
 
     ids: list[UUID]
 
 
 def merge_late(job: Job) -> bool:
-    """Whether all that is both hot and cold has been seen."""
+    """Merges what is both hot and archived. False when the time ran out before all was merged."""
     overlaps = job.conn.cursor(row_factory=class_row(Overlap)).execute(OVERLAPPING).fetchall()
     for overlap in overlaps:
         if not job.has_time():
@@ -57,11 +53,11 @@ def merge_late(job: Job) -> bool:
 
 
 def versions(overlap: Overlap) -> list[dict[str, str]]:
-    """What the file has of them."""
-    ids = ", ".join(literal(str(id)) for id in overlap.ids)
+    """The file's versions of these executions. Raises UnverifiedError, UnwrittenError."""
+    query = f"SELECT {COLUMNS} FROM {FILES} WHERE id = ANY ($ids)"
     try:
         with duckdb_filesystem.translating_storage_errors():
-            return parquet.fetched(f"SELECT {COLUMNS} FROM {parquet.listed([overlap.path])} WHERE id IN ({ids})")
+            return parquet.fetch(query, {"files": [overlap.path], "ids": [str(id) for id in overlap.ids]})
     except (ObjectMissingError, duckdb_filesystem.FileUnreadableError) as error:
         raise UnverifiedError(f"{overlap.name} is missing or cannot be read.") from error
     except StorageUnavailableError as error:
@@ -72,5 +68,5 @@ def replay(job: Job, tenant: UUID, row: dict[str, str]) -> None:
     delivery = row | {"execution_data": json.loads(row["execution_data"]) if row["execution_data"] else None}
     with job.conn.transaction():
         job.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant),))
-        (became,) = job.conn.execute("SELECT app.merge_late(%s)", (Jsonb(delivery),)).fetchall()[0]
-    job.counts["rows_rejoined"] += became in ("updated", "gone")
+        (outcome,) = job.conn.execute("SELECT app.merge_late(%s)", (Jsonb(delivery),)).fetchall()[0]
+    job.counts["rows_rejoined"] += outcome in ("updated", "gone")

@@ -10,14 +10,14 @@ from pydantic import BaseModel
 from flomastr import object_storage
 from flomastr.database.query import Count, Query
 from flomastr.http.etags import Resource
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 
 type Source = Literal["workflow_executions", "webchat_sessions"]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What a file holds, to compare with what it should hold."""
+    """What a file contains, to compare with what was planned."""
 
     rows: int
     checksum: int
@@ -94,8 +94,8 @@ class Download(BaseModel):
     expires_at: datetime
 
 
-STORED = " FROM app.archive_files AS f WHERE f.state = 'stored' "
-EXECUTIONS = STORED + " AND f.source = 'workflow_executions' "
+STORED = "app.archive_files AS f WHERE f.state = 'stored'"
+EXECUTIONS = f"{STORED} AND f.source = 'workflow_executions'"
 IS_NO_COPY = """
   NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 """
@@ -107,57 +107,67 @@ COLUMNS = """
 
 def newest(page: PageRequest) -> Query[ArchiveFile]:
     return Query(
-        "SELECT f.id, f.source, f.month, f.rows, f.bytes, f.file_bytes, f.sha256, f.created_at,"
-        " app.uuid7_moment(f.first_id) AS first_at, app.uuid7_moment(f.last_id) AS last_at"
-        + STORED
-        + "AND (%(after)s::uuid IS NULL OR f.id < %(after)s)"
-        " ORDER BY f.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"""
+        SELECT
+          f.id, f.source, f.month, f.rows, f.bytes, f.file_bytes, f.sha256, f.created_at,
+          app.uuid7_moment(f.first_id) AS first_at, app.uuid7_moment(f.last_id) AS last_at
+        FROM {STORED} AND {KEYSET}
+        """,
         page.params(),
         ArchiveFile,
     )
 
 
 def count() -> Query[Count]:
-    return Query("SELECT count(*)" + STORED, {}, Count)
+    return Query(f"SELECT count(*) FROM {STORED}", {}, Count)
 
 
 def statistics() -> Query[Statistics]:
     return Query(
-        "SELECT f.source, count(*) AS files, sum(f.rows) AS rows, sum(f.bytes) AS bytes,"
-        " sum(f.file_bytes) AS file_bytes, min(app.uuid7_moment(f.first_id)) AS first_at,"
-        " max(app.uuid7_moment(f.last_id)) AS last_at" + STORED + "GROUP BY f.source ORDER BY f.source",
+        f"""
+        SELECT
+          f.source, count(*) AS files, sum(f.rows) AS rows, sum(f.bytes) AS bytes, sum(f.file_bytes) AS file_bytes,
+          min(app.uuid7_moment(f.first_id)) AS first_at, max(app.uuid7_moment(f.last_id)) AS last_at
+        FROM {STORED}
+        GROUP BY f.source ORDER BY f.source
+        """,
         {},
         Statistics,
     )
 
 
 def get(id: UUID) -> Query[File]:
-    return Query("SELECT " + COLUMNS + STORED + "AND f.id = %(id)s", {"id": id}, File)
+    return Query(f"SELECT {COLUMNS} FROM {STORED} AND f.id = %(id)s", {"id": id}, File)
 
 
 def download(file: File) -> Download:
-    """A file holds one tenant's rows and no others', so it may be handed out whole."""
+    """A link to the whole file, which holds the rows of one tenant and no others."""
     expires_at = datetime.now(UTC) + timedelta(seconds=object_storage.LINK_SECONDS)
     return Download(
         url=object_storage.link(file.key, f"{file.source}-{file.month:%Y-%m}-{file.id}.parquet"), expires_at=expires_at
     )
 
 
-def of_executions(after: UUID | None) -> Query[File]:
-    """Those with executions before an id, last stored first: of a row in two files the first has the newer version."""
+def execution_files(after: UUID | None) -> Query[File]:
+    """The files with executions before an id, the last stored first: of a row in two files the first has the newer
+    version."""
     return Query(
-        "SELECT " + COLUMNS + EXECUTIONS + "AND (%(after)s::uuid IS NULL OR f.first_id < %(after)s)"
-        " ORDER BY f.stored_at DESC, f.id DESC",
+        f"""
+        SELECT {COLUMNS} FROM {EXECUTIONS} AND (%(after)s::uuid IS NULL OR f.first_id < %(after)s)
+        ORDER BY f.stored_at DESC, f.id DESC
+        """,
         {"after": after},
         File,
     )
 
 
-def around(id: UUID) -> Query[File]:
-    """Those whose ids reach from below this one to above it, so that it may be in them."""
+def files_around(id: UUID) -> Query[File]:
+    """The files that may contain an execution, since their ids lie on both sides of its id."""
     return Query(
-        "SELECT " + COLUMNS + EXECUTIONS + "AND %(id)s BETWEEN f.first_id AND f.last_id"
-        " ORDER BY f.stored_at DESC, f.id DESC",
+        f"""
+        SELECT {COLUMNS} FROM {EXECUTIONS} AND %(id)s BETWEEN f.first_id AND f.last_id
+        ORDER BY f.stored_at DESC, f.id DESC
+        """,
         {"id": id},
         File,
     )

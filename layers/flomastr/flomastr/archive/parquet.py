@@ -1,8 +1,8 @@
-"""Files of the cold tier: how rows are written to Parquet and read from it, by DuckDB. Only some functions have it."""
+"""Writes rows to Parquet files and reads them, with DuckDB, which only the functions of the archive have."""
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,21 +11,22 @@ from typing import Any, LiteralString
 import duckdb
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from flomastr.archive.duckdb_filesystem import ColdFiles
+from flomastr.archive.duckdb_filesystem import StorageFileSystem
 from flomastr.archive.manifest import Tally
 from flomastr.settings import database_url
 
+FILES: LiteralString = "read_parquet($files, hive_partitioning = false)"  # not the columns that their keys spell
 ROW_GROUP = 8192  # rows: a page reads one or two groups; app.archive_files.row_group_min_ids has the lowest id of each
 MEMORY_LIMIT = "700MB"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table whose old rows go to the cold tier: its columns as files have them, and the checksum of a row."""
+    """A table whose old rows are archived: the columns of its files, and what the checksum of a row is made of."""
 
     name: str
     columns: LiteralString  # as Postgres writes them; ids as text, JSON as text
-    line: LiteralString  # what app.execution_checksum and app.session_checksum take, in DuckDB's words
+    line: LiteralString  # what app.execution_checksum and app.session_checksum take, as DuckDB expressions
 
 
 EXECUTIONS = Source(
@@ -51,12 +52,22 @@ SESSIONS = Source(
     message_count::varchar, messages
     """,
 )
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What DuckDB reads rows from: the text after FROM, and the parameters in it."""
+
+    sql: str
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
 SOURCES = {source.name: source for source in (EXECUTIONS, SESSIONS)}
 
 
 @cache
 def duck() -> duckdb.DuckDBPyConnection:
-    """The sandbox's one DuckDB, which loads nothing from anywhere and writes to the temporary folder alone."""
+    """The process's one DuckDB. It downloads no extensions, and writes to the temporary folder alone."""
     conn = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
@@ -66,60 +77,57 @@ def duck() -> duckdb.DuckDBPyConnection:
         }
     )
     conn.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
-    conn.register_filesystem(ColdFiles())
+    conn.register_filesystem(StorageFileSystem())
     return conn
-
-
-def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def listed(paths: list[str]) -> str:
-    """`read_parquet` of these files and no others."""
-    return f"read_parquet([{', '.join(literal(path) for path in paths)}], hive_partitioning = false)"
 
 
 @lru_cache(maxsize=1)
 def attach_postgres(url: str) -> None:
-    """Anew when the URL changes, as it does with its password, which stays out of DuckDB's messages."""
+    """Attaches the database, again when the URL changes. The password stays out of DuckDB's messages."""
     parts = conninfo_to_dict(url)
     os.putenv("PGPASSWORD", str(parts.pop("password", "")))  # where libpq looks for it
     folder = files("duckdb_extension_postgres_scanner") / "extensions" / f"v{duckdb.__version__}"
     dsn = make_conninfo("", **parts, application_name="flomastr-archive", client_encoding="UTF8")
     duck().load_extension(str(folder / "postgres_scanner.duckdb_extension"))
     duck().execute("DETACH DATABASE IF EXISTS postgres")
-    duck().execute(f"ATTACH {literal(dsn)} AS postgres (TYPE postgres, READ_ONLY)")
+    literal = "'" + dsn.replace("'", "''") + "'"  # ATTACH takes no parameters
+    duck().execute(f"ATTACH {literal} AS postgres (TYPE postgres, READ_ONLY)")
 
 
 def export(query: str, path: Path) -> None:
-    """The rows of a query to Postgres, in its order, into a file."""
+    """Writes the rows of a query to Postgres into a file, in the order of the query."""
     attach_postgres(database_url())
-    write(f"postgres_query('postgres', {literal(query)})", path)
+    write(Relation("postgres_query('postgres', $query)", {"query": query}), path)
 
 
-def write(rows: str, path: Path) -> None:
+def write(rows: Relation, path: Path) -> None:
     duck().execute(
-        f"COPY (SELECT * FROM {rows}) TO {literal(str(path))}"
-        f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, PARQUET_VERSION v1)"
+        f"""
+        COPY (SELECT * FROM {rows.sql}) TO $path
+        (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, PARQUET_VERSION v1)
+        """,
+        rows.parameters | {"path": str(path)},
     )
 
 
-def tally(source: Source, rows: str) -> Tally:
-    """Reads every column of every row."""
-    counted = (
-        duck()
-        .execute(
-            "SELECT count(*), coalesce(sum(('0x' || left(md5(concat_ws('|', "
-            + source.line
-            + f")), 15))::ubigint::hugeint), 0)::varchar, coalesce(min(id), ''), coalesce(max(id), '') FROM {rows}"
-        )
-        .fetchall()[0]
-    )
+def read(paths: list[str]) -> Relation:
+    return Relation(FILES, {"files": paths})
+
+
+def tally(source: Source, rows: Relation) -> Tally:
+    """Counts the rows and sums their checksums, for which it reads every column of every row."""
+    query = f"""
+        SELECT
+          count(*), coalesce(sum(('0x' || left(md5(concat_ws('|', {source.line})), 15))::ubigint::hugeint), 0)::varchar,
+          coalesce(min(id), ''), coalesce(max(id), '')
+        FROM {rows.sql}
+    """
+    counted = duck().execute(query, rows.parameters).fetchall()[0]
     return Tally(counted[0], int(counted[1]), counted[2], counted[3])
 
 
-def fetched(query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
-    """Rows by column name. Moments come as text: DuckDB's own would need another package."""
+def fetch(query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows by column name. A query casts its moments, for which DuckDB's Python client needs another package."""
     cursor = duck().execute(query, parameters)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

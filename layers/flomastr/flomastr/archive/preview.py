@@ -1,4 +1,4 @@
-"""What the archive job would do for a tenant at a moment."""
+"""Previews what the archive job would do for a tenant at a moment."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -12,13 +12,15 @@ from flomastr.http.fields import Moment
 MAX_DAYS_AHEAD = 31
 
 
-def near(moment: datetime) -> datetime:
+def at_most_a_month_ahead(moment: datetime) -> datetime:
     if moment > datetime.now(UTC) + timedelta(days=MAX_DAYS_AHEAD):
         raise ValueError(f"lies more than {MAX_DAYS_AHEAD} days ahead")
     return moment
 
 
-PreviewMoment = Annotated[Moment, AfterValidator(near), QueryParameter(description="At most 31 days ahead; else now.")]
+PreviewMoment = Annotated[
+    Moment, AfterValidator(at_most_a_month_ahead), QueryParameter(description="At most 31 days ahead; else now.")
+]
 
 
 class Leaving(BaseModel):
@@ -44,11 +46,11 @@ class Preview(BaseModel):
 
 
 def preview(at: datetime | None) -> Query[Preview]:
-    """By the very functions that the job goes by; row-level security leaves this tenant's rows of theirs."""
+    """Uses the functions of the job; row-level security limits their rows to this tenant."""
     return Query(
         """
         WITH tenant AS (
-          SELECT t.id, app.retention_class(t.hot_ttl_days) AS class
+          SELECT t.id, app.retention_class(t.hot_ttl_days) AS retention_class
           FROM app.tenants AS t
           WHERE t.id = (SELECT app.tenant())
         ),
@@ -61,7 +63,7 @@ def preview(at: datetime | None) -> Query[Preview]:
             ) AS is_held
           FROM tenant AS t
           JOIN app.workflow_executions AS e ON e.tenant_id = t.id
-            AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.class))
+            AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.retention_class))
         )
         SELECT
           %(at)s AS at,
@@ -81,7 +83,7 @@ def preview(at: datetime | None) -> Query[Preview]:
           ) AS kept,
           (
             SELECT count(*) FROM tenant AS t
-            JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.retention_class NOT IN (0, t.class)
+            JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.retention_class NOT IN (0, t.retention_class)
           ) AS changing_class
         """,
         {"at": at or datetime.now(UTC)},

@@ -1,4 +1,4 @@
-"""Executions in files of the archive, as the hot tier would give them. DuckDB reads them, one query a step."""
+"""Reads executions from files of the archive, with DuckDB, as the models of the hot tier."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flomastr.archive import duckdb_filesystem, parquet
 from flomastr.archive.manifest import File
-from flomastr.archive.parquet import literal
+from flomastr.archive.parquet import FILES
 from flomastr.workflows.executions import Execution, Filter
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,6 +17,9 @@ COLUMNS = """
   id, workflow_id, tenant_id, n8n_execution_id, status, mode, epoch_us(started_at) AS started_at,
   epoch_us(finished_at) AS finished_at, error_message, epoch_us(created_at) AS created_at
 """
+# of a row in several files, the version in the one that was stored last, which is the first in the list
+NEWEST_VERSION = "QUALIFY row_number() OVER (PARTITION BY id ORDER BY list_position($files, filename)) = 1"
+ALL_VERSIONS = ""
 
 type Tier = Literal["hot", "cold"]
 
@@ -28,23 +31,29 @@ class TieredExecution(Execution):
 
 
 def newest(files: Sequence[File], lower: UUID, upper: UUID, matching: Filter, wanted: int) -> list[TieredExecution]:
-    """The newest that match, from one id up to another, without their data."""
+    """At most `wanted` matching executions from `lower` to before `upper`, newest first, without their data."""
     read = overlapping(files, lower, upper)
     if not read:
         return []
-    within = f"SELECT * FROM {source(read)} WHERE id >= {literal(str(lower))} AND id < {literal(str(upper))}"
-    if matching.workflow_id:
-        within += f" AND workflow_id = {literal(str(matching.workflow_id))}"
-    if share_ids(read):
-        within += f" QUALIFY row_number() OVER (PARTITION BY id ORDER BY {file_rank(read)}) = 1"
-    status = f"WHERE status = {literal(matching.status)}" if matching.status else ""
-    rows = fetched(f"SELECT {COLUMNS} FROM ({within}) {status} ORDER BY id DESC LIMIT {wanted}")
+    query = f"""
+        SELECT {COLUMNS} FROM (
+          SELECT * FROM {FILES}
+          WHERE id >= $lower AND id < $upper AND ($workflow_id IS NULL OR workflow_id = $workflow_id)
+          {versions(read)}
+        )
+        WHERE $status IS NULL OR status = $status ORDER BY id DESC LIMIT $wanted
+    """
+    rows = fetch(query, read, {"lower": str(lower), "upper": str(upper), "wanted": wanted} | filters(matching))
     return [execution(row) for row in rows]
 
 
-def fetched(query: str) -> list[dict[str, Any]]:
+def filters(matching: Filter) -> dict[str, str | None]:
+    return matching.model_dump(mode="json")
+
+
+def fetch(query: str, files: Sequence[File], parameters: dict[str, Any]) -> list[dict[str, Any]]:
     with duckdb_filesystem.translating_storage_errors():
-        return parquet.fetched(query)
+        return parquet.fetch(query, parameters | {"files": [file.path for file in files]})
 
 
 def execution(row: dict[str, Any]) -> TieredExecution:
@@ -57,60 +66,61 @@ def moment(microseconds: int | None) -> datetime | None:
 
 
 def sizes(files: Sequence[File], ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many bytes the data of these take."""
-    rows = fetched(f"SELECT id, coalesce(strlen(execution_data), 0) AS bytes FROM {these(files, ids)}")
+    """The length in bytes of the execution_data of each."""
+    rows = fetch_by_id("id, coalesce(strlen(execution_data), 0) AS bytes", files, ids)
     return {UUID(row["id"]): row["bytes"] for row in rows}
 
 
 def data(files: Sequence[File], ids: Sequence[UUID]) -> dict[UUID, dict[str, Any] | None]:
-    rows = fetched(f"SELECT id, execution_data FROM {these(files, ids)}")
+    """The execution_data of each."""
+    rows = fetch_by_id("id, execution_data", files, ids)
     return {UUID(row["id"]): json.loads(row["execution_data"]) if row["execution_data"] else None for row in rows}
 
 
-def these(files: Sequence[File], ids: Sequence[UUID]) -> str:
-    """The rows with these ids, each from the file that was stored last."""
+def fetch_by_id(columns: str, files: Sequence[File], ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """The rows with these ids. The condition on the range lets DuckDB skip row groups."""
     read = [file for file in files if any(file.first_id <= id <= file.last_id for id in ids)]
-    listed = ", ".join(literal(str(id)) for id in ids)
-    newest = f" QUALIFY row_number() OVER (PARTITION BY id ORDER BY {file_rank(read)}) = 1" if share_ids(read) else ""
-    within = f"id BETWEEN {literal(str(min(ids)))} AND {literal(str(max(ids)))}"
-    return f"(SELECT * FROM {source(read)} WHERE {within} AND id IN ({listed}){newest})"
+    query = f"""
+        SELECT {columns} FROM (
+          SELECT * FROM {FILES} WHERE id BETWEEN $first AND $last AND id IN $ids {versions(read)}
+        )
+    """
+    parameters = {"first": str(min(ids)), "last": str(max(ids)), "ids": [str(id) for id in ids]}
+    return fetch(query, read, parameters)
 
 
 def count(files: Sequence[File], matching: Filter) -> int:
-    conditions = [f"{name} = {literal(str(value))}" for name, value in matching if value is not None]
-    if not files or not conditions:
+    if not files or matching == Filter():
         return sum(file.rows for file in files)
-    (row,) = fetched(f"SELECT count(*) AS rows FROM {source(files)} WHERE {' AND '.join(conditions)}")
+    query = f"""
+        SELECT count(*) AS rows FROM {FILES}
+        WHERE ($workflow_id IS NULL OR workflow_id = $workflow_id) AND ($status IS NULL OR status = $status)
+    """
+    (row,) = fetch(query, files, filters(matching))
     return row["rows"]
 
 
 def groups(files: Sequence[File], workflow_id: UUID | None, since: datetime) -> list[dict[str, Any]]:
-    """The executions that started since then, by status and mode."""
+    """Counts the executions that started at `since` or later, by status and mode; fields as workflows.summary.Group."""
     if not files:
         return []
-    of_workflow = f"AND workflow_id = {literal(str(workflow_id))}" if workflow_id else ""
-    return fetched(
-        "SELECT status, mode, count(*) AS executions, count(finished_at) AS finished,"
-        " sum(greatest(epoch_us(finished_at) - epoch_us(started_at), 0))::bigint AS microseconds"
-        f" FROM {source(files)} WHERE started_at >= {literal(since.isoformat())}::timestamptz {of_workflow}"
-        " GROUP BY status, mode"
-    )
+    query = f"""
+        SELECT
+          status, mode, count(*) AS executions, count(finished_at) AS finished,
+          sum(greatest(epoch_us(finished_at) - epoch_us(started_at), 0))::bigint AS microseconds
+        FROM {FILES}
+        WHERE started_at >= $since::timestamptz AND ($workflow_id IS NULL OR workflow_id = $workflow_id)
+        GROUP BY status, mode
+    """
+    return fetch(query, files, {"since": since.isoformat(), "workflow_id": workflow_id and str(workflow_id)})
 
 
 def overlapping(files: Iterable[File], lower: UUID, upper: UUID) -> list[File]:
     return [file for file in files if file.first_id < upper and file.last_id >= lower]
 
 
-def share_ids(files: Sequence[File]) -> bool:
-    """Whether one row may be in two of them."""
+def versions(files: Sequence[File]) -> str:
+    """Only where a row may be in two of the files, its newest version has to be found."""
     ordered = sorted(files, key=lambda file: file.first_id)
-    return any(after.first_id <= before.last_id for before, after in pairwise(ordered))
-
-
-def source(files: Sequence[File]) -> str:
-    return parquet.listed([file.path for file in files])
-
-
-def file_rank(files: Sequence[File]) -> str:
-    """Of the row's file among these."""
-    return f"list_position([{', '.join(literal(file.path) for file in files)}], filename)"
+    share_ids = any(after.first_id <= before.last_id for before, after in pairwise(ordered))
+    return NEWEST_VERSION if share_ids else ALL_VERSIONS

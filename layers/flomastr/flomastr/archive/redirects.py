@@ -1,4 +1,4 @@
-"""Executions that are no longer hot: where to read them, and that they do not change."""
+"""Responses for executions that are archived: a redirect for reads, a conflict for changes."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ class ArchivedError(ConflictError):
 
 
 async def moved(request: Request) -> MovedToHistoryError:
-    """To the same execution, and with the same query, which may name the tenant."""
+    """The redirect to the same execution in the history, with the same query, which may name the tenant."""
     path = request.url.path.replace("/routes/", "/routes/history/", 1)
     query = f"?{request.url.query}" if request.url.query else ""
     return MovedToHistoryError(headers={"Location": path + query})
@@ -38,8 +38,8 @@ MOVED: dict[int | str, dict[str, Any]] = {307: {"description": "It is archived: 
 
 
 def one[Row: BaseModel](db: Database, query: Query[Row], id: UUID, otherwise: ServiceError) -> Row:
-    """The hot execution. Where it may be in the archive, raises what is to be told then."""
+    """The hot execution. If it may be in the archive, raises `otherwise`; if not, NotFoundError."""
     rows = db.all(query)
     if rows:
         return rows[0]
-    raise otherwise if db.all(manifest.around(id)) else NotFoundError
+    raise otherwise if db.all(manifest.files_around(id)) else NotFoundError

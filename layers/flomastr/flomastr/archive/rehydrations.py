@@ -1,4 +1,4 @@
-"""Bringing archived executions back for some days, as copies: what is asked for here, a job carries out."""
+"""Rehydrations: requests to copy archived executions into Postgres for some days, which a job carries out."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from flomastr.database.query import Count, Query
 from flomastr.errors import BadRequestError
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, JsonInteger, Moment, TenantName
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 
 type RestoreState = Literal["pending", "running", "done", "failed", "expired"]
 
@@ -50,12 +50,15 @@ COLUMNS = """
 
 
 def request(new: NewRestore) -> Query[Restore]:
-    """A range that is restored already may be asked for again: a row that is hot is not copied a second time."""
+    """Ranges may overlap: a row that is hot is not copied a second time. Raises BadRequestError."""
     if new.last_at <= new.first_at:
         raise BadRequestError("body.last_at: must be later than first_at", "invalid_range")
     return Query(
-        "INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)"
-        " VALUES (%(first_at)s, %(last_at)s, %(workflow_id)s, %(days)s) RETURNING " + COLUMNS,
+        f"""
+        INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)
+        VALUES (%(first_at)s, %(last_at)s, %(workflow_id)s, %(days)s)
+        RETURNING {COLUMNS}
+        """,
         new.model_dump(),
         Restore,
     )
@@ -63,8 +66,7 @@ def request(new: NewRestore) -> Query[Restore]:
 
 def newest(page: PageRequest) -> Query[Restore]:
     return Query(
-        "SELECT " + COLUMNS + " FROM app.rehydrations AS r WHERE (%(after)s::uuid IS NULL OR r.id < %(after)s)"
-        " ORDER BY r.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT {COLUMNS} FROM app.rehydrations AS r WHERE {KEYSET}",
         page.params(),
         Restore,
     )
@@ -75,4 +77,4 @@ def count() -> Query[Count]:
 
 
 def get(id: UUID) -> Query[Restore]:
-    return Query("SELECT " + COLUMNS + " FROM app.rehydrations AS r WHERE r.id = %(id)s", {"id": id}, Restore)
+    return Query(f"SELECT {COLUMNS} FROM app.rehydrations AS r WHERE r.id = %(id)s", {"id": id}, Restore)

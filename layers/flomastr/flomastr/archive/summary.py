@@ -1,4 +1,4 @@
-"""What the executions of both tiers came to. Copies of archived ones that were restored count once."""
+"""Sums up the executions of both tiers. Rehydrated copies count once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -21,6 +21,6 @@ def summary(db: Database, workflow_id: UUID | None, days: int) -> Summary:
 
 def read_summary(db: Database, workflow_id: UUID | None, days: int) -> Summary:
     first, since = first_id_in(-days - 1), datetime.now(UTC) - timedelta(days=days)
-    hot, files = db.both(groups(workflow_id, days, copies=False), manifest.of_executions(None))
+    hot, files = db.both(groups(workflow_id, days, copies=False), manifest.execution_files(None))
     archived = reader.groups([file for file in files if file.last_id >= first], workflow_id, since)
     return summarize([*hot, *map(Group.model_validate, archived)], days)

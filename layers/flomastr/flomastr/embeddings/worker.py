@@ -133,7 +133,7 @@ def by_claim(passages: Iterable[Passage]) -> dict[Claim, list[Passage]]:
 @contextmanager
 def transaction(deadline: float) -> Generator[Connection]:
     conn = connection.connection(deadline + STORE_SECONDS)
-    jobs.bound(conn, min(deadline + STORE_SECONDS, time.monotonic() + STORE_SECONDS))
+    jobs.set_timeouts(conn, min(deadline + STORE_SECONDS, time.monotonic() + STORE_SECONDS))
     with conn.transaction():
         yield conn
 

@@ -1,6 +1,6 @@
-"""Carries out erasures, in steps that may be killed and taken again: each counts what it deletes in its transaction.
+"""Carries out erasures, in steps that may be killed and repeated: each counts what it deletes in its transaction.
 
-While it goes over objects, no other job is at work on the cold tier, so that none of them writes what was just erased.
+Meanwhile no other job works on the archive, so that none writes again what was just erased.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 
 from flomastr import object_storage
 from flomastr.archive import compaction_job, export_job, file_lifecycle, manifest, parquet
-from flomastr.archive.compaction_job import Settled
+from flomastr.archive.compaction_job import SizedFile
+from flomastr.archive.parquet import FILES, Relation
 from flomastr.jobs import Job
 from flomastr.retention import erasures
 from flomastr.retention.erasure_steps import PERSON_STEPS, TENANT_STEPS
@@ -23,14 +24,15 @@ BATCH = 1000
 OTHERS = ("archive", "compact", "expire", "restore")  # jobs that write, read or remove what is erased
 ORIGIN = "erasure"
 CHATS = "webchat_sessions"
+KEPT = f"(SELECT * FROM {FILES} WHERE user_id <> $user_id ORDER BY id DESC)"  # of a file of chats
 
 
 class NotNowError(Exception):
-    """There is no time left, or another job is at work. The next run goes on."""
+    """There is no time left, or another job is running. The next run continues."""
 
 
 class RefusedError(Exception):
-    """It must not be erased."""
+    """The tenant is not deleted, so it must not be erased."""
 
 
 def run(job: Job) -> None:
@@ -45,8 +47,8 @@ def run(job: Job) -> None:
             if isinstance(error, DatabaseError) and error.diag.constraint_name == "legal_hold":
                 job.counts["erasures_waiting"] += 1  # until it is released
                 continue
-            told = str(error).partition("\n")[0]
-            job.failed(f"Erasure {erasure.id} is refused: {told}", "ErasureRefused")
+            reason = str(error).partition("\n")[0]
+            job.failed(f"Erasure {erasure.id} is refused: {reason}", "ErasureRefused")
         except (*export_job.REFUSED, object_storage.StorageUnavailableError) as error:
             job.failed(f"Erasure {erasure.id} cannot be finished: {error}", "ErasureFailed")
 
@@ -54,7 +56,7 @@ def run(job: Job) -> None:
 def open_erasures(job: Job) -> list[Erasure]:
     cursor = job.conn.cursor(row_factory=class_row(Erasure))
     return cursor.execute(
-        "SELECT" + erasures.COLUMNS + "FROM app.erasures AS e WHERE state <> 'done' ORDER BY id"
+        f"SELECT {erasures.COLUMNS} FROM app.erasures AS e WHERE e.state <> 'done' ORDER BY e.id"
     ).fetchall()
 
 
@@ -62,18 +64,18 @@ def carry_out(job: Job, erasure: Erasure) -> None:
     begin(job, erasure)
     if erasure.user_id is None:
         erase_objects(job, erasure)
-        empty(job, erasure, TENANT_STEPS)
+        erase_rows(job, erasure, TENANT_STEPS)
     else:
-        empty(job, erasure, PERSON_STEPS)
+        erase_rows(job, erasure, PERSON_STEPS)
         erase_chats(job, erasure, erasure.user_id)
     finish(job, erasure)
 
 
 def begin(job: Job, erasure: Erasure) -> None:
-    """Raises Refused or NotNow."""
+    """Locks the other jobs out until this run ends. Raises NotNowError, RefusedError."""
     if not job.has_time():
         raise NotNowError
-    for other in OTHERS:  # until this run ends
+    for other in OTHERS:
         lock = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
         if not job.conn.execute(lock, (other,)).fetchall()[0][0]:
             raise NotNowError
@@ -90,28 +92,28 @@ def require_not_held(job: Job, erasure: Erasure) -> None:
     job.conn.execute("SELECT app.require_not_held(%s, wholly => true)", (erasure.tenant_id,))
 
 
-def empty(job: Job, erasure: Erasure, steps: Mapping[str, LiteralString]) -> None:
-    """Over and over, until nothing is found: what was under way when the tenant was deleted ends within seconds."""
-    found = 1
-    while found:
-        found = sum(emptied(job, erasure, table, statement) for table, statement in steps.items())
+def erase_rows(job: Job, erasure: Erasure, steps: Mapping[str, LiteralString]) -> None:
+    """Repeats all steps until none finds a row: a request that began before the deletion may have added some."""
+    erased = 1
+    while erased:
+        erased = sum(erase_table(job, erasure, table, statement) for table, statement in steps.items())
 
 
-def emptied(job: Job, erasure: Erasure, table: str, statement: LiteralString) -> int:
-    found, last = 0, 1
-    while last:
+def erase_table(job: Job, erasure: Erasure, table: str, statement: LiteralString) -> int:
+    erased, batch = 0, 1
+    while batch:
         if not job.has_time():
             raise NotNowError
         with job.conn.transaction():
             require_not_held(job, erasure)
-            last = job.conn.execute(statement, erasure.model_dump() | {"most": BATCH}).rowcount
-            add(job, erasure, {table: last})
-        found += last
-    return found
+            batch = job.conn.execute(statement, erasure.model_dump() | {"most": BATCH}).rowcount
+            add_counts(job, erasure, {table: batch})
+        erased += batch
+    return erased
 
 
-def add(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
-    """Within the transaction that deleted them."""
+def add_counts(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
+    """To the receipt, within the transaction that deleted the rows."""
     job.conn.execute(
         """
         UPDATE app.erasures AS e SET counts = e.counts || (
@@ -124,35 +126,37 @@ def add(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
 
 
 def erase_objects(job: Job, erasure: Erasure) -> None:
-    """First nobody reads them any more, then they are gone, with all that the bucket remembers of them."""
+    """Erases the objects, after the manifest says that no request reads them any more."""
     with job.conn.transaction():
         require_not_held(job, erasure)
         rows = job.conn.execute(
-            "UPDATE app.archive_files SET state = 'replaced', replaced_at = now()"
-            " WHERE tenant_id = %s AND state = 'stored' RETURNING rows",
+            """
+            UPDATE app.archive_files SET state = 'replaced', replaced_at = now()
+            WHERE tenant_id = %s AND state = 'stored' RETURNING rows
+            """,
             (erasure.tenant_id,),
         ).fetchall()
-        add(job, erasure, {"cold_files": len(rows), "cold_rows": sum(count for (count,) in rows)})
+        add_counts(job, erasure, {"cold_files": len(rows), "cold_rows": sum(count for (count,) in rows)})
     for source in parquet.SOURCES:
         erase_versions(job, source, erasure.tenant_id, set())
 
 
-def erase_versions(job: Job, source: str, tenant_id: UUID, but: set[str]) -> None:
-    """Whatever the bucket has or remembers under the tenant's name, whether the manifest knows it or not."""
+def erase_versions(job: Job, source: str, tenant_id: UUID, kept: set[str]) -> None:
+    """Every version of every object of the tenant but the kept keys, whether it is in the manifest or not."""
     for month in object_storage.folders(f"{source}/"):
         if not job.has_time():
             raise NotNowError
-        object_storage.erase(f"{month}tenant={tenant_id}/", but)
+        object_storage.erase(f"{month}tenant={tenant_id}/", kept)
 
 
 def erase_chats(job: Job, erasure: Erasure, user_id: str) -> None:
-    """Files that hold some of the person's are written anew without them. The old ones are gone at once."""
+    """Writes files with chats of the person again without them, and deletes the old ones at once."""
     file_lifecycle.discard(job, ORIGIN)
-    for file in chats(job, erasure.tenant_id):
+    for file in chat_files(job, erasure.tenant_id):
         if not job.has_time():
             raise NotNowError
-        rewrite(job, erasure, file, f"user_id <> {parquet.literal(user_id)}")
-    stored = {file.key for file in chats(job, erasure.tenant_id)}
+        rewrite_without(job, erasure, file, user_id)
+    stored = {file.key for file in chat_files(job, erasure.tenant_id)}
     erase_versions(job, CHATS, erasure.tenant_id, stored)
     job.conn.execute(
         "DELETE FROM app.archive_files WHERE tenant_id = %s AND source = %s AND state = 'replaced'",
@@ -160,37 +164,41 @@ def erase_chats(job: Job, erasure: Erasure, user_id: str) -> None:
     )
 
 
-def chats(job: Job, tenant_id: UUID) -> list[Settled]:
-    cursor = job.conn.cursor(row_factory=class_row(Settled))
+def chat_files(job: Job, tenant_id: UUID) -> list[SizedFile]:
+    cursor = job.conn.cursor(row_factory=class_row(SizedFile))
     return cursor.execute(
-        "SELECT " + manifest.COLUMNS + ", f.text_bytes FROM app.archive_files AS f"
-        " WHERE tenant_id = %s AND source = %s AND state = 'stored' ORDER BY id",
+        f"""
+        SELECT {manifest.COLUMNS}, f.text_bytes FROM app.archive_files AS f
+        WHERE f.tenant_id = %s AND f.source = %s AND f.state = 'stored' ORDER BY f.id
+        """,
         (tenant_id, CHATS),
     ).fetchall()
 
 
-def rewrite(job: Job, erasure: Erasure, file: Settled, kept: str) -> None:
-    with compaction_job.verified([file]) as paths:
-        rows = compaction_job.newest(paths, kept)
-        left = parquet.tally(parquet.SESSIONS, rows).rows
-        if left == file.rows:
+def rewrite_without(job: Job, erasure: Erasure, file: SizedFile, user_id: str) -> None:
+    with compaction_job.verified_copies([file]) as paths:
+        rows = Relation(KEPT, {"files": paths, "user_id": user_id})
+        kept = parquet.tally(parquet.SESSIONS, rows).rows
+        if kept == file.rows:
             return
-        new = compaction_job.written(job, [file], ORIGIN, rows)
+        new = compaction_job.write(job, [file], ORIGIN, rows)
     with job.conn.transaction():
         require_not_held(job, erasure)
         compaction_job.swap(job, [file], new)
-        add(job, erasure, {"cold_files": 1, "cold_rows": file.rows - left})
+        add_counts(job, erasure, {"cold_files": 1, "cold_rows": file.rows - kept})
 
 
 def finish(job: Job, erasure: Erasure) -> None:
     with job.conn.transaction():
         require_not_held(job, erasure)
         if erasure.user_id is None:
-            gone = job.conn.execute("DELETE FROM app.tenants WHERE id = %s", (erasure.tenant_id,)).rowcount
-            add(job, erasure, {"tenants": gone})
+            deleted = job.conn.execute("DELETE FROM app.tenants WHERE id = %s", (erasure.tenant_id,)).rowcount
+            add_counts(job, erasure, {"tenants": deleted})
         done = job.conn.cursor(row_factory=class_row(Erasure)).execute(
-            "UPDATE app.erasures AS e SET state = 'done', finished_at = now() WHERE id = %s RETURNING"
-            + erasures.COLUMNS,
+            f"""
+            UPDATE app.erasures AS e SET state = 'done', finished_at = now() WHERE e.id = %s
+            RETURNING {erasures.COLUMNS}
+            """,
             (erasure.id,),
         )
         for receipt in done.fetchall():

@@ -1,8 +1,8 @@
-"""Erasures of a tenant, or of one person's data within it: asked for, carried out by a job, kept as a signed receipt.
+"""Erasures of a tenant, or of one person's data in it: requested, carried out by a job, kept as a signed receipt.
 
-Of a person they take preferences, chats (archived ones, too), membership, invitations and remembered answers. What n8n
-reported of executions has no person that the platform knows of, and records of who did what keep the id: holds, keys,
-restores, who vouched for an invitation, what was done to the tenant.
+Of a person they delete preferences, chats (archived ones as well), membership, invitations and stored responses.
+Executions have no person that the platform knows of. Records of who did what keep the id: legal holds, API keys,
+rehydrations, who invited somebody, what was done to the tenant.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from uuid import UUID
 from flomastr.database.query import Count, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, Name
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.settings import signing_key
 
 
@@ -42,9 +42,9 @@ COLUMNS = """
 """
 
 
-def ask(new: NewErasure) -> Query[Erasure]:
+def request(new: NewErasure) -> Query[Erasure]:
     return Query(
-        "SELECT" + COLUMNS + "FROM app.ask_for_erasure(%(user_id)s) AS e",
+        f"SELECT {COLUMNS} FROM app.ask_for_erasure(%(user_id)s) AS e",
         new.model_dump(),
         Erasure,
         conflict="body.user_id: the data of this person are being erased.",
@@ -53,10 +53,7 @@ def ask(new: NewErasure) -> Query[Erasure]:
 
 def newest(page: PageRequest) -> Query[Erasure]:
     return Query(
-        "SELECT"
-        + COLUMNS
-        + "FROM app.erasures AS e WHERE (%(after)s::uuid IS NULL OR e.id < %(after)s)"
-        + " ORDER BY e.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT {COLUMNS} FROM app.erasures AS e WHERE {KEYSET}",
         page.params(),
         Erasure,
     )
@@ -67,11 +64,11 @@ def count() -> Query[Count]:
 
 
 def get(id: UUID) -> Query[Erasure]:
-    return Query("SELECT" + COLUMNS + "FROM app.erasures AS e WHERE e.id = %(id)s", {"id": id}, Erasure)
+    return Query(f"SELECT {COLUMNS} FROM app.erasures AS e WHERE e.id = %(id)s", {"id": id}, Erasure)
 
 
 def signature(receipt: Erasure) -> str:
-    """HMAC-SHA256 under the service's key, of the rest of the receipt as JSON: keys sorted, no spaces, in UTC."""
+    """HMAC-SHA256, with the service's key, of the rest of the receipt as JSON: sorted keys, no spaces, times in UTC."""
     signed = receipt.model_dump(exclude={"signature"}) | {
         "created_at": receipt.created_at.astimezone(UTC).isoformat(),
         "finished_at": receipt.finished_at and receipt.finished_at.astimezone(UTC).isoformat(),

@@ -1,6 +1,6 @@
-"""What ends by itself: restored copies, old files of the cold tier, deleted tenants, what is remembered for a while.
+"""Ends what has a time limit: rehydrated copies, archive files, deleted tenants, and rows that are kept for a while.
 
-Each step is a list of small transactions: a run that is killed is gone on with by the next.
+Each step is a series of small transactions, so that the next run continues a killed one.
 """
 
 from typing import LiteralString
@@ -15,7 +15,7 @@ from flomastr.jobs import Job
 from flomastr.object_storage import StorageUnavailableError
 
 BATCH = 1000
-FILES = 500  # removed at once
+FILES = 500  # removed in one request
 
 EXPIRED_FILES: LiteralString = """
 FROM app.cold_policies AS c
@@ -28,7 +28,7 @@ WHERE f.tenant_id = c.tenant_id AND f.state = 'stored'
   )
 """
 
-FORGOTTEN: dict[str, LiteralString] = {
+OUTDATED_ROWS: dict[str, LiteralString] = {
     "idempotency_keys": """
         DELETE FROM app.idempotency_keys WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM app.idempotency_keys WHERE created_at < %(moment)s - interval '24 hours' LIMIT %(most)s
@@ -48,32 +48,34 @@ FORGOTTEN: dict[str, LiteralString] = {
 
 
 def run(job: Job) -> None:
-    for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, forget):
+    for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows):
         if not job.has_time():
             return
         step(job)
 
 
 def end_rehydrations(job: Job) -> None:
-    """Copies of restores whose time is over, unless another restore goes on with them."""
+    """Deletes the copies of rehydrations whose time is over, unless another rehydration still has them."""
     due = job.conn.cursor(row_factory=scalar_row).execute(
         "SELECT id FROM app.rehydrations WHERE state = 'done' AND expires_at <= %s ORDER BY id", (job.moment,)
     )
-    for restore in due.fetchall():
-        if not ended(job, restore):
+    for rehydration in due.fetchall():
+        if not delete_copies(job, rehydration):
             continue
-        job.conn.execute("UPDATE app.rehydrations SET state = 'expired' WHERE id = %s AND state = 'done'", (restore,))
+        expire = "UPDATE app.rehydrations SET state = 'expired' WHERE id = %s AND state = 'done'"
+        job.conn.execute(expire, (rehydration,))
         job.counts["restores_expired"] += 1
 
 
-def ended(job: Job, restore: UUID) -> bool:
+def delete_copies(job: Job, rehydration: UUID) -> bool:
+    """Whether none is left to this rehydration."""
     while job.has_time():
         try:
             with job.conn.transaction():
                 ended, deleted = job.conn.execute(
-                    "SELECT ended, deleted FROM app.end_rehydration(%s, %s)", (restore, BATCH)
+                    "SELECT ended, deleted FROM app.end_rehydration(%s, %s)", (rehydration, BATCH)
                 ).fetchall()[0]
-        except LockNotAvailable:  # deliveries hold the copies; the next run goes on
+        except LockNotAvailable:  # deliveries lock the copies; the next run continues
             job.unfinished = True
             return False
         job.counts["copies_deleted"] += deleted
@@ -83,21 +85,21 @@ def ended(job: Job, restore: UUID) -> bool:
 
 
 def expire_files(job: Job) -> None:
-    """What its tenant keeps no longer is read no longer. Chats count from when they left the hot tier."""
+    """Takes files that are older than their tenant keeps them out of the manifest. Chats age from their archival."""
     at = {"moment": job.moment}
     tenants = job.conn.cursor(row_factory=scalar_row).execute(
-        "SELECT DISTINCT f.tenant_id FROM app.archive_files AS f CROSS JOIN LATERAL (SELECT 1"
-        + EXPIRED_FILES
-        + ") AS e",
+        f"SELECT DISTINCT f.tenant_id FROM app.archive_files AS f CROSS JOIN LATERAL (SELECT 1 {EXPIRED_FILES}) AS e",
         at,
     )
     for tenant in tenants.fetchall():
-        with job.conn.transaction():  # in turn with who places a hold
+        with job.conn.transaction():  # excludes who creates a hold
             job.conn.execute("SELECT pg_advisory_xact_lock_shared(app.lock_of_holds(%s))", (tenant,))
             expired = job.conn.execute(
-                "UPDATE app.archive_files AS f SET state = 'replaced', replaced_at = now()"
-                + EXPIRED_FILES
-                + "AND f.tenant_id = %(tenant)s RETURNING f.rows",
+                f"""
+                UPDATE app.archive_files AS f SET state = 'replaced', replaced_at = now()
+                {EXPIRED_FILES} AND f.tenant_id = %(tenant)s
+                RETURNING f.rows
+                """,
                 at | {"tenant": tenant},
             ).fetchall()
         job.counts["files_expired"] += len(expired)
@@ -105,27 +107,33 @@ def expire_files(job: Job) -> None:
 
 
 def remove_files(job: Job) -> None:
-    """An hour after they were replaced or expired, nobody reads them any more."""
+    """Removes files an hour after they were replaced or expired, when no request reads them any more."""
     while job.has_time():
-        files = job.conn.cursor(row_factory=class_row(File)).execute(
-            "SELECT " + manifest.COLUMNS + " FROM app.archive_files AS f"
-            " WHERE state = 'replaced' AND replaced_at < %s - interval '1 hour' AND NOT app.has_holds(tenant_id)"
-            " ORDER BY replaced_at LIMIT %s",
-            (job.moment, FILES),
-        )
-        some = files.fetchall()
-        if not some:
+        files = removable_files(job)
+        if not files:
             return
         try:
-            file_lifecycle.remove(job, some)
+            file_lifecycle.remove(job, files)
         except StorageUnavailableError as error:
             job.failed(f"Objects could not be removed: {error}", "ObjectsNotRemoved")
             return
-        job.counts["files_removed"] += len(some)
+        job.counts["files_removed"] += len(files)
+
+
+def removable_files(job: Job) -> list[File]:
+    cursor = job.conn.cursor(row_factory=class_row(File))
+    return cursor.execute(
+        f"""
+        SELECT {manifest.COLUMNS} FROM app.archive_files AS f
+        WHERE f.state = 'replaced' AND f.replaced_at < %s - interval '1 hour' AND NOT app.has_holds(f.tenant_id)
+        ORDER BY f.replaced_at LIMIT %s
+        """,
+        (job.moment, FILES),
+    ).fetchall()
 
 
 def ask_for_erasures(job: Job) -> None:
-    """Of tenants that were deleted 30 days ago."""
+    """Requests the erasure of tenants that were deleted 30 days ago."""
     asked = 1
     while asked and job.has_time():
         asked = job.conn.execute(
@@ -134,10 +142,10 @@ def ask_for_erasures(job: Job) -> None:
         job.counts["erasures_asked_for"] += asked
 
 
-def forget(job: Job) -> None:
-    """Answers after a day, buckets that are full, and what jobs did a quarter of a year ago."""
-    for table, statement in FORGOTTEN.items():
-        forgotten = 1
-        while forgotten and job.has_time():
-            forgotten = job.conn.execute(statement, {"moment": job.moment, "most": 10 * BATCH}).rowcount
-            job.counts[f"{table}_forgotten"] += forgotten
+def delete_outdated_rows(job: Job) -> None:
+    """Stored responses after a day, rate buckets that are full again, and records of jobs after 90 days."""
+    for table, statement in OUTDATED_ROWS.items():
+        deleted = 1
+        while deleted and job.has_time():
+            deleted = job.conn.execute(statement, {"moment": job.moment, "most": 10 * BATCH}).rowcount
+            job.counts[f"{table}_forgotten"] += deleted

@@ -1,4 +1,4 @@
-"""Legal holds: what is under one is not deleted, neither by people nor by jobs. A released hold stays as a record."""
+"""Legal holds: neither people nor jobs delete what is under one. A released hold stays as a record."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 from flomastr.database.query import Count, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, TenantName
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.tenancy.lifecycle import Reason
 
 type HoldScope = Literal["workflow", "execution", "tenant"]
@@ -30,7 +30,7 @@ class LegalHold(Resource):
     release_reason: str | None
 
 
-def scoped(scope: str) -> JsonValue:
+def schema_of(scope: str) -> JsonValue:
     ids: dict[str, JsonValue] = {id: {"type": "string" if of == scope else "null"} for of, id in IDS.items()}
     return {"required": [id for of, id in IDS.items() if of == scope], "properties": {"scope": {"const": scope}, **ids}}
 
@@ -38,7 +38,9 @@ def scoped(scope: str) -> JsonValue:
 class NewHold(Body):
     """On one workflow with all that is of it, on one execution, hot or archived, or on all of the tenant."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [scoped("workflow"), scoped("execution"), scoped("tenant")]})
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [schema_of("workflow"), schema_of("execution"), schema_of("tenant")]}
+    )
 
     tenant_id: TenantName | None = None
     scope: HoldScope
@@ -47,7 +49,7 @@ class NewHold(Body):
     reason: Reason
 
     @model_validator(mode="after")
-    def names_what_it_is_of(self) -> Self:
+    def has_the_id_of_its_scope(self) -> Self:
         if [self.workflow_id is not None, self.execution_id is not None] != [of == self.scope for of in IDS]:
             needed = f"{IDS[self.scope]} and no other id" if self.scope in IDS else "no id"
             raise ValueError(f"the scope {self.scope} takes {needed}")
@@ -66,14 +68,15 @@ COLUMNS = """
   h.id, h.tenant_id, h.scope, h.workflow_id, h.execution_id, h.reason, h.created_by, h.created_at,
   h.released_by, h.released_at, h.release_reason, app.etag(h) AS etag
 """
-MATCHES = " (%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s) "
+MATCHES = "(%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s)"
 
 
 def create(new: NewHold) -> Query[LegalHold]:
     return Query(
-        "SELECT " + COLUMNS + " FROM app.create_hold("
-        "  %(scope)s, %(workflow_id)s::uuid, %(execution_id)s::uuid, %(reason)s"
-        ") AS h",
+        f"""
+        SELECT {COLUMNS}
+        FROM app.create_hold(%(scope)s, %(workflow_id)s::uuid, %(execution_id)s::uuid, %(reason)s) AS h
+        """,
         new.model_dump(),
         LegalHold,
     )
@@ -81,28 +84,23 @@ def create(new: NewHold) -> Query[LegalHold]:
 
 def newest(matching: Filter, page: PageRequest) -> Query[LegalHold]:
     return Query(
-        "SELECT "
-        + COLUMNS
-        + " FROM app.legal_holds AS h WHERE"
-        + MATCHES
-        + "AND (%(after)s::uuid IS NULL OR h.id < %(after)s)"
-        " ORDER BY h.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT {COLUMNS} FROM app.legal_holds AS h WHERE {MATCHES} AND {KEYSET}",
         matching.model_dump() | page.params(),
         LegalHold,
     )
 
 
 def count(matching: Filter) -> Query[Count]:
-    return Query("SELECT count(*) FROM app.legal_holds AS h WHERE" + MATCHES, matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM app.legal_holds AS h WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[LegalHold]:
-    return Query("SELECT " + COLUMNS + " FROM app.legal_holds AS h WHERE h.id = %(id)s", {"id": id}, LegalHold)
+    return Query(f"SELECT {COLUMNS} FROM app.legal_holds AS h WHERE h.id = %(id)s", {"id": id}, LegalHold)
 
 
 def release(id: UUID, release: Release) -> Query[LegalHold]:
     return Query(
-        "SELECT " + COLUMNS + " FROM app.release_hold(%(id)s, %(reason)s) AS h",
+        f"SELECT {COLUMNS} FROM app.release_hold(%(id)s, %(reason)s) AS h",
         {"id": id, "reason": release.reason},
         LegalHold,
     )
