@@ -167,7 +167,7 @@ def test_a_hard_delete_asks_for_an_erasure_and_nothing_is_lost_before_it(
     step(admin, "soft-delete", tenant)
     assert state(admin, tenant) == "deleted"
     told = step(admin, "hard-delete", tenant).json
-    assert told["message"] == "The tenant is being erased. GET /routes/erasures tells more."
+    assert told["message"] == "The tenant is being erased. GET /routes/erasures has its progress."
     (asked,) = superuser.execute(
         "SELECT state, requested_by, signature FROM app.erasures WHERE tenant_id = %s AND user_id IS NULL", (tenant.id,)
     ).fetchall()
