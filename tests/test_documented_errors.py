@@ -34,7 +34,7 @@ def it_has_been_done(stage: Stage) -> Answer:
     return stage.again()
 
 
-@to(409, called("reactivate_tenant", "restore_tenant", "hard_delete_tenant"))
+@to(409, called("reactivate_tenant", "undelete_tenant", "restore_tenant", "hard_delete_tenant"))
 def the_tenant_is_active(stage: Stage) -> Answer:
     return Scene(stage.make, "super admin").ask(stage.operation)
 

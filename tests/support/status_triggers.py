@@ -191,7 +191,8 @@ def there_is_no_such_slug(stage: Stage) -> Answer:
     return stage.ask(path=stage.scene.path(stage.operation, slug="no-such-tenant"))
 
 
-@to(404, called("suspend_tenant", "reactivate_tenant", "soft_delete_tenant", "restore_tenant", "hard_delete_tenant"))
+@to(404, called("suspend_tenant", "reactivate_tenant", "soft_delete_tenant", "hard_delete_tenant"))
+@to(404, called("undelete_tenant", "restore_tenant"))
 def there_is_no_such_tenant_to_change(stage: Stage) -> Answer:
     return stage.with_field("tenant_id", str(uuid4()))
 
