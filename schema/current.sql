@@ -261,12 +261,12 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
   END IF;
-  moment := clock_timestamp();  -- now that it is this one's turn
+  moment := clock_timestamp();  -- after the wait for the row's lock
   SELECT jsonb_agg(
-    m.message || jsonb_build_object('id', session.message_count + m.place, 'created_at', moment) ORDER BY m.place
+    m.message || jsonb_build_object('id', session.message_count + m.ordinal, 'created_at', moment) ORDER BY m.ordinal
   )
   INTO numbered
-  FROM jsonb_array_elements(appended) WITH ORDINALITY AS m (message, place);
+  FROM jsonb_array_elements(appended) WITH ORDINALITY AS m (message, ordinal);
   total := session.message_count + jsonb_array_length(numbered);
   bytes := octet_length((session.messages || numbered)::text);
   IF total > 1000 OR bytes > 1000000 THEN
@@ -477,7 +477,7 @@ BEGIN
     WHEN 'suspend' THEN state IN ('active', 'inactive')
     WHEN 'reactivate' THEN state IN ('suspended', 'inactive')
     WHEN 'soft_delete' THEN state NOT IN ('deleted', 'being erased')
-    ELSE state = 'deleted'  -- restore, hard_delete
+    ELSE state = 'deleted'  -- restore (the stored word for undelete), hard_delete
   END) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
       message = format('The tenant is %s, so this cannot be done: %s.', state, wanted);
@@ -1272,13 +1272,13 @@ CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(turns.turn) FROM (
-    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS turn
+  PERFORM pg_advisory_xact_lock(locks.key) FROM (
+    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS key
     FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
       AND e.n8n_execution_id IS NOT NULL
     ORDER BY 1
-  ) AS turns;
+  ) AS locks;
 END
 $$;
 
@@ -1358,7 +1358,7 @@ CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS S
     AS $$
 DECLARE
   tenant uuid := app.tenant();
-  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  tenant_class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
 BEGIN
   RETURN QUERY
   WITH delivered AS (
@@ -1391,7 +1391,7 @@ BEGIN
     FROM delivered AS d
     LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
   ),
-  told AS (
+  reported AS (
     SELECT
       run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
     FROM judged
@@ -1405,7 +1405,7 @@ BEGIN
   ),
   ranked AS (
     SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
-    FROM told
+    FROM reported
     WINDOW runs AS (PARTITION BY run)
   ),
   merged AS (
@@ -1427,11 +1427,11 @@ BEGIN
     FROM ranked
     GROUP BY run, n8n_execution_id, run_workflow_id
   ),
-  placed AS MATERIALIZED (  -- an n8n id and a start make the same id wherever and whenever they arrive
+  identified AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
     SELECT
       m.run, m.workflow_id, f.stored,
       ROW(
-        coalesce((f.stored).retention_class, class),
+        coalesce((f.stored).retention_class, tenant_class),
         coalesce((f.stored).id, app.uuid7(m.started_at, CASE
           WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
@@ -1446,11 +1446,11 @@ BEGIN
     SELECT
       run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
       (execution).retention_class, (execution).id, execution
-    FROM placed
+    FROM identified
   ),
   outcomes AS (
     SELECT
-      j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS turn,
+      j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS occurrence,
       CASE
         WHEN p.run IS NULL THEN 'rejected'
         WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
@@ -1483,7 +1483,7 @@ BEGIN
       )::app.workflow_executions
     END
   FROM outcomes AS o
-  LEFT JOIN compared AS c ON o.turn = 1 AND c.run = o.run
+  LEFT JOIN compared AS c ON o.occurrence = 1 AND c.run = o.run
   ORDER BY o.ordinal;
 END
 $$;
@@ -2022,8 +2022,8 @@ CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id t
 BEGIN
   PERFORM app.meet_workflows(events);
   RETURN QUERY
-  WITH told AS (
-    SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS place
+  WITH reported AS (
+    SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
     FROM ROWS FROM (
       jsonb_to_recordset(events) AS (n8n_execution_id text, n8n_workflow_id text, outcome text, error text)
     ) WITH ORDINALITY AS e (n8n_execution_id, n8n_workflow_id, outcome, error, ordinal)
@@ -2031,9 +2031,9 @@ BEGIN
   SELECT
     t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
     coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection))
-  FROM told AS t
+  FROM reported AS t
   LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))')) AS r
-    ON r.ordinal = t.place AND t.outcome IS NULL
+    ON r.ordinal = t.delivery_ordinal AND t.outcome IS NULL
   ORDER BY t.ordinal;
 END
 $_$;
@@ -2054,9 +2054,9 @@ DECLARE
   );
   results app.merged_delivery[];
 BEGIN
-  -- two transactions that record one execution take turns, else both would find nothing
-  PERFORM pg_advisory_xact_lock(turn)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  -- two transactions that record one execution wait for each other, else both would find nothing
+  PERFORM pg_advisory_xact_lock(locks.key)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS key FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
 
@@ -2070,7 +2070,7 @@ BEGIN
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- asked first, since an UPDATE that finds nothing still opens every partition
+  -- checked first, since an UPDATE that finds nothing still opens every partition
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
     UPDATE app.workflow_executions AS e
     SET status = (r.execution).status, started_at = (r.execution).started_at,
@@ -2607,7 +2607,7 @@ DECLARE
 BEGIN
   SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
   IF caller.role = 'super_admin' THEN
-    RETURN;  -- who helps a tenant at its limit
+    RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
   RETURN QUERY SELECT * FROM app.take(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
   IF key_id IS NULL THEN

@@ -34,7 +34,7 @@ def it_has_been_done(attempt: Attempt) -> Answer:
     return attempt.again()
 
 
-@to(409, called("reactivate_tenant", "restore_tenant", "hard_delete_tenant"))
+@to(409, called("reactivate_tenant", "undelete_tenant", "restore_tenant", "hard_delete_tenant"))
 def the_tenant_is_active(attempt: Attempt) -> Answer:
     return ApiClient(attempt.make, "super admin").ask(attempt.operation)
 

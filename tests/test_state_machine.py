@@ -134,7 +134,7 @@ class Requests(RuleBasedStateMachine):
     @rule(
         who=st.sampled_from([0, 6, 6, 6]),
         tenant=FRAGILE,
-        action=st.sampled_from(["suspend", "reactivate", "reactivate", "soft-delete", "restore", "restore"]),
+        action=st.sampled_from(["suspend", "reactivate", "reactivate", "soft-delete", "undelete", "restore"]),
     )
     def change_state(self, who: int, tenant: int, action: Lifecycle) -> None:
         answer = self.ask(lifecycle, "POST", f"/routes/{action}", who, body={"tenant_id": self.slug(tenant)})

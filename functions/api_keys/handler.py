@@ -25,7 +25,7 @@ KeyId = Annotated[str, StringConstraints(pattern=KEY_ID), Path()]
 async def create_api_key(new: NewKey, db: Writing, idempotent: IdempotencyKeyHeader, response: Response) -> ShownKey:
     """Its token and signing secret are shown here and nowhere else."""
     (issued,) = db.within(new.tenant_id).idempotent(api_keys.create(new), idempotent)
-    return created(api_keys.shown(issued), response, f"/routes/api-keys/{issued.id}")
+    return created(api_keys.with_secrets(issued), response, f"/routes/api-keys/{issued.id}")
 
 
 @app.get("")
@@ -46,7 +46,7 @@ async def rotate_api_key(
     issued = db.idempotent(api_keys.rotate(key_id, rotation), idempotent)
     if not issued:
         raise NotFoundError
-    return created(api_keys.shown(issued[0]), response, f"/routes/api-keys/{issued[0].id}")
+    return created(api_keys.with_secrets(issued[0]), response, f"/routes/api-keys/{issued[0].id}")
 
 
 @app.delete("/{key_id}")

@@ -1,4 +1,4 @@
-"""The life of tenants over HTTP, for super admins."""
+"""Provisioning, suspension, deletion and undeletion of tenants over HTTP, for super admins."""
 
 from typing import Annotated
 
@@ -32,14 +32,21 @@ async def soft_delete_tenant(body: StateChange, db: Writing, key: IdempotencyKey
     return db.idempotent(lifecycle.change("soft_delete", body.tenant_id, body.reason), key)[0]
 
 
-@app.post("/restore", responses=WRONG_STATE)
-async def restore_tenant(body: StateChange, db: Writing, key: IdempotencyKeyHeader) -> ChangedTenant:
+@app.post("/undelete", responses=WRONG_STATE)
+async def undelete_tenant(body: StateChange, db: Writing, key: IdempotencyKeyHeader) -> ChangedTenant:
+    """Of a soft-deleted tenant. It is then in the state that it had before."""
     return db.idempotent(lifecycle.change("restore", body.tenant_id, body.reason), key)[0]
+
+
+@app.post("/restore", responses=WRONG_STATE, deprecated=True)
+async def restore_tenant(body: StateChange, db: Writing, key: IdempotencyKeyHeader) -> ChangedTenant:
+    """The old name of /routes/undelete."""
+    return await undelete_tenant(body, db, key)
 
 
 @app.post("/hard-delete", responses=conflict("The tenant is in another state, or under a legal hold."))
 async def hard_delete_tenant(body: HardDelete, db: Writing, key: IdempotencyKeyHeader) -> ChangedTenant:
-    """For ever, of a deleted tenant, when its slug is typed back. `GET /routes/erasures` tells when all is gone."""
+    """For ever, of a deleted tenant, when its slug is typed back. `GET /routes/erasures` says when all is gone."""
     return db.idempotent(lifecycle.change("hard_delete", body.tenant_id, body.reason, body.confirm), key)[0]
 
 

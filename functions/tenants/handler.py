@@ -48,9 +48,9 @@ async def update_tenant(changes: TenantChanges, db: Writing, if_match: IfMatch, 
 
 @app.delete("/{slug}")
 async def delete_tenant(db: Deleting, if_match: IfMatch) -> Message:
-    """Softly: a super admin can restore it."""
+    """A soft delete: a super admin can undelete it."""
     db.one(tenants.delete(if_match))
-    return Message(message="The tenant is deleted. A super admin can restore it.")
+    return Message(message="The tenant is deleted. A super admin can undelete it.")
 
 
 @app.get("/{slug}/policies")

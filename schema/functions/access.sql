@@ -1,6 +1,6 @@
--- The one gate, first in every transaction of a request, in the same network flight as its work: app.identify tells who
--- calls and in which place (a tenant, the platform, or oneself), app.authorize admits. What a scope needs of a person is told
--- here alone, and row-level security follows the place.
+-- Authorization, first in every transaction of a request and in the same round trip as its work: app.identify returns the
+-- caller and the context (a tenant, the platform, or the person itself), app.authorize sets them for the transaction. Only
+-- this file says which role a scope needs. Row-level security follows the context.
 
 -- The id that a name of a tenant may be; any other name is a slug.
 CREATE OR REPLACE FUNCTION app.id_in(name text)
@@ -17,7 +17,7 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN coalesce(array_position('{member,admin,owner,super_admin}'::text[], role), 0);
 
--- The least role that a scope needs in a tenant. To embed a base anew costs money, so no member and no key may ask for it.
+-- The least role that a scope needs in a tenant. To embed a base again costs money, so no member and no key may do it.
 CREATE OR REPLACE FUNCTION app.needed_role(scope text)
 RETURNS text
 LANGUAGE sql
@@ -54,7 +54,8 @@ BEGIN
 END
 $$;
 
--- Which tenant a person means: the named one (id or slug), else the only one. An invited person may accept, and no more.
+-- The tenant of a person's request: the named one (id or slug), else the only one. An invited person may only answer the
+-- invitation.
 CREATE OR REPLACE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text)
 RETURNS TABLE (tenant_id uuid, tenant_status text, role text)
 LANGUAGE plpgsql
@@ -103,7 +104,7 @@ BEGIN
 END
 $$;
 
--- Who calls and where, or FL400, FL401, FL403, FL404. Outside tenants the tenant is NULL and the role the global one.
+-- The caller and its tenant, or FL400, FL401, FL403, FL404. Outside tenants the tenant is NULL and the role the global one.
 CREATE OR REPLACE FUNCTION app.identify(
   person text, email text, key_id text, key_hash bytea, named_tenant text, scope text,
   OUT tenant_id uuid, OUT role text, OUT actor text
@@ -164,7 +165,7 @@ BEGIN
 END
 $$;
 
--- Admits the caller to one place for one purpose until the deadline, or raises: FL400, FL401, FL403, FL404.
+-- Authorizes the caller for one scope in one context until the deadline, or raises FL400, FL401, FL403, FL404.
 CREATE OR REPLACE FUNCTION app.authorize(
   person text,            -- the subject of a verified token, or NULL
   email text,             -- its verified e-mail, or NULL

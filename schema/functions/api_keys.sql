@@ -1,4 +1,4 @@
--- API keys as a tenant manages them. A key reports and reads; what people administer, no key may.
+-- API keys of a tenant. A key may read and report; administration is for people.
 
 -- Ends a key at once, and those that it was rotated from.
 CREATE OR REPLACE FUNCTION app.revoke_key(key_id text, if_match text[])
@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 
--- A key in the place of another, which goes on for as long as it is told.
+-- A new key that replaces another, which stays valid for `grace`.
 CREATE OR REPLACE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval)
 RETURNS SETOF app.api_keys
 LANGUAGE plpgsql

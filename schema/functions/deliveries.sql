@@ -1,8 +1,8 @@
--- What n8n tells of executions, and how it is recorded.
+-- Records the executions that n8n reports.
 
 -- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row comes
 -- out, since a row is an aggregate of its deliveries in which no order counts:
---   started_at      the earliest that was told, and no later than when it was first told of at all
+--   started_at      the earliest reported, and no later than the first report
 --   status          the highest in n8n's order of states
 --   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
 --   error_message   of that status: the longest
@@ -17,7 +17,7 @@ STABLE
 AS $$
 DECLARE
   tenant uuid := app.tenant();
-  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  tenant_class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
 BEGIN
   RETURN QUERY
   WITH delivered AS (
@@ -50,7 +50,7 @@ BEGIN
     FROM delivered AS d
     LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
   ),
-  told AS (
+  reported AS (
     SELECT
       run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
     FROM judged
@@ -64,7 +64,7 @@ BEGIN
   ),
   ranked AS (
     SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
-    FROM told
+    FROM reported
     WINDOW runs AS (PARTITION BY run)
   ),
   merged AS (
@@ -86,11 +86,11 @@ BEGIN
     FROM ranked
     GROUP BY run, n8n_execution_id, run_workflow_id
   ),
-  placed AS MATERIALIZED (  -- an n8n id and a start make the same id wherever and whenever they arrive
+  identified AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
     SELECT
       m.run, m.workflow_id, f.stored,
       ROW(
-        coalesce((f.stored).retention_class, class),
+        coalesce((f.stored).retention_class, tenant_class),
         coalesce((f.stored).id, app.uuid7(m.started_at, CASE
           WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
@@ -105,11 +105,11 @@ BEGIN
     SELECT
       run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
       (execution).retention_class, (execution).id, execution
-    FROM placed
+    FROM identified
   ),
   outcomes AS (
     SELECT
-      j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS turn,
+      j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS occurrence,
       CASE
         WHEN p.run IS NULL THEN 'rejected'
         WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
@@ -142,13 +142,13 @@ BEGIN
       )::app.workflow_executions
     END
   FROM outcomes AS o
-  LEFT JOIN compared AS c ON o.turn = 1 AND c.run = o.run
+  LEFT JOIN compared AS c ON o.occurrence = 1 AND c.run = o.run
   ORDER BY o.ordinal;
 END
 $$;
 
--- Merges deliveries and writes what they come to. What starts before its class's partitions goes to the overflow partition, and so does what
--- may be archived already: flomastr.late looks there.
+-- Merges deliveries and writes the executions. One that starts before the partitions of its retention class goes to the
+-- overflow partition, and so does one that may be archived already: flomastr.archive.late_deliveries merges it.
 CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
@@ -164,9 +164,9 @@ DECLARE
   );
   results app.merged_delivery[];
 BEGIN
-  -- two transactions that record one execution take turns, else both would find nothing
-  PERFORM pg_advisory_xact_lock(turn)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS turn FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS turns;
+  -- two transactions that record one execution wait for each other, else both would find nothing
+  PERFORM pg_advisory_xact_lock(locks.key)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS key FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
 
@@ -180,7 +180,7 @@ BEGIN
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- asked first, since an UPDATE that finds nothing still opens every partition
+  -- checked first, since an UPDATE that finds nothing still opens every partition
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
     UPDATE app.workflow_executions AS e
     SET status = (r.execution).status, started_at = (r.execution).started_at,
@@ -205,7 +205,7 @@ RETURN CASE rejection
   WHEN 'other_workflows_execution' THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'
 END;
 
--- Raises, so that a refused delivery leaves no Idempotency-Key behind and may be repeated until it is taken.
+-- Raises, so that a refused delivery stores no Idempotency-Key and may be repeated until it is accepted.
 CREATE OR REPLACE FUNCTION app.require_recorded(rejection text)
 RETURNS boolean
 LANGUAGE plpgsql

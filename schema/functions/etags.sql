@@ -1,4 +1,4 @@
--- ETags: which state of a row a caller has seen.
+-- ETags: the version of a row that a caller has seen.
 
 -- The row as it stands, as one opaque word: equal rows have equal tags.
 CREATE OR REPLACE FUNCTION app.etag(stored anyelement)
@@ -22,7 +22,7 @@ BEGIN
 END
 $$;
 
--- That a key is used does not change it.
+-- The use of a key does not change its ETag.
 CREATE OR REPLACE FUNCTION app.key_etag(key app.api_keys)
 RETURNS text
 LANGUAGE sql

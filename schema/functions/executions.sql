@@ -1,4 +1,4 @@
--- Reading executions, and the turns that those take who write them.
+-- Reads executions, and the locks that their writers take.
 
 CREATE OR REPLACE FUNCTION app.is_final(status text)
 RETURNS boolean
@@ -54,8 +54,8 @@ BEGIN
 END
 $$;
 
--- The lock of an execution in its tenant. No table holds which there are, so that dropping a partition forgets them;
--- 32 locks a tenant, always taken in their order, keep the lock table small.
+-- The advisory lock of an execution in its tenant: one of 32, always taken in their order, which keeps the lock table
+-- small. No table of n8n ids is needed, so dropping a partition leaves nothing behind.
 CREATE OR REPLACE FUNCTION app.lock_of(n8n_execution_id text)
 RETURNS bigint
 LANGUAGE sql
@@ -63,7 +63,7 @@ STABLE
 PARALLEL SAFE
 RETURN hashtextextended(app.tenant()::text, mod(hashtext(n8n_execution_id), 32));
 
--- For a statement that changes one row: without a turn, a delivery that has read the row before would undo the change.
+-- For a statement that changes one row: without the lock, a delivery that has read the row before would undo the change.
 CREATE OR REPLACE FUNCTION app.await_lock(n8n_execution_id text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -74,19 +74,19 @@ BEGIN
 END
 $$;
 
--- Keeps the deliveries of these executions of the entered tenant waiting until the transaction ends.
+-- Makes the deliveries of these executions of the current tenant wait until the transaction ends.
 CREATE OR REPLACE FUNCTION app.lock_executions(ids uuid[], class smallint)
 RETURNS void
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(turns.turn) FROM (
-    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS turn
+  PERFORM pg_advisory_xact_lock(locks.key) FROM (
+    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS key
     FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
       AND e.n8n_execution_id IS NOT NULL
     ORDER BY 1
-  ) AS turns;
+  ) AS locks;
 END
 $$;

@@ -1,4 +1,4 @@
--- Takes the key, or tells why not: FL208 there is an answer already, FL422 it was used for something else.
+-- Reserves the key, or raises: FL208 the response is stored already, FL422 the key was used for another request.
 -- While another transaction holds it, this one waits for it (lock_timeout).
 CREATE OR REPLACE FUNCTION app.reserve_key(claimed text, request_fingerprint bytea)
 RETURNS void

@@ -1,8 +1,7 @@
--- Events as n8n posts them: workflows that nobody has told us of are made, then their executions are recorded.
+-- Events as n8n posts them: unknown workflows are created, then the executions are recorded.
 
--- Makes the workflows that are missing. One whose name nobody has told is called by its n8n id until somebody does.
--- One statement in one order, so that batches at once wait for each other and never in a circle; it leaves alone, and
--- unlocked, what is known.
+-- Creates the workflows that are missing. One without a name gets its n8n id as name until an event has one.
+-- One statement in one order, so that concurrent batches cannot deadlock; known workflows are neither changed nor locked.
 CREATE OR REPLACE FUNCTION app.meet_workflows(events jsonb)
 RETURNS void
 LANGUAGE plpgsql
@@ -25,7 +24,7 @@ END
 $$;
 
 -- Records events: deliveries as app.record_executions takes them, with workflow_name. One that has an outcome already
--- (ignored, or rejected with an error) is told as it stands. Returns a row for each, in order.
+-- (ignored, or rejected with an error) keeps it. Returns a row for each, in order.
 CREATE OR REPLACE FUNCTION app.record_events(events jsonb)
 RETURNS TABLE (n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
 LANGUAGE plpgsql
@@ -33,8 +32,8 @@ AS $$
 BEGIN
   PERFORM app.meet_workflows(events);
   RETURN QUERY
-  WITH told AS (
-    SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS place
+  WITH reported AS (
+    SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
     FROM ROWS FROM (
       jsonb_to_recordset(events) AS (n8n_execution_id text, n8n_workflow_id text, outcome text, error text)
     ) WITH ORDINALITY AS e (n8n_execution_id, n8n_workflow_id, outcome, error, ordinal)
@@ -42,9 +41,9 @@ BEGIN
   SELECT
     t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
     coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection))
-  FROM told AS t
+  FROM reported AS t
   LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))')) AS r
-    ON r.ordinal = t.place AND t.outcome IS NULL
+    ON r.ordinal = t.delivery_ordinal AND t.outcome IS NULL
   ORDER BY t.ordinal;
 END
 $$;

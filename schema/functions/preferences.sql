@@ -1,4 +1,4 @@
--- The preferences, unless they are too many to be stored: `field` is what made them so.
+-- The preferences, or FL422 if they are too large: the message names `field`.
 CREATE OR REPLACE FUNCTION app.bounded(preferences jsonb, field text)
 RETURNS jsonb
 LANGUAGE plpgsql

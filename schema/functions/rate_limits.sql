@@ -1,5 +1,5 @@
--- How many requests a tenant and a key may make. Counted in a transaction of its own, ahead of the request's in the same
--- flight: its lock on the tenant's row lasts microseconds, and refused requests count as well.
+-- Rate limits of tenants and keys. Requests are counted in a transaction of their own, before the request's in the same
+-- pipeline: its lock on the tenant's row lasts microseconds, and refused requests count as well.
 
 CREATE OR REPLACE FUNCTION app.rate_limit_per_minute(tenant uuid)
 RETURNS integer
@@ -48,7 +48,7 @@ DECLARE
 BEGIN
   SELECT * INTO caller FROM app.identify(person, email, key_id, key_hash, named_tenant, scope);
   IF caller.role = 'super_admin' THEN
-    RETURN;  -- who helps a tenant at its limit
+    RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
   RETURN QUERY SELECT * FROM app.take(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
   IF key_id IS NULL THEN

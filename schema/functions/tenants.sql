@@ -1,6 +1,6 @@
--- The life of a tenant (provisioned, suspended, deleted, restored, gone), and its policies.
+-- The states of a tenant (provisioned, suspended, deleted, undeleted, erased), and its policies.
 
--- What the entered tenant is promised and held to. cold_ttl_days is NULL where files are kept for ever.
+-- The policies of the current tenant. cold_ttl_days is NULL where files are kept for ever.
 CREATE OR REPLACE FUNCTION app.policies()
 RETURNS TABLE (
   tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
@@ -15,7 +15,7 @@ AS $$
   WHERE t.id = app.tenant()
 $$;
 
--- Changes what `changes` names. The rate limit is the platform's to say, not the tenant's own.
+-- Changes what `changes` names. Only super admins change the rate limit.
 CREATE OR REPLACE FUNCTION app.change_policies(changes jsonb, if_match text[])
 RETURNS TABLE (
   tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
@@ -77,7 +77,7 @@ BEGIN
     WHEN 'suspend' THEN state IN ('active', 'inactive')
     WHEN 'reactivate' THEN state IN ('suspended', 'inactive')
     WHEN 'soft_delete' THEN state NOT IN ('deleted', 'being erased')
-    ELSE state = 'deleted'  -- restore, hard_delete
+    ELSE state = 'deleted'  -- restore (the stored word for undelete), hard_delete
   END) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
       message = format('The tenant is %s, so this cannot be done: %s.', state, wanted);

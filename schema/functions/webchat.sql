@@ -1,4 +1,4 @@
--- Appends messages to a session, in their order. Returns them with their numbers, and how many there then are.
+-- Appends messages to a session, in their order. Returns them with their numbers, and the new total.
 CREATE OR REPLACE FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer)
 LANGUAGE plpgsql
 AS $$
@@ -12,12 +12,12 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
   END IF;
-  moment := clock_timestamp();  -- now that it is this one's turn
+  moment := clock_timestamp();  -- after the wait for the row's lock
   SELECT jsonb_agg(
-    m.message || jsonb_build_object('id', session.message_count + m.place, 'created_at', moment) ORDER BY m.place
+    m.message || jsonb_build_object('id', session.message_count + m.ordinal, 'created_at', moment) ORDER BY m.ordinal
   )
   INTO numbered
-  FROM jsonb_array_elements(appended) WITH ORDINALITY AS m (message, place);
+  FROM jsonb_array_elements(appended) WITH ORDINALITY AS m (message, ordinal);
   total := session.message_count + jsonb_array_length(numbered);
   bytes := octet_length((session.messages || numbered)::text);
   IF total > 1000 OR bytes > 1000000 THEN

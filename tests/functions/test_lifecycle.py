@@ -27,10 +27,11 @@ NEXT = {  # the whole state machine: all else is refused
     ("soft-delete", "active"): "deleted",
     ("soft-delete", "inactive"): "deleted",
     ("soft-delete", "suspended"): "deleted",
+    ("undelete", "deleted"): "active",
     ("restore", "deleted"): "active",
     ("hard-delete", "deleted"): "being erased",
 }
-STEPS = ["suspend", "reactivate", "soft-delete", "restore", "hard-delete"]
+STEPS = ["suspend", "reactivate", "soft-delete", "undelete", "restore", "hard-delete"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,8 @@ def test_each_step_is_taken_from_the_states_of_the_table_and_refused_from_all_ot
         assert (answer.status, answer.json["code"]) == (409, "wrong_state")
         assert (state(admin, tenant), ask(admin, "GET", f"/status/{tenant.slug}").json["actions"]) == (before, [])
     else:
-        expected = {"tenant_id": str(tenant.id), "action": name.replace("-", "_"), "status": after}
+        action = "restore" if name == "undelete" else name.replace("-", "_")
+        expected = {"tenant_id": str(tenant.id), "action": action, "status": after}
         assert (answer.status, answer.json | expected) == (200, answer.json)
         assert state(admin, tenant) == after
 
@@ -102,13 +104,15 @@ def test_no_step_is_taken_with_a_tenant_that_is_not_there(make: Factory, admin: 
         assert (answer.status, answer.json["code"]) == (404, "tenant_not_found")
 
 
-def test_a_restored_tenant_is_what_it_was(make: Factory, admin: Caller) -> None:
+@pytest.mark.parametrize("name", ["undelete", "restore"])
+def test_an_undeleted_tenant_is_what_it_was(make: Factory, admin: Caller, name: str) -> None:
     tenant = make.tenant()
     workflow = make.workflow(tenant)
     step(admin, "suspend", tenant)
     step(admin, "soft-delete", tenant)
     assert call(workflows, "GET", f"/routes/workflows/{workflow}", caller=tenant.owner).status == 404
-    assert step(admin, "restore", tenant).json["status"] == "suspended"
+    undeleted = step(admin, name, tenant).json
+    assert (undeleted["status"], undeleted["action"]) == ("suspended", "restore")
     assert step(admin, "reactivate", tenant).json["status"] == "active"
     assert call(workflows, "GET", f"/routes/workflows/{workflow}", caller=tenant.owner).status == 200
 
@@ -167,13 +171,13 @@ def test_a_hard_delete_asks_for_an_erasure_and_nothing_is_lost_before_it(
     step(admin, "soft-delete", tenant)
     assert state(admin, tenant) == "deleted"
     answer = step(admin, "hard-delete", tenant).json
-    assert answer["message"] == "The tenant is being erased. GET /routes/erasures tells more."
+    assert answer["message"] == "The tenant is being erased. GET /routes/erasures has its progress."
     (asked,) = superuser.execute(
         "SELECT state, requested_by, signature FROM app.erasures WHERE tenant_id = %s AND user_id IS NULL", (tenant.id,)
     ).fetchall()
     assert asked == ("pending", f"user:{admin.user_id}", None)
     assert superuser.execute("SELECT FROM app.workflow_executions WHERE id = %s", (execution,)).rowcount == 1
-    assert step(admin, "restore", tenant).json["code"] == "wrong_state"
+    assert step(admin, "undelete", tenant).json["code"] == "wrong_state"
 
 
 def test_a_step_repeated_under_its_idempotency_key_is_taken_once(make: Factory, admin: Caller) -> None:
@@ -190,7 +194,7 @@ def send(caller: Caller, path: str, body: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize(
     ("name", "before"),
-    [("suspend", "active"), ("soft-delete", "active"), ("restore", "deleted"), ("hard-delete", "deleted")],
+    [("suspend", "active"), ("soft-delete", "active"), ("undelete", "deleted"), ("hard-delete", "deleted")],
 )
 def test_of_many_who_take_one_step_at_once_one_does(
     make: Factory, admin: Caller, sandboxes: Executor, name: str, before: str

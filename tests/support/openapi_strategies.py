@@ -57,6 +57,7 @@ LIFECYCLE: dict[str, dict[str, Any]] = {  # what a tenant must be for it
     "/routes/suspend": {},
     "/routes/reactivate": {"status": "suspended"},
     "/routes/soft-delete": {},
+    "/routes/undelete": DELETED,
     "/routes/restore": DELETED,
     "/routes/hard-delete": DELETED,
 }

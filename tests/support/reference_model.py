@@ -7,7 +7,7 @@ RANKS = ["", "member", "admin", "owner", "super_admin"]
 NEEDED = {"tenant:write": "admin", "members:write": "admin", "tenant:delete": "owner"}
 STATES = ["running", "crashed", "canceled", "error", "success"]  # of executions: a later one wins
 
-type Lifecycle = Literal["suspend", "reactivate", "soft-delete", "restore"]
+type Lifecycle = Literal["suspend", "reactivate", "soft-delete", "undelete", "restore"]
 
 
 class RefusedError(Exception):
@@ -138,7 +138,7 @@ class Platform:
         if person != self.super_admin:
             raise RefusedError(403)
         state = "deleted" if tenant.deleted else tenant.state
-        possible = {"suspend": "active", "reactivate": "suspended", "restore": "deleted"}
+        possible = {"suspend": "active", "reactivate": "suspended", "undelete": "deleted", "restore": "deleted"}
         if (state == "deleted") if action == "soft-delete" else (state != possible[action]):
             raise RefusedError(409)
         tenant.state = {"suspend": "suspended", "reactivate": "active"}.get(action, tenant.state)

@@ -231,6 +231,7 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "suspend_tenant": lambda s: {"tenant_id": s.slug, "reason": "unpaid"},
     "reactivate_tenant": lambda s: {"tenant_id": s.tenant_id},
     "soft_delete_tenant": lambda s: {"tenant_id": s.tenant_id},
+    "undelete_tenant": lambda s: {"tenant_id": s.tenant_id},
     "restore_tenant": lambda s: {"tenant_id": s.tenant_id},
     "ask_for_erasure": lambda s: {"user_id": s.n8n_id},
     "hard_delete_tenant": lambda s: {"tenant_id": s.tenant_id, "confirm": s.slug, "reason": "asked for"},
@@ -265,6 +266,7 @@ QUERIES: dict[str, dict[str, str]] = {"drop_model": {"embedding_model": "model-b
 BEFORE: dict[str, list[str]] = {
     "drop_model": ["add_model"],
     "reactivate_tenant": ["suspend_tenant"],
+    "undelete_tenant": ["soft_delete_tenant"],
     "restore_tenant": ["soft_delete_tenant"],
     "hard_delete_tenant": ["soft_delete_tenant"],
     "replace_preferences": ["store_preferences"],

@@ -191,7 +191,8 @@ def there_is_no_such_slug(attempt: Attempt) -> Answer:
     return attempt.ask(path=attempt.client.path(attempt.operation, slug="no-such-tenant"))
 
 
-@to(404, called("suspend_tenant", "reactivate_tenant", "soft_delete_tenant", "restore_tenant", "hard_delete_tenant"))
+@to(404, called("suspend_tenant", "reactivate_tenant", "soft_delete_tenant", "hard_delete_tenant"))
+@to(404, called("undelete_tenant", "restore_tenant"))
 def there_is_no_such_tenant_to_change(attempt: Attempt) -> Answer:
     return attempt.with_field("tenant_id", str(uuid4()))
 

@@ -40,21 +40,21 @@ def use(issued: Any) -> Answer:
 
 
 def test_every_key_is_new_and_one_that_a_token_can_carry() -> None:
-    keys = [api_keys.key_of(api_keys.new_secrets()["salt"]) for _ in range(200)]
+    keys = [api_keys.derive_key(api_keys.new_secrets()["salt"]) for _ in range(200)]
     assert len({key.id for key in keys}) == len({key.secret for key in keys}) == 200
     assert all(parse(key.token()) == key for key in keys)
 
 
 def test_what_is_stored_of_a_key_is_of_the_key_that_its_salt_makes() -> None:
     stored = api_keys.new_secrets()
-    key = api_keys.key_of(stored["salt"])
+    key = api_keys.derive_key(stored["salt"])
     assert (stored["id"], stored["secret_hash"]) == (key.id, key.secret_hash)
 
 
 def test_the_salt_reveals_nothing_without_what_only_the_service_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = api_keys.key_of("salt")
+    before = api_keys.derive_key("salt")
     monkeypatch.setattr(api_keys, "signing_key", lambda: b"another")
-    assert api_keys.key_of("salt").secret != before.secret
+    assert api_keys.derive_key("salt").secret != before.secret
 
 
 def test_when_the_signing_key_has_changed_meanwhile_no_wrong_secret_is_shown(

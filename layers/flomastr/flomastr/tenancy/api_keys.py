@@ -1,4 +1,4 @@
-"""API keys as a tenant manages them: issued with scopes and an end, rotated, revoked. A secret is shown once."""
+"""API keys of a tenant: issued with scopes and an expiry, rotated, revoked. A secret is shown once."""
 
 import hmac
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from flomastr.database.query import Count, Query
 from flomastr.errors import ConflictError
 from flomastr.http.etags import ListItem
 from flomastr.http.fields import Body, JsonInteger, Moment, Name, TenantName
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.settings import signing_key
 
 MAX_GRACE = 30 * 86_400
@@ -36,7 +36,7 @@ type Scope = Literal[
 ]
 
 
-def ahead(moment: datetime) -> datetime:
+def in_the_future(moment: datetime) -> datetime:
     if moment <= datetime.now(UTC):
         raise ValueError("lies in the past")
     return moment
@@ -70,7 +70,7 @@ class NewKey(Body):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
     rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), JsonInteger] | None = None  # beside the tenant's
-    expires_at: Annotated[Moment, AfterValidator(ahead)] | None = None
+    expires_at: Annotated[Moment, AfterValidator(in_the_future)] | None = None
 
 
 class Rotation(Body):
@@ -84,28 +84,29 @@ COLUMNS = """
   k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by,
   app.key_etag(k) AS etag
 """
+SHOWN = f"{COLUMNS}, %(salt)s AS salt"
+KEYSET_BY_SORT_KEY = KEYSET.replace(" id ", " sort_key ")
 
 
-SHOWN = COLUMNS + ", %(salt)s AS salt "
+def derive_key(salt: str) -> ApiKey:
+    """The key with the secrets that the salt and the service's signing key make.
 
-
-def key_of(salt: str) -> ApiKey:
-    """The secrets are derived, so that an answer which is repeated under its Idempotency-Key shows them again, though
-    nothing secret was stored with it."""
+    Derived, so that a response repeated under its Idempotency-Key shows them again, though no secret was stored.
+    """
     return derived_key(hmac.digest(signing_key(), f"api key {salt}".encode(), "sha512"))
 
 
 def new_secrets() -> dict[str, Any]:
-    """What is stored of a new key, and the salt that tells its secrets to whoever has the service's signing key."""
+    """The columns of a new key, and the salt from which the service's signing key derives its secrets."""
     salt = token_hex(16)
-    key = key_of(salt)
+    key = derive_key(salt)
     signing_hash = sha256(signing_secret(key.id)).digest()
     return {"id": key.id, "secret_hash": key.secret_hash, "signing_hash": signing_hash, "salt": salt}
 
 
-def shown(issued: ShownKey) -> ShownKey:
-    """Raises Conflict if the service's signing key has changed since the request was first sent."""
-    key = key_of(issued.salt)
+def with_secrets(issued: ShownKey) -> ShownKey:
+    """Raises ConflictError if the service's signing key has changed since the request was first sent."""
+    key = derive_key(issued.salt)
     if issued.id != key.id:
         raise ConflictError(
             "The key has been made, and its secret cannot be shown again: rotate it.", "secret_was_shown"
@@ -115,11 +116,16 @@ def shown(issued: ShownKey) -> ShownKey:
 
 def create(new: NewKey) -> Query[ShownKey]:
     return Query(
-        "INSERT INTO app.api_keys AS k"
-        " (id, tenant_id, name, secret_hash, signing_hash, scopes, rate_limit_per_minute, created_by, expires_at)"
-        " VALUES (%(id)s, app.tenant(), %(name)s, %(secret_hash)s, %(signing_hash)s, %(scopes)s,"
-        "  %(rate_limit_per_minute)s, current_setting('app.actor'), %(expires_at)s)"
-        " RETURNING" + SHOWN,
+        f"""
+        INSERT INTO app.api_keys AS k (
+          id, tenant_id, name, secret_hash, signing_hash, scopes, rate_limit_per_minute, created_by, expires_at
+        )
+        VALUES (
+          %(id)s, app.tenant(), %(name)s, %(secret_hash)s, %(signing_hash)s, %(scopes)s, %(rate_limit_per_minute)s,
+          current_setting('app.actor'), %(expires_at)s
+        )
+        RETURNING {SHOWN}
+        """,
         new.model_dump() | new_secrets(),
         ShownKey,
     )
@@ -127,10 +133,12 @@ def create(new: NewKey) -> Query[ShownKey]:
 
 def rotate(old_id: str, rotation: Rotation) -> Query[ShownKey]:
     return Query(
-        "SELECT"
-        + SHOWN
-        + "FROM app.rotate_key(%(old_id)s, %(id)s, %(secret_hash)s, %(signing_hash)s,"
-        + "  make_interval(secs => %(grace_seconds)s)) AS k",
+        f"""
+        SELECT {SHOWN}
+        FROM app.rotate_key(
+          %(old_id)s, %(id)s, %(secret_hash)s, %(signing_hash)s, make_interval(secs => %(grace_seconds)s)
+        ) AS k
+        """,
         rotation.model_dump() | new_secrets() | {"old_id": old_id},
         ShownKey,
     )
@@ -138,10 +146,7 @@ def rotate(old_id: str, rotation: Rotation) -> Query[ShownKey]:
 
 def newest(page: PageRequest) -> Query[IssuedKey]:
     return Query(
-        "SELECT * FROM (SELECT"
-        + COLUMNS
-        + "FROM app.api_keys AS k) AS k WHERE (%(after)s::uuid IS NULL OR k.sort_key < %(after)s)"
-        + " ORDER BY k.sort_key DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT * FROM (SELECT {COLUMNS} FROM app.api_keys AS k) AS k WHERE {KEYSET_BY_SORT_KEY}",
         page.params(),
         IssuedKey,
     )
@@ -152,13 +157,13 @@ def count() -> Query[Count]:
 
 
 def get(id: str) -> Query[IssuedKey]:
-    return Query("SELECT" + COLUMNS + "FROM app.api_keys AS k WHERE k.id = %(id)s", {"id": id}, IssuedKey)
+    return Query(f"SELECT {COLUMNS} FROM app.api_keys AS k WHERE k.id = %(id)s", {"id": id}, IssuedKey)
 
 
 def revoke(id: str, if_match: list[str] | None) -> Query[IssuedKey]:
-    """At once and for good, with those that it was rotated from. The key stays in the list, with its end."""
+    """Ends the key at once, and the keys that it was rotated from. It stays in the list, with revoked_at."""
     return Query(
-        "SELECT" + COLUMNS + "FROM app.revoke_key(%(id)s, %(if_match)s) AS k",
+        f"SELECT {COLUMNS} FROM app.revoke_key(%(id)s, %(if_match)s) AS k",
         {"id": id, "if_match": if_match},
         IssuedKey,
     )

@@ -36,16 +36,18 @@ COLUMNS = """
 
 
 def get() -> Query[Branding]:
-    return Query("SELECT" + COLUMNS + "FROM app.tenants AS t WHERE t.id = app.tenant()", {}, Branding)
+    return Query(f"SELECT {COLUMNS} FROM app.tenants AS t WHERE t.id = app.tenant()", {}, Branding)
 
 
 def update(changes: BrandingChanges, if_match: list[str] | None) -> Query[Branding]:
     return Query(
-        "UPDATE app.tenants AS t"
-        " SET branding_settings = t.branding_settings - %(named)s::text[] || jsonb_strip_nulls(%(changes)s),"
-        "  updated_at = now()"
-        " WHERE t.id = app.tenant() AND app.require_match(app.etag(t.branding_settings), %(if_match)s)"
-        " RETURNING" + COLUMNS,
+        f"""
+        UPDATE app.tenants AS t
+        SET branding_settings = t.branding_settings - %(named)s::text[] || jsonb_strip_nulls(%(changes)s),
+          updated_at = now()
+        WHERE t.id = app.tenant() AND app.require_match(app.etag(t.branding_settings), %(if_match)s)
+        RETURNING {COLUMNS}
+        """,
         {
             "named": list(changes.model_fields_set),
             "changes": Jsonb(changes.model_dump(exclude_unset=True)),
@@ -57,10 +59,12 @@ def update(changes: BrandingChanges, if_match: list[str] | None) -> Query[Brandi
 
 def reset(if_match: list[str] | None) -> Query[Branding]:
     return Query(
-        "UPDATE app.tenants AS t"
-        " SET branding_settings = t.branding_settings - '{brand_primary,logo_svg}'::text[], updated_at = now()"
-        " WHERE t.id = app.tenant() AND app.require_match(app.etag(t.branding_settings), %(if_match)s)"
-        " RETURNING" + COLUMNS,
+        f"""
+        UPDATE app.tenants AS t
+        SET branding_settings = t.branding_settings - 'brand_primary' - 'logo_svg', updated_at = now()
+        WHERE t.id = app.tenant() AND app.require_match(app.etag(t.branding_settings), %(if_match)s)
+        RETURNING {COLUMNS}
+        """,
         {"if_match": if_match},
         Branding,
     )

@@ -1,4 +1,4 @@
-"""The life of a tenant: provisioned, suspended, deleted, restored, erased. What is done is kept, with who and why."""
+"""States of a tenant: provisioned, suspended, deleted, undeleted, erased. Each action is recorded, with who and why."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from flomastr.http.fields import Body, Email, Name, NewUserId, Slug, TenantName
 from flomastr.http.patterns import NO_NUL
 from flomastr.tenancy.tenants import HttpUrl, TenantStatus
 
-type Action = Literal["suspend", "reactivate", "soft_delete", "restore", "hard_delete"]
+type Action = Literal["suspend", "reactivate", "soft_delete", "restore", "hard_delete"]  # restore: undelete
 type Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NO_NUL)]
 
 
@@ -78,10 +78,15 @@ class Provisioned(BaseModel):
 
 
 def change(action: Action, tenant: str, reason: str | None, confirm: str | None = None) -> Query[ChangedTenant]:
+    """Takes the tenant (slug or id) to the action's state. Refused with 404, 409 `wrong_state` or `legal_hold`, 422."""
     return Query(
-        "SELECT tenant_id, action, status, created_at AS timestamp, format('The tenant is %%s.', status)"
-        "  || CASE status WHEN 'being erased' THEN ' GET /routes/erasures tells more.' ELSE '' END AS message"
-        " FROM app.change_tenant_state(%(tenant)s, %(action)s, %(reason)s, %(confirm)s)",
+        """
+        SELECT
+          tenant_id, action, status, created_at AS timestamp,
+          format('The tenant is %%s.', status)
+          || CASE status WHEN 'being erased' THEN ' GET /routes/erasures has its progress.' ELSE '' END AS message
+        FROM app.change_tenant_state(%(tenant)s, %(action)s, %(reason)s, %(confirm)s)
+        """,
         {"tenant": tenant, "action": action, "reason": reason, "confirm": confirm},
         ChangedTenant,
     )
@@ -95,8 +100,8 @@ def status(tenant: str) -> Query[TenantState]:
           t.deleted_at IS NOT NULL AS is_soft_deleted,
           EXISTS (SELECT FROM app.erasures AS e WHERE e.tenant_id = t.id AND e.user_id IS NULL) AS is_being_erased,
           t.deleted_at, t.created_at, t.updated_at, (
-            SELECT coalesce(jsonb_agg(to_jsonb(done) ORDER BY done.id DESC), '[]')
-            FROM (SELECT * FROM app.tenant_actions AS a WHERE a.tenant_id = t.id ORDER BY a.id DESC LIMIT 20) AS done
+            SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.id DESC), '[]')
+            FROM (SELECT * FROM app.tenant_actions AS a WHERE a.tenant_id = t.id ORDER BY a.id DESC LIMIT 20) AS a
           ) AS actions
         FROM app.tenants AS t
         WHERE t.slug = lower(%(tenant)s) OR t.id = app.id_in(%(tenant)s)

@@ -1,4 +1,4 @@
-"""Who the signed-in person is here: global role, memberships and invitations, the tenant that a name means."""
+"""The signed-in person: global role, memberships and invitations, and which tenant a name stands for."""
 
 from typing import Any
 from uuid import UUID
@@ -48,7 +48,7 @@ class Resolved(BaseModel):
     found: bool
 
 
-MINE = """
+MY_TENANTS = """
   FROM app.tenant_memberships AS m
   JOIN app.tenants AS t ON t.id = m.tenant_id AND t.deleted_at IS NULL
 """
@@ -57,8 +57,11 @@ NO_PARAMETERS: dict[str, Any] = {}
 
 def role() -> Query[MyRole]:
     return Query(
-        "SELECT nullif(current_setting('app.email'), '') AS email, app.role() AS role,"
-        " app.role() IN ('admin', 'super_admin') AS is_admin, app.role() = 'super_admin' AS is_super_admin",
+        """
+        SELECT
+          nullif(current_setting('app.email'), '') AS email, app.role() AS role,
+          app.role() IN ('admin', 'super_admin') AS is_admin, app.role() = 'super_admin' AS is_super_admin
+        """,
         NO_PARAMETERS,
         MyRole,
     )
@@ -66,16 +69,14 @@ def role() -> Query[MyRole]:
 
 def status() -> Query[MyStatus]:
     return Query(
-        """
+        f"""
         SELECT
           app.person() AS user_id, nullif(current_setting('app.email'), '') AS email,
           app.role() = 'super_admin' AS is_super_admin,
           (
             SELECT coalesce(jsonb_agg(jsonb_build_object('tenant_id', t.id, 'tenant_slug', t.slug,
               'tenant_name', t.name, 'role', m.role, 'status', m.status) ORDER BY m.id), '[]')
-            """
-        + MINE
-        + """
+            {MY_TENANTS}
             WHERE m.user_id IN (app.person(), app.invited_person()) AND m.status IN ('active', 'pending')
           ) AS memberships
         """,
@@ -85,17 +86,15 @@ def status() -> Query[MyStatus]:
 
 
 def resolve(identifier: str | None) -> Query[Resolved]:
-    """The tenant that is meant; without an identifier the first, as owner before admin before member."""
+    """The person's tenant of this identifier; without one the first, as owner before admin before member."""
     return Query(
-        """
+        f"""
         SELECT mine.slug AS tenant_slug, mine.name AS tenant_name, app.role() = 'super_admin' AS is_super_admin,
           mine.slug IS NOT NULL AS found
         FROM (SELECT) AS always
         LEFT JOIN LATERAL (
           SELECT t.slug, t.name
-          """
-        + MINE
-        + """
+          {MY_TENANTS}
           WHERE m.user_id = app.person() AND m.status = 'active' AND (
             %(identifier)s::text IS NULL
             OR lower(%(identifier)s) IN (t.slug, lower(current_setting('app.email')))

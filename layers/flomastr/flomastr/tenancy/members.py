@@ -9,7 +9,7 @@ from pydantic import ConfigDict, JsonValue, model_validator
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, Email, NewUserId
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 
 type Role = Literal["owner", "admin", "member"]
 type MemberStatus = Literal["active", "pending", "inactive"]
@@ -24,14 +24,15 @@ class Member(Resource):
     updated_at: datetime | None
 
 
-def given(name: str) -> JsonValue:
+def required_text(name: str) -> JsonValue:
+    """The JSON Schema of an object that has this text."""
     return {"required": [name], "properties": {name: {"type": "string"}}}
 
 
 class NewMember(Body):
     """Somebody to invite, by id or by e-mail."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [given("user_id"), given("email")]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [required_text("user_id"), required_text("email")]})
 
     user_id: NewUserId | None = None
     email: Email | None = None
@@ -48,13 +49,15 @@ class MemberChanges(Body):
     role: Role
 
 
-COLUMNS = " m.id, m.tenant_id, m.user_id, m.role, m.status, m.created_at, m.updated_at, app.etag(m) AS etag "
-INVITATION = " m.status = 'pending' AND m.user_id IN (app.person(), app.invited_person()) "
+COLUMNS = """
+  m.id, m.tenant_id, m.user_id, m.role, m.status, m.created_at, m.updated_at, app.etag(m) AS etag
+"""
+MY_INVITATION = "m.status = 'pending' AND m.user_id IN (app.person(), app.invited_person())"
 
 
 def invite(new: NewMember) -> Query[Member]:
     return Query(
-        "SELECT" + COLUMNS + "FROM app.invite_member(coalesce(%(user_id)s, app.invited(%(email)s)), %(role)s) AS m",
+        f"SELECT {COLUMNS} FROM app.invite_member(coalesce(%(user_id)s, app.invited(%(email)s)), %(role)s) AS m",
         new.model_dump(),
         Member,
         conflict="This person belongs to the tenant or is invited already.",
@@ -63,10 +66,7 @@ def invite(new: NewMember) -> Query[Member]:
 
 def newest(page: PageRequest) -> Query[Member]:
     return Query(
-        "SELECT"
-        + COLUMNS
-        + "FROM app.tenant_memberships AS m WHERE (%(after)s::uuid IS NULL OR m.id < %(after)s)"
-        + " ORDER BY m.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE {KEYSET}",
         page.params(),
         Member,
     )
@@ -78,42 +78,55 @@ def count() -> Query[Count]:
 
 def get(user_id: str) -> Query[Member]:
     return Query(
-        "SELECT" + COLUMNS + "FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s",
+        f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s",
         {"user_id": user_id},
         Member,
     )
 
 
 def update(user_id: str, changes: MemberChanges, if_match: list[str] | None) -> Query[Member]:
-    """Whoever changes the role of somebody who is invited vouches for it."""
+    """Who changes the role of an invited person becomes the one who invited."""
     return Query(
-        "WITH vouched AS ("
-        "  UPDATE app.invitations SET invited_by = DEFAULT WHERE user_id = %(user_id)s"
-        ") UPDATE app.tenant_memberships AS m SET role = %(role)s, updated_at = now()"
-        " WHERE m.user_id = %(user_id)s AND app.require_rank(m.role) AND app.require_rank(%(role)s)"
-        " AND app.require_match(app.etag(m), %(if_match)s) RETURNING" + COLUMNS,
+        f"""
+        WITH invitation AS (
+          UPDATE app.invitations SET invited_by = DEFAULT WHERE user_id = %(user_id)s
+        )
+        UPDATE app.tenant_memberships AS m
+        SET role = %(role)s, updated_at = now()
+        WHERE m.user_id = %(user_id)s
+          AND app.require_rank(m.role)
+          AND app.require_rank(%(role)s)
+          AND app.require_match(app.etag(m), %(if_match)s)
+        RETURNING {COLUMNS}
+        """,
         {"user_id": user_id, "role": changes.role, "if_match": if_match},
         Member,
     )
 
 
 def remove(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
-    """Members leave by themselves, and are removed by those who administer.
+    """For the member itself, or an admin or owner.
 
-    Under a legal hold a member becomes inactive, since preferences go with the row.
+    Under a legal hold the member becomes inactive instead, since preferences are deleted with the row.
     """
     return Query(
-        "WITH ended AS ("
-        "  SELECT m.id, app.is_held(m.tenant_id) AS is_held FROM app.tenant_memberships AS m"
-        "  WHERE m.user_id = %(user_id)s"
-        "  AND CASE m.user_id WHEN app.person() THEN true ELSE app.require_rank(m.role) END"
-        "  AND app.require_match(app.etag(m), %(if_match)s)"
-        "), kept AS ("
-        "  UPDATE app.tenant_memberships AS m SET status = 'inactive', updated_at = now()"
-        "  FROM ended WHERE m.id = ended.id AND ended.is_held"
-        "), removed AS ("
-        "  DELETE FROM app.tenant_memberships AS m USING ended WHERE m.id = ended.id AND NOT ended.is_held"
-        ") SELECT id FROM ended",
+        """
+        WITH ended AS (
+          SELECT m.id, app.is_held(m.tenant_id) AS is_held
+          FROM app.tenant_memberships AS m
+          WHERE m.user_id = %(user_id)s
+            AND CASE m.user_id WHEN app.person() THEN true ELSE app.require_rank(m.role) END
+            AND app.require_match(app.etag(m), %(if_match)s)
+        ),
+        kept AS (
+          UPDATE app.tenant_memberships AS m SET status = 'inactive', updated_at = now()
+          FROM ended WHERE m.id = ended.id AND ended.is_held
+        ),
+        removed AS (
+          DELETE FROM app.tenant_memberships AS m USING ended WHERE m.id = ended.id AND NOT ended.is_held
+        )
+        SELECT id FROM ended
+        """,
         {"user_id": user_id, "if_match": if_match},
         Deleted,
     )
@@ -121,7 +134,7 @@ def remove(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
 
 def accept() -> Query[Member]:
     return Query(
-        "SELECT" + COLUMNS + "FROM app.accept_invitation() AS m",
+        f"SELECT {COLUMNS} FROM app.accept_invitation() AS m",
         {},
         Member,
         conflict="You belong to this tenant already: decline the other invitation.",
@@ -129,4 +142,4 @@ def accept() -> Query[Member]:
 
 
 def decline() -> Query[Deleted]:
-    return Query("DELETE FROM app.tenant_memberships AS m WHERE" + INVITATION + "RETURNING m.id", {}, Deleted)
+    return Query(f"DELETE FROM app.tenant_memberships AS m WHERE {MY_INVITATION} RETURNING m.id", {}, Deleted)

@@ -7,7 +7,7 @@ from uuid import UUID
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, Email
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 
 type GlobalRole = Literal["user", "admin", "super_admin"]
 
@@ -37,8 +37,11 @@ COLUMNS = """
 
 def create(new: NewUser) -> Query[User]:
     return Query(
-        "INSERT INTO app.user_roles AS u (email, role, assigned_by)"
-        " VALUES (%(email)s, %(role)s, nullif(current_setting('app.email'), '')) RETURNING" + COLUMNS,
+        f"""
+        INSERT INTO app.user_roles AS u (email, role, assigned_by)
+        VALUES (%(email)s, %(role)s, nullif(current_setting('app.email'), ''))
+        RETURNING {COLUMNS}
+        """,
         new.model_dump(),
         User,
         conflict="body.email: this person has a role already.",
@@ -46,14 +49,7 @@ def create(new: NewUser) -> Query[User]:
 
 
 def newest(page: PageRequest) -> Query[User]:
-    return Query(
-        "SELECT"
-        + COLUMNS
-        + "FROM app.user_roles AS u WHERE (%(after)s::uuid IS NULL OR u.id < %(after)s)"
-        + " ORDER BY u.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
-        page.params(),
-        User,
-    )
+    return Query(f"SELECT {COLUMNS} FROM app.user_roles AS u WHERE {KEYSET}", page.params(), User)
 
 
 def count() -> Query[Count]:
@@ -61,14 +57,17 @@ def count() -> Query[Count]:
 
 
 def get(id: UUID) -> Query[User]:
-    return Query("SELECT" + COLUMNS + "FROM app.user_roles AS u WHERE u.id = %(id)s", {"id": id}, User)
+    return Query(f"SELECT {COLUMNS} FROM app.user_roles AS u WHERE u.id = %(id)s", {"id": id}, User)
 
 
 def update(id: UUID, changes: UserChanges, if_match: list[str] | None) -> Query[User]:
     return Query(
-        "UPDATE app.user_roles AS u"
-        " SET role = %(role)s, assigned_by = nullif(current_setting('app.email'), ''), updated_at = now()"
-        " WHERE u.id = %(id)s AND app.require_match(app.etag(u), %(if_match)s) RETURNING" + COLUMNS,
+        f"""
+        UPDATE app.user_roles AS u
+        SET role = %(role)s, assigned_by = nullif(current_setting('app.email'), ''), updated_at = now()
+        WHERE u.id = %(id)s AND app.require_match(app.etag(u), %(if_match)s)
+        RETURNING {COLUMNS}
+        """,
         {"id": id, "role": changes.role, "if_match": if_match},
         User,
     )
@@ -76,8 +75,11 @@ def update(id: UUID, changes: UserChanges, if_match: list[str] | None) -> Query[
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
-        "DELETE FROM app.user_roles AS u"
-        " WHERE u.id = %(id)s AND app.require_match(app.etag(u), %(if_match)s) RETURNING u.id",
+        """
+        DELETE FROM app.user_roles AS u
+        WHERE u.id = %(id)s AND app.require_match(app.etag(u), %(if_match)s)
+        RETURNING u.id
+        """,
         {"id": id, "if_match": if_match},
         Deleted,
     )

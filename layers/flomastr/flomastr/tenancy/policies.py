@@ -1,4 +1,4 @@
-"""A tenant's policies: how long executions stay hot and archived, how sure an answer must be, how many requests."""
+"""A tenant's policies: retention of executions (hot and archived), confidence threshold, rate limit."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What people prefer: a row of theirs in each tenant, and one without tenant, which is the default in all of them."""
+"""Preferences: one row for each person and tenant, and one without tenant, the person's default in all of them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource, Versioned
 from flomastr.http.fields import Body, JsonObject, TenantName, UserId, storable
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 
 type JsonValue = Annotated[Any, AfterValidator(storable)]
 
@@ -21,7 +21,7 @@ class UserPreferences(Resource):
     preferences: dict[str, Any]
     created_at: datetime
     updated_at: datetime | None
-    is_here: bool = Field(default=True, exclude=True)  # where the caller entered: the row that is written
+    is_here: bool = Field(default=True, exclude=True)  # in the request's own scope: the row that PUT replaces
 
     @property
     def path(self) -> str:
@@ -43,7 +43,7 @@ class Setting(Versioned):
     key: str
     value: Any
     user_id: str
-    tenant_id: UUID | None  # whose value it is; that of no tenant is the default
+    tenant_id: UUID | None  # null: the person's default
 
 
 class StoredSetting(Setting):
@@ -59,38 +59,40 @@ COLUMNS = """
   p.id, p.user_id, p.tenant_id, p.preferences, p.created_at, p.updated_at, app.etag(p) AS etag,
   p.tenant_id IS NOT DISTINCT FROM app.tenant() AS is_here
 """
-SETTING_ETAG = " md5(concat(p.tenant_id, p.preferences -> %(key)s::text)) "
-SETTING = (
-    " %(key)s::text AS key, p.preferences -> %(key)s::text AS value, p.user_id, p.tenant_id,"
-    + SETTING_ETAG
-    + "AS etag "
-)
-# The one row that is written: elsewhere the person's other rows are to be seen as well.
-HERE = " p.user_id = %(user_id)s AND p.tenant_id IS NOT DISTINCT FROM app.tenant() "
-HERE_WITH_KEY = HERE + " AND p.preferences ? %(key)s::text AND app.require_match(" + SETTING_ETAG + ", %(if_match)s) "
-UPSERT_SETTING = """
+SETTING_ETAG = "md5(concat(p.tenant_id, p.preferences -> %(key)s::text))"
+SETTING = f"""
+  %(key)s::text AS key, p.preferences -> %(key)s::text AS value, p.user_id, p.tenant_id, {SETTING_ETAG} AS etag
+"""
+# row-level security shows the person's default in a tenant too, and outside tenants the rows of all own ones
+WRITTEN_ROW = "p.user_id = %(user_id)s AND p.tenant_id IS NOT DISTINCT FROM app.tenant()"
+WRITTEN_SETTING = f"""
+  {WRITTEN_ROW} AND p.preferences ? %(key)s::text AND app.require_match({SETTING_ETAG}, %(if_match)s)
+"""
+UPSERT_SETTING = f"""
 INSERT INTO app.user_preferences AS p (user_id, preferences)
 VALUES (%(user_id)s, app.bounded(jsonb_build_object(%(key)s::text, %(value)s), 'body.value'))
 ON CONFLICT (tenant_id, user_id) DO UPDATE
 SET preferences = app.bounded(p.preferences || excluded.preferences, 'body.value'), updated_at = now()
+RETURNING {SETTING}
 """
-UPDATE_SETTING = (
-    """
+UPDATE_SETTING = f"""
 UPDATE app.user_preferences AS p
 SET preferences = app.bounded(p.preferences || jsonb_build_object(%(key)s::text, %(value)s), 'body.value'),
   updated_at = now()
-WHERE """
-    + HERE_WITH_KEY
-)
+WHERE {WRITTEN_SETTING}
+RETURNING {SETTING}
+"""
 
 
 def store(new: NewPreferences) -> Query[UserPreferences]:
-    """Creates or replaces. What has no updated_at is new."""
+    """Creates or replaces. A new row has no updated_at."""
     return Query(
-        "INSERT INTO app.user_preferences AS p (user_id, preferences)"
-        " VALUES (%(user_id)s, app.bounded(%(preferences)s, 'body.preferences'))"
-        " ON CONFLICT (tenant_id, user_id) DO UPDATE SET preferences = excluded.preferences, updated_at = now()"
-        " RETURNING " + COLUMNS,
+        f"""
+        INSERT INTO app.user_preferences AS p (user_id, preferences)
+        VALUES (%(user_id)s, app.bounded(%(preferences)s, 'body.preferences'))
+        ON CONFLICT (tenant_id, user_id) DO UPDATE SET preferences = excluded.preferences, updated_at = now()
+        RETURNING {COLUMNS}
+        """,
         {"user_id": new.user_id, "preferences": Jsonb(new.preferences)},
         UserPreferences,
         missing=NO_MEMBER,
@@ -98,13 +100,9 @@ def store(new: NewPreferences) -> Query[UserPreferences]:
 
 
 def newest(user_id: str, page: PageRequest) -> Query[UserPreferences]:
-    """All that row-level security shows: in a tenant its row and the own default, outside those of all own tenants."""
+    """In a tenant its row and the person's default, outside tenants the rows of all own ones."""
     return Query(
-        "SELECT "
-        + COLUMNS
-        + " FROM app.user_preferences AS p"
-        + " WHERE p.user_id = %(user_id)s AND (%(after)s::uuid IS NULL OR p.id < %(after)s)"
-        + " ORDER BY p.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT {COLUMNS} FROM app.user_preferences AS p WHERE p.user_id = %(user_id)s AND {KEYSET}",
         {"user_id": user_id} | page.params(),
         UserPreferences,
     )
@@ -118,9 +116,12 @@ def count(user_id: str) -> Query[Count]:
 
 def replace(user_id: str, change: PreferencesChange, if_match: list[str] | None) -> Query[UserPreferences]:
     return Query(
-        "UPDATE app.user_preferences AS p"
-        " SET preferences = app.bounded(%(preferences)s, 'body.preferences'), updated_at = now()"
-        " WHERE" + HERE + "AND app.require_match(app.etag(p), %(if_match)s) RETURNING " + COLUMNS,
+        f"""
+        UPDATE app.user_preferences AS p
+        SET preferences = app.bounded(%(preferences)s, 'body.preferences'), updated_at = now()
+        WHERE {WRITTEN_ROW} AND app.require_match(app.etag(p), %(if_match)s)
+        RETURNING {COLUMNS}
+        """,
         {"user_id": user_id, "preferences": Jsonb(change.preferences), "if_match": if_match},
         UserPreferences,
     )
@@ -128,19 +129,21 @@ def replace(user_id: str, change: PreferencesChange, if_match: list[str] | None)
 
 def delete(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
-        "DELETE FROM app.user_preferences AS p"
-        " WHERE" + HERE + "AND app.require_match(app.etag(p), %(if_match)s) RETURNING p.id",
+        f"""
+        DELETE FROM app.user_preferences AS p
+        WHERE {WRITTEN_ROW} AND app.require_match(app.etag(p), %(if_match)s)
+        RETURNING p.id
+        """,
         {"user_id": user_id, "if_match": if_match},
         Deleted,
     )
 
 
 def setting(user_id: str, key: str, default_value: str | None) -> Query[Setting]:
-    """In a tenant its value, else the person's own default, else this one."""
+    """In a tenant its value, else the person's default, else default_value."""
     return Query(
-        "SELECT"
-        + SETTING
-        + """
+        f"""
+        SELECT {SETTING}
         FROM (
           SELECT p.user_id, p.tenant_id, p.preferences, p.tenant_id IS NULL AS is_default, false AS is_given
           FROM app.user_preferences AS p
@@ -157,9 +160,9 @@ def setting(user_id: str, key: str, default_value: str | None) -> Query[Setting]
 
 
 def store_setting(user_id: str, key: str, new: NewSetting, if_match: list[str] | None) -> Query[StoredSetting]:
-    """In one statement, so that settings which are stored at once are all there. With If-Match it must be there."""
+    """One statement, so that settings stored at the same time are all kept. With If-Match the setting must exist."""
     return Query(
-        (UPSERT_SETTING if if_match is None else UPDATE_SETTING) + "RETURNING" + SETTING,
+        UPSERT_SETTING if if_match is None else UPDATE_SETTING,
         {"user_id": user_id, "key": key, "value": Jsonb(new.value), "if_match": if_match},
         StoredSetting,
         missing=NO_MEMBER,
@@ -168,8 +171,12 @@ def store_setting(user_id: str, key: str, new: NewSetting, if_match: list[str] |
 
 def delete_setting(user_id: str, key: str, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
-        "UPDATE app.user_preferences AS p SET preferences = p.preferences - %(key)s::text, updated_at = now()"
-        " WHERE" + HERE_WITH_KEY + "AND app.require_not_held(p.tenant_id) RETURNING p.id",
+        f"""
+        UPDATE app.user_preferences AS p
+        SET preferences = p.preferences - %(key)s::text, updated_at = now()
+        WHERE {WRITTEN_SETTING} AND app.require_not_held(p.tenant_id)
+        RETURNING p.id
+        """,
         {"user_id": user_id, "key": key, "if_match": if_match},
         Deleted,
     )

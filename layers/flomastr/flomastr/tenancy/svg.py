@@ -1,4 +1,4 @@
-"""SVG that may stand in a page: parsed as XML without entities, and written anew from what is known to be harmless."""
+"""SVG that is safe in a page: parsed without entities, and written anew from harmless elements and attributes."""
 
 import re
 from xml.etree.ElementTree import Element, ParseError, tostring
@@ -32,7 +32,7 @@ REACHES_OUT = re.compile(r"(?:url|src|image|set)\s*\(|:|//|\\|&|expression", re.
 
 
 def sanitised(text: str) -> str:
-    """The picture without script, style, links and anything else that acts. Raises ValueError if it is none."""
+    """The picture without script, style, links and anything else active. Raises ValueError for what is no SVG."""
     try:
         root: Element = fromstring(bounded(text))
     except (ParseError, DefusedXmlException):

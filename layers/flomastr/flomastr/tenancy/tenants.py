@@ -1,4 +1,4 @@
-"""Tenants: the models and their SQL. Their life from provision to deletion is in lifecycle.py."""
+"""Tenants: the models and their SQL. lifecycle.py provisions, suspends, deletes and undeletes them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, JsonInteger, Name, Slug
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.http.patterns import HTTP_URL
 
 type TenantStatus = Literal["active", "inactive", "suspended"]
@@ -53,7 +53,7 @@ COLUMNS = """
   t.id, t.slug, t.name, t.status, t.n8n_url, t.confidence_threshold, t.hot_ttl_days, t.deleted_at, t.created_at,
   t.updated_at
 """
-WHOLE = COLUMNS + ", t.branding_settings, app.etag(t) AS etag"
+WHOLE = f"{COLUMNS}, t.branding_settings, app.etag(t) AS etag"
 MATCHES = """
   (%(status)s::text IS NULL OR t.status = %(status)s) AND (t.deleted_at IS NOT NULL) = %(deleted)s
   AND ((SELECT app.on_platform()) OR EXISTS (
@@ -65,9 +65,11 @@ MATCHES = """
 
 def create(new: NewTenant) -> Query[Tenant]:
     return Query(
-        "INSERT INTO app.tenants AS t (slug, name, n8n_url, confidence_threshold, hot_ttl_days)"
-        " VALUES (%(slug)s, %(name)s, %(n8n_url)s, %(confidence_threshold)s, %(hot_ttl_days)s)"
-        " RETURNING " + WHOLE,
+        f"""
+        INSERT INTO app.tenants AS t (slug, name, n8n_url, confidence_threshold, hot_ttl_days)
+        VALUES (%(slug)s, %(name)s, %(n8n_url)s, %(confidence_threshold)s, %(hot_ttl_days)s)
+        RETURNING {WHOLE}
+        """,
         new.model_dump(),
         Tenant,
         conflict="body.slug: it is taken.",
@@ -75,47 +77,49 @@ def create(new: NewTenant) -> Query[Tenant]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[Tenant]:
-    """Of the platform for super admins, else the caller's own. Without logos, which weigh too much for a list."""
+    """All tenants for super admins, else the caller's own. Without logos, which are too large for a list."""
     return Query(
-        "SELECT "
-        + COLUMNS
-        + ", t.branding_settings - 'logo_svg' AS branding_settings FROM app.tenants AS t WHERE "
-        + MATCHES
-        + " AND (%(after)s::uuid IS NULL OR t.id < %(after)s) ORDER BY t.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"""
+        SELECT {COLUMNS}, t.branding_settings - 'logo_svg' AS branding_settings
+        FROM app.tenants AS t
+        WHERE {MATCHES} AND {KEYSET}
+        """,
         matching.model_dump() | page.params(),
         Tenant,
     )
 
 
 def count(matching: Filter) -> Query[Count]:
-    return Query("SELECT count(*) FROM app.tenants AS t WHERE " + MATCHES, matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM app.tenants AS t WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get() -> Query[Tenant]:
-    return Query("SELECT " + WHOLE + " FROM app.tenants AS t WHERE t.id = app.tenant()", {}, Tenant)
+    return Query(f"SELECT {WHOLE} FROM app.tenants AS t WHERE t.id = app.tenant()", {}, Tenant)
 
 
 def update(changes: TenantChanges, if_match: list[str] | None) -> Query[Tenant]:
     return Query(
-        """
+        f"""
         UPDATE app.tenants AS t
         SET (name, n8n_url, updated_at) = (
           SELECT c.name, c.n8n_url, now() FROM jsonb_populate_record(t, %(changes)s) AS c
         )
         WHERE t.id = app.tenant() AND app.require_match(app.etag(t), %(if_match)s)
-        RETURNING """
-        + WHOLE,
+        RETURNING {WHOLE}
+        """,
         {"changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
         Tenant,
     )
 
 
 def delete(if_match: list[str] | None) -> Query[Deleted]:
-    """Softly: the tenant is closed, and a super admin can restore it."""
+    """A soft delete: nobody may use the tenant, and a super admin can undelete it."""
     return Query(
-        "SELECT c.tenant_id AS id FROM app.tenants AS t,"
-        " LATERAL app.change_tenant_state(t.slug, 'soft_delete', NULL) AS c"
-        " WHERE t.id = app.tenant() AND app.require_match(app.etag(t), %(if_match)s)",
+        """
+        SELECT c.tenant_id AS id
+        FROM app.tenants AS t, LATERAL app.change_tenant_state(t.slug, 'soft_delete', NULL) AS c
+        WHERE t.id = app.tenant() AND app.require_match(app.etag(t), %(if_match)s)
+        """,
         {"if_match": if_match},
         Deleted,
     )

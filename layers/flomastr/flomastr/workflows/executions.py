@@ -1,4 +1,4 @@
-"""Executions of workflows: the models and their SQL. How they are recorded is in deliveries.py."""
+"""Executions of workflows: the models and their SQL. recording.py stores them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -50,6 +50,7 @@ COLUMNS = """
   e.id, e.workflow_id, e.tenant_id, e.n8n_execution_id, e.status, e.mode, e.started_at, e.finished_at,
   e.error_message, e.created_at
 """
+WHOLE = f"{COLUMNS}, e.execution_data, app.etag(e) AS etag"
 MATCHES = """
   (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
   AND (%(status)s::text IS NULL OR e.status = %(status)s)
@@ -62,34 +63,37 @@ PAGE = """
 
 def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
     return Query(
-        "SELECT " + COLUMNS + ", NULL AS execution_data" + PAGE,
+        f"SELECT {COLUMNS}, NULL AS execution_data {PAGE}",
         matching.model_dump() | page.params(),
         Execution,
     )
 
 
 def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
-    """Like newest, as far as an answer can carry the data, and at least one row beyond it if there is one."""
+    """A page with data: as many rows as fit into MAX_DATA_BYTES, and one more as the sign of a next page."""
     return Query(
-        "SELECT " + COLUMNS + ", e.execution_data FROM ("
-        "  SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before"
-        "  FROM (SELECT e.*" + PAGE + ") AS e"
-        "  WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
-        ") AS e WHERE e.bytes_before <= %(max_bytes)s ORDER BY e.id DESC",
+        f"""
+        SELECT {COLUMNS}, e.execution_data
+        FROM (
+          SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before
+          FROM (SELECT e.* {PAGE}) AS e
+          WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)
+        ) AS e
+        WHERE e.bytes_before <= %(max_bytes)s
+        ORDER BY e.id DESC
+        """,
         matching.model_dump() | page.params() | {"max_bytes": MAX_DATA_BYTES},
         Execution,
     )
 
 
 def count(matching: Filter) -> Query[Count]:
-    return Query("SELECT count(*) FROM app.workflow_executions AS e WHERE " + MATCHES, matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM app.workflow_executions AS e WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[Execution]:
     return Query(
-        "SELECT "
-        + COLUMNS
-        + ", e.execution_data, app.etag(e) AS etag FROM app.workflow_executions AS e WHERE e.id = %(id)s",
+        f"SELECT {WHOLE} FROM app.workflow_executions AS e WHERE e.id = %(id)s",
         {"id": id},
         Execution,
     )
@@ -98,7 +102,7 @@ def get(id: UUID) -> Query[Execution]:
 def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Query[Execution]:
     """A final execution gets a finished_at if it has none, and is never reopened."""
     return Query(
-        """
+        f"""
         UPDATE app.workflow_executions AS e
         SET (status, finished_at, execution_data, error_message) = (
           SELECT
@@ -111,9 +115,8 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
           AND app.require_match(app.etag(e), %(if_match)s)
           AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
           AND app.require_not_held(e.tenant_id, e.workflow_id, e.id)
-        RETURNING """
-        + COLUMNS
-        + ", e.execution_data, app.etag(e) AS etag",
+        RETURNING {WHOLE}
+        """,
         {"id": id, "changes": Jsonb(changes.model_dump(mode="json", exclude_unset=True)), "if_match": if_match},
         Execution,
     )
@@ -121,9 +124,13 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
-        "DELETE FROM app.workflow_executions AS e"
-        " WHERE e.id = %(id)s AND app.await_lock(e.n8n_execution_id)"
-        " AND app.require_match(app.etag(e), %(if_match)s) RETURNING e.id",
+        """
+        DELETE FROM app.workflow_executions AS e
+        WHERE e.id = %(id)s
+          AND app.await_lock(e.n8n_execution_id)
+          AND app.require_match(app.etag(e), %(if_match)s)
+        RETURNING e.id
+        """,
         {"id": id, "if_match": if_match},
         Deleted,
     )

@@ -10,7 +10,7 @@ from flomastr.http.patterns import message
 from flomastr.workflows.n8n_payloads import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
-TELLING = {"execution", "trigger", "eventName", "workflowId"}  # by which the forms are message apart
+MARKERS = {"execution", "trigger", "eventName", "workflowId"}  # every form has one of these fields
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
 
 Item = ErrorPost | LogMessage | ApiExecution
@@ -23,8 +23,8 @@ class ExecutionPage(Form):
     next_cursor: str | None = None
 
 
-def items_of(posted: Any) -> list[Any]:
-    """Of a page, of an array, or the one object."""
+def to_items(posted: Any) -> list[Any]:
+    """The items of a page or an array, or the one object as a list. Raises ValueError."""
     items: list[Any]
     least = 1
     match posted:
@@ -44,7 +44,7 @@ def items_of(posted: Any) -> list[Any]:
 
 
 Items = Annotated[list[Item], Field(min_length=1, max_length=MAX_BATCH)]
-Posted = Annotated[list[Any], PlainValidator(items_of, json_schema_input_type=Item | Items | ExecutionPage)]
+Posted = Annotated[list[Any], PlainValidator(to_items, json_schema_input_type=Item | Items | ExecutionPage)]
 
 
 class EventResult(BaseModel):
@@ -63,35 +63,38 @@ class EventResults(BaseModel):
 
 def record(items: list[Any]) -> Query[EventResult]:
     return Query(
-        "SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error"
-        " FROM app.record_events(%(events)s::jsonb) AS e",
-        {"events": f"[{','.join(event_of(item).model_dump_json(exclude_none=True) for item in items)}]"},
+        """
+        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
+        FROM app.record_events(%(events)s::jsonb) AS e
+        """,
+        {"events": f"[{','.join(to_event(item).model_dump_json(exclude_none=True) for item in items)}]"},
         EventResult,
     )
 
 
-def event_of(item: Any) -> Event:
+def to_event(item: Any) -> Event:
+    """Never raises: what is not valid becomes a rejected event with the reason."""
     if not isinstance(item, dict):
         return Event(outcome="rejected", error="The item is not an object.")
     posted = cast(dict[str, Any], item)
     if isinstance(name := posted.get("eventName"), str) and name not in LOGGED:
         return Event(outcome="ignored")
-    if not posted.keys() & TELLING:
+    if not posted.keys() & MARKERS:
         return Event(outcome="rejected", error=NO_FORM)
     try:
-        return form_of(posted).model_validate(posted).event()
+        return form_for(posted).model_validate(posted).event()
     except ValidationError as error:
-        return Event(outcome="rejected", error=sentence(error))
+        return Event(outcome="rejected", error=describe(error))
 
 
-def form_of(posted: dict[str, Any]) -> type[ErrorPost | LogMessage | ApiExecution]:
+def form_for(posted: dict[str, Any]) -> type[ErrorPost | LogMessage | ApiExecution]:
     if "eventName" in posted:
         return LogMessage
     return ErrorPost if posted.keys() & {"execution", "trigger"} else ApiExecution
 
 
-def sentence(error: ValidationError) -> str:
-    """The first field that is wrong, and what is wrong with it."""
+def describe(error: ValidationError) -> str:
+    """The first invalid field and the reason."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return f"{field}: {message(first)}." if field else f"{message(first)}."

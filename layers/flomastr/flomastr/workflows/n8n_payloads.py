@@ -1,6 +1,6 @@
-"""The forms in which n8n tells of executions, and the event that each comes to.
+"""The forms in which n8n reports executions, and the event that each becomes.
 
-What an error workflow posts, what log streaming sends, and what n8n's public API gives. Other fields are passed over.
+What an error workflow posts, what log streaming sends, and what n8n's public API gives. Other fields are ignored.
 """
 
 import json
@@ -28,7 +28,7 @@ MAX_MESSAGE = 100_000
 
 
 class Event(BaseModel):
-    """A delivery of an execution, with its workflow's name; or an outcome at once."""
+    """A delivery of an execution, with its workflow's name; or the outcome, if nothing is to be recorded."""
 
     n8n_workflow_id: str | None = None
     workflow_name: str | None = None
@@ -43,7 +43,7 @@ class Event(BaseModel):
 
 
 def as_text(id: Any) -> Any:
-    """Ids are texts, which n8n gives as numbers here and there."""
+    """Ids are texts; some of n8n's forms give numbers."""
     return str(id) if type(id) is int else id
 
 
@@ -78,12 +78,12 @@ class Failure(Form):
     execution_context: JsonObject | None = None
 
     def execution_data(self) -> dict[str, Any]:
-        """In n8n's own form and part of what the whole execution holds, which is larger and so replaces it."""
-        result = known(error=self.error, lastNodeExecuted=self.last_node_executed)
-        return known(mode=self.mode, retryOf=self.retry_of, resultData=result)
+        """In n8n's own form. It is a part of the whole execution's data, which is larger and so replaces it."""
+        result = without_nulls(error=self.error, lastNodeExecuted=self.last_node_executed)
+        return without_nulls(mode=self.mode, retryOf=self.retry_of, resultData=result)
 
     def n8n_execution_id(self, workflow_id: str) -> str:
-        """n8n's; else a hash of the workflow's id and of all that is known: the same, however often it is told."""
+        """n8n's id; else a hash of the workflow's id and all fields: the same for every report of one failure."""
         if self.id:
             return self.id
         content = json.dumps([workflow_id, self.model_dump()], sort_keys=True)
@@ -98,7 +98,7 @@ class ErrorPost(Form):
     workflow: FailedWorkflow
 
     @model_validator(mode="after")
-    def tells_of_a_failure(self) -> Self:
+    def has_a_failure(self) -> Self:
         if self.execution is None and self.trigger is None:
             raise ValueError("execution or trigger is required")
         return self
@@ -112,7 +112,7 @@ class ErrorPost(Form):
             n8n_execution_id=failure.n8n_execution_id(self.workflow.id),
             status="error",
             execution_data=data,
-            error_message=message_in(data),
+            error_message=error_message_in(data),
         )
 
 
@@ -125,8 +125,8 @@ class LogPayload(Form):
     last_node_executed: Text | None = None
 
     def execution_data(self) -> dict[str, Any]:
-        result = known(lastNodeExecuted=self.last_node_executed)
-        return known(mode=self.mode, resultData=result or None)
+        result = without_nulls(lastNodeExecuted=self.last_node_executed)
+        return without_nulls(mode=self.mode, resultData=result or None)
 
 
 class LogMessage(Form):
@@ -167,7 +167,7 @@ class ApiExecution(Form):
 
     def event(self) -> Event:
         status = self.status if self.status in STATUSES else "unknown"
-        data = known(mode=self.mode) | (self.data or {})
+        data = without_nulls(mode=self.mode) | (self.data or {})
         return Event(
             n8n_workflow_id=self.workflow_id,
             workflow_name=self.workflow_data.name if self.workflow_data else None,
@@ -176,15 +176,15 @@ class ApiExecution(Form):
             started_at=self.started_at,
             finished_at=None if status in ("new", "running", "unknown") else self.stopped_at,
             execution_data=data or None,
-            error_message=message_in(data),
+            error_message=error_message_in(data),
         )
 
 
-def known(**fields: Any) -> dict[str, Any]:
+def without_nulls(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def message_in(execution_data: dict[str, Any]) -> str | None:
+def error_message_in(execution_data: dict[str, Any]) -> str | None:
     match execution_data:
         case {"resultData": {"error": {"message": str(message)}}}:
             return shortened(message)

@@ -1,4 +1,4 @@
-"""Partitions of executions: kept ready ahead of time, and each row in its tenant's class."""
+"""Makes the partitions of executions ahead of time, and moves each row to its tenant's retention class."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ def run(job: Job) -> None:
 
 
 def reclassify(job: Job) -> set[int]:
-    """Moves what tenants that changed their class have left behind. The classes that still have some."""
+    """Moves the executions of tenants that changed their retention class. Returns the classes that still have some."""
     changes = job.conn.execute(
         "SELECT tenant_id, retention_class FROM app.retention_class_changes ORDER BY changed_at"
     ).fetchall()
@@ -25,6 +25,7 @@ def reclassify(job: Job) -> set[int]:
 
 
 def reclassify_tenant(job: Job, tenant: UUID, left: int) -> bool:
+    """Moves a tenant's executions out of the class that it left. Returns whether all of them are moved."""
     last: UUID | None = LOWEST
     while last is not None:
         if not job.has_time():
@@ -39,8 +40,11 @@ def reclassify_tenant(job: Job, tenant: UUID, left: int) -> bool:
             return False
         job.counts["rows_moved"] += moved
     job.conn.execute(
-        "DELETE FROM app.retention_class_changes"  # by then no delivery still writes to the class that it left
-        " WHERE tenant_id = %s AND retention_class = %s AND changed_at < now() - interval '1 minute'",
+        # a minute later no delivery writes to the old class any more
+        """
+        DELETE FROM app.retention_class_changes
+        WHERE tenant_id = %s AND retention_class = %s AND changed_at < now() - interval '1 minute'
+        """,
         (tenant, left),
     )
     return True

@@ -1,4 +1,4 @@
-"""Deliveries: executions as n8n tells them, in any order and any number of times. app.record_executions merges them."""
+"""Deliveries: reports of executions, in any order and any number of times. app.record_executions merges them."""
 
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -15,7 +15,7 @@ type Outcome = Literal["created", "updated", "unchanged", "rejected"]
 
 
 class Delivery(Body):
-    """An execution as it is told: its workflow by either id."""
+    """One report of an execution. Either id names its workflow."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -88,8 +88,10 @@ def record(new: NewExecution) -> Query[Recorded]:
 
 def record_batch(batch: Batch) -> Query[BatchResult]:
     return Query(
-        "SELECT r.n8n_execution_id, r.outcome, (r.execution).id, app.why_rejected(r.rejection) AS error"
-        " FROM app.record_executions((%(batch)s::jsonb) -> 'executions') AS r",
+        """
+        SELECT r.n8n_execution_id, r.outcome, (r.execution).id, app.why_rejected(r.rejection) AS error
+        FROM app.record_executions((%(batch)s::jsonb) -> 'executions') AS r
+        """,
         {"batch": batch.model_dump_json(include={"executions"})},
         BatchResult,
     )

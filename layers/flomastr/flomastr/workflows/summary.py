@@ -1,4 +1,4 @@
-"""What executions came to: counted in groups of one status and mode, and summed."""
+"""The summary of executions, from counts in groups of one status and mode."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ class Group(BaseModel):
 
 
 def groups(workflow_id: UUID | None, days: int, *, copies: bool) -> Query[Group]:
-    """Of the hot executions that started in the last days; with or without copies of archived ones."""
+    """Groups of the hot executions that started in the last days; with or without copies of archived ones."""
     return Query(
         """
         SELECT
@@ -70,6 +70,7 @@ def groups(workflow_id: UUID | None, days: int, *, copies: bool) -> Query[Group]
 
 
 def summarize(groups: Sequence[Group], days: int) -> Summary:
+    """The summary of all groups; groups of one status and mode may come more than once."""
     counts: dict[tuple[Status, str | None], int] = {}
     for group in groups:
         key = group.status, group.mode
@@ -84,12 +85,12 @@ def summarize(groups: Sequence[Group], days: int) -> Summary:
         successful=successful,
         failed=failed,
         running=sum(counts.values()) - total(counts, *FINAL),
-        success_rate=rounded(Decimal(100 * successful), successful + failed, "0.01"),
-        avg_duration_seconds=rounded(seconds, finished, "0.001"),
+        success_rate=ratio(Decimal(100 * successful), successful + failed, "0.01"),
+        avg_duration_seconds=ratio(seconds, finished, "0.001"),
         period_days=days,
         by_status_and_mode=[
             StatusCount(status=status, mode=mode, executions=count)
-            for (status, mode), count in sorted(counts.items(), key=most_first)
+            for (status, mode), count in sorted(counts.items(), key=by_count)
         ],
     )
 
@@ -98,10 +99,12 @@ def total(counts: dict[tuple[Status, str | None], int], *statuses: str) -> int:
     return sum(count for (status, _), count in counts.items() if status in statuses)
 
 
-def rounded(value: Decimal, divisor: int, to: str) -> float:
+def ratio(value: Decimal, divisor: int, to: str) -> float:
+    """Rounded half up to the places of `to`; 0 for a divisor of 0."""
     return float((value / divisor).quantize(Decimal(to), ROUND_HALF_UP)) if divisor else 0
 
 
-def most_first(counted: tuple[tuple[Status, str | None], int]) -> tuple[int, str, bool, str]:
+def by_count(counted: tuple[tuple[Status, str | None], int]) -> tuple[int, str, bool, str]:
+    """The sort key: the largest count first, then by status and mode, with no mode at the end."""
     (status, mode), count = counted
     return -count, status, mode is None, mode or ""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, Metadata, Name, TenantName, Text
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import KEYSET, PageRequest
 
 type ChatRole = Literal["user", "assistant", "system"]
 
@@ -68,8 +68,10 @@ class Filter(BaseModel):
     user_id: Name | None = None
 
 
-COLUMNS = " s.id, s.session_key, s.tenant_id, s.workflow_id, s.user_id, s.message_count, s.created_at, s.updated_at, "
-WHOLE = COLUMNS + " s.messages, app.etag(s) AS etag "
+COLUMNS = """
+  s.id, s.session_key, s.tenant_id, s.workflow_id, s.user_id, s.message_count, s.created_at, s.updated_at
+"""
+WHOLE = f"{COLUMNS}, s.messages, app.etag(s) AS etag"
 MATCHES = """
   (%(workflow_id)s::uuid IS NULL OR s.workflow_id = %(workflow_id)s)
   AND (%(user_id)s::text IS NULL OR s.user_id = %(user_id)s)
@@ -77,11 +79,13 @@ MATCHES = """
 
 
 def open_session(new: NewSession) -> Query[WebchatSession]:
-    """The one session of this user with this workflow, made if there is none."""
+    """The one session of this user with this workflow, made if it is missing."""
     return Query(
-        "INSERT INTO app.webchat_sessions AS s (workflow_id, user_id) VALUES (%(workflow_id)s, %(user_id)s)"
-        " ON CONFLICT (tenant_id, user_id, workflow_id) DO UPDATE SET updated_at = clock_timestamp()"
-        " RETURNING" + WHOLE,
+        f"""
+        INSERT INTO app.webchat_sessions AS s (workflow_id, user_id) VALUES (%(workflow_id)s, %(user_id)s)
+        ON CONFLICT (tenant_id, user_id, workflow_id) DO UPDATE SET updated_at = clock_timestamp()
+        RETURNING {WHOLE}
+        """,
         {"workflow_id": new.workflow_id, "user_id": new.user_id},
         WebchatSession,
         missing="body.workflow_id: there is no such workflow.",
@@ -90,24 +94,19 @@ def open_session(new: NewSession) -> Query[WebchatSession]:
 
 def newest(matching: Filter, page: PageRequest) -> Query[WebchatSession]:
     return Query(
-        "SELECT"
-        + COLUMNS
-        + "NULL AS messages FROM app.webchat_sessions AS s WHERE"
-        + MATCHES
-        + " AND (%(after)s::uuid IS NULL OR s.id < %(after)s)"
-        " ORDER BY s.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"SELECT {COLUMNS}, NULL AS messages FROM app.webchat_sessions AS s WHERE {MATCHES} AND {KEYSET}",
         matching.model_dump() | page.params(),
         WebchatSession,
     )
 
 
 def count(matching: Filter) -> Query[Count]:
-    return Query("SELECT count(*) FROM app.webchat_sessions AS s WHERE" + MATCHES, matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM app.webchat_sessions AS s WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(session_key: str) -> Query[WebchatSession]:
     return Query(
-        "SELECT" + WHOLE + "FROM app.webchat_sessions AS s WHERE s.session_key = %(session_key)s",
+        f"SELECT {WHOLE} FROM app.webchat_sessions AS s WHERE s.session_key = %(session_key)s",
         {"session_key": session_key},
         WebchatSession,
     )
@@ -115,8 +114,11 @@ def get(session_key: str) -> Query[WebchatSession]:
 
 def delete(session_key: str, if_match: list[str] | None) -> Query[Deleted]:
     return Query(
-        "DELETE FROM app.webchat_sessions AS s"
-        " WHERE s.session_key = %(session_key)s AND app.require_match(app.etag(s), %(if_match)s) RETURNING s.id",
+        """
+        DELETE FROM app.webchat_sessions AS s
+        WHERE s.session_key = %(session_key)s AND app.require_match(app.etag(s), %(if_match)s)
+        RETURNING s.id
+        """,
         {"session_key": session_key, "if_match": if_match},
         Deleted,
     )
@@ -124,8 +126,10 @@ def delete(session_key: str, if_match: list[str] | None) -> Query[Deleted]:
 
 def append(session_key: str, new: NewMessages) -> Query[AppendedMessages]:
     return Query(
-        "SELECT %(session_key)s::text AS session_key, a.numbered AS messages, a.total AS message_count"
-        " FROM app.append_messages(%(session_key)s, %(messages)s) AS a",
+        """
+        SELECT %(session_key)s::text AS session_key, a.numbered AS messages, a.total AS message_count
+        FROM app.append_messages(%(session_key)s, %(messages)s) AS a
+        """,
         {"session_key": session_key, "messages": Jsonb([message.model_dump() for message in new.messages])},
         AppendedMessages,
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Flag, Metadata, Name, TenantName, Text
-from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, PageRequest
 from flomastr.http.patterns import NO_NUL
 
 type Category = Annotated[str, StringConstraints(max_length=100, pattern=NO_NUL)]
@@ -63,7 +63,7 @@ COLUMNS = """
   w.id, w.tenant_id, w.name, w.description, w.n8n_workflow_id, w.category, w.tags, w.is_active, w.is_public,
   w.metadata, w.created_at, w.updated_at
 """
-WHOLE = COLUMNS + ", app.etag(w) AS etag"
+WHOLE = f"{COLUMNS}, app.etag(w) AS etag"
 MATCHES = """
   (%(is_active)s::boolean IS NULL OR w.is_active = %(is_active)s)
   AND (%(is_public)s::boolean IS NULL OR w.is_public = %(is_public)s)
@@ -73,11 +73,16 @@ MATCHES = """
 
 def create(new: NewWorkflow) -> Query[Workflow]:
     return Query(
-        "INSERT INTO app.workflows AS w"
-        " (name, description, n8n_workflow_id, category, tags, is_active, is_public, metadata)"
-        " VALUES (%(name)s, %(description)s, %(n8n_workflow_id)s, %(category)s, %(tags)s, %(is_active)s,"
-        "  %(is_public)s, %(metadata)s)"
-        " RETURNING " + WHOLE,
+        f"""
+        INSERT INTO app.workflows AS w (
+          name, description, n8n_workflow_id, category, tags, is_active, is_public, metadata
+        )
+        VALUES (
+          %(name)s, %(description)s, %(n8n_workflow_id)s, %(category)s, %(tags)s, %(is_active)s, %(is_public)s,
+          %(metadata)s
+        )
+        RETURNING {WHOLE}
+        """,
         new.model_dump() | {"metadata": Jsonb(new.metadata)},
         Workflow,
         conflict="body.n8n_workflow_id: the tenant has a workflow with this id already.",
@@ -85,52 +90,55 @@ def create(new: NewWorkflow) -> Query[Workflow]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[Workflow]:
-    """As far as an answer can carry their metadata, and at least one row beyond it if there is one."""
+    """A page: as many rows as fit with their metadata into MAX_PAGE_BYTES, and one more as the sign of a next page."""
     return Query(
-        "SELECT " + COLUMNS + " FROM ("
-        "  SELECT w.*, coalesce(sum(octet_length(w.metadata::text)) OVER before, 0) AS bytes_before"
-        "  FROM ("
-        "    SELECT w.* FROM app.workflows AS w WHERE "
-        + MATCHES
-        + "  AND (%(after)s::uuid IS NULL OR w.id < %(after)s)"
-        "    ORDER BY w.id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s"
-        "  ) AS w"
-        "  WINDOW before AS (ORDER BY w.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)"
-        ") AS w WHERE w.bytes_before <= %(max_bytes)s ORDER BY w.id DESC",
+        f"""
+        SELECT {COLUMNS}
+        FROM (
+          SELECT w.*, coalesce(sum(octet_length(w.metadata::text)) OVER before, 0) AS bytes_before
+          FROM (SELECT w.* FROM app.workflows AS w WHERE {MATCHES} AND {KEYSET}) AS w
+          WINDOW before AS (ORDER BY w.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)
+        ) AS w
+        WHERE w.bytes_before <= %(max_bytes)s
+        ORDER BY w.id DESC
+        """,
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
         Workflow,
     )
 
 
 def count(matching: Filter) -> Query[Count]:
-    return Query("SELECT count(*) FROM app.workflows AS w WHERE " + MATCHES, matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM app.workflows AS w WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[Workflow]:
-    return Query("SELECT " + WHOLE + " FROM app.workflows AS w WHERE w.id = %(id)s", {"id": id}, Workflow)
+    return Query(f"SELECT {WHOLE} FROM app.workflows AS w WHERE w.id = %(id)s", {"id": id}, Workflow)
 
 
 def update(id: UUID, changes: WorkflowChanges, if_match: list[str] | None) -> Query[Workflow]:
     return Query(
-        """
+        f"""
         UPDATE app.workflows AS w
         SET (name, description, category, tags, is_active, is_public, metadata, updated_at) = (
           SELECT c.name, c.description, c.category, c.tags, c.is_active, c.is_public, c.metadata, now()
           FROM jsonb_populate_record(w, %(changes)s) AS c
         )
         WHERE w.id = %(id)s AND app.require_match(app.etag(w), %(if_match)s)
-        RETURNING """
-        + WHOLE,
+        RETURNING {WHOLE}
+        """,
         {"id": id, "changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
         Workflow,
     )
 
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
-    """With its executions."""
+    """Deletes its executions and chats too."""
     return Query(
-        "DELETE FROM app.workflows AS w"
-        " WHERE w.id = %(id)s AND app.require_match(app.etag(w), %(if_match)s) RETURNING w.id",
+        """
+        DELETE FROM app.workflows AS w
+        WHERE w.id = %(id)s AND app.require_match(app.etag(w), %(if_match)s)
+        RETURNING w.id
+        """,
         {"id": id, "if_match": if_match},
         Deleted,
     )
