@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from flomastr.database.query import Count, Query
-from flomastr.errors import BadRequestError
+from flomastr.errors import BadRequestError, ErrorCode
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, JsonInteger, Moment, TenantName
 from flomastr.http.paging import PageRequest
@@ -52,7 +52,7 @@ COLUMNS = """
 def request(new: NewRestore) -> Query[Restore]:
     """A range that is restored already may be asked for again: a row that is hot is not copied a second time."""
     if new.last_at <= new.first_at:
-        raise BadRequestError("body.last_at: must be later than first_at", "invalid_range")
+        raise BadRequestError("body.last_at: must be later than first_at", ErrorCode.INVALID_RANGE)
     return Query(
         "INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)"
         " VALUES (%(first_at)s, %(last_at)s, %(workflow_id)s, %(days)s) RETURNING " + COLUMNS,
