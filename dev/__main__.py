@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from dev.errors import StartupError
+from dev.paths import find_layer
 
 
 def main() -> int:
@@ -56,6 +57,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
             fill(arguments.passages, arguments.port, data)
         case "openapi":
+            find_layer()
             from dev.docs.openapi import write
 
             write()
@@ -64,6 +66,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
             write()
         case "docs":
+            find_layer()
             from dev.docs.pages import write
 
             write()

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from samcli import yamlhelper
 
 from dev.aws.template import TEMPLATE, read_template
-from dev.docs.routes import find_layer
+from flomastr.settings import Credentials, Settings
 
 POWERTOOLS = {
     "POWERTOOLS_LOG_LEVEL": "The least level that is logged.",
@@ -40,9 +40,6 @@ What the template gives to the functions.
 
 
 def page() -> str:
-    find_layer()
-    from flomastr.settings import Credentials, Settings
-
     return PAGE.format(
         parameters=table(("parameter", "default", "meaning"), parameters()),
         secrets=table(("field", "presence", "meaning"), fields(Credentials)),

@@ -1,6 +1,5 @@
 """Every route as the code of the functions has it, and docs/reference/endpoints.md, the table of them."""
 
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -9,7 +8,6 @@ from fastapi.routing import APIRoute
 
 from dev.paths import ROOT
 
-LAYER = str(ROOT / "layers/flomastr")
 INTRODUCTION = """\
 # Endpoints
 
@@ -24,17 +22,10 @@ needs that role. [Roles and scopes](roles-and-scopes.md) says which role has whi
 
 def applications() -> Iterator[FastAPI]:
     """Of the functions that have one."""
-    find_layer()
     for handler in sorted(ROOT.glob("functions/*/handler.py")):
         app = getattr(import_module(f"functions.{handler.parent.name}.handler"), "app", None)
         if app:
             yield app
-
-
-def find_layer() -> None:
-    """Make `flomastr` importable, as it is in a function."""
-    if LAYER not in sys.path:
-        sys.path.append(LAYER)
 
 
 def routes_of(app: FastAPI) -> list[APIRoute]:
