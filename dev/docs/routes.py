@@ -66,7 +66,7 @@ def page() -> str:
 def table() -> str:
     rows = ["| method and path | who | what it does |", "| --- | --- | --- |"]
     rows += [row for app in applications() for route in routes_of(app) for row in rows_of(route)]
-    rows += [f"| `GET {path}` | open | This description of all routes |" for path in served()]
+    rows += [f"| `GET {path}` | open | This description of all routes |" for path in documentation_paths()]
     return "\n".join(rows) + "\n"
 
 
@@ -89,6 +89,6 @@ def who(scope: str | None) -> str:
             return f"`{scope}`"
 
 
-def served() -> list[str]:
+def documentation_paths() -> list[str]:
     """By the openapi function, which has no application to ask."""
     return sorted(import_module("functions.openapi.handler").SERVED)

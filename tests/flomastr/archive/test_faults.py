@@ -104,8 +104,8 @@ def test_a_file_with_a_wrong_value_blocks_the_drop(
     write = parquet.write
 
     def wrong_write(rows: parquet.Relation, path: Path) -> None:
-        wrong = f"(SELECT * REPLACE ({CHANGED[column]} AS {column}) FROM {rows.sql})"
-        write(parquet.Relation(wrong, rows.parameters), path)
+        changed = f"(SELECT * REPLACE ({CHANGED[column]} AS {column}) FROM {rows.sql})"
+        write(parquet.Relation(changed, rows.parameters), path)
 
     monkeypatch.setattr(parquet, "write", wrong_write)
     fails_then_succeeds(env, tenant, "ArchiveUnverified", monkeypatch, capsys)

@@ -125,14 +125,14 @@ class Due:
                 if ends <= TODAY - timedelta(days=days):
                     env.superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(partition)))
         self.tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(2)]
-        self.stay = [self.furnish(tenant) for tenant in self.tenants]
+        self.stay = [self.fill(tenant) for tenant in self.tenants]
         workflow = env.make.workflow(self.tenants[0])
         env.execution(self.tenants[0], workflow, 30, retention_class=0)
         env.session(self.tenants[0], workflow, TODAY - timedelta(days=30))
         self.rows = [env.rows(tenant) for tenant in self.tenants]
         self.chats = [env.chats(tenant) for tenant in self.tenants]
 
-    def furnish(self, tenant: Tenant) -> UUID:
+    def fill(self, tenant: Tenant) -> UUID:
         workflow = self.env.make.workflow(tenant)
         for hours in range(3):
             self.env.execution(tenant, workflow, 7.8 + hours / 24, error_message=f"Line\n|'\"é {hours}")

@@ -29,7 +29,7 @@ STATUSES = ["success", "success", "error", "crashed", "canceled", "running", "wa
 QUERIES = ["limit=50", "limit=7", "limit=50&include_data=true", "limit=20&status=error", "limit=3&status=running"]
 
 
-def furnish(env: ArchiveEnv) -> tuple[Tenant, UUID]:
+def fill(env: ArchiveEnv) -> tuple[Tenant, UUID]:
     """Executions of fifty days, every kind of data and status, on both sides of the border."""
     env.partitions_since(60)
     tenant = env.make.tenant(hot_ttl_days=7)
@@ -60,7 +60,7 @@ def furnish(env: ArchiveEnv) -> tuple[Tenant, UUID]:
 @pytest.fixture
 def full_tenant(env: ArchiveEnv) -> Iterator[tuple[ArchiveEnv, Tenant, list[str]]]:
     """And all ways to list them."""
-    tenant, workflow = furnish(env)
+    tenant, workflow = fill(env)
     yield env, tenant, [*QUERIES, f"limit=10&workflow_id={workflow}", f"limit=4&workflow_id={workflow}&status=error"]
 
 

@@ -15,7 +15,7 @@ from functions.archive.handler import lambda_handler
 from tests.support.archive_env import ArchiveEnv
 from tests.support.factories import Tenant
 
-PATIENCE = 2  # seconds for the locks of one leaf, of which the job asks for each for 15 ms
+PATIENCE = 2  # seconds for the locks of one partition, of which the job asks for each for 15 ms
 WRITES: dict[str, LiteralString] = {
     "an update": """
         UPDATE app.workflow_executions SET error_message = 'Changed' WHERE retention_class = %(retention_class)s
