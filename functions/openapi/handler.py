@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from flomastr.errors import ErrorCode
 from flomastr.observability import instrumented
 
 FOLDER = Path(__file__).parent
@@ -49,7 +50,7 @@ def not_allowed(request_id: str) -> dict[str, Any]:
         "title": "Method Not Allowed",
         "status": 405,
         "detail": "This can only be read: use GET.",
-        "code": "method_not_allowed",
+        "code": ErrorCode.METHOD_NOT_ALLOWED,
         "request_id": request_id,
         "errors": [],
     }

@@ -21,7 +21,7 @@ DECLARE attempt integer := (SELECT number FROM public.attempts);
 BEGIN
   IF attempt > times THEN RETURN attempt; END IF;
   IF state = 'killed' THEN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); END IF;
-  RAISE EXCEPTION USING errcode = state, constraint = 'some_constraint', message = 'Some message.';
+  RAISE EXCEPTION USING errcode = state, constraint = 'workflow_not_found', message = 'Some message.';
 END $$;
 GRANT ALL ON public.attempts, public.written TO flo_app;
 """

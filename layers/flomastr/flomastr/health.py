@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from flomastr.database.query import Query
 from flomastr.database.session import ask
-from flomastr.errors import UnavailableError
+from flomastr.errors import ErrorCode, UnavailableError
 
 NEEDED_MIGRATION = "0015_embeddings"
 NEEDED_FUNCTIONS = ["authorize"]  # and what code calls that came without a migration
@@ -41,10 +41,10 @@ def readiness() -> Readiness:
     (state,) = ask(Query(STATE, {"functions": NEEDED_FUNCTIONS}, State))
     if state.migration < NEEDED_MIGRATION:
         raise UnavailableError(
-            f"The schema stands at {state.migration or 'nothing'}: run the migrations.", "schema_behind"
+            f"The schema stands at {state.migration or 'nothing'}: run the migrations.", ErrorCode.SCHEMA_BEHIND
         )
     if state.missing:
-        raise UnavailableError(f"The schema lacks app.{state.missing[0]}: run the migrations.", "schema_behind")
+        raise UnavailableError(f"The schema lacks app.{state.missing[0]}: run the migrations.", ErrorCode.SCHEMA_BEHIND)
     if tuple(int(part) for part in state.pgvector.split(".")) < NEEDED_PGVECTOR:
-        raise UnavailableError(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", "pgvector_too_old")
+        raise UnavailableError(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", ErrorCode.PGVECTOR_TOO_OLD)
     return state

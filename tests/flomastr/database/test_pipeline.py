@@ -1,5 +1,6 @@
 """What is sent again after an error, what is not, and what the caller is told."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -14,7 +15,8 @@ from flomastr.database import connection, pipeline
 from flomastr.database.pipeline import execute
 from flomastr.database.query import Query
 from flomastr.database.session import ask
-from flomastr.errors import ConflictError, NotFoundError, ServiceError, UnavailableError, UnprocessableError
+from flomastr.errors import ConflictError, ErrorCode, NotFoundError, ServiceError, UnavailableError, UnprocessableError
+from flomastr.http.problems import problem
 from tests.support.clock import HANGS, Clock, until
 from tests.support.factories import Tenant
 from tests.support.failing_queries import (
@@ -76,7 +78,7 @@ def test_a_busy_database_is_left_alone(tenant: Tenant, state: str, scope: str, s
 @pytest.mark.parametrize(
     "state, error",
     [
-        ("FL404", NotFoundError("Some message.", "some_constraint")),
+        ("FL404", NotFoundError("Some message.", ErrorCode.WORKFLOW_NOT_FOUND)),
         ("23505", ConflictError("Taken.")),
         ("22P02", UnprocessableError()),
     ],
@@ -86,6 +88,25 @@ def test_a_refusal_is_told_at_once(tenant: Tenant, state: str, error: ServiceErr
         executed(tenant, failing(state), repeatable=True)
     assert (told.value.detail, told.value.code) == (error.detail, error.code)
     assert sent(superuser) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("workflow_not_found", ErrorCode.WORKFLOW_NOT_FOUND), ("of_a_newer_schema", ErrorCode.NOT_FOUND)],
+)
+def test_a_code_that_this_version_does_not_know_becomes_the_general_one_of_its_status(
+    tenant: Tenant, superuser: Superuser, code: str, expected: ErrorCode
+) -> None:
+    superuser.execute(
+        "CREATE OR REPLACE FUNCTION public.refuse(code text) RETURNS integer LANGUAGE plpgsql AS $$"
+        " BEGIN RAISE EXCEPTION USING errcode = 'FL404', constraint = code, message = 'Some message.'; END $$"
+    )
+    query = Query("SELECT public.refuse(%(code)s) AS attempt", {"code": code}, Answered)
+    with pytest.raises(NotFoundError) as refused:
+        executed(tenant, query)
+    superuser.execute("DROP FUNCTION public.refuse")
+    answer = json.loads(bytes(problem("request-1", refused.value).body))
+    assert (answer["status"], answer["code"], answer["detail"]) == (404, expected, "Some message.")
 
 
 def test_a_reference_that_the_caller_made_up_is_told_at_once(tenant: Tenant, superuser: Superuser) -> None:

@@ -10,7 +10,7 @@ from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from flomastr import object_storage
-from flomastr.errors import UnavailableError
+from flomastr.errors import ErrorCode, UnavailableError
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 from flomastr.observability import logger, metrics
 
@@ -22,7 +22,7 @@ failures: list[Exception] = []  # of reading, since DuckDB began
 class FileUnreadableError(UnavailableError):
     """A file of the archive cannot be read. The service's operators have been informed."""
 
-    code = "archive_unreadable"
+    code = ErrorCode.ARCHIVE_UNREADABLE
 
 
 @contextmanager

@@ -10,20 +10,20 @@ from pydantic import BaseModel
 from flomastr.archive import manifest
 from flomastr.database.query import Query
 from flomastr.database.session import Database
-from flomastr.errors import ConflictError, NotFoundError, ServiceError
+from flomastr.errors import ConflictError, ErrorCode, NotFoundError, ServiceError
 
 
 class MovedToHistoryError(ServiceError):
     """The execution is archived. Follow Location, with the same headers."""
 
     status = HTTPStatus.TEMPORARY_REDIRECT
-    code = "archived"
+    code = ErrorCode.ARCHIVED
 
 
 class ArchivedError(ConflictError):
     """The execution is archived and no longer changes."""
 
-    code = "archived"
+    code = ErrorCode.ARCHIVED
 
 
 async def moved(request: Request) -> MovedToHistoryError:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from flomastr.database.query import Count, Query
-from flomastr.errors import BadRequestError
+from flomastr.errors import BadRequestError, ErrorCode
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, JsonInteger, Moment, TenantName
 from flomastr.http.paging import KEYSET, PageRequest
@@ -52,7 +52,7 @@ COLUMNS = """
 def request(new: NewRestore) -> Query[Restore]:
     """Ranges may overlap: a row that is hot is not copied a second time. Raises BadRequestError."""
     if new.last_at <= new.first_at:
-        raise BadRequestError("body.last_at: must be later than first_at", "invalid_range")
+        raise BadRequestError("body.last_at: must be later than first_at", ErrorCode.INVALID_RANGE)
     return Query(
         f"""
         INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)

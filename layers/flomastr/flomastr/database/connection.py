@@ -11,7 +11,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
 
-from flomastr.errors import UnavailableError
+from flomastr.errors import ErrorCode, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import database_url
 
@@ -128,5 +128,5 @@ def refuse_unsafe_role(conn: Connection) -> None:
     if row is None or row[0]:
         logger.critical("The database role is a superuser, bypasses row-level security or owns tables: use flo_app")
         raise UnavailableError(
-            "The service is set up unsafely and does not serve. Its operators can read why.", "unsafe_role"
+            "The service is set up unsafely and does not serve. Its operators can read why.", ErrorCode.UNSAFE_ROLE
         )

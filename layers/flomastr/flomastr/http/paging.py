@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from flomastr.database.query import Count, Query
 from flomastr.database.session import Database
-from flomastr.errors import BadRequestError
+from flomastr.errors import BadRequestError, ErrorCode
 from flomastr.http.etags import ListItem
 from flomastr.settings import signing_key
 
@@ -103,4 +103,6 @@ def verified(cursor: str, *list_name: str) -> UUID:
 
 
 def invalid_cursor() -> BadRequestError:
-    return BadRequestError("query.cursor does not belong to this list. Start again without it.", "invalid_cursor")
+    return BadRequestError(
+        "query.cursor does not belong to this list. Start again without it.", ErrorCode.INVALID_CURSOR
+    )

@@ -1,8 +1,7 @@
-"""Errors as problem+json (RFC 9457): what a client is told when its request fails."""
+"""Errors as problem+json (RFC 9457)."""
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,15 +10,23 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from flomastr.errors import NotModifiedError, ServiceError
+from flomastr.errors import (
+    BY_STATUS,
+    BadRequestError,
+    ErrorCode,
+    MethodNotAllowedError,
+    NotModifiedError,
+    ServiceError,
+    UnprocessableError,
+)
 from flomastr.http.patterns import message
 from flomastr.observability import logger
 
-MAX_ERRORS = 20  # that one answer tells
+MAX_ERRORS = 20  # in one answer
 
 PROBLEM_JSON = "application/problem+json"
 
-NAMED_FIELD = re.compile(r"((?:body|query)\.[\w.]+): (.+)")  # of what the database refuses
+NAMED_FIELD = re.compile(r"((?:body|query)\.[\w.]+): (.+)")  # in the detail of an error that the database raised
 
 
 class InvalidField(BaseModel):
@@ -34,24 +41,22 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    code: str
+    code: ErrorCode
     request_id: str
     errors: list[InvalidField] = []
 
 
-def problem(
-    request_id: str, error: ServiceError, errors: Sequence[InvalidField] = (), status: int | None = None
-) -> JSONResponse:
-    status = status or error.status
+def problem(request_id: str, error: ServiceError, errors: Sequence[InvalidField] = ()) -> JSONResponse:
+    """The answer to a request that failed; `errors` names the fields of an invalid one."""
     body = Problem(
-        title=HTTPStatus(status).phrase,
-        status=status,
+        title=error.status.phrase,
+        status=error.status,
         detail=error.detail,
         code=error.code,
         request_id=request_id,
         errors=list(errors),
     )
-    return JSONResponse(body.model_dump(), status, error.headers, PROBLEM_JSON)
+    return JSONResponse(body.model_dump(), error.status, error.headers, PROBLEM_JSON)
 
 
 def request_id(request: Request) -> str:
@@ -73,17 +78,18 @@ async def validation_error(request: Request, error: Exception) -> Response:
     if any(e["loc"] == ("body",) for e in error.errors()) and "json" not in request.headers.get("content-type", ""):
         return unreadable(request, error)
     fields = [InvalidField(field=field_name(e["loc"]), message=message(e)) for e in error.errors()[:MAX_ERRORS]]
-    invalid = ServiceError(f"Invalid: {', '.join(f.field for f in fields)}.", "invalid_request")
-    return problem(request_id(request), invalid, fields, HTTPStatus.UNPROCESSABLE_ENTITY)
+    invalid = UnprocessableError(f"Invalid: {', '.join(f.field for f in fields)}.", ErrorCode.INVALID_REQUEST)
+    return problem(request_id(request), invalid, fields)
 
 
 def unreadable(request: Request, error: Exception) -> Response:
-    """FastAPI's only 400, whatever it is in the body that Python's json gives up on."""
-    message = ServiceError(
-        "The body is not JSON that can be read: send it in UTF-8, with Content-Type: application/json.", "invalid_json"
+    """FastAPI's only 400: whatever Python's json cannot read in the body."""
+    message = BadRequestError(
+        "The body is not JSON that can be read: send it in UTF-8, with Content-Type: application/json.",
+        ErrorCode.INVALID_JSON,
     )
     invalid = InvalidField(field="body", message="is not JSON that can be read")
-    return problem(request_id(request), message, [invalid], HTTPStatus.BAD_REQUEST)
+    return problem(request_id(request), message, [invalid])
 
 
 def field_name(location: Sequence[int | str]) -> str:
@@ -93,10 +99,8 @@ def field_name(location: Sequence[int | str]) -> str:
 
 async def http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).name.lower()
-    return problem(
-        request_id(request), ServiceError(str(error.detail), code, dict(error.headers or {})), status=error.status_code
-    )
+    error_of_status = BY_STATUS.get(error.status_code, ServiceError)
+    return problem(request_id(request), error_of_status(str(error.detail), headers=dict(error.headers or {})))
 
 
 def not_allowed(router: APIRouter, request: Request, error: Exception) -> Response:
@@ -105,8 +109,8 @@ def not_allowed(router: APIRouter, request: Request, error: Exception) -> Respon
         route for route in router.routes if isinstance(route, APIRoute) and route.path_regex.match(request.url.path)
     ]
     allowed = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
-    message = ServiceError(f"Here one can {allowed}.", "method_not_allowed", {"Allow": allowed})
-    return problem(request_id(request), message, status=HTTPStatus.METHOD_NOT_ALLOWED)
+    message = MethodNotAllowedError(f"Here one can {allowed}.", headers={"Allow": allowed})
+    return problem(request_id(request), message)
 
 
 async def unforeseen(request: Request, error: Exception) -> Response:

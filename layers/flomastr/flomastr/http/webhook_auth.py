@@ -16,7 +16,7 @@ from flomastr.auth.webhook_signatures import signing_secret, verify
 from flomastr.caller import Caller
 from flomastr.database.access import AccessRequest
 from flomastr.database.session import Database
-from flomastr.errors import UnauthorizedError
+from flomastr.errors import ErrorCode, UnauthorizedError
 from flomastr.http.dependencies import deadline
 from flomastr.http.patterns import TENANT
 
@@ -41,7 +41,7 @@ async def reporting(
         signed = (webhook_id, webhook_timestamp, webhook_signature)
         caller = signer(key, *signed, await request.body())
     else:
-        raise unauthorized("Send an API key in the Authorization header, or sign the request.", "not_signed_in")
+        raise unauthorized("Send an API key in the Authorization header, or sign the request.", ErrorCode.NOT_SIGNED_IN)
     (scope,) = scopes.scopes
     return Database(AccessRequest(caller, tenant_id or x_tenant, scope, response.headers.update), deadline(request))
 
@@ -50,21 +50,25 @@ def bearer(authorization: str) -> Caller:
     scheme, _, token = authorization.partition(" ")
     key = api_key_tokens.parse(token) if scheme.lower() == "bearer" else None
     if key is None:
-        raise unauthorized("Machines report here: send an API key, flo_live_..., as bearer token.", "invalid_api_key")
+        raise unauthorized(
+            "Machines report here: send an API key, flo_live_..., as bearer token.", ErrorCode.INVALID_API_KEY
+        )
     return Caller(key_id=key.id, key_hash=key.secret_hash.hex())
 
 
 def signer(key_id: str, message_id: str, timestamp: str, signatures: str, body: bytes) -> Caller:
     """The key that has signed. That it lives is app.authorize's to say, by the hash of its signing secret."""
     if not key_id:
-        raise unauthorized("Name the API key that has signed, by its id: ?key=...", "invalid_signature")
+        raise unauthorized("Name the API key that has signed, by its id: ?key=...", ErrorCode.INVALID_SIGNATURE)
     secret = signing_secret(key_id)
     if not verify(secret, message_id, timestamp, signatures, body, time.time()):
-        raise unauthorized("The request is not signed by this key, or not within five minutes.", "invalid_signature")
+        raise unauthorized(
+            "The request is not signed by this key, or not within five minutes.", ErrorCode.INVALID_SIGNATURE
+        )
     return Caller(key_id=key_id, key_hash=sha256(secret).hexdigest())
 
 
-def unauthorized(detail: str, code: str) -> UnauthorizedError:
+def unauthorized(detail: str, code: ErrorCode) -> UnauthorizedError:
     return UnauthorizedError(detail, code, {"WWW-Authenticate": "Bearer"})
 
 

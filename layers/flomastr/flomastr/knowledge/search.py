@@ -15,7 +15,7 @@ from flomastr.database.session import Database
 from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointError, TextRefusedError
 from flomastr.embeddings.vectors import HalfVector
-from flomastr.errors import ConflictError, ServiceError, UnavailableError, UnprocessableError
+from flomastr.errors import ConflictError, ErrorCode, ServiceError, UnavailableError, UnprocessableError
 from flomastr.http.fields import Body, JsonInteger, JsonObject, at_most
 from flomastr.http.paging import fitting
 from flomastr.http.patterns import NO_NUL, VISIBLE
@@ -131,10 +131,12 @@ def query_vectors(query: str, models: Iterable[str]) -> dict[str, HalfVector]:
 
 def failure(error: EndpointError) -> ServiceError:
     if isinstance(error, TextRefusedError):
-        return UnprocessableError("body.query: the embeddings endpoint does not take this text", "query_refused")
+        return UnprocessableError(
+            "body.query: the embeddings endpoint does not take this text", ErrorCode.QUERY_REFUSED
+        )
     logger.error("No vector of a query", reason=str(error))
     metrics.add_metric(name="EmbeddingsUnavailable", unit="Count", value=1)
-    return UnavailableError(f"{error}. Repeat the search, or search with mode text.", "embeddings_unavailable")
+    return UnavailableError(f"{error}. Repeat the search, or search with mode text.", ErrorCode.EMBEDDINGS_UNAVAILABLE)
 
 
 def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[Found]:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from flomastr.auth.api_key_tokens import ApiKey, derived_key
 from flomastr.auth.webhook_signatures import signing_secret, whsec
 from flomastr.database.query import Count, Query
-from flomastr.errors import ConflictError
+from flomastr.errors import ConflictError, ErrorCode
 from flomastr.http.etags import ListItem
 from flomastr.http.fields import Body, JsonInteger, Moment, Name, TenantName
 from flomastr.http.paging import KEYSET, PageRequest
@@ -109,7 +109,7 @@ def with_secrets(issued: ShownKey) -> ShownKey:
     key = derive_key(issued.salt)
     if issued.id != key.id:
         raise ConflictError(
-            "The key has been made, and its secret cannot be shown again: rotate it.", "secret_was_shown"
+            "The key has been made, and its secret cannot be shown again: rotate it.", ErrorCode.SECRET_WAS_SHOWN
         )
     return issued.model_copy(update={"token": key.token(), "signing_secret": whsec(signing_secret(key.id))})
 
