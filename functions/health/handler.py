@@ -12,7 +12,7 @@ async def get_health() -> Health:
     return Health()
 
 
-@app.get("/ready", responses={503: {"description": "Not ready: `detail` tells why."}})
+@app.get("/ready", responses={503: {"description": "Not ready: `detail` says why."}})
 async def get_readiness() -> Readiness:
     return health.readiness()
 

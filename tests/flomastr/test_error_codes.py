@@ -80,7 +80,7 @@ def test_the_codes_are_exactly_those_that_sql_and_python_raise() -> None:
 
 def test_the_page_explains_each_code_with_its_statuses() -> None:
     assert [explanation.code for explanation in EXPLANATIONS] == sorted(ErrorCode)
-    documented = {explanation.code.value: set(explanation.statuses) for explanation in EXPLANATIONS}
+    documented = {explanation.code: set(explanation.statuses) for explanation in EXPLANATIONS}
     assert documented == {code: found for code, found in statuses().items() if code not in NOT_FOR_CALLERS}
 
 

@@ -12,7 +12,7 @@ logger = Logger()
 tracer = Tracer(auto_patch=False)  # patching imports botocore, which costs a cold start 130 ms
 metrics = Metrics()
 warnings.filterwarnings("ignore", "No application metrics to publish")  # not every invocation has something to count
-logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every refused flight, which flight.py tells itself
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of refused pipelines, which we log
 
 type LambdaHandler = Callable[..., Any]
 

@@ -97,7 +97,7 @@ def credentials(*, fresh: bool = False) -> Credentials:
         raise UnavailableError("The database's secret cannot be read at the moment.") from error
     try:
         return Credentials.model_validate_json(secret)
-    except ValidationError as error:  # which tells the fields, and hides what is in them
+    except ValidationError as error:  # which names the fields, and hides what is in them
         raise UnavailableError("The database's secret has not the documented form.") from error
 
 

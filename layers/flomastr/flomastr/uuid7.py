@@ -1,4 +1,4 @@
-"""UUIDv7: an id carries its moment, so that a bound of ids lets the planner leave partitions out."""
+"""UUIDv7: an id carries its moment, so that a bound of ids lets the planner skip partitions."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -39,7 +39,7 @@ def derived_key(seed: bytes) -> ApiKey:
 
 
 def parse(token: str) -> ApiKey | None:
-    """The key in a token, or None when it cannot be one: a typo costs no question to the database."""
+    """The key in a token, or None when it cannot be one: a typo costs no query."""
     form = FORM.fullmatch(token)
     if form is None or form[3] != checksum(form[2]):
         return None
@@ -55,7 +55,7 @@ def verify(key: ApiKey) -> Query[VerifiedKey]:
 
 
 def checksum(secret: str) -> str:
-    """Six base-62 digits of CRC-32, so that a scanner or a typo is told from a key without a look-up."""
+    """Six base-62 digits of CRC-32, so that a guessed or misspelt key is recognised without a query."""
     return base62(crc32(secret.encode()), 6)
 
 

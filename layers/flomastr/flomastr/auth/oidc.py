@@ -17,7 +17,7 @@ ALGORITHMS = ["RS256", "ES256"]
 LEEWAY_SECONDS = 30
 FRESH_SECONDS = 300.0
 STALE_SECONDS = 86_400.0  # how long known keys serve while the issuer cannot be reached
-COOLDOWN_SECONDS = 10.0  # between two questions to the issuer, whatever unknown keys callers name
+COOLDOWN_SECONDS = 10.0  # between two requests to the issuer, whatever unknown keys callers name
 FETCH_SECONDS = 2.0
 
 
@@ -56,7 +56,7 @@ class KeySet:
 
 
 def verify(token: str, keys: KeySet, settings: Settings) -> Caller:
-    """The person whom the token names. Raises InvalidToken."""
+    """The person whom the token names. Raises InvalidTokenError."""
     try:
         claims = verified_claims(token, keys, settings.oidc_issuer)
         email = claims.get("email") if claims.get("email_verified") is True else None

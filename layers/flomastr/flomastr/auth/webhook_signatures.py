@@ -31,4 +31,4 @@ def verify(secret: bytes, message_id: str, timestamp: str, signatures: str, body
     if not message_id or not TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         return False
     expected = signature(secret, message_id, timestamp, body).encode()
-    return any(hmac.compare_digest(told.encode(), expected) for told in signatures.split(" "))
+    return any(hmac.compare_digest(sent.encode(), expected) for sent in signatures.split(" "))

@@ -18,7 +18,7 @@ UNLIMITED = ("platform:", "me:", "invitation:", "keys:", "members:write", "tenan
 
 @dataclass(frozen=True)
 class AccessRequest:
-    """What app.authorize is asked: may this caller enter that place for this purpose."""
+    """Whether this caller may act in this tenant under this scope."""
 
     caller: Caller
     tenant: str | None  # id or slug; None is the caller's only tenant

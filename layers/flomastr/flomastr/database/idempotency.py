@@ -28,11 +28,16 @@ def reserve(key: IdempotencyKey) -> Query[NoRow]:
 def storing_response[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> Query[Row]:
     """The query, storing its rows under the key. It must be an INSERT ... RETURNING or a SELECT, without WITH."""
     return Query(
-        "WITH effect AS MATERIALIZED (" + query.sql + "), answered AS ("
-        "  UPDATE app.idempotency_keys"
-        "  SET answer = (SELECT coalesce(jsonb_agg(effect), '[]') FROM effect)"
-        "  WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')"
-        ") SELECT * FROM effect",
+        f"""
+        WITH effect AS MATERIALIZED (
+          {query.sql}
+        ), answered AS (
+          UPDATE app.idempotency_keys
+          SET answer = (SELECT coalesce(jsonb_agg(effect), '[]') FROM effect)
+          WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')
+        )
+        SELECT * FROM effect
+        """,
         query.params | key.params(),
         query.row,
         query.conflict,
@@ -42,8 +47,11 @@ def storing_response[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> 
 
 def stored_response(key: IdempotencyKey) -> Query[StoredResponse]:
     return Query(
-        "SELECT answer AS rows FROM app.idempotency_keys"
-        " WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')",
+        """
+        SELECT answer AS rows
+        FROM app.idempotency_keys
+        WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')
+        """,
         key.params(),
         StoredResponse,
     )

@@ -41,7 +41,7 @@ one_at_a_time = Lock()  # a sandbox has one connection
 def execute(
     queries: Sequence[Query[Any]], deadline: float, access: AccessRequest | None = None, *, repeatable: bool = False
 ) -> list[list[Any]]:
-    """The rows of each query. Raises ServiceError, or AlreadyAnswered.
+    """The rows of each query. Raises ServiceError or AlreadyAnsweredError.
 
     `repeatable` says that sending it twice does no harm. Reads are; a write whose COMMIT may have arrived is not.
     """
@@ -60,7 +60,7 @@ def execute(
                 pause = random.uniform(0.05, 0.1) * 2**attempt
                 if not again or attempt == ATTEMPTS or time.monotonic() + pause > deadline:
                     raise to_service_error(error, queries) from error
-                logger.warning("Sending the flight again", sqlstate=state, attempt=attempt)
+                logger.warning("Sending the pipeline again", sqlstate=state, attempt=attempt)
                 time.sleep(pause)
             except BaseException:  # a parameter that cannot be sent, for one
                 reset(conn)
@@ -88,7 +88,7 @@ def send(
 
 
 def reset(conn: Connection | None) -> None:
-    """A flight that fails leaves its transaction open, or a connection of which nothing is known."""
+    """Roll back, or discard a connection whose state is unknown."""
     if conn is None:
         return
     try:

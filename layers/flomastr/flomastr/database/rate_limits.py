@@ -1,4 +1,4 @@
-"""Rate limits of tenants and keys: app.spend counts a request, the answer tells what is left.
+"""Rate limits of tenants and keys: app.spend counts a request, the answer says what is left.
 
 Headers as in draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "tenant";q=6000;w=60` and
 `RateLimit: "tenant";r=5999;t=1`, t being the seconds until the whole quota is there again.

@@ -1,4 +1,4 @@
-"""The database as one caller may see it. A query is a value; a request is one network flight."""
+"""The database as one caller may see it. A query is a value; a request is one round trip."""
 
 import time
 from collections.abc import Generator
@@ -22,7 +22,7 @@ def deadline_in(seconds: float = BUDGET_SECONDS) -> float:
 
 @dataclass(frozen=True)
 class Database:
-    """What a handler asks. Every call is one flight: app.authorize, the queries and COMMIT, in one transaction."""
+    """What a handler asks. Every call is one round trip: app.authorize, the queries and COMMIT, in one transaction."""
 
     access: AccessRequest
     deadline: float = field(default_factory=deadline_in)
@@ -42,7 +42,7 @@ class Database:
         return rows[0]
 
     def both[A: BaseModel, B: BaseModel](self, first: Query[A], second: Query[B]) -> tuple[list[A], list[B]]:
-        """Two independent queries in one flight."""
+        """Two independent queries in one round trip."""
         answers = pipeline.execute([first, second], self.deadline, self.access)
         return answers[0], answers[1]
 

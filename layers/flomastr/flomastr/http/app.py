@@ -48,7 +48,7 @@ def create_app(path: str, tag: str) -> FastAPI:
 
 
 async def known_query(request: Request) -> None:
-    """A misspelt filter would filter nothing, a misspelt tenant be another one: it is told."""
+    """Refuse unknown parameters: a misspelt filter would filter nothing, a misspelt tenant would be another one."""
     if not request.query_params:
         return
     known = query_parameters(request.scope["route"].dependant)

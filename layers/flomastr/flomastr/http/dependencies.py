@@ -14,7 +14,7 @@ from flomastr.database.session import Database, deadline_in
 from flomastr.errors import UnauthorizedError
 from flomastr.http.patterns import IDEMPOTENCY_KEY, TENANT
 
-RESERVE_MS = 1000  # of Lambda's time, to tell the caller that the database's is over
+RESERVE_MS = 1000  # of Lambda's time, to answer after the database's time is over
 
 
 def caller(request: Request) -> Caller:

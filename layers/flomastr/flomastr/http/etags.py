@@ -17,7 +17,7 @@ class Versioned(BaseModel):
 
 
 class ListItem(Versioned):
-    """A row of a list, which is in order of `place`: the id, where nothing else is said."""
+    """A row of a list, which is in the order of `sort_key`: the id, unless the model says another column."""
 
     sort_key: UUID = Field(exclude=True, validation_alias="id")
 
@@ -60,7 +60,7 @@ IfNew = Annotated[bool, Depends(if_new)]
 
 
 def tagged[Row: Versioned](resource: Row, response: Response, known: list[str] | None = None) -> Row:
-    """The resource with its ETag header. Raises NotModified when the caller knows it."""
+    """The resource with its ETag header. Raises NotModifiedError when the caller knows it."""
     header = {"ETag": f'"{resource.etag}"'}
     if known and (resource.etag in known or "*" in known):
         raise NotModifiedError(headers=header)

@@ -1,4 +1,4 @@
-"""Field types for what Postgres can store and a client can be told about: bounded text, JSON objects, moments."""
+"""Types of fields that Postgres can store and a message can explain: bounded text, JSON objects, moments."""
 
 import json
 import re
@@ -147,14 +147,14 @@ Slug = Annotated[
 
 
 class Body(BaseModel):
-    """What a client sends: no unknown fields, so that a misspelt one is told and not lost."""
+    """What a client sends: no unknown fields, so that a misspelt one is refused and not lost."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def has_few_unknown_fields(cls, value: Any) -> Any:
-        """Each would be told by an error of its own, and a body has room for a million."""
+        """Each would have an error of its own, and a body has room for a million."""
         fields = cast(Json, value) if isinstance(value, dict) else {}
         if len(fields) > len(cls.model_fields) + MAX_UNKNOWN:
             raise ValueError(f"has {len(fields):,} fields, and may have {len(cls.model_fields)}")

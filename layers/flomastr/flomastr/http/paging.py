@@ -45,7 +45,7 @@ class PageRequest:
         return f'<{self.path}?{list_query}limit={self.limit}&cursor={cursor}>; rel="next"'
 
     def of[Row: ListItem](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
-        """The page of a list, and its count, if it was asked for, in the same flight."""
+        """The page of a list, and its count, if it was asked for, in the same round trip."""
         if not self.counts:
             return self.cut(db.all(newest), response)
         rows, (total,) = db.both(newest, count)
@@ -53,7 +53,7 @@ class PageRequest:
         return self.cut(rows, response)
 
     def cut[Row: ListItem](self, rows: Sequence[Row], response: Response) -> list[Row]:
-        """The page. A row beyond it tells that there is a next one."""
+        """The page. A row beyond it means that there is a next page."""
         page = list(rows[: min(self.limit, fitting(rows))])
         if len(rows) > len(page):
             response.headers["Link"] = self.next_link(page[-1].sort_key)

@@ -1,4 +1,4 @@
-"""What text may look like, and what is told of text that does not: a regular expression tells few people anything."""
+"""Patterns of text fields, and a message for each, since a regular expression explains little to most people."""
 
 from typing import Any
 
