@@ -72,6 +72,7 @@ def api(built: Path, network: str, direct_url: str) -> Iterator[str]:
                  "--warm-containers", "LAZY", "--docker-network", network,
                  "--env-vars", built.parent / "environment.json", "--parameter-overrides", "Architecture=x86_64"],
                 cwd=ROOT, env=ENVIRONMENT, stdout=log, stderr=log,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in the background of a shell
             )  # fmt: skip
             try:
                 await_health(f"http://127.0.0.1:{port}", built.parent / "sam.log")
