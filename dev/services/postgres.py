@@ -46,6 +46,7 @@ UNPRIVILEGED = (
     "--clear-groups",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
+    "--securebits=+no_setuid_fixup",  # else access(2), by which initdb looks for its programs, forgets the capability
 )
 
 

@@ -1,11 +1,14 @@
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from dev.services.postgres import Cluster, cluster, create_database, reach
+from dev.child_process import die_with_parent
+from dev.services.postgres import UNPRIVILEGED, Cluster, cluster, create_database, reach
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +52,12 @@ def test_a_running_server_is_reached_and_left_running(files: Path) -> None:
         with reach(files) as reached:
             assert reached == server
         assert count(create_database(server, "reached")) == 1
+
+
+def test_the_server_finds_its_programs_in_a_folder_that_is_private_to_root(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    program = tmp_path / "private" / "program"
+    program.touch(mode=0o755)
+    privileges = UNPRIVILEGED if os.geteuid() == 0 else ()
+    code = f"import os, sys; sys.exit(not os.access({str(program)!r}, os.X_OK))"
+    subprocess.run([*die_with_parent("KILL", *privileges), sys.executable, "-c", code], check=True)
