@@ -87,3 +87,15 @@ def test_every_file_and_sql_function_that_is_named_exists() -> None:
     assert sorted(name for name, file in files.items() if not file.exists()) == []
     schema = "\n".join(file.read_text() for file in (ROOT / "schema").rglob("*.sql"))
     assert sorted(name for name in set(re.findall(r"`(app\.\w+)", text)) if not re.search(rf"{name}\b", schema)) == []
+
+
+def test_a_sql_function_is_defined_in_a_file_that_its_sentence_names() -> None:
+    wrong = set[tuple[str, str]]()
+    for page in PAGES:
+        for sentence in re.split(r"(?<=[.;])\s|\n\n|\n(?=[|-])", prose(page)):
+            files = re.findall(r"`(schema/(?:functions|migrations)/[\da-z_]+\.sql)`", sentence)
+            defined = "".join((ROOT / file).read_text() for file in files)
+            for name in re.findall(r"`(app\.\w+)`", sentence) if files else ():
+                if not re.search(rf"^CREATE .*{name}\b", defined, re.MULTILINE):
+                    wrong.add((page.name, name))
+    assert wrong == set()
