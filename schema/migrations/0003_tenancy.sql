@@ -1,6 +1,6 @@
 -- Tenants, who belongs to them, and the row-level security that every table has.
 
--- The tenant that app.authorize admitted the caller to in this transaction; NULL admits to no row.
+-- The tenant that app.authorize set for this transaction; with NULL no row is visible.
 CREATE FUNCTION app.tenant()
 RETURNS uuid
 LANGUAGE sql
@@ -8,7 +8,7 @@ STABLE
 PARALLEL SAFE
 RETURN nullif(current_setting('app.tenant_id', true), '')::uuid;
 
--- What the entered transaction knows of its caller. In a tenant the role is key, member, admin, owner or super_admin;
+-- The caller of the authorized transaction. In a tenant the role is key, member, admin, owner or super_admin;
 -- elsewhere it is the global one.
 CREATE FUNCTION app.role()
 RETURNS text

@@ -1,4 +1,4 @@
--- What app.authorize, the one gate, looks at: API keys, limits, and answers that were given already.
+-- What app.authorize looks at: API keys, limits, and answers that were given already.
 
 -- What an API key may be given. The rest is for people.
 CREATE FUNCTION app.key_scopes()

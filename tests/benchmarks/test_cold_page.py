@@ -31,7 +31,7 @@ PATH = "/routes/history/workflow-executions"
 env = made_env
 
 # The last week that is wholly past its class of 30 days and within one month.
-PAST_LEAF = """
+PAST_PARTITION = """
 SELECT partition_name, starts, ends FROM app.partitions()
 WHERE retention_class = 30 AND ends < now() - interval '31 days'
   AND extract(MONTH FROM starts) = extract(MONTH FROM ends)
@@ -78,7 +78,7 @@ def archive(env: ArchiveEnv) -> Iterator[Archive]:
     run = env.superuser.execute
     tenant = env.make.tenant(hot_ttl_days=30)
     workflows = [env.make.workflow(tenant) for _ in range(3)]
-    _, starts, ends = run(PAST_LEAF).fetchall()[0]
+    _, starts, ends = run(PAST_PARTITION).fetchall()[0]
     filling = {"tenant": tenant.id, "workflows": workflows, "rows": ROWS, "starts": starts, "ends": ends}
     run(FILL, filling)
     answer = env.run(archive_handler, left_ms=1_500_000)

@@ -156,7 +156,7 @@ def claimed(conn: psycopg.Connection[Any], tenant: Tenant) -> None:
     conn.execute("INSERT INTO app.idempotency_keys (key, fingerprint) VALUES ('k', 'x')")
 
 
-def test_a_key_in_flight_is_waited_for_and_then_refused_with_a_503(make: Factory, direct_url: str) -> None:
+def test_a_reserved_key_is_waited_for_and_then_refused_with_a_503(make: Factory, direct_url: str) -> None:
     tenant = make.tenant()
     with psycopg.connect(direct_url) as other:
         claimed(other, tenant)
@@ -170,7 +170,7 @@ def test_a_key_in_flight_is_waited_for_and_then_refused_with_a_503(make: Factory
 
 
 @pytest.mark.parametrize("end, status", [("COMMIT", 422), ("ROLLBACK", 201)])
-def test_a_key_in_flight_is_decided_by_how_its_flight_ends(
+def test_a_reserved_key_is_decided_by_how_its_request_ends(
     make: Factory, direct_url: str, superuser: psycopg.Connection[Any], end: str, status: int
 ) -> None:
     tenant = make.tenant()

@@ -17,7 +17,7 @@ pytestmark = needs_pgbouncer
 
 
 @pytest.fixture
-def flights(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was sent."""
     executed, execute = list[Any](), pipeline.execute
 
@@ -29,17 +29,17 @@ def flights(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return executed
 
 
-def test_every_simple_request_takes_one_round_trip(make: Factory, network: Proxy, flights: list[Any]) -> None:
+def test_every_simple_request_takes_one_round_trip(make: Factory, network: Proxy, pipelines: list[Any]) -> None:
     turns = dict[str, list[int]]()
     for name, ask in simple_requests(make).items():
         assert all(ask().status < 300 for _ in range(WARM))
-        flights.clear()
+        pipelines.clear()
         turns[name] = []
         for _ in range(SAMPLES):
             with network.counting_turns():
                 assert ask().status < 300
             turns[name].append(network.turns)
-        assert len(flights) == SAMPLES
+        assert len(pipelines) == SAMPLES
     assert turns == dict.fromkeys(turns, [1] * SAMPLES)
     assert len(turns) == 13
 
