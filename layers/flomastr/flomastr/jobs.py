@@ -53,7 +53,8 @@ def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: 
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     conn = connection.connect(deadline)
     try:
-        if not lock(conn, name, deadline):
+        set_timeouts(conn, deadline)
+        if not lock(conn, name):
             logger.warning("Another run is under way", job=name)
             metrics.add_metric(name="JobSkipped", unit="Count", value=1)
             return {"state": "skipped"}
@@ -77,8 +78,8 @@ def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
     return {"state": state, **job.counts}
 
 
-def lock(conn: Connection, name: str, deadline: float) -> bool:
-    set_timeouts(conn, deadline)
+def lock(conn: Connection, name: str) -> bool:
+    """Whether no run of the job is under way; if so, none begins before this connection ends or unlocks."""
     statement = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
     return bool(conn.execute(statement, (name,)).fetchall()[0][0])
 
@@ -124,3 +125,4 @@ def finish(job: Job, state: str, error: str | None) -> None:
         "UPDATE app.job_runs SET state = %s, counts = %s, error = %s, finished_at = now() WHERE id = %s",
         (state, Jsonb(job.counts), error, job.run_id),
     )
+    job.conn.execute("SELECT pg_advisory_unlock_all()")  # the end of the connection would unlock some moments later

@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from flomastr.archive import file_lifecycle, manifest, parquet
+from flomastr.database.connection import Connection
 from flomastr.jobs import Job, JobFailedError
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import TODAY, ArchiveEnv, emitted
@@ -28,6 +29,21 @@ def test_a_second_run_at_the_same_time_does_nothing(env: ArchiveEnv, monkeypatch
     assert env.run(lambda_handler)["rows_archived"] == 1
     assert answers == [{"state": "skipped"}]
     assert (env.hot(tenant), env.cold(tenant)) == ([], [execution])
+
+
+def test_a_run_that_has_ended_keeps_no_other_waiting_before_its_connection_ends(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = list[Connection]()
+
+    def leave_open(conn: Connection) -> None:
+        left.append(conn)
+
+    monkeypatch.setattr(Connection, "close", leave_open)
+    assert [env.run(lambda_handler)["state"] for _ in range(2)] == ["done", "done"]
+    monkeypatch.undo()
+    for conn in left:
+        conn.close()
 
 
 def test_without_time_nothing_is_begun_and_the_next_run_goes_on(env: ArchiveEnv) -> None:

@@ -11,7 +11,7 @@ from psycopg.errors import DatabaseError
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from flomastr import object_storage
+from flomastr import jobs, object_storage
 from flomastr.archive import compaction_job, export_job, file_lifecycle, manifest, parquet
 from flomastr.archive.compaction_job import SizedFile
 from flomastr.archive.parquet import FILES, Relation
@@ -75,10 +75,8 @@ def begin(job: Job, erasure: Erasure) -> None:
     """Locks the other jobs out until this run ends. Raises NotNowError, RefusedError."""
     if not job.has_time():
         raise NotNowError
-    for other in OTHERS:
-        lock = "SELECT pg_try_advisory_lock(hashtextextended('flomastr.job.' || %s, 0))"
-        if not job.conn.execute(lock, (other,)).fetchall()[0][0]:
-            raise NotNowError
+    if not all(jobs.lock(job.conn, other) for other in OTHERS):
+        raise NotNowError
     with job.conn.transaction():
         require_not_held(job, erasure)
         tenant = "SELECT deleted_at FROM app.tenants WHERE id = %s FOR NO KEY UPDATE"
