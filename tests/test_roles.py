@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.support.factories import KEY_SCOPES, Factory
+from tests.support.operation_scopes import SCOPES
 from tests.support.requests import MACHINES, OPERATIONS, PEOPLE, ROLES, ApiClient, Operation
 
 EVERYBODY = ("anonymous", *PEOPLE, "key for nothing", *MACHINES)
@@ -72,7 +73,12 @@ def outcome(client: ApiClient, operation: Operation) -> int | str:
 
 
 def test_every_scope_stands_in_the_table() -> None:
-    assert MAY.keys() == {operation.scope for operation in OPERATIONS}
+    assert MAY.keys() == SCOPES.keys()
+
+
+def test_each_operation_asks_for_the_scope_that_is_written_down() -> None:
+    written = {name: scope for scope, names in SCOPES.items() for name in names.split()}
+    assert {operation.name: operation.scope for operation in OPERATIONS} == written
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

@@ -166,6 +166,48 @@ def test_a_run_is_repeated_and_one_that_is_given_up_is_kept(name: str) -> None:
     assert RESOURCES["JobFailures"]["Properties"]["SqsManagedSseEnabled"] is True
 
 
+def test_each_job_runs_as_often_as_its_page_says() -> None:
+    assert {name: schedule["ScheduleExpression"] for name in JOBS for schedule in schedules(FUNCTIONS[name])} == {
+        "Partitions": "cron(0 1 * * ? *)",
+        "Archive": "cron(0 2-6 * * ? *)",
+        "Expire": "cron(30 * * * ? *)",
+        "Compact": "cron(0 4 ? * SUN *)",
+        "Restore": "rate(5 minutes)",
+        "Erase": "rate(15 minutes)",
+        "Requeue": "rate(1 minute)",
+    }
+    assert all(
+        schedule.get("State", "ENABLED") == "ENABLED" for name in JOBS for schedule in schedules(FUNCTIONS[name])
+    )
+
+
+def test_callers_are_known_by_their_token_alone_and_for_a_minute() -> None:
+    api = RESOURCES["HttpApi"]["Properties"]
+    assert api["Auth"]["DefaultAuthorizer"] == "Caller"
+    (authorizer,) = api["Auth"]["Authorizers"].values()
+    assert authorizer["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}
+    assert authorizer["FunctionArn"] == {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}
+
+
+def test_how_much_comes_through_at_once_is_bounded() -> None:
+    routes = RESOURCES["HttpApi"]["Properties"]["DefaultRouteSettings"]
+    assert routes == {"ThrottlingBurstLimit": 500, "ThrottlingRateLimit": 1000}
+    (event,) = FUNCTIONS["Embed"]["Events"].values()
+    assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 4}
+    assert event["Properties"]["BatchSize"] == 10
+
+
+def test_functions_have_the_time_that_their_work_takes() -> None:
+    assert FUNCTION_DEFAULTS["Timeout"] == 15
+    assert {name: function["Timeout"] for name, function in FUNCTIONS.items() if "Timeout" in function} == {
+        "Authorizer": 8,  # two attempts to reach the issuer, and a cold start
+        "History": 29,  # as long as API Gateway waits
+        "Embed": 180,
+        "Requeue": 120,
+        **dict.fromkeys(JOBS - {"Requeue"} | {"Migrate"}, 900),
+    }
+
+
 def test_two_stacks_may_stand_side_by_side() -> None:
     """A schedule whose name SAM makes up would be taken by the first."""
     assert all(schedule["OmitName"] for name in JOBS for schedule in schedules(FUNCTIONS[name]))

@@ -1,9 +1,11 @@
 """What is wrong with a query, an id, a header or a method is reported like what is wrong with a body."""
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+from flomastr.database import pipeline
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.events import call
@@ -138,3 +140,14 @@ def test_a_caller_whom_nobody_verified_is_not_signed_in() -> None:
     answer = call(workflows, "GET", WORKFLOWS)
     refused(answer, 401)
     assert answer.json["code"] == "not_signed_in"
+
+
+def test_what_fails_unforeseen_is_told_without_its_reason(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("password of the database")
+
+    monkeypatch.setattr(pipeline, "execute", fail)
+    answer = ask(tenant, "GET", WORKFLOWS)
+    refused(answer, 500)
+    assert answer.json["detail"] == "The service failed. Its operators can find it by request_id."
+    assert "password" not in answer.body and "RuntimeError" not in answer.body

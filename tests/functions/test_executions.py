@@ -100,6 +100,27 @@ def test_a_second_delivery_in_one_batch_says_whether_it_changed_anything(
     assert [result["outcome"] for result in results] == ["created", outcome]
 
 
+RANKED = ["new", "running", "waiting", "unknown", "crashed", "canceled", "error", "success"]
+
+
+@pytest.mark.parametrize("pair", list(permutations(RANKED, 2)), ids="-".join)
+def test_of_two_states_the_later_in_n8ns_order_stays_whichever_comes_first(
+    make: Factory, pair: tuple[str, str]
+) -> None:
+    tenant = make.tenant()
+    known = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1"}
+    ids = {deliver(tenant, known | {"status": status})[0]["id"] for status in pair}
+    assert ask(tenant, "GET", f"/{ids.pop()}").json["status"] == max(pair, key=RANKED.index)
+
+
+@pytest.mark.parametrize("status", ["running", "error"])
+def test_the_longest_message_of_a_state_stays(make: Factory, status: str) -> None:
+    tenant = make.tenant()
+    known = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "status": status}
+    ids = {deliver(tenant, known | {"error_message": message})[0]["id"] for message in ("zz", "mmmm", "aaa")}
+    assert ask(tenant, "GET", f"/{ids.pop()}").json["error_message"] == "mmmm"
+
+
 DELIVERIES: list[dict[str, Any]] = [
     {"status": "new", "started_at": None},
     {"status": "running", "started_at": iso(START), "execution_data": {"step": 1}},

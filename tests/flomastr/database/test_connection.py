@@ -160,6 +160,14 @@ def test_at_the_deadline_it_gives_up_whether_connected_or_connecting(
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
+def test_a_connection_whose_statement_outlives_the_deadline_is_closed_at_once(make: Factory) -> None:
+    read(make.tenant())
+    opened = connection.connection(time.monotonic() + 0.2)
+    with pytest.raises(connection.DeadlineExceededError):
+        opened.execute("SELECT pg_sleep(30)")
+    assert opened.closed
+
+
 def test_an_answer_that_comes_too_late_is_nobodys(make: Factory, network: Proxy) -> None:
     tenant, other = make.tenant(), make.tenant()
     write(tenant)

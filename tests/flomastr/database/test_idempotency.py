@@ -105,6 +105,16 @@ def test_another_callers_key_is_another_key(make: Factory) -> None:
     assert [post(tenant, "k", {"name": "Orders"}, caller).json["id"] for caller in callers] == ids
 
 
+def test_another_callers_request_under_the_same_key_does_not_make_it_a_repeat(make: Factory) -> None:
+    tenant, colleague = make.tenant(), make.person()
+    make.member(tenant.id, colleague)
+    assert post(tenant, "k", {"name": "Orders"}).status == 201
+    theirs = post(tenant, "k", {"name": "Invoices"}, colleague)
+    refused = post(tenant, "k", {"name": "Invoices"})
+    assert (refused.status, refused.json["code"]) == (422, "idempotency_key_reused")
+    assert post(tenant, "k", {"name": "Invoices"}, colleague) == theirs
+
+
 def test_a_refused_post_leaves_no_key_behind(make: Factory) -> None:
     tenant = make.tenant()
     make.workflow(tenant, n8n_workflow_id="wf-1")

@@ -14,6 +14,7 @@ from functions.knowledge_search.handler import lambda_handler as handler
 from tests.support.clock import HANGS
 from tests.support.embeddings_endpoint import rightly
 from tests.support.events import call
+from tests.support.factories import machine
 from tests.support.kb_client import Json, KnowledgeClient
 from tests.support.problems import refused
 
@@ -133,12 +134,45 @@ def test_words_count_by_how_rare_they_are_and_not_by_how_long_the_passage_is(kb:
         kb.put(f"other{n}", f"Text {n} about cooking rice.")
     answer = kb.searches("lion giraffe", mode="text").json
     assert [(hit["document_name"], hit["score"]) for hit in answer["results"]] == [
-        ("giraffe", pytest.approx(0.4, abs=0.1))
+        ("giraffe", pytest.approx(0.3877, abs=0.0001))  # ln(1 + 8.5/1.5) of that and of ln(1 + 9.5/0.5)
     ]
     assert answer["escalate"]
     answer = kb.searches("warranty of your zebra printer covers repairs", mode="text").json
     assert [(hit["document_name"], hit["score"]) for hit in answer["results"][:1]] == [("long", 1)]
     assert not answer["escalate"]
+
+
+def test_of_two_words_the_rarer_one_decides(kb: KnowledgeClient) -> None:
+    for n in range(5):
+        kb.put(f"common{n}", "parcel and box")
+    kb.put("rare", "voucher and box")
+    assert kb.names("parcel voucher", mode="text", k=1) == ["rare"]
+
+
+def test_a_word_counts_for_more_in_a_shorter_passage(kb: KnowledgeClient) -> None:
+    kb.put("long", "voucher " + "filler " * 60)
+    kb.put("short", "voucher filler")
+    assert kb.names("voucher", mode="text") == ["short", "long"]
+
+
+def test_a_word_that_is_repeated_counts_for_less_each_time(kb: KnowledgeClient) -> None:
+    kb.put("twice", "voucher voucher box box")
+    kb.put("once", "voucher parcel box box")
+    assert kb.names("voucher", mode="text") == ["twice", "once"]
+    kb.put("often", "voucher voucher voucher voucher")
+    kb.put("both", "voucher parcel card card")
+    assert kb.names("voucher parcel", mode="text", k=1) == ["once"]
+
+
+def test_the_weights_of_words_are_those_of_bm25(superuser: psycopg.Connection[Any]) -> None:
+    """Of 3 words, with k1 = 1.6, b = 0.75 and 100 words for the usual length: 2.6 n / (n + 0.436)."""
+    (found,) = superuser.execute(
+        "SELECT app.term('refund') + 1, app.weights_of(app.words_of('refund refund card'))::text"
+    ).fetchall()
+    refund, weights = found
+    by_dimension = dict(pair.split(":") for pair in weights.partition("}")[0][1:].split(","))
+    assert by_dimension.pop(str(refund)) == "2.1346"
+    assert list(by_dimension.values()) == ["1.8106"]
 
 
 @pytest.mark.parametrize(
@@ -302,6 +336,25 @@ def test_a_base_whose_model_is_gone_says_so_and_is_found_by_words(shelf: Knowled
     refused(answer, 409)
     assert answer.json["code"] == "model_unavailable"
     assert shelf.names("refunds", mode="text") == ["refunds"]
+
+
+def test_a_key_with_another_secret_gets_no_vector_by_what_is_cached_for_the_true_one(shelf: KnowledgeClient) -> None:
+    key = machine(shelf.make.api_key(shelf.tenant, scopes=["knowledge:read"]))
+    forged = key.model_copy(update={"key_hash": "0" * 64})
+    path, body = f"/routes/knowledge/{shelf.tenant.slug}/search", {"query": "refunds"}
+    assert call(handler, "POST", path, body=body, caller=key).status == 200
+    asked = len(shelf.endpoint.asked)
+    assert call(handler, "POST", path, body={"query": "parcels"}, caller=forged).status == 401
+    assert len(shelf.endpoint.asked) == asked
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_an_endpoint_that_sends_elsewhere_is_not_followed_with_the_key(shelf: KnowledgeClient, status: int) -> None:
+    asked = len(shelf.endpoint.asked)
+    with shelf.endpoint.answering(lambda _: (status, {}), Location=f"{shelf.endpoint.url}/embeddings"):
+        answer = shelf.searches("refunds")
+    assert (answer.status, answer.json["code"]) == (503, "embeddings_unavailable")
+    assert len(shelf.endpoint.asked) == asked + 1
 
 
 @pytest.mark.parametrize(

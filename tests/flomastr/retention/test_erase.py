@@ -2,12 +2,15 @@
 
 import json
 import secrets
+from typing import LiteralString
+from uuid import UUID
 
 import pytest
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import scalar_row
 
-from flomastr.jobs import JobFailedError
+from flomastr.jobs import Job, JobFailedError
 from flomastr.retention import erasure_job
 from flomastr.retention.erasures import Erasure, signature
 from functions.archive.handler import lambda_handler as archive
@@ -171,6 +174,42 @@ def test_a_tenant_under_a_hold_is_not_erased_until_the_hold_is_released(env: Arc
     assert (receipt(env, first)["state"], versions(env, held)) == ("done", [])
 
 
+def test_a_hold_that_is_placed_between_two_batches_keeps_the_rest(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = env.make.tenant()
+    workflow = env.make.workflow(tenant)
+    for _ in range(3):
+        env.execution_at(tenant, workflow, TODAY)
+    asked = erasure_of(env, tenant)
+    add_counts = erasure_job.add_counts
+
+    def hold_after(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
+        add_counts(job, erasure, counts)
+        if counts.get("workflow_executions"):
+            monkeypatch.undo()
+            held.append(env.hold(tenant))
+
+    held: list[UUID] = []
+    monkeypatch.setattr(erasure_job, "BATCH", 1)
+    monkeypatch.setattr(erasure_job, "add_counts", hold_after)
+    assert env.run(lambda_handler)["erasures_waiting"] == 1
+    assert (len(held), len(env.hot(tenant)), receipt(env, asked)["state"]) == (1, 2, "running")
+    env.release(held[0])
+    env.run(lambda_handler)
+    done = receipt(env, asked)
+    assert (done["state"], done["counts"]["workflow_executions"]) == ("done", 3)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE app.erasures SET state = 'done'", "DELETE FROM app.erasures"])
+def test_no_request_can_change_or_remove_an_erasure(env: ArchiveEnv, statement: LiteralString) -> None:
+    tenant = env.make.tenant()
+    asked = erasure_of(env, tenant)
+    with pytest.raises(InsufficientPrivilege):
+        env.make.within(tenant.id, statement, {})
+    assert receipt(env, asked)["state"] == "pending"
+
+
 def test_a_tenant_that_is_not_deleted_is_not_erased(env: ArchiveEnv) -> None:
     tenant = env.make.tenant()
     asked = erasure_of(env, tenant)
@@ -180,7 +219,7 @@ def test_a_tenant_that_is_not_deleted_is_not_erased(env: ArchiveEnv) -> None:
     assert receipt(env, asked)["state"] == "pending" and counted(env, tenant)["tenants"] == 1
 
 
-@pytest.mark.parametrize("other", erasure_job.OTHERS)
+@pytest.mark.parametrize("other", ["archive", "compact", "expire", "restore"])
 def test_it_waits_for_the_jobs_that_write_to_the_cold_tier(env: ArchiveEnv, other: str) -> None:
     asked = erasure_of(env, env.make.tenant())
     lock = "SELECT {}(hashtextextended('flomastr.job.' || %s, 0))"
