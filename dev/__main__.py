@@ -10,6 +10,8 @@ from types import FrameType
 from dev.errors import StartupError
 from dev.paths import find_layer
 
+FRONT_END = "http://localhost:5173,http://127.0.0.1:5173"  # where Vite serves
+
 
 def main() -> int:
     _unwind_on_signals()
@@ -43,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> None:
         case "serve":
             from dev.serve import serve
 
-            serve(arguments.port, data)
+            serve(arguments.port, data, arguments.origins)
         case "token":
             from dev.token import print_token
 
@@ -84,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", parents=[shared], help="serve until Ctrl-C")
     serve.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
+    serve.add_argument(
+        "--origins", default=os.environ.get("ORIGINS", FRONT_END), help="of pages that may call, comma separated"
+    )
 
     token = commands.add_parser("token", parents=[shared], help="print a token for a person")
     token.add_argument("--user", required=True, help="the person's id")

@@ -24,7 +24,7 @@ from dev.services.oidc_issuer import Identity
 from dev.services.postgres import cluster
 
 
-def serve(port: int, data: Path) -> None:
+def serve(port: int, data: Path, origins: str) -> None:
     """Start everything, load the demo, say how to use it, and stay."""
     console.print("FloMastr data platform, on this machine")
     with ExitStack() as opened:
@@ -32,7 +32,7 @@ def serve(port: int, data: Path) -> None:
         opened.enter_context(_alone(data))
         model = opened.enter_context(embeddings(data))
         with step("Template"):
-            template = read_template(parameters=parameters(f"http://{address(listener)}", model.url))
+            template = read_template(parameters=parameters(f"http://{address(listener)}", model.url, origins))
         with step("Packages (the first time takes a minute)"):
             for function in template.functions.values():
                 search_path(function, data)

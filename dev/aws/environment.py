@@ -16,7 +16,7 @@ from dev.services.oidc_issuer import ISSUER, JWKS_PATH
 APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
 
 
-def parameters(url: str, embeddings_url: str = "") -> dict[str, str]:
+def parameters(url: str, embeddings_url: str = "", origins: str = "") -> dict[str, str]:
     """The template's parameters for a platform that is reached at `url`."""
     return {
         "DatabaseSecretArn": APP_SECRET,
@@ -26,6 +26,7 @@ def parameters(url: str, embeddings_url: str = "") -> dict[str, str]:
         "OidcJwksUrl": f"{url}{JWKS_PATH}",
         "EmbeddingModels": ",".join(MODELS),
         "EmbeddingsUrl": embeddings_url,
+        "CorsOrigins": origins,
     }
 
 

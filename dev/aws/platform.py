@@ -9,6 +9,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY, create_server, socket
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -18,7 +19,7 @@ from dev.aws.environment import own_code, variables
 from dev.aws.gateway import Gateway
 from dev.aws.runtime_api import runtime_api
 from dev.aws.sandbox import Sandbox
-from dev.aws.template import Function, Template
+from dev.aws.template import Cors, Function, Template
 from dev.services.database import Database
 from dev.services.object_storage import Storage
 from dev.services.oidc_issuer import JWKS_PATH, Identity
@@ -71,7 +72,7 @@ async def platform(
     apps: dict[int, ASGIApp] = {
         listeners[name].getsockname()[1]: runtime_api(sandbox) for name, sandbox in running.sandboxes.items()
     }
-    apps[listener.getsockname()[1]] = _front(Gateway(template.routes, running.invoke), data)
+    apps[listener.getsockname()[1]] = _front(_marked(Gateway(template.routes, running.invoke), template.cors), data)
     async with _serving(apps, [listener, *listeners.values()]):
         try:
             yield running
@@ -83,7 +84,21 @@ def _sandbox(function: Function, environment: dict[str, str], data: Path) -> San
     return Sandbox(function, environment, own_code(function), data / "logs" / f"{function.name}.log")
 
 
-def _front(gateway: Gateway, data: Path) -> Starlette:
+def _marked(gateway: ASGIApp, cors: Cors | None) -> ASGIApp:
+    """Preflights are answered before routes and authorizers, and every answer says who may read it."""
+    if cors is None:
+        return gateway
+    return CORSMiddleware(
+        gateway,
+        allow_origins=cors.origins,
+        allow_methods=cors.methods,
+        allow_headers=cors.headers,
+        expose_headers=cors.exposed,
+        max_age=cors.seconds,
+    )
+
+
+def _front(gateway: ASGIApp, data: Path) -> Starlette:
     """The gateway, and beside it what an identity provider publishes elsewhere."""
 
     async def jwks(_: Request) -> Response:

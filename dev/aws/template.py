@@ -71,9 +71,21 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Cors:
+    """What pages of other origins may do, and until when (seconds) a browser need not ask again."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    exposed: tuple[str, ...]
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Template:
     functions: dict[str, Function]
     routes: tuple[Route, ...]
+    cors: Cors | None
 
     def function(self, name: str) -> Function:
         """By the name in the template, or its short form: `workflows` is WorkflowsFunction."""
@@ -91,6 +103,7 @@ def read_template(path: Path = TEMPLATE, parameters: dict[str, str] | None = Non
     return Template(
         functions={found.name: _function(found, path.parent, queues) for found in functions},
         routes=tuple(_route(found, authorizers) for found in routes),
+        cors=_cors(stacks, (parameters or {}).get("CorsOrigins", "")),
     )
 
 
@@ -168,6 +181,20 @@ def _authorizers(stacks: Any) -> dict[str, Authorizer]:
         for api in _resources(stacks, "AWS::Serverless::HttpApi").values()
         for name, described in api.get("Auth", {}).get("Authorizers", {}).items()
     }
+
+
+def _cors(stacks: Any, origins: str) -> Cors | None:
+    """SAM leaves conditions as they are, so the origins are taken from the parameter and not from where it is used."""
+    for api in _resources(stacks, "AWS::Serverless::HttpApi").values():
+        if origins and (described := api.get("CorsConfiguration")):
+            return Cors(
+                origins=tuple(origins.split(",")),
+                methods=tuple(described["AllowMethods"]),
+                headers=tuple(described["AllowHeaders"]),
+                exposed=tuple(described["ExposeHeaders"]),
+                seconds=described["MaxAge"],
+            )
+    return None
 
 
 def _resources(stacks: Any, kind: str) -> dict[str, Any]:

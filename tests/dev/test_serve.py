@@ -3,79 +3,29 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from socket import create_server
-from typing import Any
 
 import psycopg
 import pytest
 
-from dev.paths import ROOT
 from dev.samples.load_demo import SAMPLE
 from dev.services.database import NAME
 from dev.services.object_storage import reach
 from dev.services.postgres import cluster, create_database, free_port
 from schema.migrate import LEDGER, MERGED
 from tests.support.clock import HANGS
+from tests.support.dev_process import LocalPlatform, run, start, token
 from tests.support.s3 import bucket_in
-
-READY_SECONDS = 120
 
 
 @pytest.fixture(autouse=True)
 def environment_of_a_developer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("PORT", raising=False)
-
-
-@dataclass(frozen=True)
-class LocalPlatform:
-    """A platform as a process of its own."""
-
-    process: subprocess.Popen[str]
-    port: int
-    data: Path
-
-    def get(self, path: str, token: str) -> Any:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-        answer = json.loads(connection.getresponse().read())
-        connection.close()
-        return answer
-
-    def end(self, signal: signal.Signals) -> int:
-        self.process.send_signal(signal)
-        return self.process.wait(20)
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "dev", *map(str, arguments)]
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=READY_SECONDS)
-
-
-def start(data: Path) -> tuple[LocalPlatform, str]:
-    """Start the platform and wait until it says that it serves; with what it said."""
-    port = free_port()
-    process = subprocess.Popen(
-        command("serve", "--port", str(port), "--data", data), cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    said = ""
-    assert process.stdout
-    for line in process.stdout:
-        said += line
-        if "until Ctrl-C" in line:
-            return LocalPlatform(process, port, data), said
-    raise AssertionError(f"It ended with {process.wait()}: {said}")
 
 
 @pytest.fixture
@@ -104,10 +54,6 @@ def wait_until_nothing_is_left(data: Path) -> None:
     while left := left_behind(data):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
-
-
-def token(data: Path, *more: str) -> str:
-    return run("token", "--user", "demo-owner", "--email", "owner@demo.example", *more, "--data", data).stdout.strip()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
