@@ -162,7 +162,8 @@ TRIED = [(operation, trigger) for operation, status in DOCUMENTED for trigger in
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_there_is_a_way_to_every_status_that_an_operation_documents(operation: Operation) -> None:
-    assert [status for status in operation.responses if not triggers_of(operation, status)] == []
+    by_functions = [status for status in operation.responses if status != 429 or operation.scope]
+    assert [status for status in by_functions if not triggers_of(operation, status)] == []
 
 
 @pytest.mark.parametrize(("operation", "trigger"), TRIED, ids=str)

@@ -85,7 +85,7 @@ class Cors:
 class Template:
     functions: dict[str, Function]
     routes: tuple[Route, ...]
-    cors: Cors | None
+    cors: Cors | None = None
 
     def function(self, name: str) -> Function:
         """By the name in the template, or its short form: `workflows` is WorkflowsFunction."""

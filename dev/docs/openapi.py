@@ -3,65 +3,26 @@
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any, cast
 
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
+from dev.docs.openapi_texts import BEARER, HEADERS, INFO, REFUSALS, SERVERS, SIGNATURE, TOO_MANY
 from dev.docs.routes import ROOT, applications, dependency_of, is_limited, routes_of, scope_of, summary_of
 
 DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
 type Json = dict[str, Any]
 
-DESCRIPTION = """\
-Tenants and their people, workflows and executions, knowledge, chats and preferences of FloMastr.
-
-Sign in with a bearer token or an API key; the scope that an operation needs stands at its `security`. A key has the
-scopes that it was given. A person may do what its role in the tenant allows (member, admin, owner), `me:` whoever is
-signed in, `platform:` super admins alone.
-
-A request acts in one tenant: the one in its path, else `tenant_id` in its query or body, else the `X-Tenant` header,
-else the only tenant that you belong to. Rows of other tenants answer 404, like rows that never were. Each tenant may
-make so many requests a minute, and a key its own number: `RateLimit` says what is left.
-
-Lists are newest first; a `Link` header leads to the next page. Every single resource has an `ETag`: in `If-Match` it
-lets a write happen to this state and no other, in `If-None-Match` it asks for news only. A POST with an
-`Idempotency-Key` happens once, however often it is sent. Errors are `application/problem+json`.
-"""
-BEARER = {"type": "http", "scheme": "bearer", "description": "A person's JWT, or a machine's API key: `flo_live_...`."}
-SIGNATURE = {
-    "type": "apiKey",
-    "in": "header",
-    "name": "webhook-signature",
-    "description": "Standard Webhooks, signed with the secret of the API key that the query names.",
-}
 SIGNED = {"events:write"}  # the scopes of routes that take a signature instead of a token
-HEADERS = {
-    "ETag": "The state of the resource.",
-    "Link": 'The next page: `<path>; rel="next"`. Not on the last one.',
-    "Location": "The path of the resource.",
-    "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until the whole quota is available again.',
-    "RateLimit-Policy": 'The limits: `"tenant";q=6000;w=60`, requests and seconds. Both where requests are counted.',
-    "Retry-After": "Seconds to wait before the request is repeated.",
-    "X-Total-Count": "How many there are on all pages. With `Prefer: count=exact` only.",
-}
 NOT_ALWAYS = {"Link", "RateLimit", "RateLimit-Policy", "X-Total-Count"}
 LIMITS = ("RateLimit", "RateLimit-Policy")
-REFUSALS = {
-    400: "The request cannot be understood, or names no tenant where you belong to several.",
-    401: "You are not signed in, or your API key is no longer valid.",
-    403: "You may not do this.",
-    404: "There is no such thing for you: no such resource, or no such tenant.",
-    412: "The resource has changed since you read it.",
-    413: "The body is too large.",
-    422: "A value is invalid: `errors` names the field.",
-    429: "The tenant or the key has used up its requests of this minute.",
-    503: "The database cannot be reached at the moment. Repeat the request.",
-}
 WAITS = {429: ("Retry-After", *LIMITS), 503: ("Retry-After",)}
-BY_GATEWAY = {401, 403, 413}  # API Gateway may refuse before a function runs, in words of its own
+BY_GATEWAY = {401, 403, 413, 429, 503}  # API Gateway may refuse before a function runs, in words of its own
 
 
 def write() -> None:
@@ -87,7 +48,9 @@ def document() -> Json:
             _complete(route, paths[route.path][method.lower()], schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "FloMastr data platform", "version": "1", "description": DESCRIPTION},
+        "info": INFO,
+        "servers": SERVERS,
+        "tags": _tags(apps),
         "paths": _untitled(paths)
         | {
             "/routes/openapi.json": _file("openapi", "application/json", {"type": "object"}),
@@ -102,6 +65,15 @@ def document() -> Json:
     }
 
 
+def _tags(apps: list[FastAPI]) -> list[Json]:
+    """A group says what the functions that make it say of themselves."""
+    groups: dict[str, list[str]] = {"documentation": ["This document."]}
+    for app in apps:
+        own = import_module(routes_of(app)[0].endpoint.__module__).__doc__ or ""
+        groups.setdefault(str(app.router.tags[0]), []).append(own)
+    return [{"name": name, "description": "\n".join(texts)} for name, texts in sorted(groups.items())]
+
+
 def _shared_schemas() -> Json:
     from flomastr.http.fields import Message
     from flomastr.http.problems import Problem
@@ -109,7 +81,13 @@ def _shared_schemas() -> Json:
     _, described = models_json_schema(
         [(Problem, "serialization"), (Message, "serialization")], ref_template="#/components/schemas/{model}"
     )
-    return described["$defs"]
+    return described["$defs"] | {"Refusal": _refused(described["$defs"]["Problem"])}
+
+
+def _refused(problem: Json) -> Json:
+    """One schema for what a function and for what API Gateway says, for clients that look at the status alone."""
+    message = {"type": "string", "description": "In place of all else, where API Gateway refuses."}
+    return {"type": "object", "properties": problem["properties"] | {"message": message}}
 
 
 def _merge(into: Json, part: Json) -> None:
@@ -132,12 +110,23 @@ def _complete(route: APIRoute, operation: Json, schemas: Json) -> None:
         else:
             response["content"] = _problem(int(status))
     operation["summary"] = summary_of(route)
+    operation.setdefault("description", f"{operation['summary']}.")
+    operation["security"] = _security(scope)
     if scope:
-        operation["security"] = [{"bearer": [scope]}, *([{"signature": [scope]}] if scope in SIGNED else [])]
+        operation["x-scope"] = scope
+    else:
+        responses["429"] = TOO_MANY
     if "if-none-match" in names and "if-match" not in names:
         responses["304"] = {"description": "Nothing has changed.", "headers": _headers("ETag")}
     for status in _refusals(route, names, operation):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
+
+
+def _security(scope: str | None) -> list[Json]:
+    """How a caller says who it is. Its scope is `x-scope`: only OAuth has scopes here that all tools know."""
+    if scope is None:
+        return []
+    return [{"bearer": []}, *([{"signature": []}] if scope in SIGNED else [])]
 
 
 def _names(operation: Json, schemas: Json) -> set[str]:
@@ -182,7 +171,16 @@ def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
 def _file(name: str, content_type: str, schema: Json) -> Json:
     """Served by the openapi function, which has no application to ask."""
     served = {"description": "This document.", "content": {content_type: {"schema": schema}}}
-    return {"get": {"operationId": f"get_{name}", "tags": ["documentation"], "responses": {"200": served}}}
+    return {
+        "get": {
+            "operationId": f"get_{name}",
+            "summary": served["description"],
+            "description": served["description"],
+            "tags": ["documentation"],
+            "security": [],
+            "responses": {"200": served, "429": TOO_MANY},
+        }
+    }
 
 
 def _never_null(schema: Json) -> Json:
@@ -201,8 +199,8 @@ def _refusal(status: int, description: str) -> Json:
 
 def _problem(status: int) -> Json:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    message = {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
-    return problem | message if status in BY_GATEWAY else problem
+    either = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    return either | problem if status in BY_GATEWAY else problem
 
 
 def _headers(*names: str) -> Json:

@@ -36,7 +36,7 @@ class Operation:
     @property
     def scope(self) -> str | None:
         """None is open to everyone."""
-        return self.described["security"][0]["bearer"][0] if "security" in self.described else None
+        return self.described.get("x-scope")
 
     @property
     def is_in_a_tenant(self) -> bool:

@@ -1,13 +1,13 @@
 """ETags on single resources: If-None-Match answers 304, If-Match lets a write happen to no other state."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel, Field
 
 from flomastr.errors import NotModifiedError
-from flomastr.http.patterns import NO_NUL
+from flomastr.http.patterns import ANYTHING, NO_NUL
 
 
 class Versioned(BaseModel):
@@ -49,7 +49,9 @@ async def if_none_match(
 
 
 async def if_new(
-    if_none_match: Annotated[Literal["*"] | None, Header(description="Write only if there is none yet.")] = None,
+    if_none_match: Annotated[
+        str | None, Header(pattern=ANYTHING, description="`*`: write only if there is none yet.")
+    ] = None,
 ) -> bool:
     return if_none_match is not None
 

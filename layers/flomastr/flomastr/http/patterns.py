@@ -12,6 +12,7 @@ USER_ID = r"^[!-.0-~]+$"  # the subject of a token, and `mailto:` for an invitat
 EMAIL = r"^[!-.0-?A-~]+@[!-.0-?A-~]+$"  # as that
 DOCUMENT_NAME = r"^[^/\x00-\x1f\x7f]*[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
+ANYTHING = r"^\*$"
 HTTP_URL = r"^https?://[!-~]+$"
 
 REFUSALS = {
@@ -25,6 +26,7 @@ REFUSALS = {
     EMAIL: "is not an e-mail address of printable ASCII without spaces and slashes",
     DOCUMENT_NAME: "must not hold a slash or a control character, nor be of dots alone",
     COLOUR: "is not a colour such as #1a2b3c",
+    ANYTHING: "must be *",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",
 }
 

@@ -36,7 +36,7 @@ class NewDocument(Body):
         json_schema_extra={
             "oneOf": [
                 {"required": ["content"], "properties": {"content": {"type": "string"}}},
-                {"required": ["chunks"], "properties": {"chunks": {"type": "array"}}},
+                {"required": ["chunks"], "properties": {"chunks": {"type": "array", "items": {}}}},
             ]
         }
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
 from flomastr.database.query import Query
 from flomastr.database.session import Database
@@ -27,6 +27,9 @@ from flomastr.tenancy.tenants import Fraction
 EMBED_SECONDS = 2.5  # of the request's time, for all models together
 MAX_FILTER = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
 MAX_HIGHLIGHTS = 100  # of one passage
+
+# written out, since prefixItems says too little to most tools
+RANGE = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
 
 type SearchMode = Literal["hybrid", "vector", "text"]
 
@@ -67,7 +70,7 @@ class SearchResult(Passage):
 
     score: float
     confident: bool
-    highlights: list[tuple[int, int]]
+    highlights: list[Annotated[tuple[int, int], WithJsonSchema(RANGE)]]
 
 
 class SearchAnswer(BaseModel):

@@ -39,7 +39,7 @@ class NewHold(Body):
     """On one workflow with all that is of it, on one execution, hot or archived, or on all of the tenant."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [schema_of("workflow"), schema_of("execution"), schema_of("tenant")]}
+        json_schema_extra={"anyOf": [schema_of("workflow"), schema_of("execution"), schema_of("tenant")]}
     )
 
     tenant_id: TenantName | None = None
