@@ -149,6 +149,13 @@ BEGIN
   DELETE FROM app.tenant_memberships AS m WHERE m.status = 'pending' AND m.user_id = ANY (mine) AND m.id <> chosen.id;
   DELETE FROM app.invitations AS i WHERE i.user_id = chosen.user_id;
   RETURN QUERY
+  UPDATE app.tenant_memberships AS m SET role = chosen.role, status = 'active', updated_at = now()
+  WHERE m.user_id = app.person() AND m.status = 'inactive' AND chosen.id IS NOT NULL RETURNING *;
+  IF FOUND THEN  -- removed under a legal hold, and invited again by e-mail
+    DELETE FROM app.tenant_memberships AS m WHERE m.id = chosen.id;
+    RETURN;
+  END IF;
+  RETURN QUERY
   UPDATE app.tenant_memberships AS m SET user_id = app.person(), status = 'active', updated_at = now()
   WHERE m.id = chosen.id RETURNING *;
 END
@@ -1089,8 +1096,13 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict', message = 'You belong to the tenant already.';
   END IF;
   RETURN QUERY
-  INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)
-  VALUES (app.tenant(), invited, invite_member.role, 'pending') RETURNING *;
+  UPDATE app.tenant_memberships AS m SET role = invite_member.role, status = 'pending', updated_at = now()
+  WHERE m.user_id = invited AND m.status = 'inactive' RETURNING *;  -- who was removed under a legal hold
+  IF NOT FOUND THEN
+    RETURN QUERY
+    INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)
+    VALUES (app.tenant(), invited, invite_member.role, 'pending') RETURNING *;
+  END IF;
   INSERT INTO app.invitations (user_id) VALUES (invited);
 END
 $$;
@@ -1207,6 +1219,39 @@ END
 $$;
 
 ALTER FUNCTION app.keep_held_content() OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_held_values() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  ignored text[] := TG_ARGV[1];
+BEGIN
+  CASE TG_ARGV[0]
+    WHEN 'execution' THEN
+      PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(OLD.tenant_id));
+      IF app.is_held(OLD.tenant_id, OLD.workflow_id, OLD.id) AND NOT app.only_adds_to(OLD, NEW) THEN
+        PERFORM app.require_not_held(OLD.tenant_id, OLD.workflow_id, OLD.id);
+      END IF;
+      RETURN NEW;
+    WHEN 'workflow' THEN
+      IF OLD.name = OLD.n8n_workflow_id THEN  -- nobody has named it yet
+        ignored := ignored || '{name}';
+      END IF;
+    ELSE
+  END CASE;
+  IF NOT app.only_adds(to_jsonb(OLD) - ignored, to_jsonb(NEW) - ignored) THEN
+    CASE TG_ARGV[0]
+      WHEN 'tenant' THEN PERFORM app.require_not_held(OLD.id);
+      WHEN 'of_tenant' THEN PERFORM app.require_not_held(OLD.tenant_id);
+      WHEN 'workflow' THEN PERFORM app.require_not_held(OLD.tenant_id, OLD.id);
+      WHEN 'of_workflow' THEN PERFORM app.require_not_held(OLD.tenant_id, OLD.workflow_id);
+    END CASE;
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.keep_held_values() OWNER TO flo_owner;
 
 CREATE FUNCTION app.key_scopes() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1497,8 +1542,8 @@ DECLARE
   version app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
   result text;
 BEGIN
-  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
+  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   DELETE FROM app.workflow_executions AS e
   WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id AND e.workflow_id = version.workflow_id
     AND e.status = version.status AND e.started_at = version.started_at
@@ -1709,6 +1754,47 @@ CREATE FUNCTION app.on_platform() RETURNS boolean
     RETURN ((app.tenant() IS NULL) AND COALESCE((app.role() = 'super_admin'::text), false));
 
 ALTER FUNCTION app.on_platform() OWNER TO flo_owner;
+
+CREATE FUNCTION app.only_adds(stored jsonb, written jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  RETURN CASE
+    WHEN stored IS NULL OR stored IN ('null', '""', '[]', '{}') THEN true
+    WHEN jsonb_typeof(stored) = 'object' AND jsonb_typeof(written) = 'object' THEN NOT EXISTS (
+      SELECT FROM jsonb_each(stored) AS s WHERE NOT app.only_adds(s.value, written -> s.key)
+    )
+    WHEN jsonb_typeof(stored) = 'array' AND jsonb_typeof(written) = 'array' THEN NOT EXISTS (
+      SELECT FROM jsonb_array_elements(stored) WITH ORDINALITY AS s (value, ordinal)
+      WHERE s.value IS DISTINCT FROM written -> (s.ordinal - 1)::integer
+    )
+    ELSE stored IS NOT DISTINCT FROM written
+  END;
+END
+$$;
+
+ALTER FUNCTION app.only_adds(stored jsonb, written jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.only_adds_to(stored app.workflow_executions, written app.workflow_executions) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  final text[] := '{crashed,canceled,error,success}';
+  ignored text[] := '{retention_class,mode}';
+BEGIN
+  IF stored.status <> ALL (final) THEN
+    ignored := ignored || '{status,started_at,finished_at}';
+    IF written.status = ANY (final) THEN
+      ignored := ignored || '{execution_data,error_message}';
+    END IF;
+  END IF;
+  RETURN app.only_adds(to_jsonb(stored) - ignored, to_jsonb(written) - ignored)
+    AND (stored.execution_data IS NULL OR written.execution_data IS NOT NULL)
+    AND (stored.error_message IS NULL OR written.error_message IS NOT NULL);
+END
+$$;
+
+ALTER FUNCTION app.only_adds_to(stored app.workflow_executions, written app.workflow_executions) OWNER TO flo_owner;
 
 CREATE PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text)
     LANGUAGE plpgsql
@@ -2072,6 +2158,11 @@ BEGIN
 
   -- checked first, since an UPDATE that finds nothing still opens every partition
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
+    PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
+    IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
+      results := app.without_held(results);
+    END IF;
+    PERFORM set_config('app.merging', 'on', true);
     UPDATE app.workflow_executions AS e
     SET status = (r.execution).status, started_at = (r.execution).started_at,
       finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
@@ -2079,6 +2170,7 @@ BEGIN
     FROM unnest(results) AS r
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
       AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
+    PERFORM set_config('app.merging', 'off', true);
   END IF;
 
   RETURN QUERY SELECT * FROM unnest(results);
@@ -2906,9 +2998,35 @@ ALTER FUNCTION app.weights_of(lexemes tsvector) OWNER TO flo_owner;
 
 CREATE FUNCTION app.why_rejected(rejection text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE rejection WHEN 'workflow_not_found'::text THEN 'workflow_id: there is no such workflow.'::text WHEN 'other_workflows_execution'::text THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'::text ELSE NULL::text END;
+    RETURN CASE rejection WHEN 'workflow_not_found'::text THEN 'workflow_id: there is no such workflow.'::text WHEN 'other_workflows_execution'::text THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'::text WHEN 'legal_hold'::text THEN 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.'::text ELSE NULL::text END;
 
 ALTER FUNCTION app.why_rejected(rejection text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.without_held(results app.merged_delivery[]) RETURNS app.merged_delivery[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  kept uuid[] := ARRAY(
+    SELECT e.id
+    FROM unnest(results) AS r
+    JOIN app.workflow_executions AS e
+      ON e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id
+    WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
+      AND app.is_held(e.tenant_id, e.workflow_id, e.id) AND NOT app.only_adds_to(e, r.execution)
+  );
+BEGIN
+  RETURN ARRAY(
+    SELECT CASE
+      WHEN r.outcome = 'updated' AND (r.execution).id = ANY (kept)
+      THEN ROW(r.ordinal, r.n8n_execution_id, 'held', 'legal_hold', r.known, r.execution)::app.merged_delivery
+      ELSE r::app.merged_delivery
+    END
+    FROM unnest(results) AS r ORDER BY r.ordinal
+  );
+END
+$$;
+
+ALTER FUNCTION app.without_held(results app.merged_delivery[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.words_of(text text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4857,6 +4975,16 @@ CREATE TRIGGER keep_held BEFORE DELETE ON app.workflows FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.documents FOR EACH ROW WHEN (((((old.content_hash IS DISTINCT FROM new.content_hash) OR (old.chunker IS DISTINCT FROM new.chunker)) OR (old.title IS DISTINCT FROM new.title)) OR (old.metadata IS DISTINCT FROM new.metadata))) EXECUTE FUNCTION app.keep_held_content();
 
 CREATE TRIGGER keep_held_content BEFORE UPDATE ON app.knowledge_bases FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.description IS DISTINCT FROM new.description)) OR (old.source_type IS DISTINCT FROM new.source_type)) OR (old.source_metadata IS DISTINCT FROM new.source_metadata))) EXECUTE FUNCTION app.keep_held_content();
+
+CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.keep_held_values('tenant', '{status,deleted_at,hot_ttl_days,confidence_threshold,updated_at}');
+
+CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.user_preferences FOR EACH ROW EXECUTE FUNCTION app.keep_held_values('of_tenant', '{user_id,updated_at}');
+
+CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.webchat_sessions FOR EACH ROW WHEN ((old.messages IS DISTINCT FROM new.messages)) EXECUTE FUNCTION app.keep_held_values('of_workflow', '{message_count,updated_at}');
+
+CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflow_executions FOR EACH ROW WHEN (((current_setting('app.merging'::text, true) IS DISTINCT FROM 'on'::text) AND ((((((old.status IS DISTINCT FROM new.status) OR (old.started_at IS DISTINCT FROM new.started_at)) OR (old.finished_at IS DISTINCT FROM new.finished_at)) OR (old.error_message IS DISTINCT FROM new.error_message)) OR (old.workflow_id IS DISTINCT FROM new.workflow_id)) OR (old.execution_data IS DISTINCT FROM new.execution_data)))) EXECUTE FUNCTION app.keep_held_values('execution', '{}');
+
+CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflows FOR EACH ROW EXECUTE FUNCTION app.keep_held_values('workflow', '{updated_at}');
 
 CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.retention_class(old.hot_ttl_days) <> app.retention_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_retention_class_change();
 

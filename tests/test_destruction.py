@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import scalar_row
 
-from tests.support.allowed_deletes import KNOWN, NOT_KEPT
+from tests.support.allowed_deletes import KNOWN, NO_CONTENT, NOT_KEPT
 from tests.support.cross_tenant import stored
 from tests.support.factories import Factory, Tenant, archived_file
 from tests.support.full_tenant import full_tenant
@@ -27,8 +27,13 @@ type Connection = psycopg.Connection[Any]
 
 DESTROYS = re.compile(
     r"(DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?\b|DROP\s+(?:TABLE|SCHEMA|DATABASE)|DETACH\s+PARTITION|THEN\s+DELETE(?!\s+FROM))"
-    r"(?:\s+(?:ONLY|IF\s+EXISTS))*\s*([\w.%{}]*)|('app\.moving',\s*'on')",
+    r"(?:\s+(?:ONLY|IF\s+EXISTS))*\s*([\w.%{}]*)|('app\.(?:moving|merging)',\s*'on')",
     re.IGNORECASE,
+)
+REPLACES = re.compile(
+    r"(?<!FOR )(?<!KEY )(?<!BEFORE )(?<!AFTER )UPDATE\s+(?:ONLY\s+)?(app\.\w+|\{\w*\})"
+    r"|(?:INSERT|MERGE)\s+INTO\s+(app\.\w+|\{\w*\})(?:(?!\bINSERT\s+INTO\b|;).)*?\b(?:DO|THEN)\s+UPDATE\b",
+    re.IGNORECASE | re.DOTALL,
 )
 OF_OBJECTS = {"remove", "erase"}
 
@@ -36,6 +41,11 @@ KEEPS = """
 SELECT c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
 WHERE t.tgfoid = 'app.keep_held'::regproc AND t.tgenabled = 'O' AND t.tgtype & 11 = 11 AND NOT c.relispartition
 """  # 11: for each row, before, DELETE
+GROWS = """
+SELECT c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+WHERE t.tgfoid IN ('app.keep_held_values'::regproc, 'app.keep_held_content'::regproc)
+  AND t.tgenabled = 'O' AND t.tgtype & 19 = 19 AND NOT c.relispartition
+"""  # 19: for each row, before, UPDATE
 ISOLATED = "SELECT polrelid::regclass::text FROM pg_policy WHERE polname = 'tenant'"
 CASCADES = """
 SELECT conrelid::regclass::text FROM pg_constraint
@@ -48,6 +58,12 @@ def statements(text: str) -> Iterator[str]:
     for found in DESTROYS.finditer(re.sub(r"--.*", "", text)):
         verb, table, moving = found.groups()
         yield moving or " ".join([*verb.upper().split(), table])
+
+
+def replacing(text: str) -> Iterator[str]:
+    """The tables whose rows an SQL text changes."""
+    for found in REPLACES.finditer(re.sub(r"--.*", "", text)):
+        yield found[1] or found[2]
 
 
 def in_python(text: str) -> Iterator[str]:
@@ -77,6 +93,19 @@ def destructive() -> Iterator[tuple[str, str]]:
             yield from ((name, statement) for statement in in_python(path.read_text()))
 
 
+def changed_tables() -> set[str]:
+    """By any statement of the product."""
+    found = set[str]()
+    for path in (ROOT / "schema").glob("functions/*.sql"):
+        found |= set(replacing(path.read_text()))
+    for folder in ("layers", "functions"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found |= set(replacing(node.value))
+    return {table.removeprefix("app.") for table in found}
+
+
 def names(superuser: Connection, query: Any) -> set[str]:
     return {name.removeprefix("app.") for name in superuser.cursor(row_factory=scalar_row).execute(query).fetchall()}
 
@@ -99,6 +128,31 @@ def test_every_statement_that_destroys_is_on_a_table_that_keeps_what_is_held_or_
 
 def test_every_table_of_tenants_keeps_what_is_held_or_is_known_not_to(superuser: Connection) -> None:
     assert names(superuser, ISOLATED) - names(superuser, KEEPS) == NOT_KEPT.keys()
+
+
+def test_every_table_whose_rows_are_changed_keeps_what_they_say_or_is_known_not_to(superuser: Connection) -> None:
+    assert changed_tables() - names(superuser, GROWS) == NO_CONTENT.keys()
+
+
+def test_what_is_kept_from_deletion_is_kept_from_being_written_over(superuser: Connection) -> None:
+    assert names(superuser, KEEPS) - names(superuser, GROWS) == {"archive_files", "legal_holds"}  # NO_CONTENT says why
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("UPDATE app.things AS t SET a = 1", ["app.things"]),
+        ("INSERT INTO app.things (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", ["app.things"]),
+        ("INSERT INTO app.a VALUES (1); INSERT INTO app.b VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", ["app.b"]),
+        ("MERGE INTO app.things USING x ON true WHEN MATCHED THEN UPDATE SET a = 1", ["app.things"]),
+        ("INSERT INTO app.things VALUES (1) ON CONFLICT DO NOTHING", []),
+        ("SELECT FROM app.things FOR NO KEY UPDATE", []),
+        ("CREATE TRIGGER t BEFORE UPDATE ON app.things", []),
+        ("-- UPDATE app.things", []),
+    ],
+)
+def test_what_replaces_is_found(text: str, found: list[str]) -> None:
+    assert list(replacing(text)) == found
 
 
 def test_what_goes_with_another_row_is_kept_or_is_known_not_to_be(superuser: Connection) -> None:

@@ -101,6 +101,31 @@ def it_is_under_a_legal_hold(attempt: Attempt) -> Answer:
     return answer
 
 
+STORED = """
+WITH looks AS (
+  UPDATE app.tenants
+  SET n8n_url = 'https://n8n.test', branding_settings = '{"brand_primary": "#123456", "logo_svg": "<svg/>"}'
+  WHERE id = %(tenant)s
+)
+UPDATE app.user_preferences SET preferences = '{"theme": "before", "colour": "before", "key": "before"}'
+WHERE tenant_id = %(tenant)s
+"""
+
+
+@to(409, called("update_workflow", "update_tenant", "update_branding", "reset_branding"))
+@to(409, called("store_preferences", "replace_preferences", "store_setting"))
+def what_it_would_replace_is_under_a_legal_hold(attempt: Attempt) -> Answer:
+    client, request = attempt.client, attempt.client.request(attempt.operation)
+    if attempt.operation.name == "store_preferences":
+        request["body"]["tenant_id"] = client.tenant.slug  # else they are of no tenant
+        attempt.ask(**request)
+    attempt.superuser.execute(STORED, {"tenant": client.tenant.id})
+    attempt.make.hold(client.tenant)
+    answer = attempt.ask(**request)
+    assert answer.json["code"] == "legal_hold", answer.body
+    return answer
+
+
 @to(409, called("store_entry"))
 def the_entry_is_under_a_legal_hold(attempt: Attempt) -> Answer:
     attempt.ask()

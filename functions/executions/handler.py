@@ -23,7 +23,7 @@ Writing = Annotated[Database, tenant_db("executions:write")]
 KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 
 
-@app.post("", status_code=201, responses={200: KNOWN, **conflict("It belongs to another workflow.")})
+@app.post("", status_code=201, responses={200: KNOWN, **conflict("Another workflow's, or under a legal hold.")})
 async def record_execution(new: NewExecution, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Execution:
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
     (recorded,) = db.within(new.tenant_id).idempotent(recording.record(new), key)
@@ -35,7 +35,7 @@ async def record_execution(new: NewExecution, db: Writing, key: IdempotencyKeyHe
 
 @app.post("/batch")
 async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader) -> BatchResults:
-    """Up to 1,000, each with its outcome: created, updated, unchanged or rejected."""
+    """Up to 1,000, each with its outcome: created, updated, unchanged, held (by a legal hold) or rejected."""
     return BatchResults(results=db.within(batch.tenant_id).idempotent(recording.record_batch(batch), key))
 
 
@@ -62,7 +62,7 @@ async def get_execution(
     return tagged(redirects.one(db, executions.get(execution_id), execution_id, moved), response, known)
 
 
-@app.put("/{execution_id}", responses=conflict("It has ended, and is not reopened; or it is archived."))
+@app.put("/{execution_id}", responses=conflict("It has ended, is archived, or is under a legal hold."))
 async def update_execution(
     execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Execution:

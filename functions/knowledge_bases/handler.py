@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
@@ -51,7 +51,7 @@ async def update_knowledge_base(
     return tagged(db.one(bases.update(knowledge_base_id, changes, if_match)), response)
 
 
-@app.delete("/{knowledge_base_id}", responses=conflict("It is under a legal hold."))
+@app.delete("/{knowledge_base_id}", responses=conflict(HELD))
 async def delete_knowledge_base(knowledge_base_id: UUID, db: Writing, if_match: IfMatch) -> Message:
     """With its documents and their passages."""
     db.one(bases.delete(knowledge_base_id, if_match))

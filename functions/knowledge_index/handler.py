@@ -6,7 +6,7 @@ from fastapi import Response
 
 from flomastr.database.session import Database
 from flomastr.embeddings import queue
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db_from_path
 from flomastr.http.paging import Page
 from flomastr.knowledge import bases, legacy_index
@@ -27,7 +27,7 @@ async def get_index(db: Reading, page: Page, response: Response) -> Index:
     return Index(entries=entries, total_count=total.count)
 
 
-@app.post("", responses=conflict("It is under a legal hold."))
+@app.post("", responses=conflict(HELD))
 async def store_entry(new: NewEntry, db: Writing, key: IdempotencyKeyHeader) -> StoredEntry:
     """In the knowledge base of this title, made if there is none."""
     (stored,) = db.idempotent(legacy_index.store(new, embedding_models()[0]), key)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, my_db_unless_named, tenant_db, tenant_db_if_named
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, Name, Text, UserId
@@ -20,7 +20,7 @@ Given = Annotated[Text | None, Query(description="Answered when there is no valu
 REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "model": preferences.UserPreferences}}
 
 
-@app.post("", status_code=201, responses=REPLACED)
+@app.post("", status_code=201, responses=REPLACED | conflict(HELD))
 async def store_preferences(
     new: preferences.NewPreferences, db: Storing, key: IdempotencyKeyHeader, response: Response
 ) -> preferences.UserPreferences:
@@ -40,14 +40,14 @@ async def list_preferences(
     return [tagged(row, response) if row.is_here else row for row in listed]
 
 
-@app.put("/{user_id}")
+@app.put("/{user_id}", responses=conflict(HELD))
 async def replace_preferences(
     user_id: UserId, change: preferences.PreferencesChange, db: Writing, if_match: IfMatch, response: Response
 ) -> preferences.UserPreferences:
     return tagged(db.one(preferences.replace(user_id, change, if_match)), response)
 
 
-@app.delete("/{user_id}", responses=conflict("It is under a legal hold."))
+@app.delete("/{user_id}", responses=conflict(HELD))
 async def delete_preferences(user_id: UserId, db: Writing, if_match: IfMatch) -> Message:
     db.one(preferences.delete(user_id, if_match))
     return Message(message="The preferences are deleted.")
@@ -61,7 +61,7 @@ async def get_setting(
     return tagged(db.one(preferences.setting(user_id, setting_key, default_value)), response, known)
 
 
-@app.put("/{user_id}/setting/{setting_key}")
+@app.put("/{user_id}/setting/{setting_key}", responses=conflict(HELD))
 async def store_setting(
     user_id: UserId, setting_key: Name, new: preferences.NewSetting, db: Writing, if_match: IfMatch, response: Response
 ) -> preferences.StoredSetting:
@@ -69,7 +69,7 @@ async def store_setting(
     return tagged(db.one(preferences.store_setting(user_id, setting_key, new, if_match)), response)
 
 
-@app.delete("/{user_id}/setting/{setting_key}", responses=conflict("It is under a legal hold."))
+@app.delete("/{user_id}/setting/{setting_key}", responses=conflict(HELD))
 async def delete_setting(user_id: UserId, setting_key: Name, db: Writing, if_match: IfMatch) -> Message:
     db.one(preferences.delete_setting(user_id, setting_key, if_match))
     return Message(message="The setting is deleted.")

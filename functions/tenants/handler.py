@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, my_db, platform_db, tenant_db_from_path
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
@@ -41,7 +41,7 @@ async def get_tenant(db: Reading, known: IfNoneMatch, response: Response) -> Ten
     return tagged(db.one(tenants.get()), response, known)
 
 
-@app.put("/{slug}")
+@app.put("/{slug}", responses=conflict(HELD))
 async def update_tenant(changes: TenantChanges, db: Writing, if_match: IfMatch, response: Response) -> Tenant:
     return tagged(db.one(tenants.update(changes, if_match)), response)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, Name
@@ -42,7 +42,7 @@ async def get_session(session_key: Key, db: Reading, known: IfNoneMatch, respons
     return tagged(db.one(webchat.get(session_key)), response, known)
 
 
-@app.delete("/{session_key}", responses=conflict("It is under a legal hold."))
+@app.delete("/{session_key}", responses=conflict(HELD))
 async def delete_session(session_key: Key, db: Writing, if_match: IfMatch) -> Message:
     db.one(webchat.delete(session_key, if_match))
     return Message(message="The session and its messages are deleted.")

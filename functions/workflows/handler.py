@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
@@ -40,14 +40,14 @@ async def get_workflow(workflow_id: UUID, db: Reading, known: IfNoneMatch, respo
     return tagged(db.one(workflows.get(workflow_id)), response, known)
 
 
-@app.put("/{workflow_id}")
+@app.put("/{workflow_id}", responses=conflict(HELD))
 async def update_workflow(
     workflow_id: UUID, changes: WorkflowChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Workflow:
     return tagged(db.one(workflows.update(workflow_id, changes, if_match)), response)
 
 
-@app.delete("/{workflow_id}", responses=conflict("It is under a legal hold."))
+@app.delete("/{workflow_id}", responses=conflict(HELD))
 async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> Message:
     """With its executions and chats."""
     db.one(workflows.delete(workflow_id, if_match))

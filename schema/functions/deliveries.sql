@@ -182,6 +182,11 @@ BEGIN
 
   -- checked first, since an UPDATE that finds nothing still opens every partition
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
+    PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
+    IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
+      results := app.without_held(results);
+    END IF;
+    PERFORM set_config('app.merging', 'on', true);
     UPDATE app.workflow_executions AS e
     SET status = (r.execution).status, started_at = (r.execution).started_at,
       finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
@@ -189,6 +194,7 @@ BEGIN
     FROM unnest(results) AS r
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
       AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
+    PERFORM set_config('app.merging', 'off', true);
   END IF;
 
   RETURN QUERY SELECT * FROM unnest(results);
@@ -203,6 +209,7 @@ PARALLEL SAFE
 RETURN CASE rejection
   WHEN 'workflow_not_found' THEN 'workflow_id: there is no such workflow.'
   WHEN 'other_workflows_execution' THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'
+  WHEN 'legal_hold' THEN 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.'
 END;
 
 -- Raises, so that a refused delivery stores no Idempotency-Key and may be repeated until it is accepted.

@@ -10,8 +10,8 @@ DECLARE
   version app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
   result text;
 BEGIN
-  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
+  SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   DELETE FROM app.workflow_executions AS e
   WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id AND e.workflow_id = version.workflow_id
     AND e.status = version.status AND e.started_at = version.started_at

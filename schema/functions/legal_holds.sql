@@ -56,6 +56,33 @@ BEGIN
 END
 $$;
 
+-- Merged deliveries as they are; those that would replace something of an execution under a legal hold have the outcome held.
+CREATE OR REPLACE FUNCTION app.without_held(results app.merged_delivery[])
+RETURNS app.merged_delivery[]
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+  kept uuid[] := ARRAY(
+    SELECT e.id
+    FROM unnest(results) AS r
+    JOIN app.workflow_executions AS e
+      ON e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id
+    WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
+      AND app.is_held(e.tenant_id, e.workflow_id, e.id) AND NOT app.only_adds_to(e, r.execution)
+  );
+BEGIN
+  RETURN ARRAY(
+    SELECT CASE
+      WHEN r.outcome = 'updated' AND (r.execution).id = ANY (kept)
+      THEN ROW(r.ordinal, r.n8n_execution_id, 'held', 'legal_hold', r.known, r.execution)::app.merged_delivery
+      ELSE r::app.merged_delivery
+    END
+    FROM unnest(results) AS r ORDER BY r.ordinal
+  );
+END
+$$;
+
 -- Creates a hold in the current tenant, or raises FL404 if it has no such row. Waits for deletions under way.
 CREATE OR REPLACE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text)
 RETURNS SETOF app.legal_holds

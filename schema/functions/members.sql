@@ -25,8 +25,13 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict', message = 'You belong to the tenant already.';
   END IF;
   RETURN QUERY
-  INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)
-  VALUES (app.tenant(), invited, invite_member.role, 'pending') RETURNING *;
+  UPDATE app.tenant_memberships AS m SET role = invite_member.role, status = 'pending', updated_at = now()
+  WHERE m.user_id = invited AND m.status = 'inactive' RETURNING *;  -- who was removed under a legal hold
+  IF NOT FOUND THEN
+    RETURN QUERY
+    INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)
+    VALUES (app.tenant(), invited, invite_member.role, 'pending') RETURNING *;
+  END IF;
   INSERT INTO app.invitations (user_id) VALUES (invited);
 END
 $$;
@@ -55,6 +60,13 @@ BEGIN
   END IF;
   DELETE FROM app.tenant_memberships AS m WHERE m.status = 'pending' AND m.user_id = ANY (mine) AND m.id <> chosen.id;
   DELETE FROM app.invitations AS i WHERE i.user_id = chosen.user_id;
+  RETURN QUERY
+  UPDATE app.tenant_memberships AS m SET role = chosen.role, status = 'active', updated_at = now()
+  WHERE m.user_id = app.person() AND m.status = 'inactive' AND chosen.id IS NOT NULL RETURNING *;
+  IF FOUND THEN  -- removed under a legal hold, and invited again by e-mail
+    DELETE FROM app.tenant_memberships AS m WHERE m.id = chosen.id;
+    RETURN;
+  END IF;
   RETURN QUERY
   UPDATE app.tenant_memberships AS m SET user_id = app.person(), status = 'active', updated_at = now()
   WHERE m.id = chosen.id RETURNING *;

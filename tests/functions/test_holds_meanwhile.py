@@ -19,18 +19,6 @@ def held(make: Factory) -> Held:
     return Held(make)
 
 
-def test_under_a_hold_one_writes_as_ever(held: Held) -> None:
-    held.make.hold(held.tenant)
-    delivery = {"workflow_id": str(held.workflow), "n8n_execution_id": "1", "status": "running"}
-    assert held.ask("POST", "workflow-executions", body=delivery).status == 201
-    assert held.ask("POST", "workflow-executions", body=delivery | {"status": "success"}).json["status"] == "success"
-    assert held.ask("PUT", f"workflows/{held.workflow}", body={"name": "Renamed"}).status == 200
-    said = {"messages": [{"role": "user", "content": "Hello"}]}
-    assert held.ask("POST", f"webchat/sessions/{held.session}/messages", body=said).status == 201
-    preferences = {"body": {"preferences": {"colour": "blue"}}, "query": {"tenant_id": held.tenant.slug}}
-    assert held.ask("PUT", f"user-preferences/{held.tenant.owner.user_id}", **preferences).status == 200
-
-
 def test_the_own_default_preferences_are_of_no_tenant_and_under_no_hold(held: Held) -> None:
     held.make.hold(held.tenant)
     path = f"user-preferences/{held.tenant.owner.user_id}"

@@ -131,7 +131,7 @@ def test_of_two_invitations_by_id_and_by_e_mail_the_higher_role_counts(
     assert roles(tenant) == {str(person.user_id): ("admin", "active"), str(tenant.owner.user_id): ("owner", "active")}
 
 
-@pytest.mark.parametrize("status", ["active", "pending", "inactive"])
+@pytest.mark.parametrize("status", ["active", "pending"])
 def test_nobody_is_invited_twice(make: Factory, status: str) -> None:
     tenant = make.tenant()
     person = with_role(make, tenant, "member", status)

@@ -21,9 +21,33 @@ NOT_KEPT = {
     "term_counts": "counts",
     "tenant_memberships": "members leave; their preferences, which would go along, are kept",
 }
+# Tables whose rows are changed, and say nothing that a hold would keep.
+NO_CONTENT = {
+    "api_keys": "when a key was used, ends or is revoked",
+    "archive_files": "in what state a file is; what it holds is not changed",
+    "chunks": "where passages stand; of a document whose replacement no hold forbids",
+    "cold_policies": "a setting",
+    "embedding_tasks": "what is left to do",
+    "embedding_usage": "counts",
+    "embeddings": "vectors, which can be made again",
+    "erasures": "how far they have come",
+    "idempotency_keys": "stored responses, no data",
+    "invitations": "who vouches for an invitation",
+    "job_runs": "what jobs did, no tenant's data",
+    "knowledge_base_models": "which model is searched",
+    "legal_holds": "that a hold is released; flo_app may change nothing else of it",
+    "rate_buckets": "counts",
+    "rate_limits": "a setting",
+    "rehydrations": "how far they have come",
+    "sealed_partitions": "which partitions are sealed",
+    "tenant_memberships": "roles and states of members, whom an administrator must be able to let in and out",
+    "user_roles": "global roles are no tenant's",
+}
 # Statements, beside those on tables that keep what is held. `n)` counts those of one file that are alike.
 KNOWN = {
     "schema/functions/members.sql 1) DELETE FROM app.tenant_memberships": "the other invitation of one person",
+    "schema/functions/members.sql 2) DELETE FROM app.tenant_memberships": "an invitation that brought a member back",
+    "schema/functions/deliveries.sql 1) 'app.merging', 'on'": "what is held has been set aside before",
     "schema/functions/members.sql 1) DELETE FROM app.invitations": "an accepted one",
     "schema/functions/partitions.sql 1) 'app.moving', 'on'": "the rows change their class",
     "schema/functions/archive.sql 1) 'app.moving', 'on'": "the rows are set aside, which keeps them",

