@@ -63,7 +63,7 @@ async def preview_archival(db: Archive, at: preview.PreviewMoment | None = None)
 @app.post("/restores", status_code=202)
 async def create_restore(new: NewRestore, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Restore:
     """Copies of archived executions are hot for some days. Restoring them again makes no second copies."""
-    (restore,) = db.within(new.tenant_id).idempotent(rehydrations.request(new), key)
+    (restore,) = (named := db.within(new.tenant_id)).idempotent(rehydrations.request(named, new), key)
     return created(restore, response, f"/routes/history/restores/{restore.id}")
 
 

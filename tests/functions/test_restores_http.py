@@ -69,6 +69,10 @@ def test_restores_are_listed_page_by_page(make: Factory) -> None:
         ({"first_at": "2026-01-01"}, "body.first_at"),
         ({"workflow_id": "x"}, "body.workflow_id"),
         ({"unknown": 1}, "body.unknown"),
+        ({"file_id": "x"}, "body.file_id"),
+        ({"file_id": str(uuid4())}, "body"),
+        ({"first_at": None}, "body"),
+        ({"last_at": None}, "body"),
     ],
 )
 def test_what_is_wrong_is_reported(tenant: Tenant, wrong: dict[str, Any], field: str) -> None:
@@ -103,3 +107,14 @@ def test_members_may_not_restore_and_admins_may(make: Factory, tenant: Tenant) -
         answer = call(lambda_handler, "POST", RESTORES, caller=person, body=RANGE)
         assert answer.status == status
     assert UUID(ask(tenant, "GET").json[0]["id"])
+
+
+def test_a_file_that_is_not_there_is_not_restored(make: Factory, tenant: Tenant) -> None:
+    answer = ask(tenant, "POST", body={"file_id": str(uuid4()), "days": 1})
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+    other = make.tenant()
+    theirs = uuid4()
+    make.file(other, theirs)
+    (file,) = call(lambda_handler, "GET", "/routes/history/files", caller=other.owner).json
+    assert ask(tenant, "POST", body={"file_id": file["id"], "days": 1}).status == 404
+    assert ask(other, "POST", body={"file_id": file["id"], "days": 1}).status == 202

@@ -12,6 +12,7 @@ from flomastr.jobs import JobFailedError
 from functions.archive.handler import lambda_handler as archive
 from functions.executions.handler import lambda_handler as executions
 from functions.expire.handler import lambda_handler as expire
+from functions.history.handler import lambda_handler as history
 from functions.restore.handler import lambda_handler
 from tests.support.archive_env import ArchiveEnv
 from tests.support.archived_tenants import (
@@ -74,6 +75,32 @@ def test_it_brings_what_lies_in_the_range_and_belongs_to_the_workflow(env: Archi
     )
     env.run(lambda_handler)
     assert env.hot(tenant) == [first, second]  # from the first moment up to the last, which is not in it
+
+
+@pytest.mark.parametrize("by", ["file_id", "dates"])
+def test_a_file_comes_back_whole_by_its_id_and_by_its_own_dates(env: ArchiveEnv, by: str) -> None:
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
+    ids = archived(env, tenant, workflow, 1, 2, 2)  # the last two within one millisecond
+    with connected(DATABASE_URL=env.app_url):
+        (file,) = call(history, "GET", "/routes/history/files", caller=tenant.owner).json
+        named = {"file_id": file["id"]} if by == "file_id" else {name: file[name] for name in ("first_at", "last_at")}
+        answer = call(history, "POST", "/routes/history/restores", caller=tenant.owner, body=named | {"days": 1})
+    assert (answer.status, answer.json["first_at"], answer.json["last_at"]) == (202, file["first_at"], file["last_at"])
+    env.run(lambda_handler)
+    assert env.hot(tenant) == sorted(ids)
+
+
+def test_a_range_may_end_within_a_millisecond(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant(hot_ttl_days=7)
+    ids = archived(env, tenant, env.make.workflow(tenant), 1, 2)
+    ends = MONTH + timedelta(days=2, microseconds=1)
+    env.superuser.execute(
+        "INSERT INTO app.rehydrations (tenant_id, first_at, last_at, days, created_by) VALUES (%s, %s, %s, 1, 'test')",
+        (tenant.id, MONTH, ends),
+    )
+    env.run(lambda_handler)
+    assert env.hot(tenant) == ids
 
 
 def test_of_several_versions_the_one_that_was_stored_last_comes_back(env: ArchiveEnv) -> None:

@@ -62,7 +62,7 @@ class File(BaseModel):
 
 
 class ArchiveFile(Resource):
-    """`first_at` and `last_at` are the moments in the ids of its rows, `bytes` what these took while they were hot."""
+    """Its rows started from `first_at` to before `last_at`, as their ids say; `bytes` is what these took while hot."""
 
     source: Source
     month: date
@@ -87,6 +87,13 @@ class Statistics(BaseModel):
     last_at: datetime
 
 
+class MomentRange(BaseModel):
+    """From its first moment to before its last."""
+
+    first_at: datetime
+    last_at: datetime
+
+
 class Download(BaseModel):
     """Where the file, which is Parquet, can be had without a token, and until when."""
 
@@ -94,6 +101,9 @@ class Download(BaseModel):
     expires_at: datetime
 
 
+# of a file, as a range that includes its first moment and not its last: ids have whole milliseconds
+FIRST_AT = "app.uuid7_moment(f.first_id)"
+LAST_AT = "app.uuid7_moment(f.last_id) + interval '1 millisecond'"
 STORED = "app.archive_files AS f WHERE f.state = 'stored'"
 EXECUTIONS = f"{STORED} AND f.source = 'workflow_executions'"
 IS_NO_COPY = """
@@ -110,7 +120,7 @@ def newest(page: PageRequest) -> Query[ArchiveFile]:
         f"""
         SELECT
           f.id, f.source, f.month, f.rows, f.bytes, f.file_bytes, f.sha256, f.created_at,
-          app.uuid7_moment(f.first_id) AS first_at, app.uuid7_moment(f.last_id) AS last_at
+          {FIRST_AT} AS first_at, {LAST_AT} AS last_at
         FROM {STORED} AND {KEYSET}
         """,
         page.params(),
@@ -127,7 +137,7 @@ def statistics() -> Query[Statistics]:
         f"""
         SELECT
           f.source, count(*) AS files, sum(f.rows) AS rows, sum(f.bytes) AS bytes, sum(f.file_bytes) AS file_bytes,
-          min(app.uuid7_moment(f.first_id)) AS first_at, max(app.uuid7_moment(f.last_id)) AS last_at
+          min({FIRST_AT}) AS first_at, max({LAST_AT}) AS last_at
         FROM {STORED}
         GROUP BY f.source ORDER BY f.source
         """,
@@ -138,6 +148,15 @@ def statistics() -> Query[Statistics]:
 
 def get(id: UUID) -> Query[File]:
     return Query(f"SELECT {COLUMNS} FROM {STORED} AND f.id = %(id)s", {"id": id}, File)
+
+
+def range_of(id: UUID | None) -> Query[MomentRange]:
+    """Of a file of executions."""
+    return Query(
+        f"SELECT {FIRST_AT} AS first_at, {LAST_AT} AS last_at FROM {EXECUTIONS} AND f.id = %(id)s",
+        {"id": id},
+        MomentRange,
+    )
 
 
 def download(file: File) -> Download:
