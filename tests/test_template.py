@@ -222,9 +222,32 @@ def test_the_bucket_refuses_whoever_comes_without_tls() -> None:
 
 
 def test_object_storage_elsewhere_needs_a_bucket_there() -> None:
-    (rule,) = TEMPLATE["Rules"].values()
+    rule = TEMPLATE["Rules"]["BucketElsewhere"]
     assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "S3Endpoint"}, ""]}]}
     assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ArchiveBucketName"}, ""]}]}
+
+
+def test_a_deployment_names_its_applications_or_says_that_any_will_do() -> None:
+    rule = TEMPLATE["Rules"]["ApplicationsNamed"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "OidcAnyApplication"}, "no"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "OidcAuthorizedParties"}, ""]}]}
+    choice = TEMPLATE["Parameters"]["OidcAnyApplication"]
+    assert (choice["Default"], choice["AllowedValues"]) == ("no", ["no", "yes"])
+
+
+@pytest.mark.parametrize("name", ["OidcAuthorizedParties", "OidcAudiences"])
+def test_a_list_of_nothing_is_refused_before_it_is_deployed(name: str) -> None:
+    pattern = TEMPLATE["Parameters"][name]["AllowedPattern"]
+    for nothing in (" ", ",", " , ", "/"):
+        assert not re.fullmatch(pattern, nothing)
+    for something in ("", "a", " a , b/ ,"):
+        assert re.fullmatch(pattern, something)
+
+
+def test_the_authorizer_is_told_who_is_believed() -> None:
+    told = FUNCTIONS["Authorizer"]["Environment"]["Variables"]
+    assert told["OIDC_AUTHORIZED_PARTIES"] == {"Ref": "OidcAuthorizedParties"}
+    assert told["OIDC_AUDIENCES"] == {"Ref": "OidcAudiences"}
 
 
 def tables() -> dict[str, Any]:

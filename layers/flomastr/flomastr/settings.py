@@ -30,6 +30,7 @@ class Settings(BaseModel):
     oidc_issuer: str = Field("", description="The `iss` of the tokens that are accepted.")
     oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
     oidc_authorized_parties: str = Field("", description="The accepted `azp`, comma separated; empty admits any.")
+    oidc_audiences: str = Field("", description="The accepted `aud`, comma separated; empty admits any.")
 
 
 class Credentials(BaseModel):
