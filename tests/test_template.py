@@ -1,5 +1,6 @@
 """What the template promises of safety: who may do what, and which alarm a failed job raises."""
 
+import json
 import re
 from importlib.metadata import files
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_all_functions_and_the_api_write_to_logs_that_end() -> None:
     assert not [name for name, function in FUNCTIONS.items() if "LoggingConfig" in function]
     access = RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]
     assert access["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
+
+
+def test_the_log_of_the_api_names_routes_and_neither_people_nor_sessions() -> None:
+    logged = json.loads(RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]["Format"])
+    assert set(logged.values()) == {
+        *("$context.requestId", "$context.requestTime", "$context.identity.sourceIp", "$context.routeKey"),
+        *("$context.httpMethod", "$context.status", "$context.responseLatency", "$context.authorizer.error"),
+        "$context.integrationErrorMessage",
+    }
 
 
 def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
