@@ -54,7 +54,6 @@ ALLOWLIST = {
         "authorize": "the access check, which looks before there is a tenant",
         "spend": "counts requests ahead of the access check, in buckets that are nobody's to see",
         "verified_key": "the authorizer asks whose key it is",
-        "create_partitions": "makes partitions, which only their owner can",
         "search": "names the tenant itself; under row-level security no index of words is used",
     },
     "run_as_owner_for_jobs": {
