@@ -5410,7 +5410,7 @@ GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 GRANT SELECT ON TABLE app.sealed_partitions TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
-GRANT SELECT,INSERT,DELETE ON TABLE app.tenant_actions TO flo_job;
+GRANT SELECT,DELETE ON TABLE app.tenant_actions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;

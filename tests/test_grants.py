@@ -12,6 +12,7 @@ from dev.services.postgres import Cluster
 from tests.support.connected import connected
 from tests.support.databases import copy
 from tests.support.factories import Factory
+from tests.support.job_writes import job_writes
 from tests.support.requests import BY_NAME, OPERATIONS, ApiClient, Operation
 
 type Connection = psycopg.Connection[Any]
@@ -40,10 +41,10 @@ WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relis
 GRANTED = """
 SELECT relname, privilege_type FROM (
   SELECT relname, a.privilege_type FROM pg_class, aclexplode(relacl) AS a
-  WHERE relnamespace = 'app'::regnamespace AND grantee IN (0, 'flo_app'::regrole)
+  WHERE relnamespace = 'app'::regnamespace AND grantee IN (0, %(role)s::regrole)
   UNION
   SELECT relname, a.privilege_type FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid, aclexplode(attacl) AS a
-  WHERE relnamespace = 'app'::regnamespace AND grantee IN (0, 'flo_app'::regrole)
+  WHERE relnamespace = 'app'::regnamespace AND grantee IN (0, %(role)s::regrole)
 ) AS granted
 WHERE privilege_type <> 'SELECT'
 """
@@ -108,8 +109,13 @@ def test_what_is_granted_is_what_is_written(watched: Factory, database_copy: tup
     assert {operation.name for operation in OPERATIONS if not carried_out(watched, operation)} == LAST_OWNER
     assert more(watched) == [201, 200, 200, 200, 200]
     written: set[Grant] = set(superuser.execute("SELECT relname, verb FROM public.written").fetchall())
-    granted: set[Grant] = set(superuser.execute(GRANTED).fetchall())
+    granted: set[Grant] = set(superuser.execute(GRANTED, {"role": "flo_app"}).fetchall())
     assert (granted - written, written - granted) == (set(), set())
+
+
+def test_what_is_granted_to_jobs_is_what_their_code_can_write(superuser: Connection) -> None:
+    granted: set[Grant] = set(superuser.execute(GRANTED, {"role": "flo_job"}).fetchall())
+    assert granted - job_writes(superuser) == {("tenants", "UPDATE")}  # of one column, to lock a tenant
 
 
 def test_of_some_rows_only_the_request_is_written_and_not_how_it_ended(superuser: Connection) -> None:

@@ -1,5 +1,5 @@
 -- migrate: as-login-role
--- flo_app loses what no route needs. The tables are flo_owner's, the database is the login role's.
+-- flo_app loses what no route needs, flo_job what no job does. The tables are flo_owner's, the database is the login role's.
 
 SET LOCAL ROLE flo_owner;
 REVOKE DELETE ON app.tenants FROM flo_app;  -- an erasure is requested, and a job carries it out
@@ -10,6 +10,7 @@ REVOKE DELETE ON app.embedding_tasks FROM flo_app;  -- these two go with their d
 REVOKE DELETE ON app.embeddings FROM flo_app;
 REVOKE INSERT ON app.erasures FROM flo_app;
 GRANT INSERT (tenant_id, user_id, requested_by) ON app.erasures TO flo_app;  -- requested, and in no other state
+REVOKE INSERT ON app.tenant_actions FROM flo_job;
 RESET ROLE;
 
 -- No role makes temporary tables. Large objects are for a superuser to forbid, whom a managed Postgres does not give.

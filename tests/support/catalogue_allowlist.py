@@ -87,7 +87,7 @@ ALLOWLIST = {
         "rehydrations: DELETE, SELECT, UPDATE": "done in steps",
         "schema_migrations: SELECT": "the ledger",
         "sealed_partitions: SELECT": "app.seal_partition and app.break_seal write it",
-        "tenant_actions: DELETE, INSERT, SELECT": "what was done to a tenant",
+        "tenant_actions: DELETE, SELECT": "goes with an erased tenant",
         "tenant_memberships: DELETE, SELECT": "goes with an erased tenant",
         "tenants: DELETE, SELECT, UPDATE (updated_at)": "its class; an erased one goes",
         "user_preferences: DELETE, SELECT": "goes with an erased tenant or person",
