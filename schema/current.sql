@@ -1056,6 +1056,10 @@ BEGIN
     role := 'key';
     actor := 'key:' || key_id;
   ELSIF person IS NOT NULL THEN
+    IF person = '' OR person ILIKE 'mailto:%' THEN  -- who is invited is called so until the invitation is accepted
+      RAISE EXCEPTION USING errcode = 'FL401', constraint = 'not_signed_in',
+        message = 'The token''s sub cannot name a person.';
+    END IF;
     actor := 'user:' || person;
     role := coalesce(
       (SELECT r.role FROM app.user_roles AS r WHERE r.email = lower(identify.email COLLATE "C")), 'user');
@@ -5401,8 +5405,14 @@ GRANT SELECT,DELETE ON TABLE app.tenant_memberships TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.add_partition(IN class_table text, IN partition_name text, IN lower_bound text, IN upper_bound text) FROM PUBLIC;
 
-GRANT SELECT,INSERT ON TABLE app.erasures TO flo_app;
+GRANT SELECT ON TABLE app.erasures TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.erasures TO flo_job;
+
+GRANT INSERT(tenant_id) ON TABLE app.erasures TO flo_app;
+
+GRANT INSERT(user_id) ON TABLE app.erasures TO flo_app;
+
+GRANT INSERT(requested_by) ON TABLE app.erasures TO flo_app;
 
 REVOKE ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
@@ -5428,7 +5438,6 @@ GRANT UPDATE(total_chunks) ON TABLE app.knowledge_bases TO flo_job;
 GRANT UPDATE(last_updated) ON TABLE app.knowledge_bases TO flo_job;
 
 REVOKE ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) TO flo_app;
 GRANT ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.documents TO flo_app;
@@ -5444,15 +5453,15 @@ REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_ha
 
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.api_keys TO flo_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE app.api_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_limits TO flo_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE app.rate_limits TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE app.embedding_tasks TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
 
 REVOKE ALL ON FUNCTION app.seal_partition(partition_name text) FROM PUBLIC;
@@ -5471,13 +5480,19 @@ REVOKE ALL ON FUNCTION app.take(bucket text, kind text, quota integer, OUT name 
 
 REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.tenants TO flo_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE app.tenants TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
 
 GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
 
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 
 GRANT SELECT ON TABLE app.archive_files TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
@@ -5491,12 +5506,12 @@ GRANT SELECT,DELETE ON TABLE app.cold_policies TO flo_job;
 GRANT SELECT ON TABLE app.embedding_usage TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embedding_usage TO flo_job;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embeddings TO flo_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE app.embeddings TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.embeddings TO flo_job;
 
 GRANT UPDATE(embedding_vector) ON TABLE app.embeddings TO flo_job;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_keys TO flo_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE app.idempotency_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.invitations TO flo_app;
@@ -5523,7 +5538,7 @@ GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 GRANT SELECT ON TABLE app.sealed_partitions TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
-GRANT SELECT,INSERT,DELETE ON TABLE app.tenant_actions TO flo_job;
+GRANT SELECT,DELETE ON TABLE app.tenant_actions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;

@@ -225,7 +225,7 @@ def test_under_a_hold_no_row_is_deleted_from_a_table_that_keeps_it(
         for table in kept:
             outcomes[table] = {attack(conn, held, table) for conn in (make.conn, job)}
     assert stored(superuser, held) == before
-    by_rights = {"legal_holds", "archive_files"}  # which flo_app may not delete anyway
+    by_rights = {"tenants", "legal_holds", "archive_files"}  # which flo_app may not delete anyway
     assert outcomes == {table: {"FL409", "42501"} if table in by_rights else {"FL409"} for table in kept}
 
 

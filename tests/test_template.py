@@ -1,5 +1,6 @@
 """What the template promises of safety: who may do what, and which alarm a failed job raises."""
 
+import json
 import re
 from importlib.metadata import files
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from samcli import yamlhelper
 
 from flomastr.archive.parquet import SOURCES, Source
+from tests.support.reached import reached
 
 ROOT = Path(__file__).parent.parent
 YAML: Any = yamlhelper  # which has no types
@@ -25,6 +27,11 @@ JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Reque
 WORKERS = {"Embed"}  # behind a queue
 LAKE = REQUESTS | JOBS - {"Partitions", "Requeue"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
+SECRETS = {  # by the function of settings.py that reads them
+    "signing_key": "SigningSecretArn",
+    "storage_keys": "StorageSecretArn",
+    "embeddings_key": "EmbeddingsSecretArn",
+}
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
 RIGHTS = {
     "History": {READ, LIST},
@@ -47,9 +54,11 @@ def document(policy: Any) -> Any:
     return RESOURCES[policy["Ref"]]["Properties"]["PolicyDocument"] if "Ref" in policy else policy
 
 
-def secrets(function: Any) -> list[str]:
+def secrets(function: Any) -> set[str]:
+    """Those that its role may read, some of them where a parameter names one."""
     name = "AWSSecretsManagerGetSecretValuePolicy"
-    return [policy[name]["SecretArn"]["Ref"] for policy in function.get("Policies", []) if name in policy]
+    policies = [policy.get("Fn::If", ["", policy])[1] for policy in function.get("Policies", [])]
+    return {policy[name]["SecretArn"]["Ref"] for policy in policies if name in policy}
 
 
 def schedules(function: Any) -> list[Any]:
@@ -112,12 +121,58 @@ def test_all_functions_and_the_api_write_to_logs_that_end() -> None:
     assert access["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
 
 
+def test_the_log_of_the_api_names_routes_and_neither_people_nor_sessions() -> None:
+    logged = json.loads(RESOURCES["HttpApi"]["Properties"]["AccessLogSettings"]["Format"])
+    assert set(logged.values()) == {
+        *("$context.requestId", "$context.requestTime", "$context.identity.sourceIp", "$context.routeKey"),
+        *("$context.httpMethod", "$context.status", "$context.responseLatency", "$context.authorizer.error"),
+        "$context.integrationErrorMessage",
+    }
+
+
 def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
     assert {name for name, function in FUNCTIONS.items() if schedules(function)} == JOBS
     for name in JOBS | WORKERS:
-        assert secrets(FUNCTIONS[name]) == ["JobSecretArn"]
+        assert not secrets(FUNCTIONS[name]) & {"DatabaseSecretArn", "MigrationSecretArn"}
         assert FUNCTIONS[name]["Environment"]["Variables"]["DATABASE_SECRET"] == {"Ref": "JobSecretArn"}
     assert {name for name, function in FUNCTIONS.items() if "JobSecretArn" in secrets(function)} == JOBS | WORKERS
+
+
+def asked_for(function: Any) -> set[str]:
+    """The parameters of the secrets that the function's code can come to."""
+    folder = ROOT / function["CodeUri"]
+    file = "migrate.py" if folder.name == "schema" else "handler.py"
+    database = function["Environment"]["Variables"].get("DATABASE_SECRET", {"Ref": "DatabaseSecretArn"})["Ref"]
+    parameters = SECRETS | {"database_url": database}
+    asked = {name for module, name in reached(folder / file) if module == "flomastr.settings"}
+    return {parameter for name, parameter in parameters.items() if name in asked}
+
+
+def test_a_function_may_read_the_secrets_that_its_code_asks_for_and_no_other() -> None:
+    assert {name: secrets(function) for name, function in FUNCTIONS.items()} == {
+        name: asked_for(function) for name, function in FUNCTIONS.items()
+    }
+
+
+def test_what_signs_and_what_pays_is_known_to_few() -> None:
+    """So that what follows the code is seen to follow it."""
+    having = {secret: {n for n, f in FUNCTIONS.items() if secret in secrets(f)} for secret in SECRETS.values()}
+    assert having["EmbeddingsSecretArn"] == {"Embed", "KnowledgeSearch"}
+    assert having["StorageSecretArn"] == set(RIGHTS)
+    assert not having["SigningSecretArn"] & {"Authorizer", "Health", "OpenApi", "Branding", "Lifecycle", "Migrate"}
+    assert having["SigningSecretArn"] >= {"ApiKeys", "Events", "Erase", "Workflows"}
+    assert {n for n, f in FUNCTIONS.items() if "MigrationSecretArn" in secrets(f)} == {"Migrate"}
+    assert secrets(FUNCTIONS["OpenApi"]) == set()
+
+
+def test_a_secret_that_may_be_left_out_is_read_where_it_is_named() -> None:
+    for function in FUNCTIONS.values():
+        for policy in function.get("Policies", []):
+            if "Fn::If" in policy:
+                condition, granted, otherwise = policy["Fn::If"]
+                ((_, arn),) = granted["AWSSecretsManagerGetSecretValuePolicy"].items()
+                assert TEMPLATE["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [arn, ""]}]}
+                assert otherwise == {"Ref": "AWS::NoValue"}
 
 
 def test_what_sends_messages_may_send_them_to_the_embed_queue_and_do_no_more_with_it() -> None:
@@ -264,9 +319,33 @@ def test_the_bucket_refuses_whoever_comes_without_tls() -> None:
 
 
 def test_object_storage_elsewhere_needs_a_bucket_there() -> None:
-    (rule,) = TEMPLATE["Rules"].values()
+    rule = TEMPLATE["Rules"]["BucketElsewhere"]
     assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "S3Endpoint"}, ""]}]}
-    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ArchiveBucketName"}, ""]}]}
+    asserted = [assertion["Assert"]["Fn::Not"][0]["Fn::Equals"] for assertion in rule["Assertions"]]
+    assert asserted == [[{"Ref": "ArchiveBucketName"}, ""], [{"Ref": "StorageSecretArn"}, ""]]
+
+
+def test_a_deployment_names_its_applications_or_says_that_any_will_do() -> None:
+    rule = TEMPLATE["Rules"]["ApplicationsNamed"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "OidcAnyApplication"}, "no"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "OidcAuthorizedParties"}, ""]}]}
+    choice = TEMPLATE["Parameters"]["OidcAnyApplication"]
+    assert (choice["Default"], choice["AllowedValues"]) == ("no", ["no", "yes"])
+
+
+@pytest.mark.parametrize("name", ["OidcAuthorizedParties", "OidcAudiences"])
+def test_a_list_of_nothing_is_refused_before_it_is_deployed(name: str) -> None:
+    pattern = TEMPLATE["Parameters"][name]["AllowedPattern"]
+    for nothing in (" ", ",", " , ", "/"):
+        assert not re.fullmatch(pattern, nothing)
+    for something in ("", "a", " a , b/ ,"):
+        assert re.fullmatch(pattern, something)
+
+
+def test_the_authorizer_is_told_who_is_believed() -> None:
+    told = FUNCTIONS["Authorizer"]["Environment"]["Variables"]
+    assert told["OIDC_AUTHORIZED_PARTIES"] == {"Ref": "OidcAuthorizedParties"}
+    assert told["OIDC_AUDIENCES"] == {"Ref": "OidcAudiences"}
 
 
 def tables() -> dict[str, Any]:

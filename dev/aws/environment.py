@@ -22,6 +22,7 @@ def parameters(url: str, embeddings_url: str = "", origins: str = "") -> dict[st
         "DatabaseSecretArn": APP_SECRET,
         "JobSecretArn": JOB_SECRET,
         "MigrationSecretArn": MIGRATION_SECRET,
+        "SigningSecretArn": "local-signing",
         "OidcIssuer": ISSUER,
         "OidcJwksUrl": f"{url}{JWKS_PATH}",
         "EmbeddingModels": ",".join(MODELS),

@@ -40,7 +40,7 @@ class Gateway:
         except EventTooLargeError:
             return _message(413, "Request Entity Too Large")
         except FunctionFailedError as failure:
-            console.print(f"{request.method} {request.url.path}: {failure}", markup=False)
+            console.print(str(failure), markup=False)
             if isinstance(failure, FunctionTimedOutError):
                 return _message(503, "Service Unavailable")
             return _message(500, "Internal Server Error")
@@ -50,8 +50,11 @@ class Gateway:
         event = http_event(request, route, parameters)
         if route.authorizer:
             event = await self._gatekeeper.admit(route.authorizer, event)
-        answer = await self._invoke(route.function, json.dumps(event, ensure_ascii=False).encode())
-        response = _response(json.loads(answer), route)
+        try:
+            answer = await self._invoke(route.function, json.dumps(event, ensure_ascii=False).encode())
+            response = _response(json.loads(answer), route)
+        except FunctionFailedError as failure:  # the path itself names people and sessions
+            raise type(failure)(f"{route.key}: {failure}") from failure
         response.headers["apigw-requestid"] = event["requestContext"]["requestId"]
         return response
 

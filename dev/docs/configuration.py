@@ -7,12 +7,18 @@ from pydantic import BaseModel
 from samcli import yamlhelper
 
 from dev.aws.template import TEMPLATE, read_template
-from flomastr.settings import Credentials, Settings
+from flomastr.settings import DatabaseSecret, EmbeddingsSecret, Settings, SigningSecret, StorageSecret
 
 POWERTOOLS = {
     "POWERTOOLS_LOG_LEVEL": "The least level that is logged.",
     "POWERTOOLS_METRICS_NAMESPACE": "The CloudWatch namespace of all metrics.",
     "POWERTOOLS_SERVICE_NAME": "The function's name in logs, traces and metrics.",
+}
+SECRETS: dict[str, type[BaseModel]] = {
+    "`DatabaseSecretArn`, `JobSecretArn`, `MigrationSecretArn`": DatabaseSecret,
+    "`SigningSecretArn`": SigningSecret,
+    "`StorageSecretArn`": StorageSecret,
+    "`EmbeddingsSecretArn`": EmbeddingsSecret,
 }
 PAGE = """\
 # Configuration
@@ -27,7 +33,7 @@ Of a deployment. [Deploy](../how-to/deploy.md) says how to choose them.
 
 ## Secrets
 
-The three secrets of Secrets Manager are JSON objects with these fields.
+Each secret of Secrets Manager is a JSON object with these fields.
 
 {secrets}
 
@@ -42,7 +48,7 @@ What the template gives to the functions.
 def page() -> str:
     return PAGE.format(
         parameters=table(("parameter", "default", "meaning"), parameters()),
-        secrets=table(("field", "presence", "meaning"), fields(Credentials)),
+        secrets=table(("parameter", "field", "meaning"), fields()),
         variables=table(("variable", "functions", "meaning"), variables(Settings)),
     )
 
@@ -72,9 +78,10 @@ def meaning_of(parameter: dict[str, Any]) -> str:
     return parameter["Description"] + (f"; one of {allowed}" if allowed else "")
 
 
-def fields(credentials: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
-    for name, field in credentials.model_fields.items():
-        yield f"`{name}`", "required" if field.is_required() else "optional", field.description or ""
+def fields() -> Iterator[tuple[str, str, str]]:
+    for arns, secret in SECRETS.items():
+        for name, field in secret.model_fields.items():
+            yield arns, f"`{name}`", field.description or ""
 
 
 def variables(settings: type[BaseModel]) -> Iterator[tuple[str, str, str]]:

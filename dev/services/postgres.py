@@ -96,6 +96,7 @@ def create_database(cluster: Cluster, name: str) -> str:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
     with psycopg.connect(cluster.url(SUPERUSER, name), autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        connection.execute("REVOKE EXECUTE ON FUNCTION lo_create, lo_creat, lo_from_bytea FROM PUBLIC")
     return cluster.url(ADMIN, name)
 
 

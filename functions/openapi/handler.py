@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from flomastr.errors import ErrorCode
 from flomastr.observability import instrumented
 
+NOSNIFF = {"x-content-type-options": "nosniff"}
 FOLDER = Path(__file__).parent
 DOCUMENT = (FOLDER / "openapi.json").read_text()
 PAGE = (FOLDER / "docs.html").read_text()
@@ -41,7 +42,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     if event["requestContext"]["http"]["method"] not in ("GET", "HEAD"):
         return not_allowed(event["requestContext"]["requestId"])
     body, headers = SERVED[event["rawPath"]]
-    return {"statusCode": 200, "headers": headers | {"cache-control": "max-age=300"}, "body": body}
+    return {"statusCode": 200, "headers": headers | NOSNIFF | {"cache-control": "max-age=300"}, "body": body}
 
 
 def not_allowed(request_id: str) -> dict[str, Any]:
@@ -54,5 +55,5 @@ def not_allowed(request_id: str) -> dict[str, Any]:
         "request_id": request_id,
         "errors": [],
     }
-    headers = {"content-type": "application/problem+json", "allow": "GET, HEAD"}
-    return {"statusCode": 405, "headers": headers, "body": json.dumps(problem)}
+    headers = {"content-type": "application/problem+json", "allow": "GET, HEAD", "cache-control": "no-store"}
+    return {"statusCode": 405, "headers": headers | NOSNIFF, "body": json.dumps(problem)}

@@ -58,8 +58,8 @@ async def get_my_role(db: Myself) -> MyRole:
 
 @app.get("/api/v1/users/me/status")
 async def get_my_status(db: Myself) -> MyStatus:
-    """With memberships and invitations."""
-    return db.one(me.status())
+    """With memberships and invitations, and the claims that the token lacks for these."""
+    return db.one(me.status(db.access.caller.lacks))
 
 
 @app.get("/resolve-tenant")

@@ -136,6 +136,10 @@ BEGIN
     role := 'key';
     actor := 'key:' || key_id;
   ELSIF person IS NOT NULL THEN
+    IF person = '' OR person ILIKE 'mailto:%' THEN  -- who is invited is called so until the invitation is accepted
+      RAISE EXCEPTION USING errcode = 'FL401', constraint = 'not_signed_in',
+        message = 'The token''s sub cannot name a person.';
+    END IF;
     actor := 'user:' || person;
     role := coalesce(
       (SELECT r.role FROM app.user_roles AS r WHERE r.email = lower(identify.email COLLATE "C")), 'user');

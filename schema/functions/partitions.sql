@@ -94,8 +94,8 @@ END
 $$;
 
 REVOKE ALL ON PROCEDURE app.add_partition FROM PUBLIC;
-REVOKE ALL ON FUNCTION app.create_partitions FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.create_partitions TO flo_app, flo_job;
+REVOKE ALL ON FUNCTION app.create_partitions FROM PUBLIC, flo_app;
+GRANT EXECUTE ON FUNCTION app.create_partitions TO flo_job;
 
 -- Moves the next executions of a tenant from a former class to its present one, or to the overflow partition when they
 -- are past it. Deliveries of the same executions wait for the lock. Returns how many, and the last id.

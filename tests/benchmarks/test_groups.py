@@ -83,7 +83,7 @@ def reads(tenant: Tenant) -> dict[str, tuple[Call, Query[Any]]]:
             lambda: ask(ask_preferences, tenant, "GET", setting(tenant)),
             preferences.setting(person, "theme", None),
         ),
-        "GET my status": (lambda: ask(ask_users, tenant, "GET", "/routes/api/v1/users/me/status"), me.status()),
+        "GET my status": (lambda: ask(ask_users, tenant, "GET", "/routes/api/v1/users/me/status"), me.status([])),
     }
 
 

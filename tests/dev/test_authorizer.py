@@ -63,3 +63,11 @@ def test_a_refusal_is_kept_as_well() -> None:
             admit(gatekeeper, authorization="me")
         assert (refused.value.status, refused.value.message) == (403, "Forbidden")
     assert len(guard.asked) == 1
+
+
+@pytest.mark.parametrize("name", ["Zoë Müller, Köln", "利用者", "https://login.salesforce.com/id/00D/005", "😀"])
+def test_whatever_a_person_is_called_arrives_as_the_authorizer_says_it(name: str) -> None:
+    async def invoke(_function: str, _event: bytes) -> bytes:
+        return json.dumps({"isAuthorized": True, "context": {"user_id": name}}, ensure_ascii=False).encode()
+
+    assert admit(Gatekeeper(invoke), authorization="me") == {"user_id": name}

@@ -1,5 +1,12 @@
+import asyncio
+from typing import Any
+
 import pytest
 
+from dev.aws import gateway
+from dev.aws.gateway import Gateway
+from dev.aws.sandbox import FunctionFailedError
+from dev.aws.template import ANY, Route
 from tests.support.local_platform import Running
 
 ME = {"Authorization": "me"}
@@ -63,3 +70,28 @@ def test_the_keys_of_the_local_issuer_are_published(running: Running) -> None:
     (key,) = running.ask("GET", "/.well-known/jwks.json").json["keys"]
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
     assert "d" not in key
+
+
+def test_the_console_names_the_function_that_failed_and_no_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(function: str, _event: bytes) -> bytes:
+        raise FunctionFailedError(f"{function} ended")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    said: list[str] = []
+    statuses: list[int] = []
+
+    def note(text: str, **_: object) -> None:
+        said.append(text)
+
+    monkeypatch.setattr(gateway.console, "print", note)
+    route = Route("/people/{user_id}", frozenset(ANY), "PeopleFunction", None)
+    path = "/people/one@example.com"
+    asked: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode()}
+    asyncio.run(Gateway([route], fails)(asked | {"query_string": b"", "headers": []}, receive, send))
+    assert statuses[0] == 500
+    assert said == ["ANY /people/{user_id}: PeopleFunction ended"]

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,11 @@ from tests.support.factories import Factory, Tenant
 from tests.support.pgbouncer import Pooler, needs_pgbouncer, running
 
 SECRET = "flomastr/database"
+OTHERS = {
+    "SIGNING_SECRET": "flomastr/signing",
+    "STORAGE_SECRET": "flomastr/storage",
+    "EMBEDDINGS_SECRET": "flomastr/embeddings",
+}
 
 TLS = """
 auth_type = plain
@@ -95,9 +100,11 @@ class Managed:
         secret = {
             "url": f"postgresql://flo_app:{password}@{host}:{self.pooler.port}/{self.database}",
             "ca_certificate": (authority or self.authority).root(),
-            "signing_key": "key of the secret, which is long",
         }
-        self.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
+        self.put(SECRET, secret)
+
+    def put(self, id: str, secret: dict[str, str]) -> None:
+        self.secrets.put_secret_value(SecretId=id, SecretString=json.dumps(secret))
 
 
 @pytest.fixture
@@ -108,28 +115,29 @@ def managed(direct_url: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
     with ExitStack() as life:
         life.enter_context(mock_aws())
         managed = Managed(life.enter_context(running(direct_url)), database)
-        managed.secrets.create_secret(Name=SECRET, SecretString="{}")
+        for id in (SECRET, *OTHERS.values()):
+            managed.secrets.create_secret(Name=id, SecretString="{}")
         folder = managed.pooler.folder
         managed.authority.issue(folder)
         with (folder / "pgbouncer.ini").open("a") as configuration:
             configuration.write(TLS.format(folder=folder))
         settings.secrets.cache_clear()
-        life.enter_context(connected(DATABASE_URL="", SIGNING_KEY="", DATABASE_SECRET=SECRET))
+        life.enter_context(connected(DATABASE_URL="", SIGNING_KEY="", DATABASE_SECRET=SECRET, **OTHERS))
         yield managed
         settings.secrets.cache_clear()
 
 
 @pytest.fixture
-def fetched(managed: Managed, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """How the secret was asked for, each time: fresh or not."""
-    asked: list[bool] = []
-    credentials = settings.credentials
+def fetched(managed: Managed, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Which secret was asked for, each time, and whether fresh."""
+    asked: list[tuple[str, bool]] = []
+    read_secret = settings.read_secret
 
-    def noted(*, fresh: bool = False) -> settings.Credentials:
-        asked.append(fresh)
-        return credentials(fresh=fresh)
+    def noted(kind: Any, id: str, *, fresh: bool = False) -> Any:
+        asked.append((id, fresh))
+        return read_secret(kind, id, fresh=fresh)
 
-    monkeypatch.setattr(settings, "credentials", noted)
+    monkeypatch.setattr(settings, "read_secret", noted)
     return asked
 
 
@@ -138,18 +146,19 @@ def read(tenant: Tenant) -> Answer:
 
 
 @needs_pgbouncer
-def test_the_secret_says_where_the_database_is_and_what_signs(make: Factory, managed: Managed) -> None:
+def test_one_secret_says_where_the_database_is_and_another_what_signs(make: Factory, managed: Managed) -> None:
     managed.require("first")
     managed.answer_with("first")
     assert read(make.tenant()).status == 200
     assert connection.current
     assert connection.current.pgconn.ssl_in_use
+    managed.put(OTHERS["SIGNING_SECRET"], {"signing_key": "key of the secret, which is long"})
     assert settings.signing_key() == b"key of the secret, which is long"
 
 
 @needs_pgbouncer
 def test_a_rotated_password_is_followed_within_the_request(
-    make: Factory, managed: Managed, fetched: list[bool]
+    make: Factory, managed: Managed, fetched: list[tuple[str, bool]]
 ) -> None:
     tenant = make.tenant()
     managed.require("first")
@@ -158,7 +167,7 @@ def test_a_rotated_password_is_followed_within_the_request(
     managed.answer_with("second")
     managed.require("second")
     assert read(tenant).status == 200
-    assert fetched == [False, False, True]
+    assert fetched == [(SECRET, False), (SECRET, False), (SECRET, True)]  # and what signs was not asked for
 
 
 def refused(why: str) -> None:
@@ -183,21 +192,33 @@ def test_a_server_of_another_authority_or_name_is_not_believed(make: Factory, ma
 @needs_pgbouncer
 @pytest.mark.parametrize(("length", "is_taken"), [(31, False), (32, True)])
 def test_a_signing_key_is_too_long_to_be_guessed(managed: Managed, length: int, is_taken: bool) -> None:
-    secret = {"url": "postgresql://", "ca_certificate": "", "signing_key": "x" * length}
-    managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
+    managed.put(OTHERS["SIGNING_SECRET"], {"signing_key": "x" * length})
     with nullcontext() if is_taken else pytest.raises(UnavailableError):
         assert settings.signing_key() == b"x" * length
 
 
 @needs_pgbouncer
-def test_object_storage_that_is_not_awss_has_its_keys_in_the_secret(managed: Managed) -> None:
-    secret = {"url": "postgresql://", "ca_certificate": "", "signing_key": "x" * 32}
-    managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret))
-    assert settings.storage_keys() == (None, None)
-    keys = {"s3_access_key_id": "who", "s3_secret_access_key": "how"}
-    managed.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(secret | keys))
-    settings.secrets.cache_clear()
+def test_object_storage_and_embeddings_have_secrets_of_their_own(managed: Managed) -> None:
+    managed.put(OTHERS["STORAGE_SECRET"], {"s3_access_key_id": "who", "s3_secret_access_key": "how"})
+    managed.put(OTHERS["EMBEDDINGS_SECRET"], {"embeddings_api_key": " sk-1 "})
     assert settings.storage_keys() == ("who", "how")
+    assert settings.embeddings_key() == "sk-1"
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize("ask", [settings.signing_key, settings.storage_keys, settings.embeddings_key])
+def test_a_secret_that_lacks_its_fields_is_told_and_not_shown(managed: Managed, ask: Callable[[], object]) -> None:
+    for id in OTHERS.values():
+        managed.put(id, {"else": "hidden"})
+    with pytest.raises(UnavailableError, match="A secret of the service has not the documented form") as refusal:
+        ask()
+    assert "hidden" not in str(refusal.value.__cause__)
+
+
+def test_what_no_parameter_names_is_not_asked_for(database_url: str) -> None:
+    with connected(STORAGE_SECRET="", EMBEDDINGS_SECRET=""):
+        assert settings.storage_keys() == (None, None)
+        assert settings.embeddings_key() == ""
 
 
 def test_in_local_runs_the_environment_takes_precedence(database_url: str) -> None:

@@ -98,6 +98,11 @@ TOKENS: dict[str, Callable[[], str]] = {
     "with a subject that is no text": lambda: jwt.api_jws.encode(
         json.dumps(claims(sub=7)).encode(), rsa_key("first"), algorithm="RS256", headers={"kid": "first"}
     ),
+    "with an empty subject": lambda: token(sub=""),
+    "with a subject of half a surrogate pair": lambda: jwt.api_jws.encode(
+        json.dumps(claims(sub="\ud800")).encode(), rsa_key("first"), algorithm="RS256", headers={"kid": "first"}
+    ),
+    "with an invitation for a subject": lambda: token(sub="mailto:one@example.com"),
     "for another application": lambda: token(azp="https://evil.test"),
     "for no application": lambda: token(azp=None),
     "by an unknown key": lambda: token("unknown", signed_by="first"),
@@ -150,8 +155,13 @@ def test_a_good_token_is_a_person(scheme: str) -> None:
 
 
 def test_a_person_without_a_verified_email_has_none() -> None:
-    for bare in (token(email_verified=False), token(email_verified=None), token(email=None)):
-        assert authorize(f"Bearer {bare}") == {"isAuthorized": True, "context": {"user_id": "user_1"}}
+    for bare, missing in (
+        (token(email_verified=False), ["email_verified"]),
+        (token(email=None), ["email"]),
+        (token(email=None, email_verified=None), ["email", "email_verified"]),
+    ):
+        context = {"user_id": "user_1", "missing_claims": missing}
+        assert authorize(f"Bearer {bare}") == {"isAuthorized": True, "context": context}
 
 
 @pytest.mark.parametrize("environment", ["live", "test"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flomastr.caller import Caller
+from functions.members.handler import lambda_handler as members
 from functions.users.handler import lambda_handler
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
@@ -53,9 +54,32 @@ def test_without_a_verified_address_one_is_a_user(make: Factory) -> None:
     assert status(unverified) == {
         "user_id": admin.user_id,
         "email": None,
+        "missing_claims": ["email", "email_verified"],
         "is_super_admin": False,
         "memberships": [],
     }
+
+
+@pytest.mark.parametrize("missing", [["email"], ["email_verified"], ["email", "email_verified"]])
+def test_who_is_refused_for_want_of_an_address_hears_which_claim_is_missing(make: Factory, missing: list[Any]) -> None:
+    admin, tenant = make.super_admin(), make.tenant()
+    make.invitation(tenant.id, admin)
+    bare = Caller(user_id=admin.user_id, missing_claims=missing)
+    assert status(bare)["missing_claims"] == missing
+    told = f" Your token says no verified e-mail: it lacks {' and '.join(missing)}."
+    users = call(lambda_handler, "GET", "/routes/users", caller=bare)
+    assert (users.status, users.json["code"]) == (403, "super_admin_only")
+    assert users.json["detail"] == "Only super admins may do this." + told
+    accepted = call(members, "POST", f"/routes/tenants/{tenant.slug}/invitation/accept", caller=bare)
+    assert (accepted.status, accepted.json["code"]) == (404, "tenant_not_found")
+    assert accepted.json["detail"].endswith(told)
+
+
+def test_who_has_an_address_hears_of_no_claim(make: Factory) -> None:
+    person = make.person()
+    assert status(person)["missing_claims"] == []
+    refusal = call(lambda_handler, "GET", "/routes/users", caller=person)
+    assert refusal.json["detail"] == "Only super admins may do this."
 
 
 def test_an_address_that_the_caller_claims_elsewhere_counts_for_nothing(make: Factory) -> None:

@@ -202,3 +202,13 @@ def test_a_refusal_says_nothing_but_its_sentence(people: People, make: Factory) 
         answer = call(lambda_handler, "GET", "/routes/workflows", caller=caller, query={"tenant_id": str(name)})
         assert str(name) not in answer.body
         assert "Hidden" not in answer.body
+
+
+@pytest.mark.parametrize("person", ["", "mailto:one@example.com", "MAILTO:one@example.com"])
+@pytest.mark.parametrize("scope", ["me:read", "workflows:read", "invitation:write"])
+def test_the_database_itself_refuses_a_person_whose_name_is_an_invitation(
+    make: Factory, person: str, scope: str
+) -> None:
+    with pytest.raises(psycopg.Error) as refusal:
+        make.conn.execute("SELECT app.authorize(%s, NULL, NULL, NULL, NULL, %s, 1000)", (person, scope))
+    assert (refusal.value.sqlstate, refusal.value.diag.constraint_name) == ("FL401", "not_signed_in")

@@ -27,9 +27,9 @@ PREFIX = "workflow_executions_c"
 
 
 @pytest.fixture
-def app(server: Cluster, database: str) -> Iterator[Connection]:
-    """flo_app in another time zone, in a transaction that is rolled back."""
-    with psycopg.connect(server.url("flo_app", database), options="-c timezone=Pacific/Auckland") as conn:
+def job(server: Cluster, database: str) -> Iterator[Connection]:
+    """flo_job, which makes partitions, in another time zone, in a transaction that is rolled back."""
+    with psycopg.connect(server.url("flo_job", database), options="-c timezone=Pacific/Auckland") as conn:
         yield conn
         conn.rollback()
 
@@ -68,22 +68,22 @@ def today_of(conn: Connection) -> int:
 
 
 def test_migrating_makes_one_overflow_partition_and_the_partitions_of_the_window_for_each_class_and_no_default(
-    app: Connection,
+    job: Connection,
 ) -> None:
-    today = today_of(app)
-    assert partitions(app) == expected(today, today)
-    defaults = app.execute("SELECT FROM pg_partitioned_table WHERE partdefid <> 0").fetchall()
+    today = today_of(job)
+    assert partitions(job) == expected(today, today)
+    defaults = job.execute("SELECT FROM pg_partitioned_table WHERE partdefid <> 0").fetchall()
     assert defaults == []
 
 
 @pytest.mark.parametrize("days", [1, 7, 45])
-def test_later_exactly_the_missing_partitions_are_made_and_only_once(app: Connection, days: int) -> None:
-    before, today = partitions(app), today_of(app)
-    made = keep_ready(app, datetime.now(UTC) + timedelta(days=days))
-    assert partitions(app) == expected(today, today + days)
-    assert made == len(partitions(app)) - len(before) > 0
-    assert keep_ready(app, datetime.now(UTC) + timedelta(days=days)) == 0
-    assert keep_ready(app, datetime.now(UTC)) == 0
+def test_later_exactly_the_missing_partitions_are_made_and_only_once(job: Connection, days: int) -> None:
+    before, today = partitions(job), today_of(job)
+    made = keep_ready(job, datetime.now(UTC) + timedelta(days=days))
+    assert partitions(job) == expected(today, today + days)
+    assert made == len(partitions(job)) - len(before) > 0
+    assert keep_ready(job, datetime.now(UTC) + timedelta(days=days)) == 0
+    assert keep_ready(job, datetime.now(UTC)) == 0
 
 
 def test_partitions_can_be_made_beyond_2038(superuser: Connection) -> None:
@@ -96,14 +96,17 @@ def test_partitions_can_be_made_beyond_2038(superuser: Connection) -> None:
         assert partitions(superuser) == expected(day, day)
 
 
-def test_every_moment_has_its_partition_after_a_long_time_without_the_schedule(make: Factory) -> None:
+def test_every_moment_has_its_partition_after_a_long_time_without_the_schedule(
+    make: Factory, superuser: Connection
+) -> None:
     tenant = make.tenant(hot_ttl_days=7)
     workflow = make.workflow(tenant)
-    with make.conn.transaction(force_rollback=True):
+    with superuser.transaction(force_rollback=True):
         later = datetime.now(UTC) + timedelta(days=60)
-        keep_ready(make.conn, later)
+        keep_ready(superuser, later)
+        superuser.execute("SET LOCAL ROLE flo_app")
         for days in range(0, 75, 4):
-            make.execution(tenant, workflow, started_at=(later + timedelta(days=14 - days)).isoformat())
+            Factory(superuser).execution(tenant, workflow, started_at=(later + timedelta(days=14 - days)).isoformat())
 
 
 def test_two_at_once_make_each_partition_once(server: Cluster, scratch: str) -> None:
@@ -111,7 +114,7 @@ def test_two_at_once_make_each_partition_once(server: Cluster, scratch: str) -> 
     together = threading.Barrier(3)
 
     def run() -> int:
-        with psycopg.connect(server.url("flo_app", scratch), autocommit=True) as conn:
+        with psycopg.connect(server.url("flo_job", scratch), autocommit=True) as conn:
             together.wait()
             return keep_ready(conn, tomorrow)
 
@@ -120,13 +123,13 @@ def test_two_at_once_make_each_partition_once(server: Cluster, scratch: str) -> 
     assert made[:2] == [0, 0] and made[2] >= 2
 
 
-def test_it_does_not_wait_for_executions_that_are_being_written(make: Factory, app: Connection) -> None:
+def test_it_does_not_wait_for_executions_that_are_being_written(make: Factory, job: Connection) -> None:
     tenant = make.tenant()
     workflow = make.workflow(tenant)
     with make.conn.transaction():
         make.execution(tenant, workflow)  # and the transaction stays open
-        app.execute("SET lock_timeout = '100ms'")
-        assert keep_ready(app, datetime.now(UTC) + timedelta(days=3)) > 0
+        job.execute("SET lock_timeout = '100ms'")
+        assert keep_ready(job, datetime.now(UTC) + timedelta(days=3)) > 0
 
 
 @pytest.mark.usefixtures("as_job")

@@ -54,7 +54,6 @@ ALLOWLIST = {
         "authorize": "the access check, which looks before there is a tenant",
         "spend": "counts requests ahead of the access check, in buckets that are nobody's to see",
         "verified_key": "the authorizer asks whose key it is",
-        "create_partitions": "makes partitions, which only their owner can",
         "search": "names the tenant itself; under row-level security no index of words is used",
     },
     "run_as_owner_for_jobs": {
@@ -88,7 +87,7 @@ ALLOWLIST = {
         "rehydrations: DELETE, SELECT, UPDATE": "done in steps",
         "schema_migrations: SELECT": "the ledger",
         "sealed_partitions: SELECT": "app.seal_partition and app.break_seal write it",
-        "tenant_actions: DELETE, INSERT, SELECT": "what was done to a tenant",
+        "tenant_actions: DELETE, SELECT": "goes with an erased tenant",
         "tenant_memberships: DELETE, SELECT": "goes with an erased tenant",
         "tenants: DELETE, SELECT, UPDATE (updated_at)": "its class; an erased one goes",
         "user_preferences: DELETE, SELECT": "goes with an erased tenant or person",

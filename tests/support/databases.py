@@ -20,10 +20,14 @@ def copy(server: Cluster) -> Generator[str]:
 
 
 def make_copy(server: Cluster, name: str) -> None:
-    """File by file, an eighth of the work of going through the log where nothing waits for a disk."""
+    """File by file, an eighth of the work of going through the log where nothing waits for a disk.
+
+    What may be done with the database itself is not copied.
+    """
     with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
         made = sql.SQL("CREATE DATABASE {} TEMPLATE template STRATEGY file_copy OWNER flomastr_admin")
         conn.execute(made.format(sql.Identifier(name)))
+        conn.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Factory:
 
     def person(self, **overrides: Any) -> Caller:
         name = f"user_{secrets.token_hex(6)}"
-        return Caller(**{"user_id": name, "email": f"{name}@example.com"} | overrides)
+        return Caller.model_validate({"user_id": name, "email": f"{name}@example.com"} | overrides)
 
     def tenant(self, **overrides: Any) -> Tenant:
         id = uuid4()

@@ -27,8 +27,6 @@ WITH restore AS (
   INSERT INTO app.rehydrations (first_at, last_at, days, state) VALUES ('2026-01-01', '2026-01-02', 1, 'expired')
 ), hold AS (
   INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
-), erasure AS (
-  INSERT INTO app.erasures (user_id, state) VALUES ('somebody', 'done')
 ), policy AS (
   INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
 )
@@ -42,6 +40,8 @@ WITH file AS (
   SELECT %(tenant)s::uuid, 'workflow_executions', '2026-01-01', 'test', 1, 1, 1, 1, id, id, ARRAY[id]
   FROM app.uuid7() AS id
   RETURNING tenant_id, id, first_id
+), erasure AS (
+  INSERT INTO app.erasures (tenant_id, user_id, state, requested_by) VALUES (%(tenant)s, 'somebody', 'done', 'test')
 ), leaving AS (
   INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
 )

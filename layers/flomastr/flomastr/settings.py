@@ -16,7 +16,10 @@ class Settings(BaseModel):
 
     database_secret: str = Field("", description="The id of a secret in Secrets Manager.")
     database_url: str = Field("", description="Local runs only, in place of the secret.")
+    signing_secret: str = Field("", description="The id of a secret, which only functions that sign may read.")
     signing_key: str = Field("", description="Local runs only, in place of the secret.")
+    storage_secret: str = Field("", description="The id of a secret, for the archive's functions alone; empty: AWS S3.")
+    embeddings_secret: str = Field("", description="The id of a secret, for functions that embed; empty: no key.")
     archive_bucket: str = Field("", description="The bucket of the archive.")
     s3_endpoint: str = Field(
         "", description="Address of object storage, such as https://fra1.digitaloceanspaces.com; empty: AWS S3."
@@ -30,22 +33,34 @@ class Settings(BaseModel):
     oidc_issuer: str = Field("", description="The `iss` of the tokens that are accepted.")
     oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
     oidc_authorized_parties: str = Field("", description="The accepted `azp`, comma separated; empty admits any.")
+    oidc_audiences: str = Field("", description="The accepted `aud`, comma separated; empty admits any.")
 
 
-class Credentials(BaseModel):
-    """One of the three secrets, as JSON."""
+class Secret(BaseModel):
+    """What Secrets Manager keeps, as JSON. A function may read those that it needs."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
+
+class DatabaseSecret(Secret):
     url: str = Field(description="A libpq URL of the database, with user and password.")
     ca_certificate: str = Field(description="PEM. The database's certificate and name are verified against it.")
+
+
+class SigningSecret(Secret):
     signing_key: str = Field(
         min_length=32,
         description="Any long random text. Signs list cursors and receipts; secrets of API keys are derived from it.",
     )
-    s3_access_key_id: str | None = Field(None, description="Of object storage that is not AWS's.")
-    s3_secret_access_key: str | None = Field(None, description="Of object storage that is not AWS's.")
-    embeddings_api_key: str | None = Field(None, description="Of an embeddings endpoint that wants a key.")
+
+
+class StorageSecret(Secret):
+    s3_access_key_id: str = Field(description="Of object storage that is not AWS's.")
+    s3_secret_access_key: str = Field(description="Of object storage that is not AWS's.")
+
+
+class EmbeddingsSecret(Secret):
+    embeddings_api_key: str = Field(description="Of an embeddings endpoint that wants a key.")
 
 
 @cache
@@ -57,7 +72,7 @@ def database_url(*, fresh: bool = False) -> str:
     """A libpq URL. From the secret it always verifies the server's certificate and name."""
     if settings().database_url:
         return settings().database_url
-    secret = credentials(fresh=fresh)
+    secret = read_secret(DatabaseSecret, settings().database_secret, fresh=fresh)
     root = Path(tempfile.gettempdir()) / "database-ca.crt"
     root.write_text(secret.ca_certificate)
     separator = "&" if "?" in secret.url else "?"
@@ -65,40 +80,41 @@ def database_url(*, fresh: bool = False) -> str:
 
 
 def signing_key() -> bytes:
-    return (settings().signing_key or credentials().signing_key).encode()
+    key = settings().signing_key or read_secret(SigningSecret, settings().signing_secret).signing_key
+    return key.encode()
 
 
 def storage_keys() -> tuple[str | None, str | None]:
     """Of object storage that is not AWS's. None: those of the function's role, or of the environment."""
-    if settings().database_url:
+    if not settings().storage_secret:
         return None, None
-    secret = credentials()
+    secret = read_secret(StorageSecret, settings().storage_secret)
     return secret.s3_access_key_id, secret.s3_secret_access_key
 
 
 def embeddings_key() -> str:
-    """Of the embeddings endpoint. One that needs none passes over it."""
-    if settings().database_url:
-        return "local"
-    return (credentials().embeddings_api_key or "").strip()
+    """Of the embeddings endpoint, else an empty one."""
+    if not settings().embeddings_secret:
+        return ""
+    return read_secret(EmbeddingsSecret, settings().embeddings_secret).embeddings_api_key.strip()
 
 
 def embedding_models() -> list[str]:
     return [name for name in settings().embedding_models.split(",") if name]
 
 
-def credentials(*, fresh: bool = False) -> Credentials:
-    """The secret, kept for five minutes. `fresh` asks again: the password may have been rotated."""
+def read_secret[Read: Secret](kind: type[Read], id: str, *, fresh: bool = False) -> Read:
+    """Kept for five minutes. `fresh` asks again: the password may have been rotated."""
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     try:
-        secret = secrets().get(settings().database_secret, force_fetch=fresh)
+        secret = secrets().get(id, force_fetch=fresh)
     except GetParameterError as error:
-        raise UnavailableError("The database's secret cannot be read at the moment.") from error
+        raise UnavailableError("A secret of the service cannot be read at the moment.") from error
     try:
-        return Credentials.model_validate_json(secret)
+        return kind.model_validate_json(secret)
     except ValidationError as error:  # which names the fields, and hides what is in them
-        raise UnavailableError("The database's secret has not the documented form.") from error
+        raise UnavailableError("A secret of the service has not the documented form.") from error
 
 
 @cache

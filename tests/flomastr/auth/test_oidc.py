@@ -53,7 +53,28 @@ def test_a_token_names_its_person(keys: KeySet) -> None:
 
 @pytest.mark.parametrize("verified", [False, None, "true", 1])
 def test_an_email_that_the_issuer_has_not_verified_is_left_out(keys: KeySet, verified: Any) -> None:
-    assert verify(token(email_verified=verified), keys, SETTINGS) == Caller(user_id="user_1")
+    unverified = Caller(user_id="user_1", missing_claims=["email_verified"])
+    assert verify(token(email_verified=verified), keys, SETTINGS) == unverified
+
+
+@pytest.mark.parametrize("email", [None, ""])
+def test_a_token_without_email_is_told_from_one_that_is_not_verified(keys: KeySet, email: Any) -> None:
+    bare = token(email=email, email_verified=None)
+    assert verify(bare, keys, SETTINGS).missing_claims == ["email", "email_verified"]
+    assert verify(token(email=email), keys, SETTINGS).missing_claims == ["email"]
+
+
+@pytest.mark.parametrize(
+    "sub", ["", "\x00", "a\nb", "\x7f", "x" * 256, "mailto:one@example.com", "MAILTO:one@example.com"]
+)
+def test_a_subject_that_cannot_name_a_person_is_refused(keys: KeySet, sub: str) -> None:
+    with pytest.raises(InvalidTokenError, match="the subject is"):
+        verify(token(sub=sub), keys, SETTINGS)
+
+
+@pytest.mark.parametrize("sub", ["https://login.salesforce.com/id/00D/005", "Zoë Müller, Köln", "利用者", "x" * 255])
+def test_a_subject_is_whatever_the_issuer_calls_its_people(keys: KeySet, sub: str) -> None:
+    assert verify(token(sub=sub), keys, SETTINGS).user_id == sub
 
 
 def test_clocks_may_differ_by_the_leeway_and_by_no_more(keys: KeySet) -> None:
@@ -72,6 +93,45 @@ def test_the_application_is_one_of_those_authorized_or_any_when_none_is_named(ke
         assert not admits(keys, azp=azp)
     anybody = Settings.model_validate({"OIDC_ISSUER": ISSUER})
     assert verify(token(azp=None), keys, anybody).user_id == "user_1"
+
+
+@pytest.mark.parametrize(
+    "parties",
+    [f" {PARTY} ", f"{PARTY}/", f"{PARTY},", f",{PARTY}", f"https://other.test/ , {PARTY}/ ,", f"\n{PARTY}\n"],
+)
+def test_the_applications_are_read_as_people_write_them(keys: KeySet, parties: str) -> None:
+    settings = Settings.model_validate({"OIDC_ISSUER": ISSUER, "OIDC_AUTHORIZED_PARTIES": parties})
+    for azp in (PARTY, f"{PARTY}/"):
+        assert verify(token(azp=azp), keys, settings).user_id == "user_1"
+    for azp in (f"{PARTY}.evil.test", "", "/", None, [PARTY]):
+        with pytest.raises(InvalidTokenError, match="another application"):
+            verify(token(azp=azp), keys, settings)
+
+
+@pytest.mark.parametrize("parties", [" ", ",", "/", " , / ,"])
+def test_a_list_that_names_no_application_admits_none(keys: KeySet, parties: str) -> None:
+    settings = Settings.model_validate({"OIDC_ISSUER": ISSUER, "OIDC_AUTHORIZED_PARTIES": parties})
+    for azp in (PARTY, "", "/", None):
+        with pytest.raises(InvalidTokenError):
+            verify(token(azp=azp), keys, settings)
+
+
+def test_the_audience_is_one_of_those_named_or_any_when_none_is(keys: KeySet) -> None:
+    settings = Settings.model_validate({"OIDC_ISSUER": ISSUER, "OIDC_AUDIENCES": "https://api.test/, platform "})
+    for audience in ("platform", "https://api.test/", ["else", "platform"]):
+        assert verify(token(aud=audience), keys, settings).user_id == "user_1"
+    for audience in (None, "", "https://api.test", "else", ["else"], []):
+        with pytest.raises(InvalidTokenError):
+            verify(token(aud=audience), keys, settings)
+    assert verify(token(aud="else"), keys, SETTINGS).user_id == "user_1"
+
+
+@pytest.mark.parametrize("audiences", [" ", ","])
+def test_a_list_that_names_no_audience_admits_none(keys: KeySet, audiences: str) -> None:
+    settings = Settings.model_validate({"OIDC_ISSUER": ISSUER, "OIDC_AUDIENCES": audiences})
+    for audience in (None, "", "platform"):
+        with pytest.raises(InvalidTokenError):
+            verify(token(aud=audience), keys, settings)
 
 
 def test_elliptic_keys_sign_too(issuer: Issuer, keys: KeySet) -> None:

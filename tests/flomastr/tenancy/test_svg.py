@@ -23,6 +23,11 @@ def svg(inside: str, attributes: str = "") -> str:
     return f'<svg xmlns="{SVG}" xmlns:xlink="{XLINK}"{attributes}>{inside}</svg>'
 
 
+def plain(text: str) -> str:
+    """What is kept of the picture, its ids as they were drawn."""
+    return re.sub(r"logo-[0-9a-f]{12}-", "", sanitised(text))
+
+
 def found_in(picture: str) -> list[str]:
     """What acts or refers to elsewhere, as the standard parser sees it."""
     assert "<!" not in picture and "<?" not in picture
@@ -207,8 +212,8 @@ LOGOS = {
 @pytest.mark.parametrize("logo", LOGOS.values(), ids=LOGOS)
 def test_a_real_logo_stays_as_it_is(logo: str) -> None:
     drawn = f'<svg xmlns="{SVG}" viewBox="0 0 10 10" width="100%" role="img" aria-label="Acme: logo">\n  {logo}\n</svg>'
-    assert sanitised(drawn) == drawn
-    assert sanitised(f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- by hand -->\n{drawn}\n') == drawn
+    assert plain(drawn) == drawn
+    assert plain(f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- by hand -->\n{drawn}\n') == drawn
 
 
 def test_text_around_what_is_dropped_stays() -> None:
@@ -231,7 +236,7 @@ def test_what_is_applied_refers_to_gradients_and_to_nothing_that_is_drawn(elemen
         f'<{element} id="b" /><path {attribute}="url(#a)" /></svg>'
     )
     expected = '<path /><g /><use /><path fill="url(#light)" />'
-    assert sanitised(picture) == picture.replace(inside.format(attribute), expected)
+    assert plain(picture) == picture.replace(inside.format(attribute), expected)
 
 
 def test_declarations_of_style_become_attributes_where_they_are_harmless() -> None:
@@ -253,14 +258,56 @@ def test_a_doctype_is_passed_over_and_entities_are_refused() -> None:
 
 def test_names_of_namespaces_do_not_matter() -> None:
     prefixed = f'<s:svg xmlns:s="{SVG}" xmlns:l="{XLINK}"><s:use l:href="#a" /></s:svg>'
-    assert sanitised(prefixed) == f'<svg xmlns="{SVG}"><use href="#a" /></svg>'
+    assert plain(prefixed) == f'<svg xmlns="{SVG}"><use href="#a" /></svg>'
+
+
+DRAWN = f"""<svg xmlns="{SVG}" aria-labelledby="name what" id="app"><title id="name">A</title>
+<desc id="what" />
+<linearGradient id="a.1" /><radialGradient id="b" href="#a.1" /><symbol id="s" /><use href="#s" />
+<path fill="url(#a.1) #fff" stroke="url( '#b' )" aria-label="url(#b)" aria-describedby="what" /></svg>"""
+PREFIXED = f"""<svg xmlns="{SVG}" aria-labelledby="X-name X-what" id="X-app"><title id="X-name">A</title>
+<desc id="X-what" />
+<linearGradient id="X-a.1" /><radialGradient id="X-b" href="#X-a.1" /><symbol id="X-s" /><use href="#X-s" />
+<path fill="url(#X-a.1) #fff" stroke="url( '#X-b' )" aria-label="url(#b)" aria-describedby="X-what" /></svg>"""
+
+
+def prefix_of(picture: str) -> str:
+    (prefix,) = set(re.findall(r"logo-[0-9a-f]{12}-", picture))
+    return prefix
+
+
+def test_ids_and_all_that_refers_to_them_are_the_pictures_own() -> None:
+    picture = sanitised(DRAWN)
+    assert picture.replace(prefix_of(picture), "X-") == PREFIXED
+
+
+def test_the_same_picture_has_the_same_ids_and_another_one_has_others() -> None:
+    picture = sanitised(DRAWN)
+    assert sanitised(DRAWN) == sanitised(picture) == picture
+    assert prefix_of(sanitised(DRAWN.replace("#fff", "#000"))) != prefix_of(picture)
+
+
+@pytest.mark.parametrize("id", ["app", "logo-0123456789ab-app", "&#108;ogo-0123456789ab-app", "", " app "])
+def test_no_id_is_as_it_was_sent(id: str) -> None:
+    picture = sanitised(svg(f'<path id="{id}" aria-labelledby="{id}"/>'))
+    (path,) = ElementTree.fromstring(picture)
+    assert re.match(r"logo-[0-9a-f]{12}-", path.get("id", ""))
+    assert "0123456789ab" not in prefix_of(picture.replace("-logo-0123456789ab-", "-"))
+    assert all(name.startswith("logo-") for name in path.get("aria-labelledby", "").split())
+
+
+def test_a_prefix_that_is_taken_away_hides_no_chain_of_what_is_applied() -> None:
+    picture = svg('<path id="logo-0123456789ab-shape"/><mask id="a"><use href="#shape"/></mask><path mask="url(#a)"/>')
+    assert "<use />" in sanitised(picture)
 
 
 NAMES = st.sampled_from([*sorted(ACTING), "g", "path", "text", "use", "svg", "title", "x:g", "x:script"])
 VALUES = st.sampled_from(["#a", "url(#a)", "url(#a) url(x)", "javascript:x", "//x", "data:,x", "1"]) | st.text(
     "ab:/\\(#'\" url", max_size=9
 )
-KEYS = st.sampled_from(["href", "xlink:href", "fill", "onload", "style", "mask", "id", "d", "x:fill", "aria-label"])
+KEYS = st.sampled_from(
+    ["href", "aria-labelledby", "xlink:href", "fill", "onload", "style", "mask", "id", "d", "x:fill", "aria-label"]
+)
 TEXTS = st.text(st.characters(codec="utf-8", categories=["L", "P", "S", "Zs"], include_characters="\n\t"), max_size=5)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 from jwt import PyJWK, PyJWKSet, PyJWTError
 
-from flomastr.caller import Caller
+from flomastr.caller import Caller, Claim, is_subject
 from flomastr.observability import logger
 from flomastr.settings import Settings
 
@@ -58,24 +58,52 @@ class KeySet:
 def verify(token: str, keys: KeySet, settings: Settings) -> Caller:
     """The person whom the token names. Raises InvalidTokenError."""
     try:
-        claims = verified_claims(token, keys, settings.oidc_issuer)
-        email = claims.get("email") if claims.get("email_verified") is True else None
-        caller = Caller(user_id=claims["sub"], email=email)
+        claims = verified_claims(token, keys, settings)
+        caller = person(claims)
     except (PyJWTError, ValueError) as error:  # half a surrogate pair and an e-mail that is no text are the latter
         raise InvalidTokenError(str(error)) from error
-    parties = settings.oidc_authorized_parties
-    if parties and claims.get("azp") not in parties.split(","):
+    if not is_authorized(claims.get("azp"), settings):
         raise InvalidTokenError("issued for another application")
     return caller
 
 
-def verified_claims(token: str, keys: KeySet, issuer: str) -> dict[str, Any]:
+def verified_claims(token: str, keys: KeySet, settings: Settings) -> dict[str, Any]:
     header = jwt.get_unverified_header(token)
     return jwt.decode(
         token,
         keys.key(str(header.get("kid"))),
         algorithms=ALGORITHMS,
-        issuer=issuer,
+        issuer=settings.oidc_issuer,
+        audience=listed(settings.oidc_audiences),
         leeway=LEEWAY_SECONDS,
-        options={"require": ["exp", "iat", "iss", "sub"], "verify_aud": False},
+        options={"require": ["exp", "iat", "iss", "sub"], "verify_aud": bool(settings.oidc_audiences)},
     )
+
+
+def person(claims: dict[str, Any]) -> Caller:
+    if not is_subject(claims["sub"]):
+        raise InvalidTokenError("the subject is empty, longer than 255 characters, an address or not to be printed")
+    missing = missing_claims(claims)
+    return Caller(user_id=claims["sub"], email=None if missing else claims["email"], missing_claims=missing or None)
+
+
+def missing_claims(claims: dict[str, Any]) -> list[Claim]:
+    """What a verified e-mail needs. One that the issuer has not verified counts for nothing."""
+    there: dict[Claim, bool] = {
+        "email": bool(claims.get("email")),
+        "email_verified": claims.get("email_verified") is True,
+    }
+    return [claim for claim, is_there in there.items() if not is_there]
+
+
+def is_authorized(party: object, settings: Settings) -> bool:
+    """An application is an address, with or without a slash at its end, or a client's id."""
+    if not settings.oidc_authorized_parties:
+        return True
+    parties = [name.rstrip("/") for name in listed(settings.oidc_authorized_parties)]
+    return isinstance(party, str) and party.rstrip("/") in parties
+
+
+def listed(names: str) -> list[str]:
+    """Of a setting, comma separated, as people write it."""
+    return [name for name in (part.strip() for part in names.split(",")) if name.strip("/")]

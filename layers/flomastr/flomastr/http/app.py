@@ -26,6 +26,9 @@ from flomastr.http.problems import (
 )
 from flomastr.observability import LambdaHandler, instrumented
 
+NOSNIFF = {"x-content-type-options": "nosniff"}
+KEPT = {"cache-control": "private, no-cache", "vary": "Authorization, X-Tenant"}  # by the browser, which asks each time
+NOT_KEPT = {"cache-control": "no-store"}
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
 
 HELD = "It is under a legal hold."  # of a 409
@@ -75,11 +78,19 @@ def http_handler(app: FastAPI) -> LambdaHandler:
 
     def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if len(event.get("body") or "") > MAX_BODY:
-            return too_large(event)
+            return guarded(event, too_large(event))
         asyncio.set_event_loop(LOOP)  # Mangum asks for the current one, here and when it is made
-        return mangum(event, context)  # pyright: ignore[reportArgumentType]
+        return guarded(event, mangum(event, context))  # pyright: ignore[reportArgumentType]
 
     return instrumented(handle)
+
+
+def guarded(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, taken for nothing but what it says it is, and kept by nobody unless it was read and has an ETag."""
+    headers: dict[str, str] = answer["headers"]
+    is_read = event["requestContext"]["http"]["method"] in ("GET", "HEAD")
+    kept = KEPT if is_read and "etag" in headers else NOT_KEPT
+    return answer | {"headers": NOSNIFF | kept | headers}
 
 
 def too_large(event: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response, Security
 from fastapi.security import SecurityScopes
+from pydantic import ValidationError
 
-from flomastr.caller import Caller
+from flomastr.caller import Caller, is_subject
 from flomastr.database.access import AccessRequest
 from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.session import Database, deadline_in
 from flomastr.errors import UnauthorizedError
 from flomastr.http.patterns import IDEMPOTENCY_KEY, TENANT
 
+NOBODY = "The token's `sub` cannot name a person: it is empty, too long, an address or not to be printed."
 RESERVE_MS = 1000  # of Lambda's time, to answer after the database's time is over
 
 
@@ -23,7 +25,13 @@ def caller(request: Request) -> Caller:
     verified = event["requestContext"].get("authorizer", {}).get("lambda")
     if not verified:
         raise UnauthorizedError
-    return Caller.model_validate(verified)
+    try:
+        found = Caller.model_validate(verified)
+    except ValidationError:  # which would quote what it found
+        raise UnauthorizedError(NOBODY) from None
+    if found.user_id is not None and not is_subject(found.user_id):
+        raise UnauthorizedError(NOBODY)
+    return found
 
 
 async def idempotency_key(

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError, to_json
 
-from flomastr.http.patterns import DOCUMENT_NAME, EMAIL, NO_NUL, SLUG, TENANT, USER_ID
+from flomastr.http.patterns import DOCUMENT_NAME, EMAIL, NO_NUL, SLUG, SUBJECT, TENANT, USER_ID
 
 JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
@@ -111,17 +111,18 @@ TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
 
 
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=USER_ID)]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=SUBJECT)]
 
 
 def of_a_token(user_id: str) -> str:
-    if user_id.startswith("mailto:"):
+    if user_id.lower().startswith("mailto:"):
         raise ValueError("is an address: invite by email")
     if user_id in (".", ".."):
         raise ValueError("cannot stand in a path")
     return user_id
 
 
-NewUserId = Annotated[UserId, AfterValidator(of_a_token)]
+NewUserId = Annotated[Subject, AfterValidator(of_a_token)]
 
 Email = Annotated[
     str,

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from flomastr.caller import Caller
 from flomastr.errors import (
     BY_STATUS,
     BadRequestError,
@@ -25,6 +26,9 @@ from flomastr.observability import logger
 MAX_ERRORS = 20  # in one answer
 
 PROBLEM_JSON = "application/problem+json"
+
+# what a verified e-mail might have given
+BY_EMAIL = {ErrorCode.SUPER_ADMIN_ONLY, ErrorCode.TENANT_NOT_FOUND, ErrorCode.ROLE_TOO_LOW}
 
 NAMED_FIELD = re.compile(r"((?:body|query)\.[\w.]+): (.+)")  # in the detail of an error that the database raised
 
@@ -67,8 +71,16 @@ async def service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     if isinstance(error, NotModifiedError):
         return Response(status_code=error.status, headers=error.headers)
+    if error.code in BY_EMAIL and (missing := missing_claims(request)):
+        error.detail += f" Your token says no verified e-mail: it lacks {' and '.join(missing)}."
     named = NAMED_FIELD.fullmatch(error.detail)
     return problem(request_id(request), error, [InvalidField(field=named[1], message=named[2])] if named else [])
+
+
+def missing_claims(request: Request) -> Sequence[str]:
+    """What the token of a person lacks to say a verified e-mail, by which global roles and invitations are given."""
+    verified = request.scope["aws.event"]["requestContext"].get("authorizer", {}).get("lambda")
+    return Caller.model_validate(verified).lacks if verified else []
 
 
 async def validation_error(request: Request, error: Exception) -> Response:

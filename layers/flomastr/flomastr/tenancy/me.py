@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from flomastr.caller import Claim
 from flomastr.database.query import Query
 from flomastr.http.fields import Body, Name
 from flomastr.tenancy.members import MemberStatus, Role
@@ -29,6 +30,7 @@ class Membership(BaseModel):
 class MyStatus(BaseModel):
     user_id: str
     email: str | None
+    missing_claims: list[Claim]  # why there is no e-mail: without it nobody is super admin, nor invited by e-mail
     is_super_admin: bool
     memberships: list[Membership]
 
@@ -67,11 +69,12 @@ def role() -> Query[MyRole]:
     )
 
 
-def status() -> Query[MyStatus]:
+def status(missing_claims: list[Claim]) -> Query[MyStatus]:
     return Query(
         f"""
         SELECT
           app.person() AS user_id, nullif(current_setting('app.email'), '') AS email,
+          %(missing_claims)s::text[] AS missing_claims,
           app.role() = 'super_admin' AS is_super_admin,
           (
             SELECT coalesce(jsonb_agg(jsonb_build_object('tenant_id', t.id, 'tenant_slug', t.slug,
@@ -80,7 +83,7 @@ def status() -> Query[MyStatus]:
             WHERE m.user_id IN (app.person(), app.invited_person()) AND m.status IN ('active', 'pending')
           ) AS memberships
         """,
-        NO_PARAMETERS,
+        {"missing_claims": missing_claims},
         MyStatus,
     )
 

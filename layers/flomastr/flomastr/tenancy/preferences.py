@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource, Versioned
-from flomastr.http.fields import Body, JsonObject, TenantName, UserId, storable
+from flomastr.http.fields import Body, JsonObject, Subject, TenantName, storable
 from flomastr.http.paging import KEYSET, PageRequest
 
 type JsonValue = Annotated[Any, AfterValidator(storable)]
@@ -26,12 +27,12 @@ class UserPreferences(Resource):
     @property
     def path(self) -> str:
         tenant = f"?tenant_id={self.tenant_id}" if self.tenant_id else ""
-        return f"/routes/user-preferences/{self.user_id}{tenant}"
+        return f"/routes/user-preferences/{quote(self.user_id)}{tenant}"
 
 
 class NewPreferences(Body):
     tenant_id: TenantName | None = None
-    user_id: UserId
+    user_id: Subject
     preferences: JsonObject = Field(default={})
 
 

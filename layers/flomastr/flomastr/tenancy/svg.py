@@ -1,6 +1,10 @@
-"""SVG that is safe in a page: parsed without entities, and written anew from harmless elements and attributes."""
+"""SVG that is safe in a page: parsed without entities, and written anew from harmless elements and attributes.
+
+Its ids have a prefix that follows from the picture, so that it neither takes nor shows an element of the page.
+"""
 
 import re
+from hashlib import sha256
 from xml.etree.ElementTree import Element, ParseError, tostring
 
 from defusedxml import DefusedXmlException
@@ -23,8 +27,10 @@ ATTRIBUTES = set(
     " stroke-dasharray stroke-dashoffset opacity color stop-color stop-opacity offset gradientUnits gradientTransform"
     " spreadMethod clip-path clip-rule clipPathUnits mask maskUnits maskContentUnits patternUnits patternContentUnits"
     " patternTransform font-family font-size font-weight font-style text-anchor dominant-baseline letter-spacing"
-    " dx dy rotate role aria-label aria-hidden href".split()
+    " dx dy rotate role aria-label aria-labelledby aria-describedby aria-hidden href".split()
 )
+LISTS = {"aria-labelledby", "aria-describedby"}  # of ids, spaces between
+PREFIX = re.compile(r"logo-[0-9a-f]{12}-")
 INSIDE = re.compile(r"#[\w.-]+")
 REFERENCE = re.compile(r"url\(\s*(['\"]?)#[\w.-]+\1\s*\)")
 REFERRED = re.compile(r"(?:^|url\(\s*['\"]?)#([\w.-]+)")
@@ -34,7 +40,7 @@ REACHES_OUT = re.compile(r"(?:url|src|image|set)\s*\(|:|//|\\|&|expression", re.
 def sanitised(text: str) -> str:
     """The picture without script, style, links and anything else active. Raises ValueError for what is no SVG."""
     try:
-        root: Element = fromstring(bounded(text))
+        root: Element = fromstring(PREFIX.sub("", bounded(text)))  # which a picture has that was here before
     except (ParseError, DefusedXmlException):
         raise ValueError("is no SVG that can be read: send well-formed XML that declares no entities") from None
     if root.tag != NAMESPACE + "svg":
@@ -42,7 +48,9 @@ def sanitised(text: str) -> str:
     if sum(local(element.tag) == "use" for element in root.iter()) > MAX_USES:
         raise ValueError(f"holds more than {MAX_USES} <use>")
     drawn = {element.get("id", "") for element in root.iter() if local(element.tag) not in GRADIENTS}
-    picture: str = tostring(kept(root, 0, drawn, False), "unicode")
+    harmless = prefixed(kept(root, 0, drawn, False), "")
+    prefix = f"logo-{sha256(tostring(harmless)).hexdigest()[:12]}-"
+    picture: str = tostring(prefixed(harmless, prefix), "unicode")
     return bounded(picture.replace("\r", "&#13;"))  # which else is read as a new line
 
 
@@ -70,6 +78,24 @@ def kept(element: Element, depth: int, drawn: set[str], applied: bool) -> Elemen
             copy.append(kept(child, depth + 1, drawn, applied))
         add_text(copy, child.tail)
     return copy
+
+
+def prefixed(picture: Element, prefix: str) -> Element:
+    """The picture, its ids and what refers to them changed."""
+    for element in picture.iter():
+        for key, value in element.items():
+            element.set(key, renamed(key, value, prefix))
+    return picture
+
+
+def renamed(key: str, value: str, prefix: str) -> str:
+    if key == "id":
+        return prefix + value
+    if key in LISTS:
+        return " ".join(prefix + name for name in value.split())
+    if key == "href":
+        return f"#{prefix}{value[1:]}"
+    return value if key == "aria-label" else REFERENCE.sub(lambda found: found[0].replace("#", f"#{prefix}", 1), value)
 
 
 def add_text(element: Element, text: str | None) -> None:
