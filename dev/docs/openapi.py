@@ -56,6 +56,7 @@ REFUSALS = {
     404: "There is no such thing for you: no such resource, or no such tenant.",
     412: "The resource has changed since you read it.",
     413: "The body is too large.",
+    415: "The body is compressed.",
     422: "A value is invalid: `errors` names the field.",
     429: "The tenant or the key has used up its requests of this minute.",
     503: "The database cannot be reached at the moment. Repeat the request.",
@@ -172,7 +173,7 @@ def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
         **dict.fromkeys((401, 403, 503), scope is not None),
         404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
         412: "if-match" in names,
-        413: "requestBody" in operation,
+        **dict.fromkeys((413, 415), "requestBody" in operation),
         422: "422" in operation["responses"],
         429: is_limited(scope),
     }
