@@ -22,7 +22,7 @@ from schemathesis.specs.openapi import checks
 
 from dev.docs.openapi import document
 from dev.services.postgres import Cluster
-from flomastr.http.patterns import IDEMPOTENCY_KEY, KEY_ID, NO_NUL, TENANT, USER_ID
+from flomastr.http.patterns import IDEMPOTENCY_KEY, KEY_ID, NO_NUL, ONE_LINE, TENANT
 from flomastr.tenancy.svg import MAX_BYTES
 from tests.support.connected import connected
 from tests.support.databases import copy
@@ -150,7 +150,7 @@ class Platform:
                 return self.make.api_key(self.tenant).id
             case "session_key" if re.fullmatch(SESSION_KEY, value, re.DOTALL):
                 return self.make.session(self.tenant, self.make.workflow(self.tenant))
-            case "user_id" if re.fullmatch(USER_ID, value) and len(value) <= 255 and not path.endswith("/members"):
+            case "user_id" if re.fullmatch(ONE_LINE, value) and len(value) <= 255 and not path.endswith("/members"):
                 return str(COLLECTION.callers[PERSON].user_id)
             case "slug" if "{slug}" in path and re.fullmatch(TENANT, value):
                 return self.fresh(path).slug
