@@ -149,7 +149,7 @@ Slug = Annotated[
     str,
     StringConstraints(min_length=1, max_length=63, pattern=SLUG),
     AfterValidator(no_id),
-    Field(description="Lower case letters, digits and hyphens. Not the form of a UUID."),
+    Field(description="Lower case letters, digits and hyphens. Not the form of a UUID, nor a word of the API's paths."),
 ]
 
 

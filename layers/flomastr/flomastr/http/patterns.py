@@ -9,7 +9,7 @@ SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 KEY_ID = r"^[0-9A-Za-z]{12}$"
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # names of documents and persons
-EMAIL = r"^[!-?A-~]+@[!-?A-~]+$"
+EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
 HTTP_URL = r"^https?://[!-~]+$"
 
