@@ -2183,6 +2183,21 @@ $$;
 
 ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.refuse_reserved_slug() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF EXISTS (SELECT FROM app.reserved_slugs AS r WHERE r.slug = new.slug) THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
+      message = 'body.slug: is a word of the API''s own paths';
+  END IF;
+  RETURN new;
+END
+$$;
+
+ALTER FUNCTION app.refuse_reserved_slug() OWNER TO flo_owner;
+
 CREATE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -3840,6 +3855,12 @@ ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrations OWNER TO flo_owner;
 
+CREATE TABLE app.reserved_slugs (
+    slug text NOT NULL
+);
+
+ALTER TABLE app.reserved_slugs OWNER TO flo_owner;
+
 CREATE TABLE app.retention_class_changes (
     tenant_id uuid NOT NULL,
     retention_class smallint NOT NULL,
@@ -4359,6 +4380,9 @@ ALTER TABLE ONLY app.rehydrated_rows
 
 ALTER TABLE ONLY app.rehydrations
     ADD CONSTRAINT rehydrations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.reserved_slugs
+    ADD CONSTRAINT reserved_slugs_pkey PRIMARY KEY (slug);
 
 ALTER TABLE ONLY app.retention_class_changes
     ADD CONSTRAINT retention_class_changes_pkey PRIMARY KEY (tenant_id, retention_class);
@@ -4992,6 +5016,8 @@ CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflows FOR EACH ROW EXEC
 
 CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.retention_class(old.hot_ttl_days) <> app.retention_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_retention_class_change();
 
+CREATE TRIGGER refuse_reserved_slug BEFORE INSERT OR UPDATE OF slug ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.refuse_reserved_slug();
+
 ALTER TABLE ONLY app.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -5460,6 +5486,8 @@ REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.rate_limits TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
+
+REVOKE ALL ON FUNCTION app.refuse_reserved_slug() FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.embedding_tasks TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;

@@ -79,6 +79,15 @@ def test_every_command_that_is_named_exists() -> None:
     assert set(re.findall(r"(?:^|`|&& )(?:[A-Z]+=\S+ )*make ([a-z]+)", text, re.MULTILINE)) <= targets
 
 
+def test_each_line_of_what_the_local_gateway_does_has_its_test() -> None:
+    rows = re.findall(r"^\| (?!what|---)(.+) \|$", (REFERENCE / "local-gateway.md").read_text(), re.MULTILINE)
+    named = [re.findall(r"`(test_\w+)`", row.rpartition(" | ")[2]) for row in rows]
+    assert len(rows) >= 16
+    assert all(named)
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for names in named for name in names if f"def {name}(" not in tests] == []
+
+
 def test_every_file_and_sql_function_that_is_named_exists() -> None:
     text = "\n".join(prose(page) for page in PAGES)
     named = set(re.findall(r"`((?:layers|functions|schema|dev|tests|docs)/[\w./-]+|flomastr/[\w./-]+\.py)", text))

@@ -112,13 +112,13 @@ class Requests(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, tenant=TENANTS, whom=PEOPLE, role=ROLES)
     def change_role(self, who: int, tenant: int, whom: int, role: str) -> None:
-        path = f"/routes/tenants/{self.slug(tenant)}/members/{self.ids[whom]}"
+        path = f"/routes/tenants/{self.slug(tenant)}/member?user_id={self.ids[whom]}"
         answer = self.ask(members, "PUT", path, who, body={"role": role})
         self.same(answer, self.model.change_role, who, tenant, self.ids[whom], role)
 
     @rule(who=PEOPLE, tenant=TENANTS, whom=PEOPLE)
     def remove(self, who: int, tenant: int, whom: int) -> None:
-        path = f"/routes/tenants/{self.slug(tenant)}/members/{self.ids[whom]}"
+        path = f"/routes/tenants/{self.slug(tenant)}/member?user_id={self.ids[whom]}"
         self.same(self.ask(members, "DELETE", path, who), self.model.remove, who, tenant, self.ids[whom])
 
     @rule(who=PEOPLE, tenant=TENANTS, name=NAMES)

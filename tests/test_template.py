@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from samcli import yamlhelper
 
+from dev.aws.template import read_template
 from flomastr.archive.parquet import SOURCES, Source
 from tests.support.reached import reached
 
@@ -383,3 +384,9 @@ def test_the_heaviest_function_fits_into_lambda() -> None:
     """250 MB for layers and code together; our own code is less than one of them."""
     locks = [ROOT / "layers" / layer / "requirements.txt" for layer in ("dependencies", "lake")]
     assert 100_000_000 < sum(map(unpacked, locks)) < 249_000_000
+
+
+def test_every_route_is_answered_before_api_gateway_gives_up() -> None:
+    template = read_template()
+    served = {route.function for route in template.routes} | {"AuthorizerFunction"}
+    assert max(template.functions[name].timeout for name in served) < 30

@@ -1,7 +1,5 @@
 """An HTTP request as API Gateway hands it to a function: payload format 2.0."""
 
-import re
-from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,9 +7,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from dev.aws.delivery import delivered_body
 from dev.aws.template import Route
 
-TEXT = re.compile(r"text/|application/([\w.-]+\+)?(json|xml|javascript)\b")
 ACCOUNT = "000000000000"
 API = "local"
 
@@ -20,7 +18,7 @@ type Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """As it came in; the path and the query still percent-encoded."""
+    """As API Gateway serves it: the path decoded, the query as it was sent."""
 
     method: str
     path: str
@@ -47,7 +45,7 @@ def http_event(request: HttpRequest, route: Route, parameters: dict[str, str]) -
         "headers": headers,
         "requestContext": _context(request, route, headers),
         **{name: value for name, value in present.items() if value},
-        **_body(request.body, headers.get("content-type", "")),
+        **delivered_body(request.body, headers.get("content-type", "")),
     }
 
 
@@ -105,14 +103,3 @@ def _context(request: HttpRequest, route: Route, headers: dict[str, str]) -> Eve
         "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
         "timeEpoch": int(now.timestamp() * 1000),
     }
-
-
-def _body(body: bytes, content_type: str) -> Event:
-    if not body:
-        return {"isBase64Encoded": False}
-    try:
-        if TEXT.match(content_type):
-            return {"body": body.decode(), "isBase64Encoded": False}
-    except UnicodeDecodeError:
-        pass  # called text but is none: it travels like any other bytes
-    return {"body": b64encode(body).decode(), "isBase64Encoded": True}

@@ -4,13 +4,13 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable
-from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from dev.aws.authorizer import Gatekeeper, Invoke, RefusedError
+from dev.aws.delivery import PathRefusedError, delivered_path
 from dev.aws.events import Event, HttpRequest, http_event
 from dev.aws.sandbox import EventTooLargeError, FunctionFailedError, FunctionTimedOutError
 from dev.aws.template import Route
@@ -37,6 +37,8 @@ class Gateway:
             return await self._serve(await _read(request))
         except RefusedError as refused:
             return _message(refused.status, refused.message)
+        except PathRefusedError:
+            return _message(400, "Bad Request")
         except EventTooLargeError:
             return _message(413, "Request Entity Too Large")
         except FunctionFailedError as failure:
@@ -62,7 +64,7 @@ class Gateway:
         for pattern, route in self._routes:
             found = pattern.fullmatch(request.path)
             if found and request.method in route.methods:
-                return route, {name: unquote(value) for name, value in found.groupdict().items()}
+                return route, found.groupdict()
         raise RefusedError(404, "Not Found")
 
 
@@ -75,7 +77,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     def group(variable: re.Match[str]) -> str:
         return f"(?P<{variable[1]}>{'.+' if variable[2] else '[^/]+'})"
 
-    return re.compile(ESCAPED_VARIABLE.sub(group, re.escape(path)))
+    return re.compile(ESCAPED_VARIABLE.sub(group, re.escape(path)), re.DOTALL)
 
 
 async def _read(request: Request) -> HttpRequest:
@@ -86,7 +88,7 @@ async def _read(request: Request) -> HttpRequest:
             raise EventTooLargeError
     return HttpRequest(
         method=request.method,
-        path=request.scope["raw_path"].decode("latin-1"),
+        path=delivered_path(request.scope["raw_path"].decode("latin-1")),
         query=request.url.query,
         headers=tuple(request.headers.items()),
         body=bytes(body),

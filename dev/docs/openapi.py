@@ -161,7 +161,7 @@ def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
         **dict.fromkeys((401, 403, 503), scope is not None),
         404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
         412: "if-match" in names,
-        413: "requestBody" in operation,
+        **dict.fromkeys((413, 415), "requestBody" in operation),
         422: "422" in operation["responses"],
         429: is_limited(scope),
     }

@@ -46,6 +46,7 @@ REFUSALS = {
     404: "There is no such thing for you: no such resource, or no such tenant.",
     412: "The resource has changed since you read it.",
     413: "The body is too large.",
+    415: "The body is compressed.",
     422: "A value is invalid: `errors` names the field.",
     429: "The tenant or the key has used up its requests of this minute.",
     503: "The database cannot be reached at the moment. Repeat the request.",

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.embeddings import queue
@@ -16,14 +16,14 @@ from flomastr.knowledge import bases, documents
 from flomastr.knowledge.documents import Document, DocumentFilter, StoredDocument, StoredDocuments, WholeDocument
 from flomastr.knowledge.ingest import DocumentBatch, NewDocument, cut, cut_all
 
-app = create_app("/routes/knowledge-bases/{knowledge_base_id}/documents", "knowledge")
+app = create_app("/routes/knowledge-bases/{knowledge_base_id}", "knowledge")
 Reading = Annotated[Database, tenant_db("knowledge:read")]
 Writing = Annotated[Database, tenant_db("knowledge:write")]
-Name = Annotated[DocumentName, Path()]
+Name = Annotated[DocumentName, Query()]
 HELD = conflict("It is under a legal hold.")
 
 
-@app.get("")
+@app.get("/documents")
 async def list_documents(
     knowledge_base_id: UUID, db: Reading, matching: Annotated[DocumentFilter, Query()], page: Page, response: Response
 ) -> list[Document]:
@@ -35,7 +35,7 @@ async def list_documents(
     return listed
 
 
-@app.post("/batch", responses=HELD)
+@app.post("/documents/batch", responses=HELD)
 async def store_documents(
     knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: IdempotencyKeyHeader
 ) -> StoredDocuments:
@@ -45,14 +45,14 @@ async def store_documents(
     return StoredDocuments(documents=stored)
 
 
-@app.get("/{name}")
+@app.get("/document")
 async def get_document(
     knowledge_base_id: UUID, name: Name, db: Reading, known: IfNoneMatch, response: Response
 ) -> WholeDocument:
     return tagged(db.one(documents.get(knowledge_base_id, name)), response, known)
 
 
-@app.put("/{name}", responses=HELD)
+@app.put("/document", responses=HELD)
 async def store_document(
     knowledge_base_id: UUID,
     name: Name,
@@ -69,7 +69,7 @@ async def store_document(
     return tagged(stored, response)
 
 
-@app.delete("/{name}", responses=HELD)
+@app.delete("/document", responses=HELD)
 async def delete_document(knowledge_base_id: UUID, name: Name, db: Writing, if_match: IfMatch) -> Message:
     db.one(documents.delete(knowledge_base_id, name, if_match))
     return Message(message="The document and its passages are deleted.")

@@ -1,9 +1,9 @@
 """Members of a tenant over HTTP, and the invitations that make them."""
 
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import urlencode
 
-from fastapi import Path, Response
+from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.errors import NotFoundError
@@ -20,7 +20,7 @@ Reading = Annotated[Database, tenant_db_from_path("members:read")]
 Writing = Annotated[Database, tenant_db_from_path("members:write")]
 Removing = Annotated[Database, tenant_db_from_path("membership:write")]
 Invited = Annotated[Database, tenant_db_from_path("invitation:write")]
-Whom = Annotated[UserId, Path(description="`mailto:` and the address of somebody who is invited by e-mail.")]
+Whom = Annotated[UserId, Query(description="`mailto:` and the address of somebody who is invited by e-mail.")]
 LAST_OWNER = conflict("The last owner stays.")
 
 
@@ -30,7 +30,7 @@ async def invite_member(
 ) -> Member:
     """By id or e-mail, pending until accepted; nobody gives a role above the own."""
     (member,) = db.idempotent(members.invite(new), key)
-    return created(member, response, f"/routes/tenants/{slug}/members/{quote(member.user_id)}")
+    return created(member, response, f"/routes/tenants/{slug}/member?{urlencode({'user_id': member.user_id})}")
 
 
 @app.get("/members")
@@ -38,19 +38,19 @@ async def list_members(db: Reading, page: Page, response: Response) -> list[Memb
     return page.of(members.newest(page), members.count(), db, response)
 
 
-@app.get("/members/{user_id}")
+@app.get("/member")
 async def get_member(user_id: Whom, db: Reading, known: IfNoneMatch, response: Response) -> Member:
     return tagged(db.one(members.get(user_id)), response, known)
 
 
-@app.put("/members/{user_id}", responses=LAST_OWNER)
+@app.put("/member", responses=LAST_OWNER)
 async def update_member(
     user_id: Whom, changes: MemberChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Member:
     return tagged(db.one(members.update(user_id, changes, if_match)), response)
 
 
-@app.delete("/members/{user_id}", responses=LAST_OWNER)
+@app.delete("/member", responses=LAST_OWNER)
 async def remove_member(user_id: Whom, db: Removing, if_match: IfMatch) -> Message:
     """Members leave by themselves, and are removed by admins and owners. The last owner stays."""
     db.one(members.remove(user_id, if_match))

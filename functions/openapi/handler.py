@@ -10,6 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from flomastr.errors import ErrorCode
+from flomastr.http.delivery import path_of
 from flomastr.observability import instrumented
 
 NOSNIFF = {"x-content-type-options": "nosniff"}
@@ -39,10 +40,12 @@ SERVED: dict[str, tuple[str, dict[str, str]]] = {
 
 @instrumented
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    if event["requestContext"]["http"]["method"] not in ("GET", "HEAD"):
+    method = event["requestContext"]["http"]["method"]
+    if method not in ("GET", "HEAD"):
         return not_allowed(event["requestContext"]["requestId"])
-    body, headers = SERVED[event["rawPath"]]
-    return {"statusCode": 200, "headers": headers | NOSNIFF | {"cache-control": "max-age=300"}, "body": body}
+    body, headers = SERVED[path_of(event)]
+    headers = headers | NOSNIFF | {"cache-control": "max-age=300"}
+    return {"statusCode": 200, "headers": headers, "body": "" if method == "HEAD" else body}
 
 
 def not_allowed(request_id: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ ROUTE = Route("/echo/{proxy+}", frozenset(ANY), "EchoFunction", None)
 def test_the_event_has_the_form_of_payload_2() -> None:
     request = HttpRequest(
         "POST",
-        "/echo/a%20b",
+        "/echo/a b",
         "tag=x&tag=y&empty=",
         (("Accept", "a"), ("accept", "b"), ("Cookie", "k=1; l=2"), ("Host", "api.example")),
     )
@@ -20,7 +20,7 @@ def test_the_event_has_the_form_of_payload_2() -> None:
     assert event == {
         "version": "2.0",
         "routeKey": "ANY /echo/{proxy+}",
-        "rawPath": "/echo/a%20b",
+        "rawPath": "/echo/a b",
         "rawQueryString": "tag=x&tag=y&empty=",
         "headers": {"accept": "a,b", "host": "api.example"},
         "cookies": ["k=1", "l=2"],
@@ -29,12 +29,16 @@ def test_the_event_has_the_form_of_payload_2() -> None:
         "isBase64Encoded": False,
     }
     assert context["http"]["method"] == "POST"
+    assert context["http"]["path"] == "/echo/a b"
+    assert context["stage"] == "$default"
     assert context["http"]["sourceIp"] == "127.0.0.1"
     assert context["domainName"] == "api.example"
     assert context["requestId"]
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/csv; charset=utf-8", "application/a+json"])
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON;charset=utf-8", "text/csv; charset=utf-8", "application/xml"]
+)
 def test_text_travels_as_text(kind: str) -> None:
     request = HttpRequest("POST", "/echo/a", "", (("content-type", kind),), "Grüße".encode())
     event = http_event(request, ROUTE, {})
@@ -43,7 +47,15 @@ def test_text_travels_as_text(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "body"),
-    [("application/octet-stream", b"abc"), ("", b"abc"), ("application/json", b"\xff\xfe")],
+    [
+        ("application/octet-stream", b"abc"),
+        ("", b"abc"),
+        ("application/cloudevents+json", b"{}"),
+        ("application/vnd.api+json; charset=utf-8", b"{}"),
+        ("application/jsonl", b"{}"),
+        ("application/x-www-form-urlencoded", b"a=b"),
+        ("application/json", b"\xff\xfe"),
+    ],
 )
 def test_what_is_no_text_travels_in_base64(kind: str, body: bytes) -> None:
     event = http_event(HttpRequest("POST", "/echo/a", "", (("content-type", kind),), body), ROUTE, {})

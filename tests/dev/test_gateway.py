@@ -1,4 +1,6 @@
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from tests.support.local_platform import Running
 ME = {"Authorization": "me"}
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain"}
+CAPTURES = json.loads((Path(__file__).parent / "data/aws_http_api_paths.json").read_text())["captures"]
 
 
 def test_a_request_reaches_its_function_and_its_answer_comes_back(running: Running) -> None:
@@ -95,3 +98,41 @@ def test_the_console_names_the_function_that_failed_and_no_person(monkeypatch: p
     asyncio.run(Gateway([route], fails)(asked | {"query_string": b"", "headers": []}, receive, send))
     assert statuses[0] == 500
     assert said == ["ANY /people/{user_id}: PeopleFunction ended"]
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture["sent"])
+def test_a_path_arrives_as_aws_delivers_it(running: Running, capture: dict[str, Any]) -> None:
+    answer = running.ask("GET", f"/echo{capture['sent']}?q=%2B%3F", headers=ME)
+    if "status" in capture:
+        assert (answer.status, answer.body) == (capture["status"], b'{"message":"Bad Request"}')
+        return
+    event = answer.json["event"]
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == f"/echo{capture['path']}"
+    assert event["pathParameters"] == {"proxy": capture["path"].removeprefix("/")}
+    assert event["rawQueryString"] == "q=%2B%3F"
+
+
+def test_a_path_is_matched_as_it_arrives(running: Running) -> None:
+    assert running.ask("GET", "/echo/a%2Fpart", headers=ME).json["event"]["pathParameters"] == {"id": "a"}
+    assert running.ask("GET", "/%65cho", headers=ME).json["event"]["routeKey"] == "ANY /echo"
+    assert running.ask("GET", "/echo%3F/part", headers=ME).json["event"]["routeKey"] == "ANY /echo"
+
+
+def test_all_values_of_a_parameter_arrive_joined_and_as_they_were_sent(running: Running) -> None:
+    event = running.ask("GET", "/echo?tag=x&tag=y", headers=ME).json["event"]
+    assert (event["queryStringParameters"], event["rawQueryString"]) == ({"tag": "x,y"}, "tag=x&tag=y")
+
+
+def test_cookies_arrive_beside_the_headers(running: Running) -> None:
+    event = running.ask("GET", "/echo", headers=ME | {"Cookie": "k=1; l=2"}).json["event"]
+    assert event["cookies"] == ["k=1", "l=2"]
+    assert "cookie" not in event["headers"]
+
+
+def test_the_local_gateway_throttles_nobody(running: Running) -> None:
+    assert {running.ask("GET", "/nowhere").status for _ in range(600)} == {404}
+
+
+def test_head_is_answered_without_the_body(running: Running) -> None:
+    answer = running.ask("HEAD", "/echo", headers=ME)
+    assert (answer.status, answer.body, dict(answer.headers)["x-kind"]) == (200, b"", "echo")

@@ -116,11 +116,10 @@ def test_a_nul_in_a_tag_is_refused(tenant: Tenant, workflow: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", WORKFLOWS, "GET, POST"),
-        ("HEAD", EXECUTIONS, "GET, POST"),
-        ("PATCH", f"{WORKFLOWS}/{NOBODYS}", "DELETE, GET, PUT"),
-        ("OPTIONS", f"{EXECUTIONS}/{NOBODYS}", "DELETE, GET, PUT"),
-        ("PUT", f"{EXECUTIONS}/stats/summary", "GET"),
+        ("DELETE", WORKFLOWS, "GET, HEAD, POST"),
+        ("PATCH", f"{WORKFLOWS}/{NOBODYS}", "DELETE, GET, HEAD, PUT"),
+        ("OPTIONS", f"{EXECUTIONS}/{NOBODYS}", "DELETE, GET, HEAD, PUT"),
+        ("PUT", f"{EXECUTIONS}/stats/summary", "GET, HEAD"),
     ],
 )
 def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(

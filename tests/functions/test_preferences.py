@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -24,9 +25,10 @@ def store(caller: Caller, preferences: Any, tenant: Tenant | None = None, whose:
 
 
 def of(person: Caller, tenant: Tenant | None = None, key: str | None = None) -> str:
-    """The path of a person's preferences, or of one setting, in a tenant or in none."""
-    setting = "" if key is None else f"/setting/{key}"
-    return f"/{person.user_id}{setting}" + (f"?tenant_id={tenant.slug}" if tenant else "")
+    """The address of a person's preferences, or of one setting, in a tenant or in none."""
+    named = {"user_id": person.user_id, "key": key, "tenant_id": tenant and tenant.slug}
+    query = urlencode({name: value for name, value in named.items() if value is not None})
+    return f"{'' if key is None else '/setting'}?{query}"
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_preferences_are_created_read_replaced_and_deleted(make: Factory) -> Non
         "created_at": stored.json["created_at"],
         "updated_at": None,
     }
-    assert stored.headers["location"] == f"{PREFERENCES}/{person.user_id}?tenant_id={tenant.id}"
+    assert stored.headers["location"] == f"{PREFERENCES}?user_id={person.user_id}&tenant_id={tenant.id}"
     assert ask(person, "GET", of(person, tenant)).json == [stored.json]
     changed = ask(person, "PUT", of(person, tenant), body={"preferences": {"language": "de"}})
     assert changed.json == stored.json | {
@@ -84,7 +86,7 @@ def test_what_is_not_stored_is_neither_replaced_nor_deleted(make: Factory, in_a_
 def test_without_a_tenant_a_person_has_a_row_of_no_tenant(person: Caller) -> None:
     stored = store(person, {"theme": "dark"})
     assert (stored.status, stored.json["tenant_id"]) == (201, None)
-    assert stored.headers["location"] == f"{PREFERENCES}/{person.user_id}"
+    assert stored.headers["location"] == f"{PREFERENCES}?user_id={person.user_id}"
     assert ask(person, "GET", of(person)).json == [stored.json]
     assert ask(person, "PUT", of(person), body={"preferences": {"a": 1}}).json["preferences"] == {"a": 1}
     assert ask(person, "DELETE", of(person)).status == 200

@@ -85,7 +85,7 @@ def test_the_row_without_tenant_is_seen_and_written_by_its_person_alone(
     for where in (tenant, None):
         assert ask(caller, "GET", of(person, where)).json == []
         refused(ask(caller, "GET", of(person, where, "secret")), 404)
-        given = of(person, where, "secret") + ("&" if where else "?") + "default_value=given"
+        given = f"{of(person, where, 'secret')}&default_value=given"
         assert ask(caller, "GET", given).json["value"] == "given"
         refused(ask(caller, "PUT", of(person, where), body={"preferences": {}}), 404)
         refused(ask(caller, "DELETE", of(person, where)), 404)

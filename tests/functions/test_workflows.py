@@ -37,3 +37,11 @@ def test_a_key_that_may_not_read_executions_does_not_read_those_of_a_workflow(ma
     for scope, status in (("workflows:read", 403), ("executions:read", 200)):
         answer = call(lambda_handler, "GET", path, caller=machine(make.api_key(tenant, scopes=[scope])))
         assert answer.status == status
+
+
+def test_a_name_is_kept_composed(make: Factory) -> None:
+    tenant = make.tenant()
+    made = ask(tenant, "POST", body={"name": "Gro\u0308\u00dfe"})
+    assert made.json["name"] == "Gr\u00f6\u00dfe"
+    renamed = ask(tenant, "PUT", f"/{made.json['id']}", body={"name": "E\u0301tat"})
+    assert renamed.json["name"] == "\u00c9tat"

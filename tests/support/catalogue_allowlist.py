@@ -27,6 +27,7 @@ OWN_PREFERENCES_IN_TENANTS = (
 ALLOWLIST = {
     "without_tenant": {
         "schema_migrations": "the ledger: flo_app may read which migrations there are",
+        "reserved_slugs": "words of the API's paths: flo_app has no right to it, a trigger reads it",
         "schema_functions": "the ledger of functions/, which only migrate.py reads",
         "user_roles": "global roles: for super admins alone, outside tenants; app.authorize looks",
         "rate_buckets": "counts: flo_app has no right to it, app.spend counts",

@@ -51,7 +51,7 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
         "session_key": make.session(tenant, workflow, said=SECRET),
         "key_id": key.id,
         "user_id": str(colleague.user_id),
-        "setting_key": "colour",
+        "key": "colour",
         "file_id": str(make.file(tenant)),
         "restore_id": str(make.restore(tenant)),
         "hold_id": str(make.hold(tenant, execution_id=execution)),

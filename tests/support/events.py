@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from dev.aws.delivery import PathRefusedError, delivered_body, delivered_path
 from flomastr.caller import Caller
 
 
@@ -42,15 +43,17 @@ def http_event(
     headers: Mapping[str, str] | None = None,
     caller: Caller | None = None,
 ) -> dict[str, Any]:
-    """Payload format 2.0. A body that is no text is sent as JSON."""
+    """Payload format 2.0. `path` is percent-encoded, as clients send it; a body that is no text is sent as JSON."""
     path, _, search = path.partition("?")
+    path = delivered_path(path)
+    sent = {"host": "api.test", "content-type": "application/json", **(headers or {})}
     authorizer = {"authorizer": {"lambda": caller.model_dump(exclude_none=True)}} if caller else {}
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "rawQueryString": search or urlencode(query or {}),
-        "headers": {"host": "api.test", "content-type": "application/json", **(headers or {})},
+        "rawQueryString": "&".join(filter(None, (search, urlencode(query or {})))),
+        "headers": sent,
         "requestContext": {
             "requestId": "request-1",
             "http": {
@@ -63,11 +66,20 @@ def http_event(
             "stage": "$default",
             **authorizer,
         },
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
+        **delivered_body(as_sent(body), sent["content-type"]),
     }
 
 
+def as_sent(body: Any) -> bytes:
+    if body is None or isinstance(body, bytes):
+        return body or b""
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
+
+
 def call(handler: Any, method: str, path: str, *, context: Context | None = None, **request: Any) -> Answer:
-    response = handler(http_event(method, path, **request), context or Context())
+    try:
+        event = http_event(method, path, **request)
+    except PathRefusedError:
+        return Answer(400, {}, '{"message":"Bad Request"}')
+    response = handler(event, context or Context())
     return Answer(response["statusCode"], response.get("headers", {}), response.get("body") or "")

@@ -1,5 +1,6 @@
 """A tenant to create holds in, and all that can be deleted of it."""
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -33,13 +34,13 @@ class Held:
         make.preferences(self.tenant, self.tenant.owner, colour="red", size=3)
 
     def ask(self, method: str, path: str, **request: Any) -> Answer:
-        handler = import_module(f"functions.{HANDLERS[path.split('/')[0]]}.handler").lambda_handler
+        handler = import_module(f"functions.{HANDLERS[re.split('[/?]', path)[0]]}.handler").lambda_handler
         return call(handler, method, f"/routes/{path}", caller=self.tenant.owner, **request)
 
     def deletions(self) -> dict[str, str]:
         """Of each thing, so that nothing goes with something else."""
         return {
-            "setting": f"user-preferences/{self.tenant.owner.user_id}/setting/colour",
+            "setting": f"user-preferences/setting?user_id={self.tenant.owner.user_id}&key=colour",
             "preferences": f"user-preferences/{self.tenant.owner.user_id}",
             "execution": f"workflow-executions/{self.execution}",
             "second": f"workflow-executions/{self.second}",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 
@@ -39,6 +40,10 @@ class KnowledgeClient:
     def path(self) -> str:
         return f"/routes/knowledge-bases/{self.base}"
 
+    def of(self, name: str) -> str:
+        """Where a document is."""
+        return f"{self.path}/document?name={quote(name, safe='')}"
+
     def other_base(self) -> "KnowledgeClient":
         """Of the same tenant."""
         return KnowledgeClient(
@@ -60,7 +65,7 @@ class KnowledgeClient:
     def sends(self, name: str, content: str | None = None, **more: Any) -> Answer:
         body = ({"content": content} if content is not None else {}) | more
         headers = body.pop("headers", {})
-        return self.ask(documents, "PUT", f"{self.path}/documents/{name}", body=body, headers=headers)
+        return self.ask(documents, "PUT", self.of(name), body=body, headers=headers)
 
     def put(self, name: str, content: str | None = None, **more: Any) -> Json:
         answer = self.sends(name, content, **more)
@@ -71,7 +76,7 @@ class KnowledgeClient:
         return self.ask(documents, "POST", f"{self.path}/documents/batch", body={"documents": list(sent)}, **request)
 
     def document(self, name: str) -> Json:
-        answer = self.ask(documents, "GET", f"{self.path}/documents/{name}")
+        answer = self.ask(documents, "GET", self.of(name))
         assert answer.status == 200, answer.body
         return answer.json
 
@@ -79,7 +84,7 @@ class KnowledgeClient:
         return self.ask(documents, "GET", f"{self.path}/documents", query=query).json
 
     def delete(self, name: str) -> Answer:
-        return self.ask(documents, "DELETE", f"{self.path}/documents/{name}")
+        return self.ask(documents, "DELETE", self.of(name))
 
     def chunks(self, name: str | None = None, **query: str) -> list[Json]:
         """In their order."""

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi import checks
 
 from dev.docs.openapi import document
 from dev.services.postgres import Cluster
-from flomastr.http.patterns import IDEMPOTENCY_KEY, KEY_ID, NO_NUL, TENANT, USER_ID
+from flomastr.http.patterns import IDEMPOTENCY_KEY, KEY_ID, NO_NUL, ONE_LINE, TENANT
 from flomastr.tenancy.svg import MAX_BYTES
 from tests.support.connected import connected
 from tests.support.databases import copy
@@ -31,6 +31,7 @@ from tests.support.wsgi_app import Collection
 
 PERSON = "person"  # the bearer token of somebody who may do everything: owner of the tenant and super admin
 EVENTS = "/routes/n8n/events"
+PREFERENCES = "/routes/user-preferences"
 CONFIG: dict[str, Any] = {
     # JSON Schema cannot forbid U+0000 deep inside an object: test_bad_input.py sends it
     "generation": {"allow-x00": False, "with-security-parameters": False},
@@ -150,8 +151,10 @@ class Platform:
                 return self.make.api_key(self.tenant).id
             case "session_key" if re.fullmatch(SESSION_KEY, value, re.DOTALL):
                 return self.make.session(self.tenant, self.make.workflow(self.tenant))
-            case "user_id" if re.fullmatch(USER_ID, value) and len(value) <= 255 and not path.endswith("/members"):
+            case "user_id" if re.fullmatch(ONE_LINE, value) and len(value) <= 255 and not path.endswith("/members"):
                 return str(COLLECTION.callers[PERSON].user_id)
+            case "key" if 0 < len(value) <= 255 and path.startswith(PREFERENCES):
+                return "theme"  # in the query and in the body
             case "slug" if "{slug}" in path and re.fullmatch(TENANT, value):
                 return self.fresh(path).slug
             case "tenant_id" if re.fullmatch(TENANT, value) and path in LIFECYCLE:

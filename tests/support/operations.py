@@ -42,12 +42,17 @@ class Operation:
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
+    @property
+    def required(self) -> list[str]:
+        """What the query must name."""
+        return [p["name"] for p in self.parameters if p["in"] == "query" and p["required"]]
+
     def ask(
         self, caller: Caller | None, names: Names, named_in: str = "nothing", headers: Mapping[str, str] | None = None
     ) -> Answer:
         """With every parameter that names something, and the tenant named in the query, a header or the body."""
         query = {p["name"]: names[p["name"]] for p in self.parameters if p["in"] == "query" and p["name"] in names}
-        query |= {p["name"]: SAMPLES[p["name"]] for p in self.parameters if p["in"] == "query" and p["required"]}
+        query |= {name: SAMPLES[name] for name in self.required if name not in names}
         tenant = query.pop("tenant_id", None)
         return call(
             self.handler,

@@ -51,6 +51,11 @@ class Operation:
         return {parameter["name"]: parameter for parameter in self.described.get("parameters", [])}
 
     @property
+    def required(self) -> list[str]:
+        """What the query must name."""
+        return [name for name, told in self.parameters.items() if told["in"] == "query" and told["required"]]
+
+    @property
     def has_body(self) -> bool:
         return "requestBody" in self.described
 
@@ -128,17 +133,22 @@ class ApiClient:
             "path": self.path(operation),
             "headers": self.headers | tenant,
             "caller": self.caller,
-            "body": BODIES[operation.name](self) if operation.has_body else None,
-            "query": QUERIES.get(operation.name),
+            "body": BODIES[operation.name.removesuffix("_by_path")](self) if operation.has_body else None,
+            "query": self.query(operation),
         }
 
     def path(self, operation: Operation, **names: str) -> str:
         return re.sub(r"{(\w+)}", lambda name: names.get(name[1]) or getattr(self, name[1]), operation.path)
 
+    def query(self, operation: Operation, **names: str) -> dict[str, str]:
+        """What the operation cannot do without."""
+        return {name: names.get(name) or getattr(self, name) for name in operation.required}
+
     def prepare(self, operation: Operation) -> None:
         """Brings the tenant into the state in which the operation can succeed."""
         self.path(operation)  # what it names is the same for all who ask
-        for needed in BEFORE.get(operation.name, []):
+        self.query(operation)
+        for needed in BEFORE.get(operation.name.removesuffix("_by_path"), []):
             answer = self.beside("super admin").ask(BY_NAME[needed])
             assert answer.status < 300, answer.body
 
@@ -205,8 +215,13 @@ class ApiClient:
         return str(self.make.dead_letter(self.tenant, document))
 
     @cached_property
-    def setting_key(self) -> str:
+    def key(self) -> str:
+        """Of a setting."""
         return "theme"
+
+    @cached_property
+    def embedding_model(self) -> str:
+        return "model-b"
 
     @cached_property
     def session_key(self) -> str:
@@ -262,7 +277,6 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "update_user": lambda s: {"role": "user"},
     "resolve_tenant": lambda s: {"identifier": s.slug},
 }
-QUERIES: dict[str, dict[str, str]] = {"drop_model": {"embedding_model": "model-b"}}
 BEFORE: dict[str, list[str]] = {
     "drop_model": ["add_model"],
     "reactivate_tenant": ["suspend_tenant"],

@@ -48,7 +48,7 @@ def requests(tenant: Tenant, workflow: UUID, execution: UUID, base: UUID) -> dic
         )
 
     def put_document() -> Answer:
-        path = f"/routes/knowledge-bases/{base}/documents/refunds.md"
+        path = f"/routes/knowledge-bases/{base}/document?name=refunds.md"
         return call(documents, "PUT", path, caller=tenant.owner, body={"content": f"Refund number {next(fresh)}"})
 
     asked = {"query": "How long do refunds take?"}

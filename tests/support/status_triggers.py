@@ -19,7 +19,7 @@ from tests.support.requests import BY_NAME, ApiClient, Operation
 
 UNREACHABLE = "postgresql://flo_app:secret@127.0.0.1:1/nowhere"
 TOO_LARGE = json.dumps({"name": "x" * 5_000_000})
-UNKNOWN = {"user_id": "nobody", "key_id": "0" * 12, "session_key": "0" * 64, "setting_key": "unheard-of"}
+UNKNOWN = {"user_id": "nobody", "key_id": "0" * 12, "session_key": "0" * 64, "key": "unheard-of"}
 ABLE = {
     **dict.fromkeys(("tenant:delete", "erasures:read", "erasures:write"), "owner"),
     "invitation:write": "pending",
@@ -120,7 +120,7 @@ def has(*parameters: str) -> Callable[[Operation], bool]:
 
 
 def called(*names: str) -> Callable[[Operation], bool]:
-    return lambda operation: operation.name in names
+    return lambda operation: operation.name.removesuffix("_by_path") in names
 
 
 def has_body(operation: Operation) -> bool:
@@ -132,8 +132,9 @@ def has_object(operation: Operation) -> bool:
 
 
 def last_id(operation: Operation) -> str:
-    """What the path is about; not the tenant."""
-    return next(reversed([name for name in re.findall(r"{(\w+)}", operation.path) if name != "slug"]), "")
+    """What the path or the query is about; not the tenant."""
+    named = (*re.findall(r"{(\w+)}", operation.path), *operation.required)
+    return next(reversed([name for name in named if name != "slug"]), "")
 
 
 @to(200, lambda operation: 201 not in operation.responses)
@@ -197,10 +198,12 @@ def there_is_no_such_tenant_to_change(attempt: Attempt) -> Answer:
     return attempt.with_field("tenant_id", str(uuid4()))
 
 
-@to(404, lambda operation: last_id(operation) != "" and operation.name not in NEED_NONE)
+@to(404, lambda operation: last_id(operation) != "" and operation.name.removesuffix("_by_path") not in NEED_NONE)
 def there_is_nothing_under_that_id(attempt: Attempt) -> Answer:
     name = last_id(attempt.operation)
-    return attempt.ask(path=attempt.client.path(attempt.operation, **{name: UNKNOWN.get(name, str(uuid4()))}))
+    unknown = {name: UNKNOWN.get(name, str(uuid4()))}
+    client, operation = attempt.client, attempt.operation
+    return attempt.ask(path=client.path(operation, **unknown), query=client.query(operation, **unknown))
 
 
 @to(404, called("store_document"))
@@ -216,6 +219,16 @@ def it_has_changed(attempt: Attempt) -> Answer:
 @to(413, has_body)
 def the_body_is_too_large(attempt: Attempt) -> Answer:
     return attempt.ask(body=TOO_LARGE)
+
+
+@to(415, has_body)
+def the_body_is_compressed(attempt: Attempt) -> Answer:
+    return attempt.with_header("content-encoding", "gzip")
+
+
+@to(422, lambda operation: bool(operation.required))
+def the_query_names_nothing(attempt: Attempt) -> Answer:
+    return attempt.ask(query={})
 
 
 @to(422, has_object)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi.routing import APIRoute
 from werkzeug.wrappers import Request, Response
 
+from dev.aws.delivery import PathRefusedError, delivered_path
 from dev.aws.events import HttpRequest, http_event
 from dev.aws.template import Route
 from dev.paths import ROOT
@@ -30,7 +32,7 @@ class Collection:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         self.requests += 1
         request = Request(environ)
-        path = environ["REQUEST_URI"]
+        path = as_delivered(environ["REQUEST_URI"])
         headers = tuple(request.headers.items())
         asked = HttpRequest(request.method, path, environ["QUERY_STRING"], headers, request.get_data())
         event = http_event(asked, ANY_ROUTE, {})
@@ -39,6 +41,13 @@ class Collection:
             event["requestContext"]["authorizer"] = {"lambda": caller.model_dump(exclude_none=True)}
         answer = handler_of(path)(event, Context())
         return Response(answer.get("body"), answer["statusCode"], answer["headers"])(environ, start_response)
+
+
+def as_delivered(sent: str) -> str:
+    try:
+        return delivered_path(sent)
+    except PathRefusedError:  # which API Gateway answers in words of its own
+        return unquote(sent)
 
 
 def handler_of(path: str) -> Any:

@@ -58,6 +58,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_REQUESTS = "too_many_requests"
     UNAVAILABLE = "unavailable"
     UNSAFE_ROLE = "unsafe_role"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
     WRONG_STATE = "wrong_state"
 
@@ -135,6 +136,13 @@ class PayloadTooLargeError(ServiceError):
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = ErrorCode.BODY_TOO_LARGE
+
+
+class UnsupportedEncodingError(ServiceError):
+    """The body is compressed, which this API does not read: send it as it is, without Content-Encoding."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = ErrorCode.UNSUPPORTED_ENCODING
 
 
 class UnprocessableError(ServiceError):

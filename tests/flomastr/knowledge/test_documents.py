@@ -158,7 +158,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(kb: KnowledgeClient) -> None:
     good = [{"name": f"d{n}", "content": f"Text {n}"} for n in range(100)]
     assert [document["name"] for document in kb.batch(*good).json["documents"]] == [d["name"] for d in good]
     assert counts(kb) == (100, 100)
-    refused(kb.batch({"name": "new", "content": "x"}, {"name": "a/b", "content": "x"}), 422, "body.documents.1.name")
+    refused(kb.batch({"name": "new", "content": "x"}, {"name": "a\tb", "content": "x"}), 422, "body.documents.1.name")
     assert counts(kb) == (100, 100)
     answer = kb.batch(*good[:2], headers={"idempotency-key": "k"})
     assert kb.batch(*good[:2], headers={"idempotency-key": "k"}).json == answer.json
@@ -199,8 +199,8 @@ def test_what_is_too_much_at_once_is_reported(kb: KnowledgeClient) -> None:
     refused(kb.batch(*many), 422, "body.documents")
     deep = {"name": "b", "content": "<div>" * 5000 + "lost", "content_type": "html"}
     refused(kb.batch({"name": "a", "content": "x"}, deep), 422, "body.documents.1.content")
-    for name in (".", "..", "a%00b"):
-        assert kb.sends(name, "x").status == 422
+    for name in ("", "x" * 256, "a\0b", "a\nb", "\x7f", "\x85"):
+        refused(kb.sends(name, "x"), 422, "query.name")
     assert counts(kb) == (0, 0)
 
 
@@ -250,11 +250,55 @@ def test_a_write_may_demand_the_state_that_it_knows(kb: KnowledgeClient) -> None
     assert kb.sends("b", "x", headers={"if-none-match": "*"}).status == 200
     kb.delete("b")
     kb.embed()  # which is news to who reads, and no change that who writes has missed
-    path = f"{kb.path}/documents/a"
+    path = kb.of("a")
     assert kb.ask(documents, "GET", path, headers={"if-none-match": second.headers["etag"]}).status == 200
     known = kb.ask(documents, "GET", path).headers["etag"]
     assert kb.ask(documents, "GET", path, headers={"if-none-match": known}).status == 304
     assert kb.sends("a", "Three", headers={"if-match": second.headers["etag"]}).status == 200
+
+
+NAMES = (
+    "Refund", "Refund?", "Refund? (EU)", "100% wool", "%41", "A", "%2541", "a/b", "a%2Fb", "a%252Fb", "..", ".", "/",
+    "%", "?", "?name=Refund", "a+b", "a b", "a&b=c", "#1", "Größe", "世界", "\U0001f680", "x" * 255,
+)  # fmt: skip
+
+
+def test_a_document_may_have_any_name_and_is_nobody_elses(kb: KnowledgeClient) -> None:
+    for index, name in enumerate(NAMES):
+        assert kb.put(name, f"Text {index}")["name"] == name
+    assert counts(kb)[0] == len(NAMES)
+    assert [kb.document(name)["content"] for name in NAMES] == [f"Text {index}" for index in range(len(NAMES))]
+    assert {chunk["document_name"] for chunk in kb.chunks("100% wool")} == {"100% wool"}
+    assert kb.delete("Refund?").status == 200
+    assert {document["name"] for document in kb.documents(limit="250")} == {*NAMES} - {"Refund?"}
+
+
+def test_a_name_that_a_batch_has_stored_is_read_and_deleted(kb: KnowledgeClient) -> None:
+    assert kb.batch({"name": "100% wool", "content": "Wash cold"}).status == 200
+    assert kb.document("100% wool")["content"] == "Wash cold"
+    assert kb.delete("100% wool").status == 200
+
+
+def test_no_document_has_its_name_in_the_path(kb: KnowledgeClient) -> None:
+    kb.put("a", "One")
+    for method in ("GET", "PUT", "DELETE"):
+        body = {"content": "x"} if method == "PUT" else None
+        assert kb.ask(documents, method, f"{kb.path}/documents/a", body=body).status in (404, 405)
+    assert kb.document("a")["content"] == "One"
+
+
+def test_names_that_look_the_same_are_one_name(kb: KnowledgeClient) -> None:
+    composed, decomposed = "Gr\u00f6\u00dfe", "Gro\u0308\u00dfe"
+    assert kb.put(decomposed, "One")["name"] == composed
+    assert kb.put(composed, "Two")["id"] == kb.document(decomposed)["id"]
+    refused(kb.batch({"name": composed, "content": "x"}, {"name": decomposed, "content": "y"}), 422, "body")
+    assert {hit["document_name"] for hit in kb.find("Two", mode="text", filter={"document_name": decomposed})} == {
+        composed
+    }
+    assert len(kb.chunks(decomposed)) == 1
+    assert kb.delete(decomposed).status == 200
+    refused(kb.sends("\ufb2c" * 86, "Three letters each, once composed"), 422, "query.name")
+    assert counts(kb) == (0, 0)
 
 
 def test_counts_are_exact_after_whatever_happened(kb: KnowledgeClient, superuser: psycopg.Connection[Any]) -> None:

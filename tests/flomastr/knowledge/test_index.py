@@ -4,6 +4,7 @@ from typing import Any
 
 from flomastr.database.access import AccessRequest
 from flomastr.knowledge.legacy_index import NewEntry, store
+from functions.knowledge_bases.handler import lambda_handler as bases
 from functions.knowledge_index.handler import lambda_handler
 from tests.support.concurrency import concurrently
 from tests.support.events import Answer
@@ -35,6 +36,14 @@ def test_the_same_title_again_is_the_same_entry(kb: KnowledgeClient) -> None:
     kb.embed()
     assert [entry["content"] for entry in index(kb, "GET").json["entries"] if entry["id"] == first] == ["Ten to six."]
     assert "Nine" not in str(kb.find("Nine to five"))
+
+
+def test_a_title_and_a_base_are_named_in_composed_letters(kb: KnowledgeClient) -> None:
+    composed, decomposed = "\u00d6ffnung", "O\u0308ffnung"
+    first, second = (index(kb, "POST", body={"title": title, "content": "x"}) for title in (decomposed, composed))
+    assert first.json["id"] == second.json["id"]
+    base = kb.ask(bases, "POST", "/routes/knowledge-bases", body={"name": f"{decomposed} 2"})
+    assert base.json["name"] == f"{composed} 2"
 
 
 def test_many_who_post_a_new_title_at_once_make_one_entry(kb: KnowledgeClient, direct_url: str) -> None:

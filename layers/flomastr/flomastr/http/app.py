@@ -1,6 +1,7 @@
 """HTTP in one place: FastAPI, Mangum and Powertools become a Lambda handler, and every error becomes problem+json."""
 
 import asyncio
+from collections import Counter
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from mangum import Mangum
 from starlette.exceptions import HTTPException
 
-from flomastr.errors import PayloadTooLargeError, ServiceError
+from flomastr.errors import ServiceError
+from flomastr.http.delivery import readable, refusal
 from flomastr.http.problems import (
     PROBLEM_JSON,
     http_exception,
@@ -29,8 +31,6 @@ from flomastr.observability import LambdaHandler, instrumented
 NOSNIFF = {"x-content-type-options": "nosniff"}
 KEPT = {"cache-control": "private, no-cache", "vary": "Authorization, X-Tenant"}  # by the browser, which asks each time
 NOT_KEPT = {"cache-control": "no-store"}
-MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
-
 HELD = "It is under a legal hold."  # of a 409
 
 LOOP = asyncio.new_event_loop()
@@ -53,13 +53,18 @@ def create_app(path: str, tag: str) -> FastAPI:
 
 
 async def known_query(request: Request) -> None:
-    """Refuse unknown parameters: a misspelt filter would filter nothing, a misspelt tenant would be another one."""
+    """Refuse unknown and repeated parameters.
+
+    A misspelt filter would filter nothing, a misspelt tenant would be another one, and of two values one would be lost.
+    """
     if not request.query_params:
         return
     known = query_parameters(request.scope["route"].dependant)
-    if unknown := sorted(request.query_params.keys() - known):
-        errors = [{"type": "extra", "loc": ("query", name), "msg": "is no parameter of this route"} for name in unknown]
-        raise RequestValidationError(errors)
+    named = Counter(name for name, _ in request.query_params.multi_items())
+    unknown = {name: "is no parameter of this route" for name in named.keys() - known}
+    repeated = {name: "is given more than once" for name in named.keys() & known if named[name] > 1}
+    if refused := sorted((unknown | repeated).items()):
+        raise RequestValidationError([{"type": "extra", "loc": ("query", name), "msg": why} for name, why in refused])
 
 
 def query_parameters(dependant: Dependant) -> set[str]:
@@ -77,10 +82,10 @@ def http_handler(app: FastAPI) -> LambdaHandler:
     mangum = Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", PROBLEM_JSON])
 
     def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        if len(event.get("body") or "") > MAX_BODY:
-            return guarded(event, too_large(event))
+        if error := refusal(event):
+            return guarded(event, refused(event, error))
         asyncio.set_event_loop(LOOP)  # Mangum asks for the current one, here and when it is made
-        return guarded(event, mangum(event, context))  # pyright: ignore[reportArgumentType]
+        return guarded(event, mangum(readable(event), context))  # pyright: ignore[reportArgumentType]
 
     return instrumented(handle)
 
@@ -88,13 +93,13 @@ def http_handler(app: FastAPI) -> LambdaHandler:
 def guarded(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     """The answer, taken for nothing but what it says it is, and kept by nobody unless it was read and has an ETag."""
     headers: dict[str, str] = answer["headers"]
-    is_read = event["requestContext"]["http"]["method"] in ("GET", "HEAD")
-    kept = KEPT if is_read and "etag" in headers else NOT_KEPT
-    return answer | {"headers": NOSNIFF | kept | headers}
+    method = event["requestContext"]["http"]["method"]
+    kept = KEPT if method in ("GET", "HEAD") and "etag" in headers else NOT_KEPT
+    body = "" if method == "HEAD" else answer["body"]
+    return answer | {"headers": NOSNIFF | kept | headers, "body": body}
 
 
-def too_large(event: dict[str, Any]) -> dict[str, Any]:
-    error = PayloadTooLargeError(f"The body is larger than {MAX_BODY:,} bytes. Send it in smaller parts.")
+def refused(event: dict[str, Any], error: ServiceError) -> dict[str, Any]:
     response = problem(event["requestContext"]["requestId"], error)
     return {
         "statusCode": response.status_code,

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self, cast
+from unicodedata import normalize
 
 from pydantic import (
     AfterValidator,
@@ -18,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError, to_json
 
-from flomastr.http.patterns import DOCUMENT_NAME, EMAIL, NO_NUL, SLUG, SUBJECT, TENANT, USER_ID
+from flomastr.http.patterns import EMAIL, NO_NUL, ONE_LINE, SLUG, TENANT
 
 JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+PLUS_LOST = re.compile(r":[\d.:]+ \d\d:?\d\d$")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 EXPONENT = re.compile(r"\de[+-](\d{2,3})(?=[,\]}])")
 MAX_JSON = 5_000_000  # as Postgres writes it
@@ -70,6 +72,8 @@ def written_out(value: Any) -> Any:
     """Pydantic would take a number for seconds or for milliseconds, whichever gives the nicer year."""
     if not isinstance(value, str) or not WRITTEN_OUT.match(value):
         raise ValueError("must be a date and time with an offset, such as 2026-01-31T12:00:00Z")
+    if PLUS_LOST.search(value):
+        raise ValueError('must have no space before its offset: in a URL write "+" as "%2B"')
     return value
 
 
@@ -95,7 +99,13 @@ def not_ahead(moment: datetime) -> datetime:
     return moment
 
 
+def in_nfc(value: Any) -> Any:
+    """Composed, so that what looks like one name is one."""
+    return normalize("NFC", value) if isinstance(value, str) else value
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)]
+NfcName = Annotated[Name, BeforeValidator(in_nfc)]  # of what people find by its name, however they typed it
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Metadata = Annotated[JsonObject, at_most(MAX_METADATA)]
@@ -104,25 +114,21 @@ PastMoment = Annotated[Moment, AfterValidator(not_ahead)]
 Flag = Annotated[bool, Strict()]
 DocumentName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=255, pattern=DOCUMENT_NAME),
-    Field(description="No slash, no control character, not of dots alone."),
+    StringConstraints(min_length=1, max_length=255, pattern=ONE_LINE),
+    BeforeValidator(in_nfc),
+    Field(description="Any text of one line, kept in Unicode's NFC."),
 ]
 TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
-
-
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=USER_ID)]
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=SUBJECT)]
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=ONE_LINE)]
 
 
 def of_a_token(user_id: str) -> str:
     if user_id.lower().startswith("mailto:"):
         raise ValueError("is an address: invite by email")
-    if user_id in (".", ".."):
-        raise ValueError("cannot stand in a path")
     return user_id
 
 
-NewUserId = Annotated[Subject, AfterValidator(of_a_token)]
+NewUserId = Annotated[UserId, AfterValidator(of_a_token)]
 
 Email = Annotated[
     str,
@@ -143,7 +149,7 @@ Slug = Annotated[
     str,
     StringConstraints(min_length=1, max_length=63, pattern=SLUG),
     AfterValidator(no_id),
-    Field(description="Lower case letters, digits and hyphens. Not the form of a UUID."),
+    Field(description="Lower case letters, digits and hyphens. Not the form of a UUID, nor a word of the API's paths."),
 ]
 
 

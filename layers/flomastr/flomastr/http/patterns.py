@@ -8,10 +8,8 @@ TENANT = r"^[0-9A-Za-z][0-9A-Za-z-]{0,62}$"
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 KEY_ID = r"^[0-9A-Za-z]{12}$"
-USER_ID = r"^[!-.0-~]+$"  # the subject of a token, and `mailto:` for an invitation; it stands in paths
-SUBJECT = r"^[^\x00-\x1f\x7f-\x9f]+$"  # what a token may call somebody: no control character
-EMAIL = r"^[!-.0-?A-~]+@[!-.0-?A-~]+$"  # as that
-DOCUMENT_NAME = r"^[^/\x00-\x1f\x7f]*[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # names of documents and persons
+EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
 ANYTHING = r"^\*$"
 HTTP_URL = r"^https?://[!-~]+$"
@@ -23,10 +21,8 @@ REFUSALS = {
     SLUG: "must be of lower case letters, digits and hyphens, and begin and end with none of these last",
     IDEMPOTENCY_KEY: "must be 1 to 255 characters of printable ASCII without spaces",
     KEY_ID: "is not the id of a key, which is 12 letters and digits",
-    USER_ID: "must be of printable ASCII without spaces and slashes",
-    SUBJECT: "must not hold a control character",
-    EMAIL: "is not an e-mail address of printable ASCII without spaces and slashes",
-    DOCUMENT_NAME: "must not hold a slash or a control character, nor be of dots alone",
+    ONE_LINE: "must not be empty or hold a control character",
+    EMAIL: "is not an e-mail address of printable ASCII without spaces",
     COLOUR: "is not a colour such as #1a2b3c",
     ANYTHING: "must be *",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",

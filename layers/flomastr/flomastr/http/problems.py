@@ -120,7 +120,8 @@ def not_allowed(router: APIRouter, request: Request, error: Exception) -> Respon
     routes = [
         route for route in router.routes if isinstance(route, APIRoute) and route.path_regex.match(request.url.path)
     ]
-    allowed = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+    methods = {method for route in routes for method in route.methods or ()}
+    allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     message = MethodNotAllowedError(f"Here one can {allowed}.", headers={"Allow": allowed})
     return problem(request_id(request), message)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Body, Changes, Metadata, Name, TenantName, Text
+from flomastr.http.fields import UNSET, Body, Changes, Metadata, NfcName, TenantName, Text
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, PageRequest
 from flomastr.http.patterns import NO_NUL
 
@@ -31,14 +31,14 @@ class KnowledgeBase(Resource):
 
 class NewKnowledgeBase(Body):
     tenant_id: TenantName | None = None
-    name: Name
+    name: NfcName
     description: Text | None = None
     source_type: SourceType | None = None
     source_metadata: Metadata = Field(default={})
 
 
 class KnowledgeBaseChanges(Changes):
-    name: Name = UNSET
+    name: NfcName = UNSET
     description: Text | None = None
     source_type: SourceType | None = None
     source_metadata: Metadata = UNSET

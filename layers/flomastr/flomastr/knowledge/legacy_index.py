@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.database.query import Query
 from flomastr.embeddings.queue import Task, tasks_of
-from flomastr.http.fields import Body, Metadata, Name
+from flomastr.http.fields import Body, Metadata, NfcName
 from flomastr.http.patterns import NO_NUL
 from flomastr.knowledge.bases import KnowledgeBase
 from flomastr.knowledge.ingest import NewDocument, cut
@@ -18,7 +18,7 @@ DOCUMENT = "index"
 
 
 class NewEntry(Body):
-    title: Name
+    title: NfcName
     content: Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=NO_NUL)]
     metadata: Metadata | None = None
 

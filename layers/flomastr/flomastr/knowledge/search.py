@@ -16,9 +16,9 @@ from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointError, TextRefusedError
 from flomastr.embeddings.vectors import HalfVector
 from flomastr.errors import ConflictError, ErrorCode, ServiceError, UnavailableError, UnprocessableError
-from flomastr.http.fields import Body, JsonInteger, JsonObject, at_most
+from flomastr.http.fields import Body, DocumentName, JsonInteger, JsonObject, at_most
 from flomastr.http.paging import fitting
-from flomastr.http.patterns import NO_NUL, VISIBLE
+from flomastr.http.patterns import VISIBLE
 from flomastr.knowledge.search_admission import SearchTarget
 from flomastr.observability import logger, metrics
 from flomastr.settings import embedding_models
@@ -37,7 +37,7 @@ type SearchMode = Literal["hybrid", "vector", "text"]
 class SearchFilter(Body):
     """`metadata` is part of that of the passage, which has its document's."""
 
-    document_name: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)] | None = None
+    document_name: DocumentName | None = None
     metadata: Annotated[JsonObject, at_most(MAX_FILTER)] | None = None
 
 

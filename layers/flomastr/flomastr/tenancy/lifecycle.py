@@ -9,6 +9,7 @@ from pydantic import BaseModel, StringConstraints
 from flomastr.database.query import Query
 from flomastr.http.fields import Body, Email, Name, NewUserId, Slug, TenantName
 from flomastr.http.patterns import NO_NUL
+from flomastr.tenancy.slugs import NewSlug
 from flomastr.tenancy.tenants import HttpUrl, TenantStatus
 
 type Action = Literal["suspend", "reactivate", "soft_delete", "restore", "hard_delete"]  # restore: undelete
@@ -60,7 +61,7 @@ class TenantState(BaseModel):
 
 
 class Provision(Body):
-    tenant_slug: Slug
+    tenant_slug: NewSlug
     owner_email: Email
     owner_user_id: NewUserId | None = None
     tenant_name: Name | None = None

@@ -2,18 +2,21 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import urlencode
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
 from flomastr.database.query import Count, Deleted, Query
+from flomastr.errors import UnprocessableError
 from flomastr.http.etags import Resource, Versioned
-from flomastr.http.fields import Body, JsonObject, Subject, TenantName, storable
+from flomastr.http.fields import Body, JsonObject, Name, TenantName, UserId, storable
 from flomastr.http.paging import KEYSET, PageRequest
 
+AS_ADDRESSED = "As addressed, else the write is refused. Send it where a path may have been cut."
 type JsonValue = Annotated[Any, AfterValidator(storable)]
+type Whose = Annotated[UserId | None, Field(description=AS_ADDRESSED)]
 
 
 class UserPreferences(Resource):
@@ -26,18 +29,19 @@ class UserPreferences(Resource):
 
     @property
     def path(self) -> str:
-        tenant = f"?tenant_id={self.tenant_id}" if self.tenant_id else ""
-        return f"/routes/user-preferences/{quote(self.user_id)}{tenant}"
+        tenant = {"tenant_id": self.tenant_id} if self.tenant_id else {}
+        return f"/routes/user-preferences?{urlencode({'user_id': self.user_id} | tenant)}"
 
 
 class NewPreferences(Body):
     tenant_id: TenantName | None = None
-    user_id: Subject
+    user_id: UserId
     preferences: JsonObject = Field(default={})
 
 
 class PreferencesChange(Body):
     preferences: JsonObject
+    user_id: Whose = None
 
 
 class Setting(Versioned):
@@ -53,6 +57,8 @@ class StoredSetting(Setting):
 
 class NewSetting(Body):
     value: JsonValue
+    user_id: Whose = None
+    key: Annotated[Name | None, Field(description=AS_ADDRESSED)] = None
 
 
 NO_MEMBER = "This person is no member of the tenant."
@@ -83,6 +89,13 @@ SET preferences = app.bounded(p.preferences || jsonb_build_object(%(key)s::text,
 WHERE {WRITTEN_SETTING}
 RETURNING {SETTING}
 """
+
+
+def require_same(**named: tuple[str, str | None]) -> None:
+    """What a body names, if anything, is what the request addresses. Raises UnprocessableError."""
+    for field, (addressed, in_body) in named.items():
+        if in_body not in (None, addressed):
+            raise UnprocessableError(f"body.{field}: is not the one that the path or the query names")
 
 
 def store(new: NewPreferences) -> Query[UserPreferences]:
@@ -116,6 +129,7 @@ def count(user_id: str) -> Query[Count]:
 
 
 def replace(user_id: str, change: PreferencesChange, if_match: list[str] | None) -> Query[UserPreferences]:
+    require_same(user_id=(user_id, change.user_id))
     return Query(
         f"""
         UPDATE app.user_preferences AS p
@@ -162,6 +176,7 @@ def setting(user_id: str, key: str, default_value: str | None) -> Query[Setting]
 
 def store_setting(user_id: str, key: str, new: NewSetting, if_match: list[str] | None) -> Query[StoredSetting]:
     """One statement, so that settings stored at the same time are all kept. With If-Match the setting must exist."""
+    require_same(user_id=(user_id, new.user_id), key=(key, new.key))
     return Query(
         UPSERT_SETTING if if_match is None else UPDATE_SETTING,
         {"user_id": user_id, "key": key, "value": Jsonb(new.value), "if_match": if_match},

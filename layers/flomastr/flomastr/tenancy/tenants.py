@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Body, Changes, JsonInteger, Name, Slug
+from flomastr.http.fields import UNSET, Body, Changes, JsonInteger, Name
 from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.http.patterns import HTTP_URL
+from flomastr.tenancy.slugs import NewSlug
 
 type TenantStatus = Literal["active", "inactive", "suspended"]
 type HttpUrl = Annotated[str, StringConstraints(max_length=255, pattern=HTTP_URL)]
@@ -32,7 +33,7 @@ class Tenant(Resource):
 
 
 class NewTenant(Body):
-    slug: Slug
+    slug: NewSlug
     name: Name
     n8n_url: HttpUrl | None = None
     confidence_threshold: Fraction = 0.8

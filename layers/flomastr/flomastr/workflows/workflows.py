@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Body, Changes, Flag, Metadata, Name, TenantName, Text
+from flomastr.http.fields import UNSET, Body, Changes, Flag, Metadata, Name, NfcName, TenantName, Text
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, PageRequest
 from flomastr.http.patterns import NO_NUL
 
@@ -33,7 +33,7 @@ class Workflow(Resource):
 
 class NewWorkflow(Body):
     tenant_id: TenantName | None = None
-    name: Name
+    name: NfcName
     description: Text | None = None
     n8n_workflow_id: Name | None = None
     category: Category | None = None
@@ -44,7 +44,7 @@ class NewWorkflow(Body):
 
 
 class WorkflowChanges(Changes):
-    name: Name = UNSET
+    name: NfcName = UNSET
     description: Text | None = None
     category: Category | None = None
     tags: Tags = UNSET
