@@ -422,6 +422,9 @@ CREATE FUNCTION app.break_seal() RETURNS trigger
     AS $$
 BEGIN
   UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp() WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO app.touched_executions (id, partition_name) VALUES (NEW.id, TG_TABLE_NAME) ON CONFLICT DO NOTHING;
+  END IF;
   RETURN NULL;
 END
 $$;
@@ -1126,6 +1129,43 @@ $$;
 
 ALTER FUNCTION app.is_held(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
+
+ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
+
+CREATE TABLE app.tenants (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    n8n_url text,
+    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
+    hot_ttl_days integer DEFAULT 30 NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
+    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
+    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
+    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
+);
+
+ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenants OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_kept_longer(tenant uuid, class integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM app.tenants t WHERE ((t.id = is_kept_longer.tenant) AND (app.retention_class(t.hot_ttl_days) > is_kept_longer.class))));
+
+ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner;
+
 CREATE PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text DEFAULT 'tenant_id'::text)
     LANGUAGE plpgsql
     AS $_$
@@ -1559,7 +1599,8 @@ BEGIN
   PERFORM app.lock_executions(ids, class);
   UPDATE app.workflow_executions AS e SET retention_class = 0
   WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
+    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id)
+      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class));
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END
@@ -1676,6 +1717,14 @@ CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most int
     SELECT e.tenant_id, e.id FROM app.legal_holds AS h
     JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.touched_executions AS t
+    JOIN app.workflow_executions AS e ON e.id = t.id
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
+    JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
+    WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
@@ -2360,12 +2409,6 @@ $$;
 
 ALTER FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) OWNER TO flo_owner;
 
-CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
-
-ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
-
 CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (rpad(encode(SUBSTRING(int8send((floor((EXTRACT(epoch FROM moment) * (1000)::numeric)))::bigint) FROM 3), 'hex'::text), 32, '0'::text))::uuid;
@@ -2486,6 +2529,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM app.partitions() AS l WHERE l.partition_name = seal_partition.partition_name) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
+  EXECUTE format('LOCK TABLE app.%I IN SHARE ROW EXCLUSIVE MODE', partition_name);
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)) THEN
     EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
       ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', partition_name);
@@ -2819,31 +2863,6 @@ $$;
 
 ALTER FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) OWNER TO flo_owner;
 
-CREATE TABLE app.tenants (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    slug text NOT NULL,
-    name text NOT NULL,
-    status text DEFAULT 'active'::text NOT NULL,
-    n8n_url text,
-    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
-    hot_ttl_days integer DEFAULT 30 NOT NULL,
-    deleted_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
-    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
-    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
-    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
-    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
-    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
-);
-
-ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.tenants OWNER TO flo_owner;
-
 CREATE FUNCTION app.tenant_state(tenant app.tenants) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((tenant).deleted_at IS NULL) THEN (tenant).status ELSE 'deleted'::text END;
@@ -2935,6 +2954,8 @@ CREATE TABLE app.archive_files (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     stored_at timestamp with time zone,
     replaced_at timestamp with time zone,
+    verified_at timestamp with time zone,
+    etag text,
     CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
     CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
     CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
@@ -3721,7 +3742,8 @@ ALTER TABLE app.rehydrations OWNER TO flo_owner;
 CREATE TABLE app.retention_class_changes (
     tenant_id uuid NOT NULL,
     retention_class smallint NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    moved_at timestamp with time zone
 );
 
 ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
@@ -3782,6 +3804,15 @@ WITH (fillfactor='70');
 ALTER TABLE ONLY app.term_counts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.term_counts OWNER TO flo_owner;
+
+CREATE TABLE app.touched_executions (
+    id uuid NOT NULL,
+    partition_name text NOT NULL
+);
+
+ALTER TABLE ONLY app.touched_executions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.touched_executions OWNER TO flo_owner;
 
 CREATE TABLE app.user_preferences (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -4268,6 +4299,9 @@ ALTER TABLE ONLY app.tenants
 ALTER TABLE ONLY app.term_counts
     ADD CONSTRAINT term_counts_pkey PRIMARY KEY (tenant_id, term, knowledge_base_id);
 
+ALTER TABLE ONLY app.touched_executions
+    ADD CONSTRAINT touched_executions_pkey PRIMARY KEY (id, partition_name);
+
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_pkey PRIMARY KEY (id);
 
@@ -4511,6 +4545,8 @@ CREATE INDEX rehydrations_tenant_id ON app.rehydrations USING btree (tenant_id, 
 CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_id, id);
 
 CREATE INDEX tenant_memberships_user_id ON app.tenant_memberships USING btree (user_id);
+
+CREATE INDEX touched_executions_partition_name ON app.touched_executions USING btree (partition_name);
 
 CREATE INDEX user_preferences_user_id ON app.user_preferences USING btree (user_id);
 
@@ -4923,6 +4959,9 @@ ALTER TABLE ONLY app.retention_class_changes
 ALTER TABLE ONLY app.tenant_memberships
     ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.touched_executions
+    ADD CONSTRAINT touched_executions_partition_name_fkey FOREIGN KEY (partition_name) REFERENCES app.sealed_partitions(partition_name) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -4961,6 +5000,8 @@ CREATE POLICY access ON app.tenant_memberships FOR SELECT TO flo_owner USING (tr
 CREATE POLICY access ON app.tenants FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.touched_executions TO flo_owner USING (true) WITH CHECK (true);
 
 CREATE POLICY access ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
 
@@ -5102,6 +5143,8 @@ CREATE POLICY job ON app.tenants TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.term_counts TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.touched_executions TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.user_preferences TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.webchat_sessions TO flo_job USING (true) WITH CHECK (true);
@@ -5223,6 +5266,8 @@ ALTER TABLE app.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.term_counts ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.touched_executions ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY used ON app.api_keys FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);
 
 ALTER TABLE app.user_preferences ENABLE ROW LEVEL SECURITY;
@@ -5314,6 +5359,11 @@ GRANT ALL ON FUNCTION app.drop_partition(partition_name text) TO flo_job;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.tenants TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
+
+GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
+
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.api_keys TO flo_app;
@@ -5342,11 +5392,6 @@ GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash b
 REVOKE ALL ON FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.tenants TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
-
-GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
 
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
@@ -5389,6 +5434,8 @@ GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
 GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
 
+GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
+
 GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 
@@ -5399,6 +5446,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.tenant_actions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;
+
+GRANT SELECT ON TABLE app.touched_executions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_preferences TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.user_preferences TO flo_job;

@@ -5,6 +5,7 @@ NOT_KEPT = {
     "api_keys": "credentials, no data; they are revoked and stay listed",
     "chunks": "passages of documents, which are kept: deleting one and writing it over are refused",
     "retention_class_changes": "what is left to do",
+    "touched_executions": "ids that were set aside, with the seal of their partition",
     "cold_policies": "a setting; without it files are kept for ever",
     "embedding_tasks": "what is left to do",
     "embedding_usage": "counts",
