@@ -340,6 +340,15 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'last_owner',
       message = 'This is the last owner of the tenant: make somebody else an owner first.';
   END IF;
+  IF NOT app.may_have_data_of(person) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.user_id: the tenant has no data of such a person.';
+  END IF;
+  PERFORM app.wait_for_turn('erasures');
+  IF (SELECT count(*) FROM app.erasures AS e WHERE e.tenant_id = app.tenant() AND e.state <> 'done') >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open erasures: wait until one is done.';
+  END IF;
   RETURN QUERY INSERT INTO app.erasures (user_id) VALUES (person) RETURNING *;
 END
 $$;
@@ -364,6 +373,48 @@ CREATE FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, mo
 $$;
 
 ALTER FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, most integer) OWNER TO flo_owner;
+
+CREATE TABLE app.rehydrations (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    workflow_id uuid,
+    days integer NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    rows_total bigint,
+    rows_done bigint DEFAULT 0 NOT NULL,
+    error text,
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT rehydrations_check CHECK ((last_at > first_at)),
+    CONSTRAINT rehydrations_days_check CHECK (((days >= 1) AND (days <= 90))),
+    CONSTRAINT rehydrations_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
+);
+
+ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rehydrations OWNER TO flo_owner;
+
+CREATE FUNCTION app.ask_for_rehydration(first_at timestamp with time zone, last_at timestamp with time zone, workflow uuid, days integer) RETURNS SETOF app.rehydrations
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.wait_for_turn('rehydrations');
+  IF (
+    SELECT count(*) FROM app.rehydrations AS r WHERE r.tenant_id = app.tenant() AND r.state IN ('pending', 'running')
+  ) >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open restores: wait until one is done.';
+  END IF;
+  RETURN QUERY INSERT INTO app.rehydrations (first_at, last_at, workflow_id, days)
+  VALUES (ask_for_rehydration.first_at, ask_for_rehydration.last_at, workflow, ask_for_rehydration.days) RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.ask_for_rehydration(first_at timestamp with time zone, last_at timestamp with time zone, workflow uuid, days integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1370,6 +1421,76 @@ END
 $$;
 
 ALTER FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+
+CREATE TABLE app.archive_files (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid NOT NULL,
+    source text NOT NULL,
+    month date NOT NULL,
+    state text DEFAULT 'writing'::text NOT NULL,
+    origin text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    text_bytes bigint NOT NULL,
+    checksum numeric NOT NULL,
+    first_id uuid NOT NULL,
+    last_id uuid NOT NULL,
+    row_group_min_ids uuid[] NOT NULL,
+    file_bytes bigint,
+    sha256 text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    stored_at timestamp with time zone,
+    replaced_at timestamp with time zone,
+    verified_at timestamp with time zone,
+    etag text,
+    CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
+    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
+    CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
+);
+
+ALTER TABLE ONLY app.archive_files FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.archive_files OWNER TO flo_owner;
+
+CREATE TABLE app.idempotency_keys (
+    tenant_id uuid DEFAULT app.tenant(),
+    actor text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+);
+
+ALTER TABLE ONLY app.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.idempotency_keys OWNER TO flo_owner;
+
+CREATE TABLE app.webchat_sessions (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    session_key text DEFAULT encode((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'::text) NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    workflow_id uuid NOT NULL,
+    user_id text NOT NULL,
+    messages jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    message_count integer GENERATED ALWAYS AS (jsonb_array_length(messages)) STORED NOT NULL,
+    CONSTRAINT webchat_sessions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
+    CONSTRAINT webchat_sessions_session_key_check CHECK (((length(session_key) >= 1) AND (length(session_key) <= 255))),
+    CONSTRAINT webchat_sessions_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+ALTER TABLE ONLY app.webchat_sessions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.webchat_sessions OWNER TO flo_owner;
+
+CREATE FUNCTION app.may_have_data_of(person text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((EXISTS (SELECT FROM app.tenant_memberships m WHERE ((m.tenant_id = app.tenant()) AND (m.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.webchat_sessions s WHERE ((s.tenant_id = app.tenant()) AND (s.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.idempotency_keys k WHERE ((k.tenant_id = app.tenant()) AND (k.actor = ('user:'::text || may_have_data_of.person))))) OR (EXISTS (SELECT FROM app.archive_files f WHERE ((f.tenant_id = app.tenant()) AND (f.source = 'webchat_sessions'::text)))));
+
+ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.meet_workflows(events jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2615,25 +2736,6 @@ $$;
 
 ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
 
-CREATE TABLE app.webchat_sessions (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    session_key text DEFAULT encode((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'::text) NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    workflow_id uuid NOT NULL,
-    user_id text NOT NULL,
-    messages jsonb DEFAULT '[]'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    message_count integer GENERATED ALWAYS AS (jsonb_array_length(messages)) STORED NOT NULL,
-    CONSTRAINT webchat_sessions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
-    CONSTRAINT webchat_sessions_session_key_check CHECK (((length(session_key) >= 1) AND (length(session_key) <= 255))),
-    CONSTRAINT webchat_sessions_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
-);
-
-ALTER TABLE ONLY app.webchat_sessions FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.webchat_sessions OWNER TO flo_owner;
-
 CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN app.checksum(concat_ws('|'::text, (s).id, (s).tenant_id, (s).workflow_id, (s).user_id, (s).session_key, app.microseconds((s).created_at), app.microseconds((s).updated_at), (s).message_count, ((s).messages)::text));
@@ -2905,6 +3007,12 @@ $$;
 
 ALTER FUNCTION app.verified_key(key_id text, key_hash bytea) OWNER TO flo_owner;
 
+CREATE FUNCTION app.wait_for_turn(wanted text) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT pg_advisory_xact_lock(hashtextextended(wanted || app.tenant(), 0)) $$;
+
+ALTER FUNCTION app.wait_for_turn(wanted text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.weights_of(lexemes tsvector) RETURNS public.sparsevec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2934,37 +3042,6 @@ CREATE FUNCTION app.words_of(text text) RETURNS tsvector
     RETURN to_tsvector('english'::regconfig, lower(NORMALIZE(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[/\\\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), NFKC)));
 
 ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
-
-CREATE TABLE app.archive_files (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid NOT NULL,
-    source text NOT NULL,
-    month date NOT NULL,
-    state text DEFAULT 'writing'::text NOT NULL,
-    origin text NOT NULL,
-    rows bigint NOT NULL,
-    bytes bigint NOT NULL,
-    text_bytes bigint NOT NULL,
-    checksum numeric NOT NULL,
-    first_id uuid NOT NULL,
-    last_id uuid NOT NULL,
-    row_group_min_ids uuid[] NOT NULL,
-    file_bytes bigint,
-    sha256 text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    stored_at timestamp with time zone,
-    replaced_at timestamp with time zone,
-    verified_at timestamp with time zone,
-    etag text,
-    CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
-    CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
-    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
-    CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
-);
-
-ALTER TABLE ONLY app.archive_files FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.archive_files OWNER TO flo_owner;
 
 CREATE TABLE app.chunks (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -3641,20 +3718,6 @@ ALTER TABLE ONLY app.embeddings_9 FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.embeddings_9 OWNER TO flo_owner;
 
-CREATE TABLE app.idempotency_keys (
-    tenant_id uuid DEFAULT app.tenant(),
-    actor text DEFAULT current_setting('app.actor'::text) NOT NULL,
-    key text NOT NULL,
-    fingerprint bytea NOT NULL,
-    answer jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
-);
-
-ALTER TABLE ONLY app.idempotency_keys FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.idempotency_keys OWNER TO flo_owner;
-
 CREATE TABLE app.invitations (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     user_id text NOT NULL,
@@ -3714,30 +3777,6 @@ CREATE TABLE app.rehydrated_rows (
 ALTER TABLE ONLY app.rehydrated_rows FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrated_rows OWNER TO flo_owner;
-
-CREATE TABLE app.rehydrations (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    first_at timestamp with time zone NOT NULL,
-    last_at timestamp with time zone NOT NULL,
-    workflow_id uuid,
-    days integer NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    rows_total bigint,
-    rows_done bigint DEFAULT 0 NOT NULL,
-    error text,
-    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    finished_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    CONSTRAINT rehydrations_check CHECK ((last_at > first_at)),
-    CONSTRAINT rehydrations_days_check CHECK (((days >= 1) AND (days <= 90))),
-    CONSTRAINT rehydrations_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
-);
-
-ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.rehydrations OWNER TO flo_owner;
 
 CREATE TABLE app.retention_class_changes (
     tenant_id uuid NOT NULL,
@@ -5321,6 +5360,9 @@ REVOKE ALL ON PROCEDURE app.add_partition(IN class_table text, IN partition_name
 GRANT SELECT,INSERT ON TABLE app.erasures TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.erasures TO flo_job;
 
+GRANT SELECT,INSERT ON TABLE app.rehydrations TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
+
 REVOKE ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
 
@@ -5369,6 +5411,15 @@ REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column t
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.api_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
 
+GRANT SELECT ON TABLE app.archive_files TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_keys TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
+
 REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_limits TO flo_app;
@@ -5383,9 +5434,6 @@ GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
 REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
-
 REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) TO flo_app;
 
@@ -5395,9 +5443,6 @@ REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin
 
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
-
-GRANT SELECT ON TABLE app.archive_files TO flo_app;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.chunks TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
@@ -5413,9 +5458,6 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.embeddings TO flo_job;
 
 GRANT UPDATE(embedding_vector) ON TABLE app.embeddings TO flo_job;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_keys TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
-
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.invitations TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.invitations TO flo_job;
 
@@ -5427,9 +5469,6 @@ GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 
 GRANT SELECT ON TABLE app.rehydrated_rows TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.rehydrated_rows TO flo_job;
-
-GRANT SELECT,INSERT ON TABLE app.rehydrations TO flo_app;
-GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;

@@ -1,5 +1,6 @@
 """Object storage, by any S3 API. An object has a key of its own and is never changed."""
 
+from collections import defaultdict
 from collections.abc import Container, Generator, Iterable
 from contextlib import contextmanager
 from datetime import date
@@ -107,6 +108,15 @@ def folders(prefix: str) -> list[str]:
         versions = client().get_paginator("list_object_versions")
         pages = versions.paginate(Bucket=settings().archive_bucket, Prefix=prefix, Delimiter="/")
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", [])]
+
+
+def folders_of_tenants(source: str) -> dict[str, list[str]]:
+    """The folders of a source's files by tenant, in one listing of the months and of each month's folders."""
+    found = defaultdict[str, list[str]](list)
+    for month in folders(f"{source}/"):
+        for folder in folders(month):
+            found[folder.removeprefix(month).removeprefix("tenant=").rstrip("/")].append(folder)
+    return found
 
 
 def erase(prefix: str, kept: Container[str] = ()) -> int:

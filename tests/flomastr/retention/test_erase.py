@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import scalar_row
 
+from flomastr import object_storage
 from flomastr.jobs import JobFailedError
 from flomastr.retention import erasure_job
 from flomastr.retention.erasures import Erasure, signature
@@ -234,6 +235,25 @@ def test_a_damaged_file_keeps_a_persons_erasure_open(env: ArchiveEnv) -> None:
     with pytest.raises(JobFailedError, match="not what was sent"):
         env.run(lambda_handler)
     assert (receipt(env, asked)["state"], env.files(tenant)) == ("running", [key])
+
+
+def test_a_run_lists_the_bucket_once_and_takes_tenants_in_turn(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, few = env.make.tenant(), env.make.tenant()
+    asked = [erasure_of(env, many, f"person {number}") for number in range(3)]
+    asked.insert(1, erasure_of(env, few, "somebody"))
+    listed, listing = list[str](), object_storage.folders_of_tenants
+
+    def counted_listing(source: str) -> dict[str, list[str]]:
+        listed.append(source)
+        return listing(source)
+
+    monkeypatch.setattr(object_storage, "folders_of_tenants", counted_listing)
+    assert env.run(lambda_handler)["erasures_done"] == 4
+    done = env.superuser.execute("SELECT id FROM app.erasures ORDER BY finished_at").fetchall()
+    assert [id for (id,) in done] == asked
+    assert listed == ["webchat_sessions"]
 
 
 def test_the_last_owner_is_not_erased(env: ArchiveEnv) -> None:

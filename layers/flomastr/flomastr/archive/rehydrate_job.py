@@ -61,12 +61,14 @@ def run(job: Job) -> None:
 
 
 def open_rehydrations(job: Job) -> list[Rehydration]:
+    """Of tenants in turn."""
     cursor = job.conn.cursor(row_factory=class_row(Rehydration))
     return cursor.execute(
         """
         SELECT
           id, tenant_id, state, app.uuid7_floor(first_at) AS first_id, app.uuid7_floor(last_at) AS end_id, workflow_id
-        FROM app.rehydrations WHERE state IN ('pending', 'running') ORDER BY id
+        FROM app.rehydrations WHERE state IN ('pending', 'running')
+        ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY id), id
         """
     ).fetchall()
 

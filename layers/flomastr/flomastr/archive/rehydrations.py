@@ -55,9 +55,8 @@ def request(new: NewRestore) -> Query[Restore]:
         raise BadRequestError("body.last_at: must be later than first_at", ErrorCode.INVALID_RANGE)
     return Query(
         f"""
-        INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)
-        VALUES (%(first_at)s, %(last_at)s, %(workflow_id)s, %(days)s)
-        RETURNING {COLUMNS}
+        SELECT {COLUMNS}
+        FROM app.ask_for_rehydration(%(first_at)s, %(last_at)s, %(workflow_id)s::uuid, %(days)s::integer) AS r
         """,
         new.model_dump(),
         Restore,
