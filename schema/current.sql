@@ -885,6 +885,7 @@ BEGIN
   END IF;
   EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(partition_name, -9));
   EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', partition_name);
+  DELETE FROM app.touched_executions AS t WHERE t.partition_name = drop_partition.partition_name;
   DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';
@@ -4999,7 +5000,7 @@ ALTER TABLE ONLY app.tenant_memberships
     ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY app.touched_executions
-    ADD CONSTRAINT touched_executions_partition_name_fkey FOREIGN KEY (partition_name) REFERENCES app.sealed_partitions(partition_name) ON DELETE CASCADE;
+    ADD CONSTRAINT touched_executions_partition_name_fkey FOREIGN KEY (partition_name) REFERENCES app.sealed_partitions(partition_name);
 
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;

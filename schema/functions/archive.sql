@@ -28,13 +28,6 @@ AS $$
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
--- Whether the tenant has changed to a longer class than this one.
-CREATE OR REPLACE FUNCTION app.is_kept_longer(tenant uuid, class integer)
-RETURNS boolean
-LANGUAGE sql
-STABLE
-RETURN EXISTS (SELECT FROM app.tenants AS t WHERE t.id = tenant AND app.retention_class(t.hot_ttl_days) > class);
-
 -- The rows of a partition that must not go with it, one tenant at a time: unfinished, held, written to while it was
 -- sealed, or of a tenant that keeps executions longer by now.
 CREATE OR REPLACE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[])

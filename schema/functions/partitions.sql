@@ -123,6 +123,13 @@ BEGIN
 END
 $$;
 
+-- Whether the tenant has changed to a longer class than this one.
+CREATE OR REPLACE FUNCTION app.is_kept_longer(tenant uuid, class integer)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+RETURN EXISTS (SELECT FROM app.tenants AS t WHERE t.id = tenant AND app.retention_class(t.hot_ttl_days) > class);
+
 CREATE OR REPLACE FUNCTION app.break_seal()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -178,6 +185,7 @@ BEGIN
   END IF;
   EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(partition_name, -9));
   EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', partition_name);
+  DELETE FROM app.touched_executions AS t WHERE t.partition_name = drop_partition.partition_name;
   DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';

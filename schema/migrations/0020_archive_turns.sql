@@ -3,7 +3,7 @@
 -- Executions that were written to while their partition was sealed: they are set aside, and the others are archived.
 CREATE TABLE app.touched_executions (
   id uuid NOT NULL,
-  partition_name text NOT NULL REFERENCES app.sealed_partitions ON DELETE CASCADE,
+  partition_name text NOT NULL REFERENCES app.sealed_partitions,
   PRIMARY KEY (id, partition_name)
 );
 CREATE INDEX touched_executions_partition_name ON app.touched_executions (partition_name);

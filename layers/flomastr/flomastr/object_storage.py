@@ -74,12 +74,26 @@ def put(key: str, path: Path) -> None:
         client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
 
 
-def fetch(key: str, path: Path) -> None:
-    """Copies a whole object into a file. Raises ObjectMissingError, StorageUnavailableError."""
+def fetch(key: str, path: Path) -> str:
+    """Copies a whole object into a file. Returns its ETag. Raises ObjectMissingError, StorageUnavailableError."""
     with translating_errors(), path.open("wb") as file:
-        body = client().get_object(Bucket=settings().archive_bucket, Key=key)["Body"]
-        for chunk in body.iter_chunks(1 << 20):
+        found = client().get_object(Bucket=settings().archive_bucket, Key=key)
+        for chunk in found["Body"].iter_chunks(1 << 20):
             file.write(chunk)
+    return found["ETag"]
+
+
+def is_unchanged(key: str, size: int, etag: str) -> bool:
+    """Whether the object is there with this size and ETag, which another content would not have.
+
+    Raises StorageUnavailableError.
+    """
+    try:
+        with translating_errors():
+            found = client().head_object(Bucket=settings().archive_bucket, Key=key)
+    except ObjectMissingError:
+        return False
+    return (found["ContentLength"], found["ETag"]) == (size, etag)
 
 
 def read(key: str, start: int, end: int) -> bytes:

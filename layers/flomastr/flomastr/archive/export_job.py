@@ -81,10 +81,8 @@ def archive_partition(job: Job, partition: Partition) -> None:
     for _ in range(ATTEMPTS):
         try:
             prepare(job, partition)
-            for file in file_lifecycle.planned(job, partition.name):
-                if not job.has_time():
-                    return
-                file_lifecycle.ensure_written(job, file)
+            if not file_lifecycle.secure(job, file_lifecycle.planned(job, partition.name)):
+                return
             drop_partition(job, partition)
         except RowsChangedError:
             continue
