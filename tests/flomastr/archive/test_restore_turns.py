@@ -7,8 +7,8 @@ from tests.support.archived_tenants import ask_for_restore
 
 def test_the_first_restore_of_each_tenant_comes_before_the_second_of_any(env: ArchiveEnv) -> None:
     many, few = env.make.tenant(), env.make.tenant()
-    asked = [ask_for_restore(env, many) for _ in range(3)]
-    asked.insert(1, ask_for_restore(env, few))
+    for tenant in (many, many, many, few):
+        ask_for_restore(env, tenant)
     assert env.run(lambda_handler)["restores_done"] == 4
-    done = env.superuser.execute("SELECT id FROM app.rehydrations ORDER BY finished_at").fetchall()
-    assert [id for (id,) in done] == asked
+    done = env.superuser.execute("SELECT tenant_id FROM app.rehydrations ORDER BY finished_at").fetchall()
+    assert {tenant for (tenant,) in done[:2]} == {many.id, few.id}

@@ -241,8 +241,8 @@ def test_a_run_lists_the_bucket_once_and_takes_tenants_in_turn(
     env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many, few = env.make.tenant(), env.make.tenant()
-    asked = [erasure_of(env, many, f"person {number}") for number in range(3)]
-    asked.insert(1, erasure_of(env, few, "somebody"))
+    for tenant, person in ((many, "one"), (many, "two"), (many, "three"), (few, "one")):
+        erasure_of(env, tenant, person)
     listed, listing = list[str](), object_storage.folders_of_tenants
 
     def counted_listing(source: str) -> dict[str, list[str]]:
@@ -251,8 +251,8 @@ def test_a_run_lists_the_bucket_once_and_takes_tenants_in_turn(
 
     monkeypatch.setattr(object_storage, "folders_of_tenants", counted_listing)
     assert env.run(lambda_handler)["erasures_done"] == 4
-    done = env.superuser.execute("SELECT id FROM app.erasures ORDER BY finished_at").fetchall()
-    assert [id for (id,) in done] == asked
+    done = env.superuser.execute("SELECT tenant_id FROM app.erasures ORDER BY finished_at").fetchall()
+    assert {tenant for (tenant,) in done[:2]} == {many.id, few.id}
     assert listed == ["webchat_sessions"]
 
 
