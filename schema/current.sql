@@ -347,6 +347,15 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'last_owner',
       message = 'This is the last owner of the tenant: make somebody else an owner first.';
   END IF;
+  IF NOT app.may_have_data_of(person) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.user_id: the tenant has no data of such a person.';
+  END IF;
+  PERFORM app.wait_for_turn('erasures');
+  IF (SELECT count(*) FROM app.erasures AS e WHERE e.tenant_id = app.tenant() AND e.state <> 'done') >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open erasures: wait until one is done.';
+  END IF;
   RETURN QUERY INSERT INTO app.erasures (user_id) VALUES (person) RETURNING *;
 END
 $$;
@@ -371,6 +380,48 @@ CREATE FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, mo
 $$;
 
 ALTER FUNCTION app.ask_for_erasures(deleted_before timestamp with time zone, most integer) OWNER TO flo_owner;
+
+CREATE TABLE app.rehydrations (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    workflow_id uuid,
+    days integer NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    rows_total bigint,
+    rows_done bigint DEFAULT 0 NOT NULL,
+    error text,
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT rehydrations_check CHECK ((last_at > first_at)),
+    CONSTRAINT rehydrations_days_check CHECK (((days >= 1) AND (days <= 90))),
+    CONSTRAINT rehydrations_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
+);
+
+ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rehydrations OWNER TO flo_owner;
+
+CREATE FUNCTION app.ask_for_rehydration(first_at timestamp with time zone, last_at timestamp with time zone, workflow uuid, days integer) RETURNS SETOF app.rehydrations
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.wait_for_turn('rehydrations');
+  IF (
+    SELECT count(*) FROM app.rehydrations AS r WHERE r.tenant_id = app.tenant() AND r.state IN ('pending', 'running')
+  ) >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open restores: wait until one is done.';
+  END IF;
+  RETURN QUERY INSERT INTO app.rehydrations (first_at, last_at, workflow_id, days)
+  VALUES (ask_for_rehydration.first_at, ask_for_rehydration.last_at, workflow, ask_for_rehydration.days) RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.ask_for_rehydration(first_at timestamp with time zone, last_at timestamp with time zone, workflow uuid, days integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -429,6 +480,9 @@ CREATE FUNCTION app.break_seal() RETURNS trigger
     AS $$
 BEGIN
   UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp() WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO app.touched_executions (id, partition_name) VALUES (NEW.id, TG_TABLE_NAME) ON CONFLICT DO NOTHING;
+  END IF;
   RETURN NULL;
 END
 $$;
@@ -631,7 +685,10 @@ CREATE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reaso
 BEGIN
   PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the lock, in the order of a deletion of the tenant
   PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
-  IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
+  IF (SELECT count(*) FROM app.legal_holds AS h WHERE h.tenant_id = app.tenant() AND h.released_at IS NULL) >= 1000 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 1000 active legal holds: release one, or hold a workflow or the tenant as a whole.';
+  ELSIF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.workflow_id: there is no such workflow.';
   ELSIF execution IS NOT NULL
@@ -838,6 +895,7 @@ BEGIN
   END IF;
   EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(partition_name, -9));
   EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', partition_name);
+  DELETE FROM app.touched_executions AS t WHERE t.partition_name = drop_partition.partition_name;
   DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';
@@ -1142,6 +1200,43 @@ $$;
 
 ALTER FUNCTION app.is_held(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
+
+ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
+
+CREATE TABLE app.tenants (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    n8n_url text,
+    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
+    hot_ttl_days integer DEFAULT 30 NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
+    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
+    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
+    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
+);
+
+ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenants OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_kept_longer(tenant uuid, class integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM app.tenants t WHERE ((t.id = is_kept_longer.tenant) AND (app.retention_class(t.hot_ttl_days) > is_kept_longer.class))));
+
+ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner;
+
 CREATE PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text DEFAULT 'tenant_id'::text)
     LANGUAGE plpgsql
     AS $_$
@@ -1380,6 +1475,76 @@ $$;
 
 ALTER FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
 
+CREATE TABLE app.archive_files (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid NOT NULL,
+    source text NOT NULL,
+    month date NOT NULL,
+    state text DEFAULT 'writing'::text NOT NULL,
+    origin text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    text_bytes bigint NOT NULL,
+    checksum numeric NOT NULL,
+    first_id uuid NOT NULL,
+    last_id uuid NOT NULL,
+    row_group_min_ids uuid[] NOT NULL,
+    file_bytes bigint,
+    sha256 text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    stored_at timestamp with time zone,
+    replaced_at timestamp with time zone,
+    verified_at timestamp with time zone,
+    etag text,
+    CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
+    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
+    CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
+);
+
+ALTER TABLE ONLY app.archive_files FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.archive_files OWNER TO flo_owner;
+
+CREATE TABLE app.idempotency_keys (
+    tenant_id uuid DEFAULT app.tenant(),
+    actor text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+);
+
+ALTER TABLE ONLY app.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.idempotency_keys OWNER TO flo_owner;
+
+CREATE TABLE app.webchat_sessions (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    session_key text DEFAULT encode((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'::text) NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    workflow_id uuid NOT NULL,
+    user_id text NOT NULL,
+    messages jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    message_count integer GENERATED ALWAYS AS (jsonb_array_length(messages)) STORED NOT NULL,
+    CONSTRAINT webchat_sessions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
+    CONSTRAINT webchat_sessions_session_key_check CHECK (((length(session_key) >= 1) AND (length(session_key) <= 255))),
+    CONSTRAINT webchat_sessions_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
+);
+
+ALTER TABLE ONLY app.webchat_sessions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.webchat_sessions OWNER TO flo_owner;
+
+CREATE FUNCTION app.may_have_data_of(person text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((EXISTS (SELECT FROM app.tenant_memberships m WHERE ((m.tenant_id = app.tenant()) AND (m.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.webchat_sessions s WHERE ((s.tenant_id = app.tenant()) AND (s.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.idempotency_keys k WHERE ((k.tenant_id = app.tenant()) AND (k.actor = ('user:'::text || may_have_data_of.person))))) OR (EXISTS (SELECT FROM app.archive_files f WHERE ((f.tenant_id = app.tenant()) AND (f.source = 'webchat_sessions'::text)))));
+
+ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.meet_workflows(events jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1608,7 +1773,8 @@ BEGIN
   PERFORM app.lock_executions(ids, class);
   UPDATE app.workflow_executions AS e SET retention_class = 0
   WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
+    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id)
+      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class));
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END
@@ -1725,6 +1891,14 @@ CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most int
     SELECT e.tenant_id, e.id FROM app.legal_holds AS h
     JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.touched_executions AS t
+    JOIN app.workflow_executions AS e ON e.id = t.id
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
+    JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
+    WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
@@ -2471,12 +2645,6 @@ $$;
 
 ALTER FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) OWNER TO flo_owner;
 
-CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
-
-ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
-
 CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (rpad(encode(SUBSTRING(int8send((floor((EXTRACT(epoch FROM moment) * (1000)::numeric)))::bigint) FROM 3), 'hex'::text), 32, '0'::text))::uuid;
@@ -2597,6 +2765,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM app.partitions() AS l WHERE l.partition_name = seal_partition.partition_name) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
+  EXECUTE format('LOCK TABLE app.%I IN SHARE ROW EXCLUSIVE MODE', partition_name);
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)) THEN
     EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
       ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', partition_name);
@@ -2681,25 +2850,6 @@ END
 $$;
 
 ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
-
-CREATE TABLE app.webchat_sessions (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    session_key text DEFAULT encode((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'::text) NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    workflow_id uuid NOT NULL,
-    user_id text NOT NULL,
-    messages jsonb DEFAULT '[]'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    message_count integer GENERATED ALWAYS AS (jsonb_array_length(messages)) STORED NOT NULL,
-    CONSTRAINT webchat_sessions_messages_check CHECK ((jsonb_typeof(messages) = 'array'::text)),
-    CONSTRAINT webchat_sessions_session_key_check CHECK (((length(session_key) >= 1) AND (length(session_key) <= 255))),
-    CONSTRAINT webchat_sessions_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
-);
-
-ALTER TABLE ONLY app.webchat_sessions FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.webchat_sessions OWNER TO flo_owner;
 
 CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2930,31 +3080,6 @@ $$;
 
 ALTER FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) OWNER TO flo_owner;
 
-CREATE TABLE app.tenants (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    slug text NOT NULL,
-    name text NOT NULL,
-    status text DEFAULT 'active'::text NOT NULL,
-    n8n_url text,
-    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
-    hot_ttl_days integer DEFAULT 30 NOT NULL,
-    deleted_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
-    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
-    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
-    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
-    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
-    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
-);
-
-ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.tenants OWNER TO flo_owner;
-
 CREATE FUNCTION app.tenant_state(tenant app.tenants) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((tenant).deleted_at IS NULL) THEN (tenant).status ELSE 'deleted'::text END;
@@ -2996,6 +3121,12 @@ END
 $$;
 
 ALTER FUNCTION app.verified_key(key_id text, key_hash bytea) OWNER TO flo_owner;
+
+CREATE FUNCTION app.wait_for_turn(wanted text) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT pg_advisory_xact_lock(hashtextextended(wanted || app.tenant(), 0)) $$;
+
+ALTER FUNCTION app.wait_for_turn(wanted text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.weights_of(lexemes tsvector) RETURNS public.sparsevec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3052,35 +3183,6 @@ CREATE FUNCTION app.words_of(text text) RETURNS tsvector
     RETURN to_tsvector('english'::regconfig, lower(NORMALIZE(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[/\\\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), NFKC)));
 
 ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
-
-CREATE TABLE app.archive_files (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid NOT NULL,
-    source text NOT NULL,
-    month date NOT NULL,
-    state text DEFAULT 'writing'::text NOT NULL,
-    origin text NOT NULL,
-    rows bigint NOT NULL,
-    bytes bigint NOT NULL,
-    text_bytes bigint NOT NULL,
-    checksum numeric NOT NULL,
-    first_id uuid NOT NULL,
-    last_id uuid NOT NULL,
-    row_group_min_ids uuid[] NOT NULL,
-    file_bytes bigint,
-    sha256 text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    stored_at timestamp with time zone,
-    replaced_at timestamp with time zone,
-    CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
-    CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
-    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
-    CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
-);
-
-ALTER TABLE ONLY app.archive_files FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.archive_files OWNER TO flo_owner;
 
 CREATE TABLE app.chunks (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -3757,20 +3859,6 @@ ALTER TABLE ONLY app.embeddings_9 FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.embeddings_9 OWNER TO flo_owner;
 
-CREATE TABLE app.idempotency_keys (
-    tenant_id uuid DEFAULT app.tenant(),
-    actor text DEFAULT current_setting('app.actor'::text) NOT NULL,
-    key text NOT NULL,
-    fingerprint bytea NOT NULL,
-    answer jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
-);
-
-ALTER TABLE ONLY app.idempotency_keys FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.idempotency_keys OWNER TO flo_owner;
-
 CREATE TABLE app.invitations (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     user_id text NOT NULL,
@@ -3831,30 +3919,6 @@ ALTER TABLE ONLY app.rehydrated_rows FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrated_rows OWNER TO flo_owner;
 
-CREATE TABLE app.rehydrations (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    first_at timestamp with time zone NOT NULL,
-    last_at timestamp with time zone NOT NULL,
-    workflow_id uuid,
-    days integer NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    rows_total bigint,
-    rows_done bigint DEFAULT 0 NOT NULL,
-    error text,
-    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    finished_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    CONSTRAINT rehydrations_check CHECK ((last_at > first_at)),
-    CONSTRAINT rehydrations_days_check CHECK (((days >= 1) AND (days <= 90))),
-    CONSTRAINT rehydrations_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
-);
-
-ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.rehydrations OWNER TO flo_owner;
-
 CREATE TABLE app.reserved_slugs (
     slug text NOT NULL
 );
@@ -3864,7 +3928,8 @@ ALTER TABLE app.reserved_slugs OWNER TO flo_owner;
 CREATE TABLE app.retention_class_changes (
     tenant_id uuid NOT NULL,
     retention_class smallint NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    moved_at timestamp with time zone
 );
 
 ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
@@ -3925,6 +3990,15 @@ WITH (fillfactor='70');
 ALTER TABLE ONLY app.term_counts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.term_counts OWNER TO flo_owner;
+
+CREATE TABLE app.touched_executions (
+    id uuid NOT NULL,
+    partition_name text NOT NULL
+);
+
+ALTER TABLE ONLY app.touched_executions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.touched_executions OWNER TO flo_owner;
 
 CREATE TABLE app.user_preferences (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -4414,6 +4488,9 @@ ALTER TABLE ONLY app.tenants
 ALTER TABLE ONLY app.term_counts
     ADD CONSTRAINT term_counts_pkey PRIMARY KEY (tenant_id, term, knowledge_base_id);
 
+ALTER TABLE ONLY app.touched_executions
+    ADD CONSTRAINT touched_executions_pkey PRIMARY KEY (id, partition_name);
+
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_pkey PRIMARY KEY (id);
 
@@ -4657,6 +4734,8 @@ CREATE INDEX rehydrations_tenant_id ON app.rehydrations USING btree (tenant_id, 
 CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_id, id);
 
 CREATE INDEX tenant_memberships_user_id ON app.tenant_memberships USING btree (user_id);
+
+CREATE INDEX touched_executions_partition_name ON app.touched_executions USING btree (partition_name);
 
 CREATE INDEX user_preferences_user_id ON app.user_preferences USING btree (user_id);
 
@@ -5081,6 +5160,9 @@ ALTER TABLE ONLY app.retention_class_changes
 ALTER TABLE ONLY app.tenant_memberships
     ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.touched_executions
+    ADD CONSTRAINT touched_executions_partition_name_fkey FOREIGN KEY (partition_name) REFERENCES app.sealed_partitions(partition_name);
+
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -5119,6 +5201,8 @@ CREATE POLICY access ON app.tenant_memberships FOR SELECT TO flo_owner USING (tr
 CREATE POLICY access ON app.tenants FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.touched_executions TO flo_owner USING (true) WITH CHECK (true);
 
 CREATE POLICY access ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
 
@@ -5260,6 +5344,8 @@ CREATE POLICY job ON app.tenants TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.term_counts TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.touched_executions TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.user_preferences TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.webchat_sessions TO flo_job USING (true) WITH CHECK (true);
@@ -5381,6 +5467,8 @@ ALTER TABLE app.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.term_counts ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.touched_executions ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY used ON app.api_keys FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);
 
 ALTER TABLE app.user_preferences ENABLE ROW LEVEL SECURITY;
@@ -5440,6 +5528,9 @@ GRANT INSERT(user_id) ON TABLE app.erasures TO flo_app;
 
 GRANT INSERT(requested_by) ON TABLE app.erasures TO flo_app;
 
+GRANT SELECT,INSERT ON TABLE app.rehydrations TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
+
 REVOKE ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
 
@@ -5477,10 +5568,24 @@ GRANT ALL ON FUNCTION app.drop_partition(partition_name text) TO flo_job;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE app.tenants TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
+
+GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
+
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.api_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
+
+GRANT SELECT ON TABLE app.archive_files TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.idempotency_keys TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
 
@@ -5498,20 +5603,12 @@ GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
 REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
-
 REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) TO flo_app;
 
 REVOKE ALL ON FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE app.tenants TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
-
-GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
 
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
@@ -5521,9 +5618,6 @@ REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
-
-GRANT SELECT ON TABLE app.archive_files TO flo_app;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.archive_files TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.chunks TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
@@ -5539,9 +5633,6 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.embeddings TO flo_job;
 
 GRANT UPDATE(embedding_vector) ON TABLE app.embeddings TO flo_job;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE app.idempotency_keys TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
-
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.invitations TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.invitations TO flo_job;
 
@@ -5554,11 +5645,10 @@ GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 GRANT SELECT ON TABLE app.rehydrated_rows TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.rehydrated_rows TO flo_job;
 
-GRANT SELECT,INSERT ON TABLE app.rehydrations TO flo_app;
-GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
-
 GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
+
+GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
 
 GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
@@ -5570,6 +5660,8 @@ GRANT SELECT,DELETE ON TABLE app.tenant_actions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;
+
+GRANT SELECT ON TABLE app.touched_executions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_preferences TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.user_preferences TO flo_job;

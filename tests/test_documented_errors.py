@@ -64,6 +64,24 @@ def somebody_is_a_member_already(attempt: Attempt) -> Answer:
     return client.ask(attempt.operation)
 
 
+@to(409, called("create_restore"))
+def twenty_are_open(attempt: Attempt) -> Answer:
+    for _ in range(20):
+        attempt.make.restore(attempt.client.tenant)
+    return attempt.ask()
+
+
+@to(409, called("create_hold"))
+def a_thousand_are_active(attempt: Attempt) -> Answer:
+    attempt.make.within(
+        attempt.client.tenant.id,
+        "INSERT INTO app.legal_holds (scope, reason, created_by)"
+        " SELECT 'tenant', 'A dispute', 'test' FROM generate_series(1, 1000)",
+        {},
+    )
+    return attempt.ask()
+
+
 @to(409, called("update_user", "delete_user"))
 def it_is_the_last_super_admin(attempt: Attempt) -> Answer:
     attempt.client.request(attempt.operation)  # which makes more of them

@@ -17,7 +17,9 @@ app = create_app("/routes", "erasures")
 OnPlatform = Annotated[Database, platform_db("platform:read")]
 Reading = Annotated[Database, tenant_db_from_path("erasures:read")]
 Writing = Annotated[Database, tenant_db_from_path("erasures:write")]
-REFUSED = conflict("The person's data are being erased, are under a legal hold, or are the last owner's.")
+REFUSED = conflict(
+    "The person's data are being erased, are under a legal hold, or are the last owner's; or 20 erasures are open."
+)
 
 
 @app.get("/erasures")

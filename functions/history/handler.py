@@ -9,7 +9,7 @@ from flomastr.archive import history, manifest, preview, rehydrations, summary
 from flomastr.archive.reader import TieredExecution
 from flomastr.archive.rehydrations import NewRestore, Restore
 from flomastr.database.session import Database
-from flomastr.http.app import create_app, http_handler
+from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
@@ -60,7 +60,7 @@ async def preview_archival(db: Archive, at: preview.PreviewMoment | None = None)
     return db.one(preview.preview(at))
 
 
-@app.post("/restores", status_code=202)
+@app.post("/restores", status_code=202, responses=conflict("The tenant has 20 open restores."))
 async def create_restore(new: NewRestore, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Restore:
     """Copies of archived executions are hot for some days. Restoring them again makes no second copies."""
     (restore,) = (named := db.within(new.tenant_id)).idempotent(rehydrations.request(named, new), key)

@@ -28,7 +28,8 @@ AS $$
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
--- The unfinished and the held rows of a partition, which must stay, one tenant at a time.
+-- The rows of a partition that must not go with it, one tenant at a time: unfinished, held, written to while it was
+-- sealed, or of a tenant that keeps executions longer by now.
 CREATE OR REPLACE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[])
 LANGUAGE sql
 STABLE
@@ -41,6 +42,14 @@ AS $$
     SELECT e.tenant_id, e.id FROM app.legal_holds AS h
     JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.touched_executions AS t
+    JOIN app.workflow_executions AS e ON e.id = t.id
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
+    JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
+    WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
@@ -57,7 +66,8 @@ BEGIN
   PERFORM app.lock_executions(ids, class);
   UPDATE app.workflow_executions AS e SET retention_class = 0
   WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id));
+    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id)
+      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class));
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END

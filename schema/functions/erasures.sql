@@ -1,6 +1,23 @@
 -- Requests erasures, and deletes executions for them.
 
--- Requests the erasure of one person's data in the current tenant, or raises FL409.
+-- Who asks for something of which a tenant may have so many waits for others of the tenant who do, and then counts.
+CREATE OR REPLACE FUNCTION app.wait_for_turn(wanted text)
+RETURNS void
+LANGUAGE sql
+AS $$ SELECT pg_advisory_xact_lock(hashtextextended(wanted || app.tenant(), 0)) $$;
+
+-- Whether the current tenant has a row of this person, or archived chats, whose persons only their files name. Invitations
+-- and preferences go with a membership.
+CREATE OR REPLACE FUNCTION app.may_have_data_of(person text)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+RETURN EXISTS (SELECT FROM app.tenant_memberships AS m WHERE m.tenant_id = app.tenant() AND m.user_id = person)
+  OR EXISTS (SELECT FROM app.webchat_sessions AS s WHERE s.tenant_id = app.tenant() AND s.user_id = person)
+  OR EXISTS (SELECT FROM app.idempotency_keys AS k WHERE k.tenant_id = app.tenant() AND k.actor = 'user:' || person)
+  OR EXISTS (SELECT FROM app.archive_files AS f WHERE f.tenant_id = app.tenant() AND f.source = 'webchat_sessions');
+
+-- Requests the erasure of one person's data in the current tenant, or raises FL409, or FL404 for an unknown person.
 CREATE OR REPLACE FUNCTION app.ask_for_erasure(person text)
 RETURNS SETOF app.erasures
 LANGUAGE plpgsql
@@ -12,6 +29,15 @@ BEGIN
   ) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'last_owner',
       message = 'This is the last owner of the tenant: make somebody else an owner first.';
+  END IF;
+  IF NOT app.may_have_data_of(person) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.user_id: the tenant has no data of such a person.';
+  END IF;
+  PERFORM app.wait_for_turn('erasures');
+  IF (SELECT count(*) FROM app.erasures AS e WHERE e.tenant_id = app.tenant() AND e.state <> 'done') >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open erasures: wait until one is done.';
   END IF;
   RETURN QUERY INSERT INTO app.erasures (user_id) VALUES (person) RETURNING *;
 END

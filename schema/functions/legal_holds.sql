@@ -83,7 +83,8 @@ BEGIN
 END
 $$;
 
--- Creates a hold in the current tenant, or raises FL404 if it has no such row. Waits for deletions under way.
+-- Creates a hold in the current tenant, or raises FL404 if it has no such row, or FL409 if it has 1000, since whatever is
+-- deleted or archived is compared with each. Waits for deletions under way.
 CREATE OR REPLACE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text)
 RETURNS SETOF app.legal_holds
 LANGUAGE plpgsql
@@ -92,7 +93,10 @@ AS $$
 BEGIN
   PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the lock, in the order of a deletion of the tenant
   PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
-  IF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
+  IF (SELECT count(*) FROM app.legal_holds AS h WHERE h.tenant_id = app.tenant() AND h.released_at IS NULL) >= 1000 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 1000 active legal holds: release one, or hold a workflow or the tenant as a whole.';
+  ELSIF workflow IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = workflow) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.workflow_id: there is no such workflow.';
   ELSIF execution IS NOT NULL

@@ -123,6 +123,13 @@ BEGIN
 END
 $$;
 
+-- Whether the tenant has changed to a longer class than this one.
+CREATE OR REPLACE FUNCTION app.is_kept_longer(tenant uuid, class integer)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+RETURN EXISTS (SELECT FROM app.tenants AS t WHERE t.id = tenant AND app.retention_class(t.hot_ttl_days) > class);
+
 CREATE OR REPLACE FUNCTION app.break_seal()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -131,11 +138,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp() WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO app.touched_executions (id, partition_name) VALUES (NEW.id, TG_TABLE_NAME) ON CONFLICT DO NOTHING;
+  END IF;
   RETURN NULL;
 END
 $$;
 
--- Its lock waits for the partition's writers, so from here on each write breaks the seal.
+-- Its lock waits for the partition's writers, so from here on each write breaks the seal: also of one that began under an
+-- earlier seal, found it broken, and commits after the next one.
 CREATE OR REPLACE FUNCTION app.seal_partition(partition_name text)
 RETURNS void
 LANGUAGE plpgsql
@@ -147,6 +158,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM app.partitions() AS l WHERE l.partition_name = seal_partition.partition_name) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
+  EXECUTE format('LOCK TABLE app.%I IN SHARE ROW EXCLUSIVE MODE', partition_name);
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)) THEN
     EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
       ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', partition_name);
@@ -173,6 +185,7 @@ BEGIN
   END IF;
   EXECUTE format('LOCK TABLE ONLY app.%I IN ACCESS EXCLUSIVE MODE', left(partition_name, -9));
   EXECUTE format('LOCK TABLE app.%I IN ACCESS EXCLUSIVE MODE', partition_name);
+  DELETE FROM app.touched_executions AS t WHERE t.partition_name = drop_partition.partition_name;
   DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';

@@ -1,5 +1,23 @@
 -- Rehydration: adds copies of archived executions, and deletes them when their time is over.
 
+-- Requests a rehydration in the current tenant, or raises FL409.
+CREATE OR REPLACE FUNCTION app.ask_for_rehydration(first_at timestamptz, last_at timestamptz, workflow uuid, days integer)
+RETURNS SETOF app.rehydrations
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM app.wait_for_turn('rehydrations');
+  IF (
+    SELECT count(*) FROM app.rehydrations AS r WHERE r.tenant_id = app.tenant() AND r.state IN ('pending', 'running')
+  ) >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open restores: wait until one is done.';
+  END IF;
+  RETURN QUERY INSERT INTO app.rehydrations (first_at, last_at, workflow_id, days)
+  VALUES (ask_for_rehydration.first_at, ask_for_rehydration.last_at, workflow, ask_for_rehydration.days) RETURNING *;
+END
+$$;
+
 -- Adds archived executions as copies of a rehydration, under the locks of their deliveries. One that is hot already is
 -- not copied; a copy of another rehydration stays for this one as well. `orphaned`: their workflow is deleted.
 CREATE OR REPLACE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint)

@@ -32,6 +32,21 @@ def release(tenant: Tenant, hold: str, reason: str = "Settled", **request: Any) 
     return ask(tenant.owner, "POST", f"/{hold}/release", body={"reason": reason}, **request)
 
 
+def test_a_tenant_has_a_thousand_active_holds_and_no_more(make: Factory) -> None:
+    tenant, other = make.tenant(), make.tenant()
+    make.within(
+        tenant.id,
+        "INSERT INTO app.legal_holds (scope, reason, created_by)"
+        " SELECT 'tenant', 'A dispute', 'test' FROM generate_series(1, 999)",
+        {},
+    )
+    last, refused_one = create(tenant), create(tenant)
+    assert (last.status, refused_one.status, refused_one.json["code"]) == (201, 409, "too_many_open")
+    assert create(other).status == 201
+    assert release(tenant, last.json["id"]).status == 200
+    assert create(tenant).status == 201
+
+
 def test_a_hold_is_created_read_and_released_and_stays_as_a_record(make: Factory) -> None:
     tenant, admin = make.tenant(), make.person()
     make.member(tenant.id, admin, "admin")

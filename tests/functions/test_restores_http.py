@@ -51,6 +51,16 @@ def test_one_idempotency_key_is_one_restore_and_two_are_two(make: Factory) -> No
     assert [row["id"] for row in ask(tenant, "GET").json] == [ids[2], ids[0]]
 
 
+def test_a_tenant_has_twenty_open_restores_and_no_more(make: Factory, superuser: psycopg.Connection[Any]) -> None:
+    tenant, other = make.tenant(), make.tenant()
+    asked = [ask(tenant, "POST", body=RANGE) for _ in range(21)]
+    assert [answer.status for answer in asked] == [202] * 20 + [409]
+    assert asked[-1].json["code"] == "too_many_open"
+    assert ask(other, "POST", body=RANGE).status == 202
+    superuser.execute("UPDATE app.rehydrations SET state = 'done' WHERE id = %s", (asked[0].json["id"],))
+    assert ask(tenant, "POST", body=RANGE).status == 202
+
+
 def test_restores_are_listed_page_by_page(make: Factory) -> None:
     tenant = make.tenant()
     ids = [ask(tenant, "POST", body=RANGE).json["id"] for _ in range(3)]

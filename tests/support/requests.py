@@ -171,6 +171,12 @@ class ApiClient:
     def n8n_id(self) -> str:
         return secrets.token_hex(8)
 
+    @property
+    def visitor(self) -> str:
+        """A person who has a chat in the tenant."""
+        self.make.session(self.tenant, self.make.workflow(self.tenant), self.n8n_id)
+        return self.n8n_id
+
     @cached_property
     def workflow_id(self) -> str:
         return str(self.make.workflow(self.tenant))
@@ -248,7 +254,7 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "soft_delete_tenant": lambda s: {"tenant_id": s.tenant_id},
     "undelete_tenant": lambda s: {"tenant_id": s.tenant_id},
     "restore_tenant": lambda s: {"tenant_id": s.tenant_id},
-    "ask_for_erasure": lambda s: {"user_id": s.n8n_id},
+    "ask_for_erasure": lambda s: {"user_id": s.visitor},
     "hard_delete_tenant": lambda s: {"tenant_id": s.tenant_id, "confirm": s.slug, "reason": "asked for"},
     "provision_tenant": lambda s: {"tenant_slug": f"t-{s.n8n_id}", "owner_email": f"{s.n8n_id}@example.com"},
     "invite_member": lambda s: {"email": f"{s.n8n_id}@example.com"},

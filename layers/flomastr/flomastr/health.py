@@ -9,7 +9,7 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, UnavailableError
 
 NEEDED_MIGRATION = "0025_grants"
-NEEDED_FUNCTIONS = ["authorize"]  # and what code calls that came without a migration
+NEEDED_FUNCTIONS = ["ask_for_rehydration", "authorize"]  # and what code calls that came without a migration
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 
 

@@ -1,5 +1,6 @@
 """Object storage, by any S3 API. An object has a key of its own and is never changed."""
 
+from collections import defaultdict
 from collections.abc import Container, Generator, Iterable
 from contextlib import contextmanager
 from datetime import date
@@ -73,12 +74,26 @@ def put(key: str, path: Path) -> None:
         client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
 
 
-def fetch(key: str, path: Path) -> None:
-    """Copies a whole object into a file. Raises ObjectMissingError, StorageUnavailableError."""
+def fetch(key: str, path: Path) -> str:
+    """Copies a whole object into a file. Returns its ETag. Raises ObjectMissingError, StorageUnavailableError."""
     with translating_errors(), path.open("wb") as file:
-        body = client().get_object(Bucket=settings().archive_bucket, Key=key)["Body"]
-        for chunk in body.iter_chunks(1 << 20):
+        found = client().get_object(Bucket=settings().archive_bucket, Key=key)
+        for chunk in found["Body"].iter_chunks(1 << 20):
             file.write(chunk)
+    return found["ETag"]
+
+
+def is_unchanged(key: str, size: int, etag: str) -> bool:
+    """Whether the object is there with this size and ETag, which another content would not have.
+
+    Raises StorageUnavailableError.
+    """
+    try:
+        with translating_errors():
+            found = client().head_object(Bucket=settings().archive_bucket, Key=key)
+    except ObjectMissingError:
+        return False
+    return (found["ContentLength"], found["ETag"]) == (size, etag)
 
 
 def read(key: str, start: int, end: int) -> bytes:
@@ -107,6 +122,15 @@ def folders(prefix: str) -> list[str]:
         versions = client().get_paginator("list_object_versions")
         pages = versions.paginate(Bucket=settings().archive_bucket, Prefix=prefix, Delimiter="/")
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", [])]
+
+
+def folders_of_tenants(source: str) -> dict[str, list[str]]:
+    """The folders of a source's files by tenant, in one listing of the months and of each month's folders."""
+    found = defaultdict[str, list[str]](list)
+    for month in folders(f"{source}/"):
+        for folder in folders(month):
+            found[folder.removeprefix(month).removeprefix("tenant=").rstrip("/")].append(folder)
+    return found
 
 
 def erase(prefix: str, kept: Container[str] = ()) -> int:

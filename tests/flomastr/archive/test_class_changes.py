@@ -8,6 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from flomastr.jobs import Job
+from flomastr.workflows import partition_job
 from functions.archive.handler import lambda_handler as archive
 from functions.partitions.handler import lambda_handler as partitions
 from tests.support.archive_env import TODAY, ArchiveEnv
@@ -41,12 +43,18 @@ def test_a_tenant_changes_its_class_and_back_while_executions_come_in(
         before = env.rows(tenant)
         assert len({row[0] for row in before}) == len(before)
         assert {str(id) for id in delivered} <= {row[0] for row in before}
+        a_day_passes(env)
         env.run(between)
         assert env.rows(tenant) == before
         assert in_partition_of(env, tenant, days)
     env.run(archive)
     assert env.rows(tenant) == before
     assert env.is_in_order()
+
+
+def a_day_passes(env: ArchiveEnv) -> None:
+    """Since executions were moved last."""
+    env.superuser.execute("UPDATE app.retention_class_changes SET moved_at = moved_at - interval '1 day'")
 
 
 def deliver(env: ArchiveEnv, tenant: Tenant, workflow: UUID, age: float, n8n_id: str) -> UUID:
@@ -99,7 +107,56 @@ def test_a_change_is_forgotten_only_when_no_delivery_can_still_write_to_the_clas
     assert (env.hot(tenant), in_partition_of(env, tenant, 90)) == ([id], True)
     env.superuser.execute("UPDATE app.retention_class_changes SET changed_at = now() - interval '2 minutes'")
     env.run(partitions)
+    assert len(env.superuser.execute("SELECT FROM app.retention_class_changes").fetchall()) == 1
+    a_day_passes(env)
+    env.run(partitions)
     assert env.superuser.execute("SELECT FROM app.retention_class_changes").fetchall() == []
+
+
+def test_a_tenant_that_changes_to_and_fro_has_its_executions_moved_once_a_day(env: ArchiveEnv) -> None:
+    env.partitions_since(1)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    env.execution(tenant, env.make.workflow(tenant), 3)
+    moved = list[int]()
+    for days in (14, 7, 14, 7):
+        keep_for(env, tenant, days)
+        moved.append(env.run(archive).get("rows_moved", 0))
+    assert moved == [1, 0, 0, 0]
+    a_day_passes(env)
+    assert env.run(archive)["rows_moved"] == 1
+    assert in_partition_of(env, tenant, 7)
+
+
+def test_moving_comes_last_and_each_tenant_has_its_turn(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    env.partitions_since(1)
+    other, changed = env.make.tenant(hot_ttl_days=7), [env.make.tenant(hot_ttl_days=7) for _ in range(2)]
+    due = env.execution(other, env.make.workflow(other), 7.9)
+    workflows = {tenant.id: env.make.workflow(tenant) for tenant in changed}
+    for tenant in changed:
+        for _ in range(3):
+            env.execution(tenant, workflows[tenant.id], 3)
+        keep_for(env, tenant, 14)
+    turns, move_batch = list[UUID](), partition_job.move_batch
+
+    def watched(job: Job, change: partition_job.Change) -> bool:
+        assert env.cold(other) == [due]
+        turns.append(change.tenant)
+        return move_batch(job, change)
+
+    monkeypatch.setattr(partition_job, "BATCH", 2)
+    monkeypatch.setattr(partition_job, "move_batch", watched)
+    assert env.run(archive)["rows_moved"] == 6
+    assert turns == [tenant.id for tenant in changed] * 3
+
+
+def test_what_is_kept_longer_by_now_does_not_go_with_its_partition(env: ArchiveEnv) -> None:
+    env.partitions_since(1)
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(2)]
+    ids = [env.execution(tenant, env.make.workflow(tenant), 7.9) for tenant in tenants]
+    keep_for(env, tenants[0], 14)
+    assert env.run(archive)["rows_kept"] == 1
+    assert [env.hot(tenant) for tenant in tenants] == [[ids[0]], []]
+    assert [env.cold(tenant) for tenant in tenants] == [[], [ids[1]]]
 
 
 def test_an_execution_that_waits_for_40_days_is_archived_with_its_end(env: ArchiveEnv) -> None:

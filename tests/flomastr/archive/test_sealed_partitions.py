@@ -74,6 +74,52 @@ def test_what_is_written_while_it_is_archived_is_what_ends_in_the_cold_tier(
     assert env.is_in_order()
 
 
+def test_a_row_that_is_written_to_all_the_while_keeps_only_itself_back(
+    env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, writes = file_lifecycle.write, list[str]()
+
+    def write_and_be_written_to(job: Job, file: manifest.File) -> None:
+        write(job, file)
+        writes.append(file.origin)
+        env.make.within(
+            tenant.id,
+            "UPDATE app.workflow_executions SET error_message = %(text)s, finished_at = now()"
+            " WHERE n8n_execution_id = '0'",
+            {"text": str(len(writes))},
+        )
+
+    monkeypatch.setattr(file_lifecycle, "write", write_and_be_written_to)
+    assert env.run(lambda_handler)["leaves_dropped"] >= 1
+    assert (len(env.hot(tenant)), len(env.cold(tenant))) == (1, 5)
+    assert env.overflow(tenant) == env.hot(tenant)
+    assert len([origin for origin in writes if origin != "overflow"]) == 2
+    assert {row[8] for row in env.rows(tenant)} == {None, str(len(writes))}
+
+
+def test_a_write_that_began_under_an_earlier_seal_is_not_lost(
+    env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = "SELECT app.seal_partition(%s)"
+    partition = (
+        env.superuser.execute(
+            "SELECT DISTINCT tableoid::regclass::text FROM app.workflow_executions WHERE retention_class = 7"
+        )
+        .fetchall()[0][0]
+        .removeprefix("app.")
+    )
+    update = "UPDATE app.workflow_executions SET error_message = 'Late' WHERE n8n_execution_id = %s"
+    with psycopg.connect(env.job_url, autocommit=True) as job, psycopg.connect(env.app_url) as late:
+        job.execute(seal, (partition,))
+        late.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
+        env.make.within(tenant.id, update.replace("%s", "'1'"), {})
+        late.execute(update, ("2",))
+        with pytest.raises(LockNotAvailable):
+            job.execute(seal, (partition,))
+        late.commit()
+        job.execute(seal, (partition,))
+
+
 def test_a_long_reader_delays_the_drop_and_nobody_else(
     env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import scalar_row
 
+from flomastr import object_storage
 from flomastr.jobs import Job, JobFailedError
 from flomastr.retention import erasure_job
 from flomastr.retention.erasures import Erasure, signature
@@ -273,6 +274,25 @@ def test_a_damaged_file_keeps_a_persons_erasure_open(env: ArchiveEnv) -> None:
     with pytest.raises(JobFailedError, match="not what was sent"):
         env.run(lambda_handler)
     assert (receipt(env, asked)["state"], env.files(tenant)) == ("running", [key])
+
+
+def test_a_run_lists_the_bucket_once_and_takes_tenants_in_turn(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, few = env.make.tenant(), env.make.tenant()
+    for tenant, person in ((many, "one"), (many, "two"), (many, "three"), (few, "one")):
+        erasure_of(env, tenant, person)
+    listed, listing = list[str](), object_storage.folders_of_tenants
+
+    def counted_listing(source: str) -> dict[str, list[str]]:
+        listed.append(source)
+        return listing(source)
+
+    monkeypatch.setattr(object_storage, "folders_of_tenants", counted_listing)
+    assert env.run(lambda_handler)["erasures_done"] == 4
+    done = env.superuser.execute("SELECT tenant_id FROM app.erasures ORDER BY finished_at").fetchall()
+    assert {tenant for (tenant,) in done[:2]} == {many.id, few.id}
+    assert listed == ["webchat_sessions"]
 
 
 def test_the_last_owner_is_not_erased(env: ArchiveEnv) -> None:

@@ -42,15 +42,14 @@ class RowsChangedError(Exception):
 
 
 def run(job: Job) -> None:
-    reclassifying = partition_job.reclassify(job)
     for partition in due_partitions(job):
         if not job.has_time():
             return
-        if partition.retention_class not in reclassifying:
-            archive_partition(job, partition)
+        archive_partition(job, partition)
     if merge_late(job):
         archive_planned_rows(job, "overflow")
     archive_planned_rows(job, "sessions")
+    partition_job.reclassify(job)
 
 
 def merge_late(job: Job) -> bool:
@@ -82,10 +81,8 @@ def archive_partition(job: Job, partition: Partition) -> None:
     for _ in range(ATTEMPTS):
         try:
             prepare(job, partition)
-            for file in file_lifecycle.planned(job, partition.name):
-                if not job.has_time():
-                    return
-                file_lifecycle.ensure_written(job, file)
+            if not file_lifecycle.secure(job, file_lifecycle.planned(job, partition.name)):
+                return
             drop_partition(job, partition)
         except RowsChangedError:
             continue
@@ -137,7 +134,7 @@ def is_sealed(job: Job, partition: Partition) -> bool:
 
 
 def move_to_overflow(job: Job, partition: Partition) -> int:
-    """Moves the unfinished and the held rows to the overflow partition. Returns how many."""
+    """Moves the rows that must not go with the partition to the overflow partition. Returns how many."""
     moved = 0
     while True:
         tenant, ids = job.conn.execute(

@@ -2,9 +2,12 @@
 
 import tempfile
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 from psycopg import sql
@@ -17,6 +20,9 @@ from flomastr.archive.parquet import SOURCES, Source
 from flomastr.jobs import Job
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
+WRITERS = 4  # threads, each with a connection of DuckDB's to Postgres beside the job's own
+RECORDING = Lock()  # of the job's connection and counts, which the threads share
+TRUSTED = timedelta(hours=6)  # in which an object that was read back and has not changed is not read again
 ROWS_OF_PARTITION = """
 SELECT {columns} FROM app.workflow_executions AS e
 WHERE e.retention_class = {retention_class} AND e.tenant_id = {tenant} AND e.id BETWEEN {first} AND {last}
@@ -51,6 +57,22 @@ def planned(job: Job, origin: str, *states: str) -> list[File]:
     ).fetchall()
 
 
+def secure(job: Job, files: Sequence[File]) -> bool:
+    """Writes or verifies planned files, several at once. Returns whether there was time for all of them.
+
+    Raises UnverifiedError, UnwrittenError: of the first file that failed; no other is begun after it.
+    """
+
+    def secure_one(file: File) -> bool:
+        if not job.has_time():
+            return False
+        ensure_written(job, file)
+        return True
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return all(list(pool.map(secure_one, files)))
+
+
 def ensure_written(job: Job, file: File) -> None:
     """Writes a planned file, or verifies one that an earlier run has written: its object may have changed since.
 
@@ -58,16 +80,45 @@ def ensure_written(job: Job, file: File) -> None:
     """
     if file.file_bytes is None or file.sha256 is None:
         write(job, file)
-        return
+    elif not is_still_verified(file, file.file_bytes):
+        verify_again(job, file, file.file_bytes, file.sha256)
+
+
+def is_still_verified(file: File, size: int) -> bool:
+    """Whether the file was read back within TRUSTED, and its object is the one that was read. Raises UnwrittenError."""
+    if file.etag is None or file.verified_at is None or file.verified_at < datetime.now(UTC) - TRUSTED:
+        return False
+    try:
+        return object_storage.is_unchanged(file.key, size, file.etag)
+    except StorageUnavailableError as error:
+        raise UnwrittenError(f"{file.name} could not be looked at.") from error
+
+
+def verify_again(job: Job, file: File, size: int, sha256: str) -> None:
+    """Raises UnverifiedError, UnwrittenError."""
     with scratch(file) as (_, copy):
         try:
-            verify(file, copy, file.file_bytes, file.sha256)
+            record(job, file, size, sha256, verify(file, copy, size, sha256))
         except UnverifiedError:
-            job.conn.execute(
-                "UPDATE app.archive_files SET state = 'writing', file_bytes = NULL, sha256 = NULL WHERE id = %s",
-                (file.id,),
-            )
+            with RECORDING:
+                job.conn.execute(
+                    "UPDATE app.archive_files SET state = 'writing', file_bytes = NULL, sha256 = NULL WHERE id = %s",
+                    (file.id,),
+                )
             raise
+
+
+def record(job: Job, file: File, size: int, sha256: str, etag: str) -> None:
+    """That the file was read back and is what it should be. The threads share the job's connection."""
+    with RECORDING:
+        job.conn.execute(
+            """
+            UPDATE app.archive_files
+            SET state = 'verified', file_bytes = %s, sha256 = %s, etag = %s, verified_at = now()
+            WHERE id = %s AND state IN ('writing', 'verified')
+            """,
+            (size, sha256, etag, file.id),
+        )
 
 
 def write(job: Job, file: File) -> None:
@@ -89,25 +140,19 @@ def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
             raise UnverifiedError(f"{file.name} is too large to be written.") from error
         except (duckdb.Error, StorageUnavailableError, OSError) as error:
             raise UnwrittenError(f"{file.name} could not be written: {safe_message(error)}") from error
-        verify(file, copy, size, sha256)
-    with job.conn.transaction():
-        job.conn.execute(
-            """
-            UPDATE app.archive_files SET state = 'verified', file_bytes = %s, sha256 = %s
-            WHERE id = %s AND state = 'writing'
-            """,
-            (size, sha256, file.id),
-        )
-    job.counts["bytes_written"] += size
+        etag = verify(file, copy, size, sha256)
+    record(job, file, size, sha256, etag)
+    with RECORDING:
+        job.counts["bytes_written"] += size
 
 
-def verify(file: File, copy: Path, size: int, sha256: str) -> None:
+def verify(file: File, copy: Path, size: int, sha256: str) -> str:
     """Fetches the object to `copy` and compares size and SHA-256 with those sent, and rows with those planned.
 
-    Raises UnverifiedError, UnwrittenError.
+    Returns the object's ETag. Raises UnverifiedError, UnwrittenError.
     """
     try:
-        object_storage.fetch(file.key, copy)
+        etag = object_storage.fetch(file.key, copy)
         if copy.stat().st_size != size or digest(copy) != sha256:
             raise UnverifiedError(f"{file.name} is not what was sent.")
         found = parquet.tally(SOURCES[file.source], parquet.read([str(copy)]))
@@ -119,6 +164,7 @@ def verify(file: File, copy: Path, size: int, sha256: str) -> None:
         raise UnverifiedError(f"{file.name} cannot be read: {safe_message(error)}") from error
     if found != file.tally:
         raise UnverifiedError(f"{file.name} holds {found}, and should hold {file.tally}.")
+    return etag
 
 
 def rows_of(file: File, source: Source) -> sql.Composed:

@@ -40,6 +40,8 @@ class File(BaseModel):
     last_id: UUID
     file_bytes: int | None
     sha256: str | None
+    etag: str | None = None  # of the object that was read back
+    verified_at: datetime | None = None
     row_group_min_ids: list[UUID]
 
     @property
@@ -111,7 +113,7 @@ IS_NO_COPY = """
 """
 COLUMNS = """
   f.id, f.tenant_id, f.source, f.month, f.state, f.origin, f.rows, f.checksum, f.first_id, f.last_id, f.file_bytes,
-  f.sha256, f.row_group_min_ids
+  f.sha256, f.etag, f.verified_at, f.row_group_min_ids
 """
 
 

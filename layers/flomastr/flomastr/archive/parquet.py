@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock, local
 from typing import Any, LiteralString
 
 import duckdb
@@ -18,6 +19,8 @@ from flomastr.settings import database_url
 FILES: LiteralString = "read_parquet($files, hive_partitioning = false)"  # not the columns that their keys spell
 ROW_GROUP = 8192  # rows: a page reads one or two groups; app.archive_files.row_group_min_ids has the lowest id of each
 MEMORY_LIMIT = "700MB"
+OF_THREAD = local()
+ATTACHING = Lock()
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,16 @@ class Relation:
 SOURCES = {source.name: source for source in (EXECUTIONS, SESSIONS)}
 
 
-@cache
 def duck() -> duckdb.DuckDBPyConnection:
-    """The process's one DuckDB. It downloads no extensions, and writes to the temporary folder alone."""
+    """This thread's connection to the process's one DuckDB."""
+    if not hasattr(OF_THREAD, "duck"):
+        OF_THREAD.duck = instance().cursor()
+    return OF_THREAD.duck
+
+
+@cache
+def instance() -> duckdb.DuckDBPyConnection:
+    """It downloads no extensions, writes to the temporary folder alone, and keeps to its memory with all threads."""
     conn = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
@@ -76,7 +86,7 @@ def duck() -> duckdb.DuckDBPyConnection:
             "temp_directory": tempfile.gettempdir(),
         }
     )
-    conn.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
+    conn.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL parquet_metadata_cache = true")
     conn.register_filesystem(StorageFileSystem())
     return conn
 
@@ -96,7 +106,8 @@ def attach_postgres(url: str) -> None:
 
 def export(query: str, path: Path) -> None:
     """Writes the rows of a query to Postgres into a file, in the order of the query."""
-    attach_postgres(database_url())
+    with ATTACHING:
+        attach_postgres(database_url())
     write(Relation("postgres_query('postgres', $query)", {"query": query}), path)
 
 

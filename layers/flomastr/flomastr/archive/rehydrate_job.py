@@ -61,13 +61,15 @@ def run(job: Job) -> None:
 
 
 def open_rehydrations(job: Job) -> list[Rehydration]:
+    """Of tenants in turn."""
     cursor = job.conn.cursor(row_factory=class_row(Rehydration))
     return cursor.execute(  # ids have whole milliseconds: one that ends within a range is in it
         """
         SELECT
           id, tenant_id, state, app.uuid7_floor(first_at) AS first_id,
           app.uuid7_floor(last_at + interval '999 microseconds') AS end_id, workflow_id
-        FROM app.rehydrations WHERE state IN ('pending', 'running') ORDER BY id
+        FROM app.rehydrations WHERE state IN ('pending', 'running')
+        ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY id), id
         """
     ).fetchall()
 

@@ -82,9 +82,8 @@ def request(db: Database, new: NewRestore) -> Query[Restore]:
         raise BadRequestError("body.last_at: must be later than first_at", ErrorCode.INVALID_RANGE)
     return Query(
         f"""
-        INSERT INTO app.rehydrations AS r (first_at, last_at, workflow_id, days)
-        VALUES (%(first_at)s, %(last_at)s, %(workflow_id)s, %(days)s)
-        RETURNING {COLUMNS}
+        SELECT {COLUMNS}
+        FROM app.ask_for_rehydration(%(first_at)s, %(last_at)s, %(workflow_id)s::uuid, %(days)s::integer) AS r
         """,
         {"first_at": first_at, "last_at": last_at, "workflow_id": new.workflow_id, "days": new.days},
         Restore,

@@ -3,7 +3,8 @@
 Meanwhile no other job works on the archive, so that none writes again what was just erased.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import LiteralString
 from uuid import UUID
 
@@ -26,6 +27,8 @@ ORIGIN = "erasure"
 CHATS = "webchat_sessions"
 KEPT = f"(SELECT * FROM {FILES} WHERE user_id <> $user_id ORDER BY id DESC)"  # of a file of chats
 
+type Folders = Callable[[str], dict[str, list[str]]]  # of a source's files, by tenant
+
 
 class NotNowError(Exception):
     """There is no time left, or another job is running. The next run continues."""
@@ -36,9 +39,10 @@ class RefusedError(Exception):
 
 
 def run(job: Job) -> None:
+    folders = cache(object_storage.folders_of_tenants)  # while no other job writes
     for erasure in open_erasures(job):
         try:
-            carry_out(job, erasure)
+            carry_out(job, erasure, folders)
         except (NotNowError, export_job.RowsChangedError):
             job.unfinished = True
         except (RefusedError, DatabaseError) as error:
@@ -54,20 +58,24 @@ def run(job: Job) -> None:
 
 
 def open_erasures(job: Job) -> list[Erasure]:
+    """Of tenants in turn."""
     cursor = job.conn.cursor(row_factory=class_row(Erasure))
     return cursor.execute(
-        f"SELECT {erasures.COLUMNS} FROM app.erasures AS e WHERE e.state <> 'done' ORDER BY e.id"
+        f"""
+        SELECT {erasures.COLUMNS} FROM app.erasures AS e WHERE e.state <> 'done'
+        ORDER BY row_number() OVER (PARTITION BY e.tenant_id ORDER BY e.id), e.id
+        """
     ).fetchall()
 
 
-def carry_out(job: Job, erasure: Erasure) -> None:
+def carry_out(job: Job, erasure: Erasure, folders: Folders) -> None:
     begin(job, erasure)
     if erasure.user_id is None:
-        erase_objects(job, erasure)
+        erase_objects(job, erasure, folders)
         erase_rows(job, erasure, TENANT_STEPS)
     else:
         erase_rows(job, erasure, PERSON_STEPS)
-        erase_chats(job, erasure, erasure.user_id)
+        erase_chats(job, erasure, folders)
     finish(job, erasure)
 
 
@@ -123,7 +131,7 @@ def add_counts(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
     )
 
 
-def erase_objects(job: Job, erasure: Erasure) -> None:
+def erase_objects(job: Job, erasure: Erasure, folders: Folders) -> None:
     """Erases the objects, after the manifest says that no request reads them any more."""
     with job.conn.transaction():
         require_not_held(job, erasure)
@@ -136,26 +144,26 @@ def erase_objects(job: Job, erasure: Erasure) -> None:
         ).fetchall()
         add_counts(job, erasure, {"cold_files": len(rows), "cold_rows": sum(count for (count,) in rows)})
     for source in parquet.SOURCES:
-        erase_versions(job, source, erasure.tenant_id, set())
+        erase_versions(job, folders(source)[str(erasure.tenant_id)], set())
 
 
-def erase_versions(job: Job, source: str, tenant_id: UUID, kept: set[str]) -> None:
-    """Every version of every object of the tenant but the kept keys, whether it is in the manifest or not."""
-    for month in object_storage.folders(f"{source}/"):
+def erase_versions(job: Job, folders: list[str], kept: set[str]) -> None:
+    """Every version of every object in a tenant's folders but the kept keys, whether it is in the manifest or not."""
+    for folder in folders:
         if not job.has_time():
             raise NotNowError
-        object_storage.erase(f"{month}tenant={tenant_id}/", kept)
+        object_storage.erase(folder, kept)
 
 
-def erase_chats(job: Job, erasure: Erasure, user_id: str) -> None:
+def erase_chats(job: Job, erasure: Erasure, folders: Folders) -> None:
     """Writes files with chats of the person again without them, and deletes the old ones at once."""
     file_lifecycle.discard(job, ORIGIN)
     for file in chat_files(job, erasure.tenant_id):
         if not job.has_time():
             raise NotNowError
-        rewrite_without(job, erasure, file, user_id)
+        rewrite_without(job, erasure, file)
     stored = {file.key for file in chat_files(job, erasure.tenant_id)}
-    erase_versions(job, CHATS, erasure.tenant_id, stored)
+    erase_versions(job, folders(CHATS)[str(erasure.tenant_id)], stored)
     job.conn.execute(
         "DELETE FROM app.archive_files WHERE tenant_id = %s AND source = %s AND state = 'replaced'",
         (erasure.tenant_id, CHATS),
@@ -173,9 +181,9 @@ def chat_files(job: Job, tenant_id: UUID) -> list[SizedFile]:
     ).fetchall()
 
 
-def rewrite_without(job: Job, erasure: Erasure, file: SizedFile, user_id: str) -> None:
+def rewrite_without(job: Job, erasure: Erasure, file: SizedFile) -> None:
     with compaction_job.verified_copies([file]) as paths:
-        rows = Relation(KEPT, {"files": paths, "user_id": user_id})
+        rows = Relation(KEPT, {"files": paths, "user_id": erasure.user_id})
         kept = parquet.tally(parquet.SESSIONS, rows).rows
         if kept == file.rows:
             return

@@ -1,13 +1,26 @@
 """Makes the partitions of executions ahead of time, and moves each row to its tenant's retention class."""
 
+from collections import deque
+from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
+from psycopg.rows import class_row
 
 from flomastr.jobs import Job
 
 BATCH = 1000
 LOWEST = UUID(int=0)
+
+
+@dataclass
+class Change:
+    """A tenant's change of its retention class, and how far its executions are moved."""
+
+    tenant: UUID
+    left_class: int
+    last: UUID | None = LOWEST
+    moved: int = 0
 
 
 def run(job: Job) -> None:
@@ -16,35 +29,63 @@ def run(job: Job) -> None:
     reclassify(job)
 
 
-def reclassify(job: Job) -> set[int]:
-    """Moves the executions of tenants that changed their retention class. Returns the classes that still have some."""
-    changes = job.conn.execute(
-        "SELECT tenant_id, retention_class FROM app.retention_class_changes ORDER BY changed_at"
+def reclassify(job: Job) -> None:
+    """Moves executions of tenants that changed their class: in turns, so that a large tenant keeps no other waiting."""
+    turns = deque(open_changes(job))
+    while turns and job.has_time():
+        change = turns.popleft()
+        if move_batch(job, change):
+            turns.append(change)
+
+
+def open_changes(job: Job) -> list[Change]:
+    """Of each tenant at most once a day: one that changes its class to and fro waits."""
+    cursor = job.conn.cursor(row_factory=class_row(Change))
+    return cursor.execute(
+        """
+        SELECT c.tenant_id AS tenant, c.retention_class AS left_class FROM app.retention_class_changes AS c
+        WHERE NOT EXISTS (
+          SELECT FROM app.retention_class_changes AS moved
+          WHERE moved.tenant_id = c.tenant_id AND moved.moved_at > now() - interval '1 day'
+        )
+        ORDER BY c.changed_at
+        """
     ).fetchall()
-    return {left for tenant, left in changes if not reclassify_tenant(job, tenant, left)}
 
 
-def reclassify_tenant(job: Job, tenant: UUID, left: int) -> bool:
-    """Moves a tenant's executions out of the class that it left. Returns whether all of them are moved."""
-    last: UUID | None = LOWEST
-    while last is not None:
-        if not job.has_time():
-            return False
-        try:
-            with job.conn.transaction():
-                moved, last = job.conn.execute(
-                    "SELECT moved, last FROM app.reclassify(%s, %s::smallint, %s, %s)", (tenant, left, last, BATCH)
-                ).fetchall()[0]
-        except LockNotAvailable:  # deliveries hold the executions; the next run goes on
-            job.unfinished = True
-            return False
-        job.counts["rows_moved"] += moved
+def move_batch(job: Job, change: Change) -> bool:
+    """Moves a tenant's next executions out of the class that it left. Returns whether there may be more."""
+    try:
+        with job.conn.transaction():
+            moved, last = job.conn.execute(
+                "SELECT moved, last FROM app.reclassify(%s, %s::smallint, %s, %s)",
+                (change.tenant, change.left_class, change.last, BATCH),
+            ).fetchall()[0]
+    except LockNotAvailable:  # deliveries hold the executions; the next run goes on
+        job.unfinished = True
+        return False
+    job.counts["rows_moved"] += moved
+    change.moved += moved
+    change.last = last
+    if last is None:
+        end(job, change)
+    return last is not None
+
+
+def end(job: Job, change: Change) -> None:
+    """Notes when executions were moved. A change is done when none was left, and no delivery can still add some."""
+    of_change = (change.tenant, change.left_class)
+    if change.moved:
+        job.conn.execute(
+            "UPDATE app.retention_class_changes SET moved_at = now() WHERE tenant_id = %s AND retention_class = %s",
+            of_change,
+        )
+        return
     job.conn.execute(
         # a minute later no delivery writes to the old class any more
         """
         DELETE FROM app.retention_class_changes
         WHERE tenant_id = %s AND retention_class = %s AND changed_at < now() - interval '1 minute'
         """,
-        (tenant, left),
+        of_change,
     )
-    return True
