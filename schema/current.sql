@@ -1355,6 +1355,7 @@ ALTER FUNCTION app.meet_workflows(events jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   tenant uuid := app.tenant();
@@ -1785,8 +1786,10 @@ $$;
 ALTER FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+BEGIN
   INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status)
   SELECT document.knowledge_base_id, document.id, m.embedding_model,
     CASE WHEN EXISTS (
@@ -1798,7 +1801,8 @@ CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
     ) THEN 'processing' ELSE 'embedded' END
   FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
   ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
-  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now()
+  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now();
+END
 $$;
 
 ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
@@ -2018,6 +2022,7 @@ ALTER FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most
 
 CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 BEGIN
   PERFORM app.meet_workflows(events);
@@ -2042,6 +2047,7 @@ ALTER FUNCTION app.record_events(events jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   n8n_ids text[] := ARRAY(
@@ -2053,6 +2059,8 @@ DECLARE
     ORDER BY f.last_id DESC LIMIT 1
   );
   results app.merged_delivery[];
+  changed app.workflow_executions[];
+  classes smallint[];
 BEGIN
   -- two transactions that record one execution wait for each other, else both would find nothing
   PERFORM pg_advisory_xact_lock(locks.key)
@@ -2070,15 +2078,20 @@ BEGIN
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- checked first, since an UPDATE that finds nothing still opens every partition
-  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
-    UPDATE app.workflow_executions AS e
-    SET status = (r.execution).status, started_at = (r.execution).started_at,
-      finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
-      error_message = (r.execution).error_message
-    FROM unnest(results) AS r
+  changed := ARRAY(
+    SELECT r.execution FROM unnest(results) AS r
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
+    ORDER BY (r.execution).id
+  );
+  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those within its bounds alone
+  IF cardinality(changed) > 0 THEN
+    classes := ARRAY(SELECT DISTINCT c.retention_class FROM unnest(changed) AS c);
+    UPDATE app.workflow_executions AS e
+    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, execution_data = c.execution_data,
+      error_message = c.error_message
+    FROM unnest(changed) AS c
+    WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
+      AND e.retention_class = c.retention_class AND e.id = c.id;
   END IF;
 
   RETURN QUERY SELECT * FROM unnest(results);
