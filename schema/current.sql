@@ -1642,6 +1642,11 @@ CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before
 DECLARE
   top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
   latest timestamptz := least(now(), app.uuid7_moment(top));
+  classes smallint[] := ARRAY(
+    SELECT 0::smallint
+    UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
+    UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
+  );
   bottom uuid;
   days integer;
   found integer;
@@ -1651,7 +1656,7 @@ BEGIN
     RETURN QUERY
     SELECT e.*
     FROM app.workflow_executions AS e
-    WHERE e.id >= bottom AND e.id < top
+    WHERE e.retention_class = ANY (classes) AND e.id >= bottom AND e.id < top
       AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
       AND (with_status IS NULL OR e.status = with_status)
     ORDER BY e.id DESC

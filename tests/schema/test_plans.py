@@ -42,6 +42,16 @@ OF_EXECUTIONS = """
 SELECT split_part(query, ' ', 1), plans FROM pg_stat_statements
 WHERE NOT toplevel AND query ~ '^(WITH delivered|INSERT INTO app.workflow_ex|UPDATE app.workflow_ex)' ORDER BY query
 """
+CLASSES_OF_A_LIST = """
+WITH listed AS MATERIALIZED (SELECT count(*) AS rows FROM app.newest_executions(NULL, NULL, NULL, 50))
+SELECT ARRAY(
+  SELECT DISTINCT substring(l.relation::regclass::text FROM 'workflow_executions_c([0-9]+)_[0-9]{8}$') AS class
+  FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND listed.rows = 0
+    AND l.relation::regclass::text ~ 'workflow_executions_c[0-9]+_[0-9]{8}$'
+  ORDER BY 1
+)
+FROM listed
+"""  # what is planned is locked
 OF_THESE_BOUNDS = ("e.id >= bottom AND e.id < top",)  # planned for the bounds on purpose, over few partitions
 
 type Ask = Callable[[], Answer]
@@ -142,6 +152,13 @@ def test_a_session_plans_the_recording_of_an_execution_once(
 ) -> None:
     repeated(recording(make)[request_name], statistics)
     assert statistics.execute(OF_EXECUTIONS).fetchall() == [(verb, 1) for verb in planned]
+
+
+def test_a_list_plans_over_the_partitions_of_its_tenants_classes_alone(make: Factory) -> None:
+    tenant = make.tenant(hot_ttl_days=30)
+    make.within(tenant.id, "UPDATE app.tenants SET hot_ttl_days = 90", {})
+    (classes,) = make.within(tenant.id, CLASSES_OF_A_LIST, {})
+    assert classes == ["30", "90"]
 
 
 def repeated(ask: Ask, statistics: psycopg.Connection[Any]) -> None:

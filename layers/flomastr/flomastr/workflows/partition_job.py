@@ -40,10 +40,14 @@ def reclassify_tenant(job: Job, tenant: UUID, left: int) -> bool:
             return False
         job.counts["rows_moved"] += moved
     job.conn.execute(
-        # a minute later no delivery writes to the old class any more
+        # A minute later no delivery writes to the old class any more. An older note stays too while the tenant has just
+        # changed, maybe back and forth: lists read the classes that are noted.
         """
         DELETE FROM app.retention_class_changes
         WHERE tenant_id = %s AND retention_class = %s AND changed_at < now() - interval '1 minute'
+          AND NOT EXISTS (
+            SELECT FROM app.tenants AS t WHERE t.id = tenant_id AND t.updated_at > now() - interval '1 minute'
+          )
         """,
         (tenant, left),
     )
