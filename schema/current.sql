@@ -1569,6 +1569,7 @@ ALTER FUNCTION app.meet_workflows(events jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   tenant uuid := app.tenant();
@@ -1856,6 +1857,11 @@ CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before
 DECLARE
   top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
   latest timestamptz := least(now(), app.uuid7_moment(top));
+  classes smallint[] := ARRAY(
+    SELECT 0::smallint
+    UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
+    UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
+  );
   bottom uuid;
   days integer;
   found integer;
@@ -1865,7 +1871,7 @@ BEGIN
     RETURN QUERY
     SELECT e.*
     FROM app.workflow_executions AS e
-    WHERE e.id >= bottom AND e.id < top
+    WHERE e.retention_class = ANY (classes) AND e.id >= bottom AND e.id < top
       AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
       AND (with_status IS NULL OR e.status = with_status)
     ORDER BY e.id DESC
@@ -2049,8 +2055,10 @@ $$;
 ALTER FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+BEGIN
   INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status)
   SELECT document.knowledge_base_id, document.id, m.embedding_model,
     CASE WHEN EXISTS (
@@ -2062,7 +2070,8 @@ CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
     ) THEN 'processing' ELSE 'embedded' END
   FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
   ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
-  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now()
+  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now();
+END
 $$;
 
 ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
@@ -2282,6 +2291,7 @@ ALTER FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most
 
 CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 BEGIN
   PERFORM app.meet_workflows(events);
@@ -2306,6 +2316,7 @@ ALTER FUNCTION app.record_events(events jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   n8n_ids text[] := ARRAY(
@@ -2317,6 +2328,8 @@ DECLARE
     ORDER BY f.last_id DESC LIMIT 1
   );
   results app.merged_delivery[];
+  changed app.workflow_executions[];
+  classes smallint[];
 BEGIN
   -- two transactions that record one execution wait for each other, else both would find nothing
   PERFORM pg_advisory_xact_lock(locks.key)
@@ -2334,20 +2347,27 @@ BEGIN
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- checked first, since an UPDATE that finds nothing still opens every partition
+  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those within its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
     PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
     IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
       results := app.without_held(results);
     END IF;
+    changed := ARRAY(
+      SELECT r.execution FROM unnest(results) AS r
+      WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
+      ORDER BY (r.execution).id
+    );
+  END IF;
+  IF cardinality(changed) > 0 THEN
+    classes := ARRAY(SELECT DISTINCT c.retention_class FROM unnest(changed) AS c);
     PERFORM set_config('app.merging', 'on', true);
     UPDATE app.workflow_executions AS e
-    SET status = (r.execution).status, started_at = (r.execution).started_at,
-      finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
-      error_message = (r.execution).error_message
-    FROM unnest(results) AS r
-    WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
+    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, execution_data = c.execution_data,
+      error_message = c.error_message
+    FROM unnest(changed) AS c
+    WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
+      AND e.retention_class = c.retention_class AND e.id = c.id;
     PERFORM set_config('app.merging', 'off', true);
   END IF;
 

@@ -27,10 +27,8 @@ async def list_chunks(
 ) -> list[StoredChunk]:
     """The passages of the base, or of one document; with embedding_vector if include_vectors=true."""
     newest = chunks.newest(knowledge_base_id, matching, page, include_vectors)
-    listed = page.of(newest, chunks.count(knowledge_base_id, matching), db, response)
-    if not listed:
-        db.one(bases.get(knowledge_base_id))  # or it is not found
-    return listed
+    count = chunks.count(knowledge_base_id, matching)
+    return page.of(newest, count, db, response, parent=bases.get(knowledge_base_id))
 
 
 lambda_handler = http_handler(app)

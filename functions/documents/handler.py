@@ -29,10 +29,8 @@ async def list_documents(
 ) -> list[Document]:
     """Newest first, without their content; filter status: processing, embedded, failed."""
     newest = documents.newest(knowledge_base_id, matching, page)
-    listed = page.of(newest, documents.count(knowledge_base_id, matching), db, response)
-    if not listed:
-        db.one(bases.get(knowledge_base_id))  # or it is not found
-    return listed
+    count = documents.count(knowledge_base_id, matching)
+    return page.of(newest, count, db, response, parent=bases.get(knowledge_base_id))
 
 
 @app.post("/documents/batch", responses=HELD)

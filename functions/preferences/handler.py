@@ -58,8 +58,8 @@ async def delete_setting(user_id: UserId, key: Name, db: Writing, if_match: IfMa
 @app.get("/{user_id}", name="list_preferences_by_path")
 async def list_preferences(user_id: UserId, db: Reading, page: Page, response: Response) -> list[UserPreferences]:
     """In a tenant its row and the own default, else those of all own tenants. The ETag is that of what PUT replaces."""
-    listed = page.of(preferences.newest(user_id, page), preferences.count(user_id), db, response)
-    return [tagged(row, response) if row.is_here else row for row in listed]
+    found = page.fetched(preferences.newest(user_id, page), preferences.count(user_id), db, response)
+    return [tagged(row, response) if row.is_here else row for row in page.cut(found, response)]
 
 
 @app.put("", responses=conflict(HELD))

@@ -59,10 +59,8 @@ async def list_executions_of_workflow(
     workflow_id: UUID, db: ReadingExecutions, page: Page, response: Response
 ) -> list[Execution]:
     matching = executions.Filter(workflow_id=workflow_id)
-    listed = page.of(executions.newest(matching, page), executions.count(matching), db, response)
-    if not listed:
-        db.one(workflows.get(workflow_id))  # or it is not found
-    return listed
+    newest, count = executions.newest(matching, page), executions.count(matching)
+    return page.of(newest, count, db, response, parent=workflows.get(workflow_id))
 
 
 lambda_handler = http_handler(app)

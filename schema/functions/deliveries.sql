@@ -7,13 +7,15 @@
 --   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
 --   error_message   of that status: the longest
 --   execution_data  the largest: what n8n knows of a run only grows
--- A function, so that a pooled backend plans it once and not for every request.
+-- A function with a generic plan, so that a session plans it once: left to itself Postgres plans it for each request, since
+-- it takes the plan for a plan of all partitions, which costs nine times the work.
 -- Repeated deliveries of a large execution cost it once: the first of a run carries the merged execution, later ones its
 -- id alone, and only where data competes for being the largest is it written out and measured.
 CREATE OR REPLACE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[])
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
 STABLE
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   tenant uuid := app.tenant();
@@ -152,6 +154,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   n8n_ids text[] := ARRAY(
@@ -163,6 +166,8 @@ DECLARE
     ORDER BY f.last_id DESC LIMIT 1
   );
   results app.merged_delivery[];
+  changed app.workflow_executions[];
+  classes smallint[];
 BEGIN
   -- two transactions that record one execution wait for each other, else both would find nothing
   PERFORM pg_advisory_xact_lock(locks.key)
@@ -180,20 +185,27 @@ BEGIN
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- checked first, since an UPDATE that finds nothing still opens every partition
+  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those within its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
     PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
     IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
       results := app.without_held(results);
     END IF;
+    changed := ARRAY(
+      SELECT r.execution FROM unnest(results) AS r
+      WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
+      ORDER BY (r.execution).id
+    );
+  END IF;
+  IF cardinality(changed) > 0 THEN
+    classes := ARRAY(SELECT DISTINCT c.retention_class FROM unnest(changed) AS c);
     PERFORM set_config('app.merging', 'on', true);
     UPDATE app.workflow_executions AS e
-    SET status = (r.execution).status, started_at = (r.execution).started_at,
-      finished_at = (r.execution).finished_at, execution_data = (r.execution).execution_data,
-      error_message = (r.execution).error_message
-    FROM unnest(results) AS r
-    WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id;
+    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, execution_data = c.execution_data,
+      error_message = c.error_message
+    FROM unnest(changed) AS c
+    WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
+      AND e.retention_class = c.retention_class AND e.id = c.id;
     PERFORM set_config('app.merging', 'off', true);
   END IF;
 

@@ -86,8 +86,10 @@ $$;
 -- Creates or resets the task of a document by each model of its base.
 CREATE OR REPLACE FUNCTION app.plan_embedding(document app.documents)
 RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
 AS $$
+BEGIN
   INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status)
   SELECT document.knowledge_base_id, document.id, m.embedding_model,
     CASE WHEN EXISTS (
@@ -99,7 +101,8 @@ AS $$
     ) THEN 'processing' ELSE 'embedded' END
   FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
   ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
-  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now()
+  SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now();
+END
 $$;
 
 -- Computed from the content's hash, so that a list does not read the content.

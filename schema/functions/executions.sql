@@ -22,7 +22,8 @@ END
 $$;
 
 -- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
--- planning over every partition costs more than reading a page.
+-- planning over every partition costs more than reading a page. A tenant's rows lie in its class, in those that it has left
+-- until a job has moved them, and in the overflow partition.
 CREATE OR REPLACE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
 RETURNS SETOF app.workflow_executions
 LANGUAGE plpgsql
@@ -32,6 +33,11 @@ AS $$
 DECLARE
   top uuid := coalesce(before, app.uuid7_floor(now() + interval '2 days'));  -- no execution starts further ahead
   latest timestamptz := least(now(), app.uuid7_moment(top));
+  classes smallint[] := ARRAY(
+    SELECT 0::smallint
+    UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
+    UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
+  );
   bottom uuid;
   days integer;
   found integer;
@@ -41,7 +47,7 @@ BEGIN
     RETURN QUERY
     SELECT e.*
     FROM app.workflow_executions AS e
-    WHERE e.id >= bottom AND e.id < top
+    WHERE e.retention_class = ANY (classes) AND e.id >= bottom AND e.id < top
       AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
       AND (with_status IS NULL OR e.status = with_status)
     ORDER BY e.id DESC

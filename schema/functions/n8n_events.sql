@@ -28,6 +28,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.record_events(events jsonb)
 RETURNS TABLE (n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
   PERFORM app.meet_workflows(events);

@@ -65,6 +65,10 @@ class Report:
         console.print()
         for group, rows in groupby(self.rows, lambda row: row.group):
             console.print(table(group, list(rows)))
+        if missed := [row for row in self.rows if row.verdict == "MISSED"]:
+            console.print(table_of_missed(missed))
+        else:
+            console.print("Every goal is met.")
 
     def store(self, path: Path) -> None:
         stored = {
@@ -84,6 +88,16 @@ def table(group: str, rows: list[Row]) -> Table:
         shown.add_column(column, justify="right" if column in columns else "left")
     for row in rows:
         shown.add_row(row.name, *cells(row, columns), str(row.goal or ""), row.verdict)
+    return shown
+
+
+def table_of_missed(rows: Iterable[Row]) -> Table:
+    shown = Table(title="What missed its goal", title_justify="left", title_style="bold")
+    for column in ("group", "", "measured", "goal"):
+        shown.add_column(column)
+    for row in rows:
+        if row.goal:
+            shown.add_row(row.group, row.name, readable(row.figures[row.goal.figure]), str(row.goal))
     return shown
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from compileall import compile_dir
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from socket import create_server, socket
@@ -19,48 +19,44 @@ from dev.aws.platform import HOST, Platform, address, platform
 from dev.aws.template import Template, read_template
 from dev.paths import ROOT
 from dev.services.database import Database
-from dev.services.object_storage import Storage
+from dev.services.object_storage import Storage, storage
 from dev.services.oidc_issuer import Identity
+from tests.benchmarks.first_requests import BARE, BARE_AUTHORIZER, BARE_LAKE, First, first_requests
 from tests.benchmarks.measure import Times
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.sample_tenant import SampleTenant
 from tests.conftest import Cluster
-from tests.support.events import http_event
 from tests.support.factories import Factory
 
 pytestmark = pytest.mark.timeout(600)
 
 FOLDER = Path(__file__).parent
-BARE, BARE_AUTHORIZER = "bare imports", "bare imports and PyJWT"
+FLOORS = {  # a function that imports packages and does nothing, and the one whose layers it has
+    BARE: ("bare", "WorkflowsFunction"),
+    BARE_AUTHORIZER: ("bare_authorizer", "AuthorizerFunction"),
+    BARE_LAKE: ("bare_lake", "ArchiveFunction"),
+}
+GROUP = "Cold start: a new process under awslambdaric"
 GOAL = Goal("x bare imports", at_most=1.25)
 ROUNDS = 10
 
 
-@dataclass(frozen=True)
-class First:
-    """A function and the first event that it gets."""
-
-    function: str
-    event: dict[str, Any]
-    floor: str = BARE
-
-
-def test_cold_start(
-    make: Factory, sample: SampleTenant, server: Cluster, database: str, data: Path, report: Report
+def test_cold_start_of_every_function(
+    make: Factory, sample: SampleTenant, server: Cluster, database: str, data: Path, report: Report, tmp_path: Path
 ) -> None:
     for code in (ROOT / "functions", ROOT / "layers", ROOT / "schema", FOLDER):
         compile_dir(code, quiet=1)  # functions write no bytecode, and that of the packages came with them
     found = Database(
         server.url("flomastr_admin", database), os.environ["DATABASE_URL"], server.url("flo_job", database)
     )
-    firsts = [First(BARE, {}), First(BARE_AUTHORIZER, {}), *first_requests(make, sample, data)]
+    firsts = [First(floor, {}, floor) for floor in FLOORS]
+    firsts += first_requests(read_template(parameters=parameters("")), make, sample, Identity(data))
     # In a thread, since asyncio.run leaves the thread without the event loop that handlers in this process use.
-    with create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as thread:
-        times = thread.submit(asyncio.run, measure(firsts, listener, data, found)).result()
+    with storage(tmp_path) as bucket, create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as thread:
+        times = thread.submit(asyncio.run, measure(firsts, listener, data, found, bucket)).result()
     for first in firsts:
-        is_floor = first.function in (BARE, BARE_AUTHORIZER)
-        figures = compared(times[first.function], times[first.floor])
-        report.add("Cold start: a new process under awslambdaric", first.function, figures, None if is_floor else GOAL)
+        goal = None if first.function in FLOORS else GOAL
+        report.add(GROUP, first.function, compared(times[first.function], times[first.floor]), goal)
 
 
 def compared(times: Times, floor: Times) -> dict[str, float]:
@@ -73,38 +69,12 @@ def compared(times: Times, floor: Times) -> dict[str, float]:
     }
 
 
-def first_requests(make: Factory, sample: SampleTenant, data: Path) -> list[First]:
-    caller, tenant = sample.tenant.owner, f"/routes/tenants/{sample.tenant.slug}"
-    status = f"/routes/status/{sample.tenant.slug}"
-    key = {"authorization": f"Bearer {make.api_key(sample.tenant).token()}"}
-    started: dict[str, Any] = {"eventName": "n8n.workflow.node", "ts": "2026-01-01T00:00:00Z", "payload": {}}
-    token = Identity(data).token(caller.user_id or "", caller.email or "")
-    return [
-        First("AuthorizerFunction", {"identitySource": [f"Bearer {token}"]}, BARE_AUTHORIZER),
-        First("WorkflowsFunction", http_event("GET", f"/routes/workflows/{sample.workflow}", caller=caller)),
-        First(
-            "ExecutionsFunction", http_event("GET", f"/routes/workflow-executions/{sample.execution}", caller=caller)
-        ),
-        First("TenantsFunction", http_event("GET", tenant, caller=caller)),
-        First("MembersFunction", http_event("GET", f"{tenant}/members", caller=caller)),
-        First("BrandingFunction", http_event("GET", "/routes/branding", caller=caller)),
-        First("ApiKeysFunction", http_event("GET", "/routes/api-keys", caller=caller)),
-        First("LifecycleFunction", http_event("GET", status, caller=make.super_admin())),
-        First("UsersFunction", http_event("GET", "/routes/me/role", caller=caller)),
-        First("PreferencesFunction", http_event("GET", f"/routes/user-preferences/{caller.user_id}", caller=caller)),
-        First("WebchatFunction", http_event("GET", "/routes/webchat/sessions", caller=caller)),
-        First("EventsFunction", http_event("POST", "/routes/n8n/events", body=started, headers=key)),
-        First("HealthFunction", http_event("GET", "/routes/health")),
-        First("OpenApiFunction", http_event("GET", "/routes/openapi.json")),
-        First("PartitionsFunction", {}),
-        First("MigrateFunction", {}),
-    ]
-
-
-async def measure(firsts: list[First], listener: socket, data: Path, database: Database) -> dict[str, Times]:
+async def measure(
+    firsts: list[First], listener: socket, data: Path, database: Database, bucket: Storage
+) -> dict[str, Times]:
     """In turn, there and back, after a round that does not count."""
     times = {first.function: Times() for first in firsts}
-    async with platform(listener, with_bare(address(listener)), data, database, Storage(0, 0)) as running:
+    async with platform(listener, with_bare(address(listener)), data, database, bucket) as running:
         for number in range(ROUNDS + 1):
             for first in firsts if number % 2 else reversed(firsts):
                 await start(running, first, times[first.function] if number else Times())
@@ -130,9 +100,8 @@ def cpu_of_children() -> float:
 def with_bare(where: str) -> Template:
     """The collection, and beside it functions that import packages and do nothing."""
     template = read_template(parameters=parameters(f"http://{where}"))
-    like = template.functions["WorkflowsFunction"]
     bare = {
-        BARE: replace(like, name=BARE, folder=FOLDER / "bare"),
-        BARE_AUTHORIZER: replace(like, name=BARE_AUTHORIZER, folder=FOLDER / "bare_authorizer"),
+        floor: replace(template.functions[like], name=floor, folder=FOLDER / folder)
+        for floor, (folder, like) in FLOORS.items()
     }
     return Template(template.functions | bare, template.routes)

@@ -180,3 +180,34 @@ def test_an_execution_that_waits_for_40_days_is_archived_with_its_end(env: Archi
     before = env.rows(tenant)
     env.run(archive)
     assert (env.hot(tenant), env.cold(tenant), env.rows(tenant)) == ([], [id], before)
+
+
+@pytest.mark.parametrize(("since", "is_noted"), [("59 seconds", True), ("61 seconds", False)])
+def test_the_note_of_a_class_that_a_tenant_left_stays_for_a_minute_after_any_change(
+    env: ArchiveEnv, since: str, is_noted: bool
+) -> None:
+    tenant = env.make.tenant(hot_ttl_days=90)
+    keep_for(env, tenant, 7)
+    row = {"tenant": tenant.id, "since": since}
+    noted = "UPDATE app.retention_class_changes SET changed_at = now() - interval '1 day' WHERE tenant_id = %(tenant)s"
+    env.superuser.execute(noted, row)
+    env.superuser.execute("UPDATE app.tenants SET updated_at = now() - %(since)s::interval WHERE id = %(tenant)s", row)
+    env.run(partitions)
+    found = env.superuser.execute("SELECT FROM app.retention_class_changes WHERE tenant_id = %(tenant)s", row)
+    assert len(found.fetchall()) == is_noted
+
+
+def test_a_list_has_the_executions_of_the_class_that_a_tenant_has_left(env: ArchiveEnv) -> None:
+    env.partitions_since(12)
+    tenant = env.make.tenant(hot_ttl_days=90)
+    workflow = env.make.workflow(tenant)
+    before = [deliver(env, tenant, workflow, age, f"before {age}") for age in (2, 4, 40)]
+    keep_for(env, tenant, 14)
+    after = [deliver(env, tenant, workflow, age, f"after {age}") for age in (1, 3)]
+    newest = sorted([*before, *after], reverse=True)
+    for _ in ("left", "moved"):
+        (listed,) = env.make.within(
+            tenant.id, "SELECT array_agg(id) FROM app.newest_executions(NULL, NULL, NULL, 9)", {}
+        )
+        assert listed == newest
+        env.run(partitions)

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 import psycopg
-from psycopg.rows import args_row, class_row
+from psycopg.rows import args_row, dict_row
 from pydantic import BaseModel
 
 from flomastr.database import connection, rate_limits
@@ -79,12 +79,12 @@ def send(
                 buckets.execute(SPEND, access.params(deadline))
                 conn.execute("COMMIT AND CHAIN")
             conn.execute(AUTHORIZE, access.params(deadline))
-        cursors = [conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params) for query in queries]
+        cursors = [conn.cursor(row_factory=dict_row).execute(query.sql, query.params) for query in queries]
         if access:
             conn.execute("COMMIT")
     if access and access.is_limited and (spent := buckets.fetchall()):
         access.set_headers(rate_limits.headers(spent))
-    return [cursor.fetchall() for cursor in cursors]
+    return [query.rows(cursor.fetchall()) for query, cursor in zip(queries, cursors, strict=True)]
 
 
 def reset(conn: Connection | None) -> None:
@@ -105,7 +105,7 @@ class Transaction:
 
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
         try:
-            return self.conn.cursor(row_factory=class_row(query.row)).execute(query.sql, query.params).fetchall()
+            return query.rows(self.conn.cursor(row_factory=dict_row).execute(query.sql, query.params).fetchall())
         except psycopg.Error as error:
             raise to_service_error(error, [query]) from error
 

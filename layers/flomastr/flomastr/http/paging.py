@@ -5,13 +5,14 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from fastapi import Query as QueryParameter
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from flomastr.database.query import Count, Query
 from flomastr.database.session import Database
@@ -44,31 +45,62 @@ class PageRequest:
         cursor = signed(last, self.path, self.list_query, self.tenant)
         return f'<{self.path}?{list_query}limit={self.limit}&cursor={cursor}>; rel="next"'
 
-    def of[Row: ListItem](self, newest: Query[Row], count: Query[Count], db: Database, response: Response) -> list[Row]:
-        """The page of a list, and its count, if it was asked for, in the same round trip."""
+    def of[Row: ListItem](
+        self,
+        newest: Query[Row],
+        count: Query[Count],
+        db: Database,
+        response: Response,
+        parent: Query[Any] | None = None,
+    ) -> list[Row]:
+        """The page of a list as its answer, written into JSON once: what weighs it is sent, and FastAPI passes it on.
+
+        Raises NotFoundError where the list is empty and so is `parent`, a query for what the list belongs to.
+        """
+        page, text = self.written(self.fetched(newest, count, db, response), response)
+        if parent and not page:
+            db.one(parent)
+        return cast(Any, Response(text, headers=response.headers, media_type="application/json"))
+
+    def fetched[Row: ListItem](
+        self, newest: Query[Row], count: Query[Count], db: Database, response: Response
+    ) -> list[Row]:
+        """The page and the row beyond it, and its count, if it was asked for, in the same round trip."""
         if not self.counts:
-            return self.cut(db.all(newest), response)
+            return db.all(newest)
         rows, (total,) = db.both(newest, count)
         response.headers["X-Total-Count"] = str(total.count)
-        return self.cut(rows, response)
+        return rows
 
     def cut[Row: ListItem](self, rows: Sequence[Row], response: Response) -> list[Row]:
         """The page. A row beyond it means that there is a next page."""
-        page = list(rows[: min(self.limit, fitting(rows))])
+        page, _ = self.written(rows, response)
+        return page
+
+    def written[Row: ListItem](self, rows: Sequence[Row], response: Response) -> tuple[list[Row], bytes]:
+        page = list(rows[: self.limit])
+        text = to_json(page)
+        if weight(text) > MAX_PAGE_BYTES:
+            page = page[: fitting(page)]
+            text = to_json(page)
         if len(rows) > len(page):
             response.headers["Link"] = self.next_link(page[-1].sort_key)
-        return page
+        return page, text
 
 
 def fitting(rows: Sequence[BaseModel]) -> int:
-    """How many of the first rows Lambda can answer, which writes the answer into JSON as a text. Always one."""
-    weight = 0
-    for sort_key, row in enumerate(rows):
-        text = row.model_dump_json().encode()
-        weight += len(text) + text.count(b'"') + text.count(b"\\")
-        if sort_key and weight > MAX_PAGE_BYTES:
-            return sort_key
+    """How many of the first rows Lambda can answer. Always one."""
+    total = 0
+    for index, row in enumerate(rows):
+        total += weight(to_json(row))
+        if index and total > MAX_PAGE_BYTES:
+            return index
     return len(rows)
+
+
+def weight(text: bytes) -> int:
+    """Bytes of an answer, which Lambda writes into JSON as a text."""
+    return len(text) + text.count(b'"') + text.count(b"\\")
 
 
 async def page_request(

@@ -82,10 +82,14 @@ def end(job: Job, change: Change) -> None:
         )
         return
     job.conn.execute(
-        # a minute later no delivery writes to the old class any more
+        # A minute later no delivery writes to the old class any more. An older note stays too while the tenant has just
+        # changed, maybe back and forth: lists read the classes that are noted.
         """
         DELETE FROM app.retention_class_changes
         WHERE tenant_id = %s AND retention_class = %s AND changed_at < now() - interval '1 minute'
+          AND NOT EXISTS (
+            SELECT FROM app.tenants AS t WHERE t.id = tenant_id AND t.updated_at > now() - interval '1 minute'
+          )
         """,
         of_change,
     )
