@@ -61,6 +61,15 @@ def test_what_is_open_to_everyone_is_what_the_template_opens() -> None:
         assert ("x-scope" not in operation or is_signed) == path.startswith(opened), path
 
 
+def test_every_route_names_its_methods_and_open_ones_have_head() -> None:
+    """A route for any method would ask the authorizer for each preflight."""
+    assert all(len(route.methods) == 1 for route in TEMPLATE.routes)
+    opened = {(route.path, *route.methods) for route in TEMPLATE.routes if route.authorizer is None}
+    assert {path for path, method in opened if method == "GET"} == {p for p, method in opened if method == "HEAD"} == {
+        "/routes/health", "/routes/health/{proxy+}", "/routes/openapi.json", "/routes/docs",
+    }  # fmt: skip
+
+
 def asked(method: str, path: str) -> str:
     """The folder of the function that API Gateway asks."""
     sent: list[Any] = []
