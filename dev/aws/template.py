@@ -102,7 +102,7 @@ def read_template(path: Path = TEMPLATE, parameters: dict[str, str] | None = Non
     authorizers, queues = _authorizers(stacks), _resources(stacks, "AWS::SQS::Queue")
     return Template(
         functions={found.name: _function(found, path.parent, queues) for found in functions},
-        routes=tuple(_route(found, authorizers) for found in routes),
+        routes=tuple(route for found in routes for route in _routes(found, authorizers)),
         cors=_cors(stacks, (parameters or {}).get("CorsOrigins", "")),
     )
 
@@ -166,13 +166,13 @@ def _queue(name: str, described: dict[str, Any], source: dict[str, Any]) -> Queu
     )
 
 
-def _route(found: Any, authorizers: dict[str, Authorizer]) -> Route:
-    return Route(
-        path=found.path,
-        methods=frozenset(found.methods),
-        function=found.function_name,
-        authorizer=authorizers[found.authorizer_name] if found.authorizer_name else None,
-    )
+def _routes(found: Any, authorizers: dict[str, Authorizer]) -> Iterator[Route]:
+    """One for each method, which SAM groups by path; where CORS is configured it adds OPTIONS, which no function has."""
+    authorizer = authorizers[found.authorizer_name] if found.authorizer_name else None
+    methods = frozenset(found.methods)
+    each = [methods] if methods >= ANY else [frozenset({method}) for method in sorted(methods - {"OPTIONS"})]
+    for named in each:
+        yield Route(path=found.path, methods=named, function=found.function_name, authorizer=authorizer)
 
 
 def _authorizers(stacks: Any) -> dict[str, Authorizer]:
