@@ -11,6 +11,7 @@ from samcli import yamlhelper
 
 from dev.aws.template import read_template
 from flomastr.archive.parquet import SOURCES, Source
+from flomastr.http.fields import EARLIEST
 from tests.support.reached import reached
 
 ROOT = Path(__file__).parent.parent
@@ -362,6 +363,7 @@ def test_the_months_of_the_archive_are_computed_where_the_objects_are(name: str)
     assert values == {"Bucket": BUCKET}
     assert table["PartitionKeys"] == [{"Name": "month", "Type": "string"}]
     assert table["Parameters"]["projection.enabled"] == "true"
+    assert table["Parameters"]["projection.month.range"] == f"{EARLIEST:%Y-%m},NOW+1MONTHS" == "1970-01,NOW+1MONTHS"
 
 
 @pytest.mark.parametrize("name", SOURCES)

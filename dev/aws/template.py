@@ -167,7 +167,7 @@ def _queue(name: str, described: dict[str, Any], source: dict[str, Any]) -> Queu
 
 
 def _routes(found: Any, authorizers: dict[str, Authorizer]) -> Iterator[Route]:
-    """One for each method, which SAM groups by path; where CORS is configured it adds OPTIONS, which no function has."""
+    """One for each method. SAM groups them by path, and adds OPTIONS for CORS, which no function has."""
     authorizer = authorizers[found.authorizer_name] if found.authorizer_name else None
     methods = frozenset(found.methods)
     each = [methods] if methods >= ANY else [frozenset({method}) for method in sorted(methods - {"OPTIONS"})]

@@ -18,7 +18,8 @@ Reporting = Annotated[Database, reports("events:write")]
 @app.post("/events", status_code=202)
 async def record_events(posted: Annotated[Posted, Body()], db: Reporting, key: IdempotencyKeyHeader) -> EventResults:
     """Error posts, log messages, executions and pages of them; unknown workflows are made. One result for each item."""
-    return EventResults(results=db.idempotent(n8n_events.record(posted), key))
+    events = [n8n_events.to_event(item) for item in posted]
+    return n8n_events.results(events, db.idempotent(n8n_events.record(events), key))
 
 
 lambda_handler = http_handler(app)

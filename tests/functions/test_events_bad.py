@@ -1,7 +1,6 @@
 """What cannot be understood is rejected by the name of its field, and what stands beside it counts."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -15,7 +14,6 @@ from tests.support.problems import EXECUTIONS, ask, nested, refused
 
 type Superuser = psycopg.Connection[Any]
 
-SOON = (datetime.now(UTC) + timedelta(days=1, hours=1)).isoformat()
 STARTED = "n8n.workflow.started"
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
 
@@ -69,9 +67,7 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (executed(startedAt="yesterday"), "startedAt: "),
     (executed(startedAt="2026-01-01T00:00:00"), "startedAt: "),
     (executed(startedAt="1969-12-31T23:59:59Z"), "startedAt: must lie between 1970 and 9999."),
-    (executed(startedAt=SOON), "startedAt: lies more than a day ahead."),
     (executed(stoppedAt="2026-13-01T00:00:00Z"), "stoppedAt: "),
-    (executed(stoppedAt=SOON), "stoppedAt: "),
     (executed(data=[]), "data: "),
     (executed(data="[]"), "data: "),
     (executed(data={"x": ["\0"]}), "data: holds the character U+0000, which cannot be stored."),
@@ -90,9 +86,6 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     ({"trigger": [], "workflow": {"id": "wf-1"}}, "trigger: "),
     (without(failed(), "workflow"), "workflow: Field required."),
     (without(failed(), "workflow", "id"), "workflow.id: Field required."),
-    (without(failed(), "execution", "error"), "execution.error: Field required."),
-    (failed(error=None), "execution.error: "),
-    (failed(error="It broke"), "execution.error: "),
     (failed(error={"x": "\0"}), "execution.error: "),
     (failed(error={"x": "\ud800"}), "execution.error: "),
     (failed(error={"x": float("inf")}), "execution.error: "),
@@ -102,14 +95,11 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (failed(lastNodeExecuted="\0"), "execution.lastNodeExecuted: "),
     (failed(retryOf=1.5), "execution.retryOf: "),
     (failed(executionContext=7), "execution.executionContext: "),
-    (failed_trigger(error=[]), "trigger.error: "),
-    (without(failed_trigger(), "trigger", "error"), "trigger.error: Field required."),
     ({"eventName": 7}, "eventName: "),
     ({"eventName": ["n8n.workflow.started"]}, "eventName: "),
     ({"eventName": None}, "eventName: "),
     (without(logged(STARTED), "ts"), "ts: Field required."),
     (logged(STARTED, "soon"), "ts: "),
-    (logged(STARTED, SOON), "ts: "),
     (without(logged(STARTED), "payload"), "payload: Field required."),
     (logged(STARTED) | {"payload": []}, "payload: "),
     (without(logged(STARTED), "payload", "executionId"), "payload.executionId: Field required."),
@@ -130,7 +120,7 @@ def test_a_bad_item_is_rejected_by_the_name_of_its_field(
     assert (before["outcome"], after["outcome"]) == ("created", "created")
     said = bad.pop("error")
     assert said.startswith(error) and said.endswith(".")
-    assert bad == {"n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "rejected"}
+    assert bad == {"n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "rejected", "note": None}
     assert [row["n8n_execution_id"] for row in stored(superuser, n8n.tenant)] == ["after", "before"]
 
 

@@ -135,7 +135,8 @@ def test_what_log_streaming_says_of_an_execution_is_its_state(
 def test_what_log_streaming_says_of_other_things_is_ignored(n8n: Instance, superuser: Superuser, event: str) -> None:
     (result, payloadless) = n8n.send(logged(event), {"eventName": event})
     assert result == payloadless == {
-        "n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "ignored", "error": None,
+        "n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "ignored",
+        "error": None, "note": None,
     }  # fmt: skip
     assert stored(superuser, n8n.tenant) == []
 
@@ -210,3 +211,58 @@ def test_an_execution_that_has_not_started_has_its_start_when_it_is_reported(
     assert datetime.now(UTC) - only(superuser, n8n)["started_at"] < timedelta(minutes=1)
     n8n.send(executed())
     assert only(superuser, n8n)["started_at"] == START
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (None, None),
+        ("It broke", "It broke"),
+        (["It", "broke"], '["It", "broke"]'),
+        (7, "7"),
+        (True, "true"),
+        ({}, None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["execution", "trigger"])
+def test_a_failure_is_recorded_whatever_its_error_is(
+    n8n: Instance, superuser: Superuser, kind: str, error: Any, message: str | None
+) -> None:
+    post = failed(error=error) if kind == "execution" else failed_trigger(error=error)
+    (result,) = n8n.send(post)
+    assert (result["outcome"], result["error"]) == ("created", None)
+    (row,) = stored(superuser, n8n.tenant)
+    assert (row["status"], row["error_message"]) == ("error", message)
+
+
+@pytest.mark.parametrize("kind", ["execution", "trigger"])
+def test_a_failure_is_recorded_without_its_error(n8n: Instance, superuser: Superuser, kind: str) -> None:
+    post = failed() if kind == "execution" else failed_trigger()
+    del post[kind]["error"]
+    assert [result["outcome"] for result in n8n.send(post)] == ["created"]
+    assert [row["status"] for row in stored(superuser, n8n.tenant)] == ["error"]
+
+
+def test_what_a_clock_says_that_is_more_than_a_day_ahead_is_recorded_as_it_arrives(
+    n8n: Instance, superuser: Superuser
+) -> None:
+    soon, now = datetime.now(UTC) + timedelta(hours=23), datetime.now(UTC)
+    late = (now + timedelta(hours=25)).isoformat()
+    results = n8n.send(executed("1", startedAt=late, stoppedAt=late), executed("2", stoppedAt=soon.isoformat()))
+    assert [(result["outcome"], result["note"]) for result in results] == [
+        ("created", "More than a day ahead, so the time of arrival is recorded: started_at, finished_at."),
+        ("created", None),
+    ]
+    ahead, right = stored(superuser, n8n.tenant)
+    assert all(abs(ahead[name] - now) < timedelta(minutes=5) for name in ("started_at", "finished_at"))
+    assert right["finished_at"] == soon
+
+
+@pytest.mark.parametrize("offset", ["+16:00", "-16:00", "+23:59", "-23:59", "+15:59"])
+def test_any_offset_of_a_moment_is_recorded(n8n: Instance, superuser: Superuser, offset: str) -> None:
+    moment = f"2026-01-02T03:04:05{offset}"
+    (result,) = n8n.send(executed(startedAt=moment, stoppedAt=moment))
+    assert (result["outcome"], result["note"]) == ("created", None)
+    (row,) = stored(superuser, n8n.tenant)
+    assert row["started_at"] == row["finished_at"] == datetime.fromisoformat(moment)

@@ -36,8 +36,11 @@ SCOPES: dict[str | None, str] = {
         "create_tenant create_user delete_user hard_delete_tenant provision_tenant reactivate_tenant "
         "restore_tenant soft_delete_tenant suspend_tenant undelete_tenant update_user"
     ),
-    "preferences:read": "get_setting list_preferences",
-    "preferences:write": ("delete_preferences delete_setting replace_preferences store_preferences store_setting"),
+    "preferences:read": "get_setting get_setting_by_path list_preferences list_preferences_by_path",
+    "preferences:write": (
+        "delete_preferences delete_preferences_by_path delete_setting replace_preferences replace_preferences_by_path "
+        "store_preferences store_setting store_setting_by_path"
+    ),
     "tenant:delete": "delete_tenant",
     "tenant:read": "get_branding get_policies get_tenant",
     "tenant:write": "reset_branding update_branding update_policies update_tenant",

@@ -76,9 +76,8 @@ class Operation:
             return self.fill(self.schemas[schema["$ref"].rsplit("/")[-1]], names, name)
         if "properties" in schema:
             fields = schema["properties"]
-            others = {
-                name for other in schema.get("oneOf", [])[1:] for name in other["required"]
-            }  # the first one is taken
+            first, *rest = schema.get("oneOf", [{}])  # the first one is taken
+            others = {name for other in rest for name in other["required"]} - {*first.get("required", [])}
             return {name: self.fill(field, names, name) for name, field in fields.items() if name not in others}
         if "anyOf" in schema:
             return self.fill(schema["anyOf"][0], names)

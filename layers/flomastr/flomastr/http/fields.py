@@ -113,11 +113,16 @@ def past_moment(value: Any, read: Callable[[Any], datetime]) -> datetime:
 def storable_moment(moment: datetime) -> datetime:
     if not EARLIEST <= moment <= LATEST:
         raise ValueError("must lie between 1970 and 9999")
-    return moment
+    return moment.astimezone(UTC)  # Postgres takes no offset of 16 hours or more
+
+
+def is_ahead(moment: datetime) -> bool:
+    """By so much that a clock must be wrong."""
+    return moment > datetime.now(UTC) + timedelta(days=1)
 
 
 def not_ahead(moment: datetime) -> datetime:
-    if moment > datetime.now(UTC) + timedelta(days=1):
+    if is_ahead(moment):
         raise ValueError("lies more than a day ahead")
     return moment
 

@@ -32,14 +32,15 @@ class LegalHold(Resource):
 
 def schema_of(scope: str) -> JsonValue:
     ids: dict[str, JsonValue] = {id: {"type": "string" if of == scope else "null"} for of, id in IDS.items()}
-    return {"required": [id for of, id in IDS.items() if of == scope], "properties": {"scope": {"const": scope}, **ids}}
+    needed: list[JsonValue] = ["scope", *(id for of, id in IDS.items() if of == scope)]
+    return {"required": needed, "properties": {"scope": {"const": scope}, **ids}}
 
 
 class NewHold(Body):
     """On one workflow with all that is of it, on one execution, hot or archived, or on all of the tenant."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [schema_of("workflow"), schema_of("execution"), schema_of("tenant")]}
+        json_schema_extra={"oneOf": [schema_of("workflow"), schema_of("execution"), schema_of("tenant")]}
     )
 
     tenant_id: TenantName | None = None

@@ -1,5 +1,6 @@
 """Events that n8n posts, one or many at once: each is recorded, ignored or rejected by itself."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
@@ -53,6 +54,7 @@ class EventResult(BaseModel):
     id: UUID | None
     outcome: Outcome | Literal["ignored"]
     error: str | None
+    note: str | None = Field(default=None, description="What is recorded in another way than it was sent.")
 
 
 class EventResults(BaseModel):
@@ -61,15 +63,22 @@ class EventResults(BaseModel):
     results: list[EventResult]
 
 
-def record(items: list[Any]) -> Query[EventResult]:
+def record(events: Sequence[Event]) -> Query[EventResult]:
+    sent = (event.model_dump_json(exclude_none=True, exclude={"note"}) for event in events)
     return Query(
         """
         SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
         FROM app.record_events(%(events)s::jsonb) AS e
         """,
-        {"events": f"[{','.join(to_event(item).model_dump_json(exclude_none=True) for item in items)}]"},
+        {"events": f"[{','.join(sent)}]"},
         EventResult,
     )
+
+
+def results(events: Sequence[Event], recorded: Sequence[EventResult]) -> EventResults:
+    """What became of each, with its note."""
+    noted = zip(events, recorded, strict=True)
+    return EventResults(results=[result.model_copy(update={"note": event.note}) for event, result in noted])
 
 
 def to_event(item: Any) -> Event:
@@ -82,7 +91,7 @@ def to_event(item: Any) -> Event:
     if not posted.keys() & MARKERS:
         return Event(outcome="rejected", error=NO_FORM)
     try:
-        return form_for(posted).model_validate(posted).event()
+        return form_for(posted).model_validate(posted).event().by_a_right_clock()
     except ValidationError as error:
         return Event(outcome="rejected", error=describe(error))
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, cast, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from flomastr.http.fields import JsonObject, Name, PastMoment, Text
+from flomastr.http.fields import JsonObject, Moment, Name, Text, is_ahead
 from flomastr.http.patterns import NO_NUL
 from flomastr.workflows.executions import Status
 
@@ -25,6 +25,7 @@ LOGGED: dict[str, Status] = {
     "n8n.audit.workflow.resumed": "running",
 }
 MAX_MESSAGE = 100_000
+AHEAD = "More than a day ahead, so the time of arrival is recorded: {}."
 
 
 class Event(BaseModel):
@@ -40,11 +41,27 @@ class Event(BaseModel):
     error_message: str | None = None
     outcome: Literal["ignored", "rejected"] | None = None
     error: str | None = None
+    note: str | None = None  # what of it is recorded in another way than it was sent
+
+    def by_a_right_clock(self) -> Self:
+        """Without moments that only a wrong clock can have."""
+        moments = {"started_at": self.started_at, "finished_at": self.finished_at}
+        ahead = [name for name, moment in moments.items() if moment and is_ahead(moment)]
+        if not ahead:
+            return self
+        return self.model_copy(update=dict.fromkeys(ahead) | {"note": AHEAD.format(", ".join(ahead))})
 
 
 def as_text(id: Any) -> Any:
     """Ids are texts; some of n8n's forms give numbers."""
     return str(id) if type(id) is int else id
+
+
+def as_error(error: Any) -> Any:
+    """n8n's errors are objects; expressions and code of an error workflow make texts and nothing of them."""
+    if error is None or isinstance(error, dict):
+        return cast(Any, error)
+    return {"message": error if isinstance(error, str) else json.dumps(error)}
 
 
 def shortened(message: str) -> str:
@@ -71,7 +88,7 @@ class Failure(Form):
     """Of an execution; or of a trigger, and nothing ran. An execution that n8n does not save has no id either."""
 
     id: Id | None = None
-    error: JsonObject
+    error: Annotated[JsonObject | None, BeforeValidator(as_error, json_schema_input_type=Any)] = None
     mode: Name | None = None
     last_node_executed: Text | None = None
     retry_of: Id | None = None
@@ -133,7 +150,7 @@ class LogMessage(Form):
     """What log streaming sends. Most of it is not about the state of executions, and is ignored."""
 
     event_name: Annotated[str, Field(examples=list(LOGGED))]
-    ts: PastMoment
+    ts: Moment
     payload: LogPayload
 
     def event(self) -> Event:
@@ -160,8 +177,8 @@ class ApiExecution(Form):
     workflow_id: Id
     status: Annotated[str, Field(description="Another than n8n's eight counts as unknown.")]
     mode: Name | None = None
-    started_at: PastMoment | None = None
-    stopped_at: PastMoment | None = None
+    started_at: Moment | None = None
+    stopped_at: Moment | None = None
     data: JsonObject | None = None
     workflow_data: NamedWorkflow | None = None
 
