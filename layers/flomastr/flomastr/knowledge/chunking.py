@@ -1,6 +1,8 @@
 """Cuts documents into passages, each with its position and the headings above it."""
 
 import re
+import unicodedata
+from collections.abc import Iterator
 
 from html_to_markdown import ConversionOptions, convert
 from pydantic import BaseModel
@@ -12,6 +14,10 @@ HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 UNDERLINE = re.compile(r"^ {0,3}(=|-)\1*[ \t]*$")
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 SPAN = re.compile(r"\b(?:row|col)span\s*=", re.IGNORECASE)  # cells that repeat a thousand times
+RUN = CAPACITY  # characters without a space: of longer ones the splitters take seconds, which grow by the square
+UNBROKEN = re.compile(rf"\S{{{RUN + 1},}}")
+ZERO_WIDTH_JOINER, JAMO_THAT_CONTINUE = "\u200d", range(0x1160, 0x1200)
+MAX_CLUSTER = 100  # characters of what is read as one
 MAX_CONTENT = 500_000  # characters of one document
 MAX_HEADING = 100  # characters of each that are kept
 OPTIONS = ConversionOptions(extract_metadata=False, skip_images=True)
@@ -39,8 +45,7 @@ def markdown_of(html: str) -> str:
 
 def chunks_of_text(content: str) -> list[Chunk]:
     return [
-        Chunk(text=text, start=start, end=start + len(text))
-        for start, text in TextSplitter(CAPACITY).chunk_indices(content)
+        Chunk(text=text, start=start, end=start + len(text)) for start, text in split(TextSplitter(CAPACITY), content)
     ]
 
 
@@ -49,13 +54,38 @@ def chunks_of_markdown(content: str) -> list[Chunk]:
     chunks: list[Chunk] = []
     path: list[tuple[int, str]] = []
     index = 0
-    for start, text in MarkdownSplitter(CAPACITY).chunk_indices(content):
+    for start, text in split(MarkdownSplitter(CAPACITY), content):
         while index < len(headings) and headings[index][0] <= start:
             _, level, heading = headings[index]
             path = [above for above in path if above[0] < level] + [(level, heading)]
             index += 1
         chunks.append(Chunk(text=text, start=start, end=start + len(text), headings=[heading for _, heading in path]))
     return chunks
+
+
+def split(splitter: TextSplitter | MarkdownSplitter, content: str) -> Iterator[tuple[int, str]]:
+    """The position and text of each passage. A run without spaces is split in parts of at most RUN characters."""
+    begin = 0
+    for end in [*seams(content), len(content)]:
+        yield from ((begin + start, text) for start, text in splitter.chunk_indices(content[begin:end]))
+        begin = end
+
+
+def seams(content: str) -> Iterator[int]:
+    """Where unbroken runs are parted: never within what is read as one character, unless it has a hundred."""
+    for run in UNBROKEN.finditer(content):
+        for position in range(run.start() + RUN, run.end(), RUN):
+            ends = range(position, position - MAX_CLUSTER, -1)
+            yield next((end for end in ends if begins_a_character(content, end)), position)
+
+
+def begins_a_character(content: str, position: int) -> bool:
+    before, character = content[position - 1], content[position]
+    return (
+        unicodedata.category(character)[0] != "M"
+        and ZERO_WIDTH_JOINER not in (before, character)
+        and ord(character) not in JAMO_THAT_CONTINUE
+    )
 
 
 def headings_of(content: str) -> list[tuple[int, int, str]]:
