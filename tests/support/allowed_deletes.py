@@ -39,6 +39,7 @@ NO_CONTENT = {
     "rate_buckets": "counts",
     "rate_limits": "a setting",
     "rehydrations": "how far they have come",
+    "retention_class_changes": "what is left to do",
     "sealed_partitions": "which partitions are sealed",
     "tenant_memberships": "roles and states of members, whom an administrator must be able to let in and out",
     "user_roles": "global roles are no tenant's",

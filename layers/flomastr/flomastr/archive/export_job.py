@@ -46,10 +46,13 @@ def run(job: Job) -> None:
         if not job.has_time():
             return
         archive_partition(job, partition)
-    if merge_late(job):
+    is_merged = merge_late(job)
+    if is_merged:
         archive_planned_rows(job, "overflow")
     archive_planned_rows(job, "sessions")
     partition_job.reclassify(job)
+    if is_merged:  # what is past a class that its tenant has just shortened
+        archive_planned_rows(job, "overflow")
 
 
 def merge_late(job: Job) -> bool:
