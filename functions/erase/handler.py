@@ -1,4 +1,4 @@
-"""Every hour: carries out the requested erasures."""
+"""Every quarter of an hour: carries out the requested erasures."""
 
 from typing import Any
 

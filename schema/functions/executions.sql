@@ -60,7 +60,7 @@ BEGIN
 END
 $$;
 
--- The advisory lock of an execution in its tenant: one of 32, always taken in their order, which keeps the lock table
+-- The advisory lock of an execution in its tenant: one of 63 (a hash has a sign), always taken in their order, which keeps the lock table
 -- small. No table of n8n ids is needed, so dropping a partition leaves nothing behind.
 CREATE OR REPLACE FUNCTION app.lock_of(n8n_execution_id text)
 RETURNS bigint

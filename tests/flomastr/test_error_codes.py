@@ -16,7 +16,10 @@ LAYER = ROOT / "layers/flomastr"
 SQL = "\n".join(path.read_text() for path in sorted((ROOT / "schema").glob("*/*.sql")))
 RAISED = re.compile(r"errcode = 'FL(\d{3})', constraint = '(\w+)'")
 REJECTION = re.compile(r"errcode = CASE rejection WHEN '(\w+)' THEN 'FL(\d{3})' ELSE 'FL(\d{3})' END")
+WITHOUT_CODE = re.compile(r"errcode = 'FL404', message = 'There is no such partition")  # of jobs alone
 NOT_FOR_CALLERS = {"already_answered", "rows_changed", "seal_broken"}  # database.session and the jobs catch them
+
+ERRCODE = re.compile(r"\berrcode\s*(?::?=|=>)", re.IGNORECASE)
 
 type Statuses = dict[str, set[int]]
 
@@ -92,3 +95,8 @@ def test_outcomes_of_a_batch_are_no_error_codes() -> None:
 
 def test_an_answer_without_a_body_has_no_code_of_its_own() -> None:
     assert "code" not in vars(NotModifiedError)
+
+
+def test_every_error_that_sql_raises_is_read_here() -> None:
+    read = sum(len(pattern.findall(SQL)) for pattern in (RAISED, REJECTION, WITHOUT_CODE))
+    assert len(ERRCODE.findall(SQL)) == read
