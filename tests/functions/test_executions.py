@@ -192,3 +192,17 @@ def test_a_start_of_a_clock_that_is_fast_is_no_later_than_its_first_delivery(mak
         (result,) = deliver(tenant, delivery)
     row = ask(tenant, "GET", f"/{result['id']}").json  # pyright: ignore[reportPossiblyUnboundVariable]
     assert row["started_at"] == row["created_at"]
+
+
+@pytest.mark.parametrize("offset", ["+16:00", "-16:00", "+23:59", "-23:59", "+15:59"])
+def test_any_offset_of_a_moment_is_recorded_by_each_way_to_write(make: Factory, offset: str) -> None:
+    tenant = make.tenant()
+    known = {"workflow_id": str(make.workflow(tenant)), "status": "success"}
+    moments = {"started_at": f"2026-01-02T03:04:05{offset}", "finished_at": f"2026-01-03T03:04:05{offset}"}
+    posted = ask(tenant, "POST", body=known | {"n8n_execution_id": "1"} | moments)
+    assert posted.status == 201
+    assert all(datetime.fromisoformat(posted.json[name]) == datetime.fromisoformat(moments[name]) for name in moments)
+    both = [known | {"n8n_execution_id": "2"} | moments, known | {"n8n_execution_id": "3"}]
+    assert [result["outcome"] for result in deliver(tenant, *both)] == ["created", "created"]
+    changed = {"finished_at": moments["finished_at"]}
+    assert ask(tenant, "PUT", f"/{posted.json['id']}", body=changed).status == 200

@@ -106,7 +106,7 @@ def past_moment(value: Any, read: Callable[[Any], datetime]) -> datetime:
     """In one call and by one comparison, since a batch has 2,000 of them."""
     moment = read(written_out(value))
     if 0 <= moment.timestamp() <= time.time() + 86_400:
-        return moment
+        return moment.astimezone(UTC)
     return not_ahead(storable_moment(moment))
 
 
