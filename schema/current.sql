@@ -1973,8 +1973,8 @@ BEGIN
     END IF;
   END IF;
   RETURN app.only_adds(to_jsonb(stored) - ignored, to_jsonb(written) - ignored)
-    AND (stored.execution_data IS NULL OR written.execution_data IS NOT NULL)
-    AND (stored.error_message IS NULL OR written.error_message IS NOT NULL);
+    AND (coalesce(stored.execution_data, '{}') = '{}' OR coalesce(written.execution_data, '{}') <> '{}')
+    AND (coalesce(stored.error_message, '') = '' OR coalesce(written.error_message, '') <> '');
 END
 $$;
 

@@ -113,6 +113,19 @@ def test_what_still_runs_is_ended_and_then_stays(held: Held) -> None:
     assert delivered(held, "8", status="success", error_message="a note").status == 200  # there was none
 
 
+@pytest.mark.parametrize(
+    "emptied", [{"execution_data": {}}, {"execution_data": None}, {"error_message": ""}, {"error_message": None}]
+)
+def test_what_ends_a_run_empties_nothing(held: Held, emptied: dict[str, Any]) -> None:
+    path = f"workflow-executions/{id_of(held, '8')}"
+    assert held.ask("PUT", path, body={"execution_data": {"step": 1}, "error_message": "so far"}).status == 200
+    held.make.hold(held.tenant)
+    is_refused(held.ask("PUT", path, body={"status": "error"} | emptied))
+    assert held.ask("PUT", path, body={"status": "error"}).status == 200
+    ended = stored(held, "8")
+    assert (ended["status"], ended["execution_data"], ended["error_message"]) == ("error", {"step": 1}, "so far")
+
+
 def test_a_put_fills_what_is_empty_and_replaces_nothing(held: Held) -> None:
     id = id_of(held, "7")
     path = f"workflow-executions/{id}"
