@@ -7,7 +7,7 @@ from fastapi import Query, Response
 
 from flomastr.database.session import Database
 from flomastr.embeddings import queue
-from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNew, IfNoneMatch, tagged
 from flomastr.http.fields import DocumentName, Message
@@ -20,7 +20,6 @@ app = create_app("/routes/knowledge-bases/{knowledge_base_id}", "knowledge")
 Reading = Annotated[Database, tenant_db("knowledge:read")]
 Writing = Annotated[Database, tenant_db("knowledge:write")]
 Name = Annotated[DocumentName, Query()]
-HELD = conflict("It is under a legal hold.")
 
 
 @app.get("/documents")
@@ -33,7 +32,7 @@ async def list_documents(
     return page.of(newest, count, db, response, parent=bases.get(knowledge_base_id))
 
 
-@app.post("/documents/batch", responses=HELD)
+@app.post("/documents/batch", responses=conflict(HELD))
 async def store_documents(
     knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: IdempotencyKeyHeader
 ) -> StoredDocuments:
@@ -50,7 +49,7 @@ async def get_document(
     return tagged(db.one(documents.get(knowledge_base_id, name)), response, known)
 
 
-@app.put("/document", responses=HELD)
+@app.put("/document", responses=conflict(HELD))
 async def store_document(
     knowledge_base_id: UUID,
     name: Name,
@@ -67,7 +66,7 @@ async def store_document(
     return tagged(stored, response)
 
 
-@app.delete("/document", responses=HELD)
+@app.delete("/document", responses=conflict(HELD))
 async def delete_document(knowledge_base_id: UUID, name: Name, db: Writing, if_match: IfMatch) -> Message:
     db.one(documents.delete(knowledge_base_id, name, if_match))
     return Message(message="The document and its passages are deleted.")
