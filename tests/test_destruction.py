@@ -18,7 +18,7 @@ from psycopg.rows import scalar_row
 
 from tests.support.allowed_deletes import KNOWN, NO_CONTENT, NOT_KEPT
 from tests.support.cross_tenant import stored
-from tests.support.factories import Factory, Tenant, archived_file
+from tests.support.factories import Factory, Tenant, archived_file, new_id
 from tests.support.full_tenant import full_tenant
 
 ROOT = Path(__file__).parents[1]
@@ -198,7 +198,7 @@ def test_what_destroys_is_found_in_python(text: str, found: list[str]) -> None:
 def held(make: Factory, superuser: Connection) -> Tenant:
     """A tenant under a hold, with a row in every table that keeps what is held."""
     tenant = full_tenant(make)
-    archived_file(superuser, tenant, uuid4())
+    archived_file(superuser, tenant, new_id())
     make.hold(tenant)
     return tenant
 
@@ -239,7 +239,7 @@ def test_any_hold_within_a_tenant_keeps_it_its_stored_files_and_the_records_of_i
     make: Factory, superuser: Connection, job_url: str, table: str
 ) -> None:
     tenant = make.tenant()
-    archived_file(superuser, tenant, uuid4())
+    archived_file(superuser, tenant, new_id())
     make.hold(tenant, execution_id=uuid4())
     with psycopg.connect(job_url, autocommit=True) as job:
         assert attack(job, tenant, table) == "FL409"
@@ -251,7 +251,7 @@ def test_files_that_do_not_count_can_be_removed_under_a_hold(
     tenant = make.tenant()
     make.hold(tenant)
     for state in ("writing", "verified", "replaced"):
-        archived_file(superuser, tenant, uuid4(), state=state)
+        archived_file(superuser, tenant, new_id(), state=state)
     with psycopg.connect(job_url, autocommit=True) as job:
         assert job.execute("DELETE FROM app.archive_files WHERE tenant_id = %s", (tenant.id,)).rowcount == 3
 

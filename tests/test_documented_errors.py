@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -12,7 +12,7 @@ from flomastr.database import connection
 from flomastr.settings import settings
 from flomastr.tenancy import api_keys
 from tests.support.events import Answer
-from tests.support.factories import Factory
+from tests.support.factories import Factory, new_id
 from tests.support.full_tenant import embed
 from tests.support.requests import BY_NAME, DOCUMENT, OPERATIONS, ApiClient, Operation
 from tests.support.status_triggers import Attempt, Trigger, called, to, triggers_of
@@ -192,7 +192,7 @@ def the_session_is_full(attempt: Attempt) -> Answer:
 @to(307, called("get_execution"))
 @to(409, called("update_execution", "delete_execution"))
 def it_is_archived(attempt: Attempt) -> Answer:
-    id = uuid4()
+    id = new_id()
     attempt.make.file(attempt.client.tenant, id)
     answer = attempt.ask(path=attempt.client.path(attempt.operation, execution_id=str(id)))
     assert answer.json["code"] == "archived"

@@ -1,7 +1,7 @@
 """Erasures over HTTP: owners ask for those of persons, super admins see all, nobody sees those of other tenants."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from flomastr.caller import Caller
 from functions.erasures.handler import lambda_handler
 from tests.support.events import Answer, call
-from tests.support.factories import Factory, Tenant, archived_file
+from tests.support.factories import Factory, Tenant, archived_file, new_id
 from tests.support.problems import refused
 
 
@@ -140,7 +140,7 @@ def test_who_left_no_data_in_the_tenant_is_not_found(make: Factory) -> None:
 
 def test_whose_chats_are_all_archived_may_be_erased(make: Factory, superuser: psycopg.Connection[Any]) -> None:
     tenant = make.tenant()
-    archived_file(superuser, tenant, uuid4(), source="webchat_sessions")
+    archived_file(superuser, tenant, new_id(), source="webchat_sessions")
     assert ask_for(tenant, "somebody").status == 202
 
 

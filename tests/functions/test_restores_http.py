@@ -8,7 +8,7 @@ import pytest
 
 from functions.history.handler import lambda_handler
 from tests.support.events import Answer, call
-from tests.support.factories import Factory, Tenant
+from tests.support.factories import Factory, Tenant, new_id
 
 RESTORES = "/routes/history/restores"
 RANGE = {"first_at": "2026-01-01T00:00:00Z", "last_at": "2026-02-01T00:00:00Z", "days": 7}
@@ -123,7 +123,7 @@ def test_a_file_that_is_not_there_is_not_restored(make: Factory, tenant: Tenant)
     answer = ask(tenant, "POST", body={"file_id": str(uuid4()), "days": 1})
     assert (answer.status, answer.json["code"]) == (404, "not_found")
     other = make.tenant()
-    theirs = uuid4()
+    theirs = new_id()
     make.file(other, theirs)
     (file,) = call(lambda_handler, "GET", "/routes/history/files", caller=other.owner).json
     assert ask(tenant, "POST", body={"file_id": file["id"], "days": 1}).status == 404

@@ -21,6 +21,11 @@ KEY_SCOPES = [  # all that a key may have
 RATE_LIMIT_PER_MINUTE = 1_000_000  # so that no test but those of the limit run into it
 
 
+def new_id() -> UUID:
+    """A UUIDv7 of now, as every id that the archive sees: a random one may lie beyond the year 9999."""
+    return UUID(int=int(datetime.now(UTC).timestamp() * 1000) << 80 | secrets.randbits(62))
+
+
 def new_key() -> ApiKey:
     return derived_key(secrets.token_bytes(64))
 
@@ -212,7 +217,7 @@ class Factory:
         """Of the archive, as a job has stored it: of executions from the lowest to the highest id, else of chats."""
         source = "workflow_executions" if ids else "webchat_sessions"
         with psycopg.connect(self.conn.info.dsn, user="flo_job", autocommit=True) as job:
-            return archived_file(job, tenant, *ids or (uuid4(),), source=source)
+            return archived_file(job, tenant, *ids or (new_id(),), source=source)
 
     def restore(self, tenant: Tenant) -> UUID:
         """Of a day that has nothing to restore."""
