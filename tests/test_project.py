@@ -1,18 +1,28 @@
 """The repository keeps its own rules."""
 
-import ast
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-from dev.aws.template import read_template
+import pytest
 
-ROOT = Path(__file__).parent.parent
+from dev.aws.template import read_template
+from tests.support.source_code import (
+    DEV,
+    HANDLERS,
+    LAYER,
+    PRODUCT,
+    ROOT,
+    functions,
+    lines,
+    misnamed_exceptions,
+    reads_environment,
+    roots,
+)
+
 TEMPLATE = read_template()
-HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
-PRODUCT = [path for folder in ("functions", "layers", "schema") for path in (ROOT / folder).rglob("*.py")]
+OURS = {"functions", "schema", "dev", "tests"}
 
 
 def test_every_folder_of_functions_is_deployed_and_every_function_has_its_folder() -> None:
@@ -23,8 +33,26 @@ def test_every_folder_of_functions_is_deployed_and_every_function_has_its_folder
 def test_a_function_is_one_file_that_imports_only_the_layer_and_packages() -> None:
     for path in HANDLERS:
         assert [p.name for p in path.parent.glob("*.py")] == ["handler.py"]
-        imported = re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
-        assert not {"functions", "schema", "dev", "tests"} & set(imported), path
+        assert not OURS & roots(path.read_text()), path
+
+
+def test_the_layer_and_the_schema_import_nothing_of_ours_from_outside() -> None:
+    for path in [*LAYER.rglob("*.py"), *(ROOT / "schema").rglob("*.py")]:
+        assert not OURS & roots(path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from dev import console",
+        "def late():\n    import dev.console",
+        "if True:\n    from dev.console import print",
+        "importlib.import_module('dev.console')",
+        "__import__('dev')",
+    ],
+)
+def test_what_is_imported_anywhere_and_in_any_way_is_seen(source: str) -> None:
+    assert "dev" in roots(source)
 
 
 def test_a_handler_fits_a_screen() -> None:
@@ -32,7 +60,7 @@ def test_a_handler_fits_a_screen() -> None:
 
 
 def test_no_file_is_longer_than_250_lines() -> None:
-    files = [*PRODUCT, *(ROOT / "dev").rglob("*.py"), *(ROOT / "schema").glob("*/*.sql")]
+    files = [*PRODUCT, *DEV, *(ROOT / "schema").glob("*/*.sql")]
     assert {path.name: lines for path in files if (lines := path.read_text().count("\n")) > 250} == {}
 
 
@@ -41,8 +69,15 @@ def test_no_function_shadows_the_standard_library() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    readers = [path.name for path in PRODUCT if re.search(r"os\.environ|getenv", path.read_text())]
-    assert readers == ["settings.py"]
+    assert [path.name for path in PRODUCT if reads_environment(path.read_text())] == ["settings.py"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["os.environ['A']", "from os import environ", "from os import getenv as a", "import os as o\no.getenv('A')"],
+)
+def test_any_way_to_read_the_environment_is_seen(source: str) -> None:
+    assert reads_environment(source)
 
 
 def test_every_package_is_pinned_with_a_hash_and_no_index_is_named() -> None:
@@ -59,19 +94,26 @@ def test_every_package_is_pinned_with_a_hash_and_no_index_is_named() -> None:
         assert "index" not in text and "://" not in text, name
 
 
-def test_functions_are_short() -> None:
-    lengths = [f.end_lineno - f.lineno + 1 for f in nodes(ast.FunctionDef, ast.AsyncFunctionDef) if f.end_lineno]
-    assert median(lengths) <= 6
-    assert quantiles(lengths, n=10)[-1] <= 14
+@pytest.mark.parametrize(
+    ("paths", "longest"), [(list(LAYER.rglob("*.py")), 24), ([*PRODUCT, *DEV], 32)], ids=["layer", "all"]
+)
+def test_functions_are_short(paths: list[Path], longest: int) -> None:
+    lengths = [(lines(function), name) for name, function in functions(paths)]
+    assert median(length for length, _ in lengths) <= 6
+    assert quantiles((length for length, _ in lengths), n=10)[-1] <= 14
+    assert [each for each in lengths if each[0] > longest] == []
+
+
+def test_a_function_is_measured_without_its_docstring() -> None:
+    source = ROOT / "tests/support/source_code.py"
+    assert {name.rpartition(":")[2]: lines(f) for name, f in functions([source])}["lines"] == 5
 
 
 def test_the_names_of_exceptions_end_in_error() -> None:
-    for each in nodes(ast.ClassDef):
-        bases = [ast.unparse(base).rpartition(".")[2] for base in each.bases]
-        if any(base.endswith(("Error", "Exception")) for base in bases):
-            assert each.name.endswith("Error"), each.name
+    assert {path: found for path in [*PRODUCT, *DEV] if (found := misnamed_exceptions(path.read_text()))} == {}
 
 
-def nodes[Node: ast.AST](*kinds: type[Node]) -> Iterator[Node]:
-    for path in (*PRODUCT, *(ROOT / "dev").rglob("*.py")):
-        yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds))
+@pytest.mark.parametrize("base", ["Warning", "ValueError", "StopIteration", "errors.LockNotAvailable", "ServiceError"])
+def test_an_exception_with_another_name_is_seen(base: str) -> None:
+    assert misnamed_exceptions(f"class Sudden({base}): ...") == ["Sudden"]
+    assert misnamed_exceptions("class Sudden(BaseModel): ...") == []

@@ -9,6 +9,17 @@ from tests.support.factories import KEY_SCOPES, Factory
 from tests.support.operation_scopes import SCOPES
 from tests.support.requests import MACHINES, OPERATIONS, PEOPLE, ROLES, ApiClient, Operation
 
+# What app.needed_role says. The routes alone would not show it: app.require_rank asks again who may change members.
+NEEDED = {
+    "member": (
+        "workflows:read workflows:write executions:read executions:write webchat:read webchat:write preferences:read "
+        "preferences:write knowledge:read knowledge:write tenant:read members:read membership:write invitation:write"
+    ),
+    "admin": (
+        "tenant:write members:write keys:read keys:write models:write holds:read holds:write archive:read archive:write"
+    ),
+    "owner": "tenant:delete erasures:read erasures:write",
+}
 EVERYBODY = ("anonymous", *PEOPLE, "key for nothing", *MACHINES)
 MEMBERS = ("member", "admin", "owner", "super admin")
 ADMINS = ("admin", "owner", "super admin")
@@ -74,6 +85,13 @@ def outcome(client: ApiClient, operation: Operation) -> int | str:
 
 def test_every_scope_stands_in_the_table() -> None:
     assert MAY.keys() == SCOPES.keys()
+
+
+@pytest.mark.parametrize("role", NEEDED)
+def test_each_scope_needs_the_role_that_is_written_down(superuser: psycopg.Connection[Any], role: str) -> None:
+    needed = "SELECT scope FROM unnest(%s::text[]) AS scope WHERE app.needed_role(scope) = %s"
+    scopes = [scope for scope in MAY if scope and not scope.startswith(("me:", "platform:", "events:"))]
+    assert {scope for (scope,) in superuser.execute(needed, (scopes, role))} == set(NEEDED[role].split())
 
 
 def test_each_operation_asks_for_the_scope_that_is_written_down() -> None:

@@ -1,15 +1,14 @@
 """An import of the shared layer only ever points down: from a floor to a lower one, or within its package."""
 
-import ast
-from collections.abc import Iterator
+from collections.abc import Collection
 from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-LAYER = ROOT / "layers/flomastr"
+from tests.support.source_code import LAYER, imported
+
 FLOORS = (
     {"retention"},
     {"knowledge", "archive"},
@@ -31,28 +30,20 @@ def modules() -> dict[str, Path]:
     return {".".join(path.relative_to(LAYER).with_suffix("").parts): path for path in files}
 
 
-def imported(source: str) -> Iterator[str]:
-    """Every name that an import names, also one inside a function."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
 def imports() -> Graph:
-    """Of each module, the modules of the layer that it imports."""
-    known = modules()
+    """Of each module, the modules and packages of the layer that it imports."""
+    known = modules() | {f"flomastr.{path.name}": path for path in PACKAGES}
     return {
-        name: {
-            target
-            for full in imported(path.read_text())
-            for target in (full, full.rpartition(".")[0])
-            if target in known and target != name
-        }
-        for name, path in known.items()
+        name: {target for full in imported(path.read_text()) if (target := meant(full, known)) and target != name}
+        for name, path in modules().items()
     }
+
+
+def meant(full: str, known: Collection[str]) -> str | None:
+    """The module or package in which an imported name is, if it is one of the layer's."""
+    while full and full not in known:
+        full = full.rpartition(".")[0]
+    return full or None
 
 
 def top(module: str) -> str:
@@ -86,8 +77,29 @@ def test_an_import_that_points_up_is_found(upper: str, lower: str) -> None:
     assert pointing_up({f"flomastr.{lower}": {f"flomastr.{upper}"}}) == [f"flomastr.{lower} imports flomastr.{upper}"]
 
 
-def test_an_import_inside_a_function_is_found() -> None:
-    assert list(imported("def late():\n    from flomastr.http import app\n")) == ["flomastr.http.app"]
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from flomastr.tenancy import slugs",
+        "from flomastr.tenancy.slugs import RESERVED",
+        "import flomastr.tenancy.slugs as words",
+        "from flomastr import tenancy",
+        "def late():\n    from flomastr.tenancy import slugs",
+        "importlib.import_module('flomastr.tenancy.slugs')",
+        "import_module('flomastr.tenancy')",
+    ],
+)
+def test_an_import_that_points_up_is_found_in_each_form(source: str) -> None:
+    known = {"flomastr.tenancy", "flomastr.tenancy.slugs"}
+    (target,) = {meant(full, known) for full in imported(source)}
+    assert target
+    assert pointing_up({"flomastr.database.session": {target}}) == [f"flomastr.database.session imports {target}"]
+
+
+@pytest.mark.parametrize("source", ["import_module(name)", "from .tenancy import slugs"])
+def test_an_import_of_which_nobody_sees_what_it_names_is_refused(source: str) -> None:
+    with pytest.raises(AssertionError):
+        list(imported(source))
 
 
 def test_init_files_are_empty() -> None:

@@ -15,6 +15,7 @@ from schema.migrate import MigrationRefusedError, migrate, read_functions, read_
 from tests.support.small_schema import APPLIED, FUNCTIONS, answers, complete, write
 
 ROOT = Path(__file__).parents[2]
+PRODUCT = [ROOT / name for name in ("schema", "layers", "functions", "dev")]
 DEFINITION = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+app\.(\w+)", re.IGNORECASE)
 # what runs only when the function is called
 BODY = re.compile(r"(?<=\nAS )\$\$.*?\$\$|--[^\n]*", re.DOTALL)
@@ -23,9 +24,9 @@ TWO = FUNCTIONS["numbers"].replace("SELECT 1", "SELECT 2")
 WHEN = "SELECT applied_at FROM app.schema_functions ORDER BY name"
 
 
-def definitions(folder: Path) -> Counter[str]:
-    """How often the product's files define each function, in SQL or in Python."""
-    files = [path for name in ("schema", "layers", "functions", "dev") for path in (folder / name).rglob("*.*")]
+def definitions(*folders: Path) -> Counter[str]:
+    """How often the files of these folders define each function, in SQL or in Python."""
+    files = [path for folder in folders for path in folder.rglob("*.*")]
     texts = (path.read_text() for path in files if path.suffix in {".sql", ".py"} and path.name != CURRENT.name)
     return Counter(name for text in texts for name in DEFINITION.findall(text))
 
@@ -37,15 +38,16 @@ def called(migration: str) -> set[str]:
 
 def test_each_function_has_one_definition_in_the_whole_repository(superuser: psycopg.Connection[Any]) -> None:
     named = superuser.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'app'::regnamespace").fetchall()
-    assert definitions(ROOT) == Counter(name for (name,) in named)
+    assert definitions(*PRODUCT) == Counter(name for (name,) in named)
+    assert definitions(ROOT / "tests").keys() & {name for (name,) in named} == set()
 
 
 @pytest.mark.parametrize("again", ["create function app.number(", "CREATE OR REPLACE\n  FUNCTION app.number ("])
 def test_a_function_that_is_defined_twice_is_found(tmp_path: Path, again: str) -> None:
     write(tmp_path / "schema", "numbers", FUNCTIONS["numbers"])
-    assert definitions(tmp_path) == {"number": 1}
+    assert definitions(tmp_path / "schema") == {"number": 1}
     write(tmp_path / "schema", "0002_more", again)
-    assert definitions(tmp_path) == {"number": 2}
+    assert definitions(tmp_path / "schema") == {"number": 2}
 
 
 def test_no_migration_calls_a_function_that_a_new_database_does_not_have_yet() -> None:
