@@ -58,24 +58,24 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.samples.fill_knowledge import fill
 
             fill(arguments.passages, arguments.port, data)
-        case "openapi":
-            find_layer()
-            from dev.docs.openapi import write
-
-            write()
-        case "schema":
-            from dev.docs.schema import write
-
-            write()
-        case "docs":
-            find_layer()
-            from dev.docs.pages import write
-
-            write()
-        case _:
+        case "invoke":
             from dev.invoke import invoke
 
             invoke(arguments.name, arguments.event, data)
+        case generated:
+            _write(generated)
+
+
+def _write(generated: str) -> None:
+    find_layer()
+    match generated:
+        case "openapi":
+            from dev.docs.openapi import write
+        case "docs":
+            from dev.docs.pages import write
+        case _:
+            from dev.docs.schema import write
+    write()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -198,19 +198,20 @@ def archive_planned_rows(job: Job, plan: str) -> None:
             return
 
 
+def store_and_delete(job: Job, file: File) -> None:
+    """Raises LockNotAvailable, or FL409 if rows have changed since they were planned."""
+    with job.conn.transaction():
+        file_lifecycle.store_one(job, file)
+        job.conn.execute("SELECT app.archive_rows(%s)", (file.id,))
+
+
 def archive_rows(job: Job, file: File) -> bool:
     """Writes a file, then marks it as stored and deletes its rows in one transaction. Returns whether it did."""
-
-    def store() -> None:
-        with job.conn.transaction():
-            file_lifecycle.store_one(job, file)
-            job.conn.execute("SELECT app.archive_rows(%s)", (file.id,))
-
     if not job.has_time():
         return False
     try:
         file_lifecycle.write(job, file)
-        retrying_lock(job, store)
+        retrying_lock(job, lambda: store_and_delete(job, file))
     except RowsChangedError:
         job.counts["rows_changed"] += file.rows  # they stay, and are planned again
         return False

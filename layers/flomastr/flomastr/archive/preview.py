@@ -45,47 +45,46 @@ class Preview(BaseModel):
     changing_class: int
 
 
-def preview(at: datetime | None) -> Query[Preview]:
-    """Uses the functions of the job; row-level security limits their rows to this tenant."""
-    return Query(
-        """
-        WITH tenant AS (
-          SELECT t.id, app.retention_class(t.hot_ttl_days) AS retention_class
-          FROM app.tenants AS t
-          WHERE t.id = (SELECT app.tenant())
-        ),
-        old AS (
-          SELECT
-            app.is_final(e.status) AS is_final,
-            EXISTS (
-              SELECT FROM app.legal_holds AS h
-              WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
-            ) AS is_held
-          FROM tenant AS t
-          JOIN app.workflow_executions AS e ON e.tenant_id = t.id
-            AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.retention_class))
-        )
-        SELECT
-          %(at)s AS at,
-          (
-            SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
-            FROM app.due_executions(%(at)s) AS d
-          ) AS workflow_executions,
-          (
-            SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
-            FROM app.due_sessions(%(at)s) AS d
-          ) AS webchat_sessions,
-          (
-            SELECT jsonb_build_object(
-              'unfinished', count(*) FILTER (WHERE NOT is_final), 'held', count(*) FILTER (WHERE is_final AND is_held)
-            )
-            FROM old
-          ) AS kept,
-          (
-            SELECT count(*) FROM tenant AS t
-            JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.retention_class NOT IN (0, t.retention_class)
-          ) AS changing_class
-        """,
-        {"at": at or datetime.now(UTC)},
-        Preview,
+PREVIEW = """
+WITH tenant AS (
+  SELECT t.id, app.retention_class(t.hot_ttl_days) AS retention_class
+  FROM app.tenants AS t
+  WHERE t.id = (SELECT app.tenant())
+),
+old AS (
+  SELECT
+    app.is_final(e.status) AS is_final,
+    EXISTS (
+      SELECT FROM app.legal_holds AS h
+      WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
+    ) AS is_held
+  FROM tenant AS t
+  JOIN app.workflow_executions AS e ON e.tenant_id = t.id
+    AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.retention_class))
+)
+SELECT
+  %(at)s AS at,
+  (
+    SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
+    FROM app.due_executions(%(at)s) AS d
+  ) AS workflow_executions,
+  (
+    SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
+    FROM app.due_sessions(%(at)s) AS d
+  ) AS webchat_sessions,
+  (
+    SELECT jsonb_build_object(
+      'unfinished', count(*) FILTER (WHERE NOT is_final), 'held', count(*) FILTER (WHERE is_final AND is_held)
     )
+    FROM old
+  ) AS kept,
+  (
+    SELECT count(*) FROM tenant AS t
+    JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.retention_class NOT IN (0, t.retention_class)
+  ) AS changing_class
+"""
+
+
+def preview(at: datetime | None) -> Query[Preview]:
+    """At a moment, or now. Uses the functions of the job; row-level security limits their rows to this tenant."""
+    return Query(PREVIEW, {"at": at or datetime.now(UTC)}, Preview)

@@ -28,9 +28,7 @@ from flomastr.database.sqlstates import (
     sqlstate,
     to_service_error,
 )
-from flomastr.errors import (
-    ServiceError,
-)
+from flomastr.errors import ServiceError
 from flomastr.observability import logger
 
 ATTEMPTS = 6
@@ -53,19 +51,23 @@ def execute(
                 conn = connection.connection(deadline)
                 return send(conn, queries, deadline, access)
             except psycopg.Error as error:
-                state = sqlstate(error)
-                surely_undone = conn is None or state in ROLLED_BACK | NO_CONNECTION or is_vanished(state, queries)
                 reset(conn)
-                again = surely_undone or (repeatable and state in CONNECTION_LOST)
                 pause = random.uniform(0.05, 0.1) * 2**attempt
+                again = conn is None or may_be_sent_again(sqlstate(error), queries, repeatable)
                 if not again or attempt == ATTEMPTS or time.monotonic() + pause > deadline:
                     raise to_service_error(error, queries) from error
-                logger.warning("Sending the pipeline again", sqlstate=state, attempt=attempt)
+                logger.warning("Sending the pipeline again", sqlstate=sqlstate(error), attempt=attempt)
                 time.sleep(pause)
             except BaseException:  # a parameter that cannot be sent, for one
                 reset(conn)
                 raise
     raise AssertionError("the last attempt answers or raises")
+
+
+def may_be_sent_again(state: str, queries: Sequence[Query[Any]], repeatable: bool) -> bool:
+    """Whether nothing can have been committed, or it does no harm if it was."""
+    is_undone = state in ROLLED_BACK | NO_CONNECTION or is_vanished(state, queries)
+    return is_undone or (repeatable and state in CONNECTION_LOST)
 
 
 def send(

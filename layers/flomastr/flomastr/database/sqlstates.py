@@ -1,6 +1,6 @@
 """SQLSTATEs: which statements may be sent again after an error, and which error a caller gets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -13,6 +13,7 @@ from flomastr.errors import (
     ErrorCode,
     ForbiddenError,
     NotFoundError,
+    ServiceError,
     TooManyRequestsError,
     UnavailableError,
     UnprocessableError,
@@ -37,14 +38,19 @@ BUSY = {
     *CONNECTION_LOST,
 }  # 25006: a standby took over
 
-SCHEMA_OUTDATED = {"3F000", "42P01", "42883", "42703"}  # there is no such schema, table, function, column
+SCHEMA_OUTDATED = ("3F000", "42P01", "42883", "42703")  # there is no such schema, table, function, column
+
+
+OUTDATED = "The schema is behind the code: run the migrations."
+
+type Sent = Sequence[Query[Any]]
 
 
 class AlreadyAnsweredError(Exception):
     """There is a stored response under the Idempotency-Key."""
 
 
-def is_vanished(state: str, queries: Sequence[Query[Any]]) -> bool:
+def is_vanished(state: str, queries: Sent) -> bool:
     """Whether a row that is referred to was deleted after the statement had begun."""
     return state == "23503" and not (queries and queries[-1].missing)
 
@@ -63,39 +69,71 @@ def error_code(error: psycopg.Error) -> ErrorCode | None:
     return None
 
 
-def to_service_error(error: psycopg.Error, queries: Sequence[Query[Any]]) -> Exception:
+def refused_request(error: psycopg.Error, _: Sent) -> ServiceError:
+    """What a SQL function has raised, by the HTTP status in its SQLSTATE."""
+    return BY_STATUS[int(sqlstate(error)[2:])](error.diag.message_primary, error_code(error))
+
+
+def refused_by_limit(error: psycopg.Error, _: Sent) -> ServiceError:
+    headers = rate_limits.headers_of_refusal(error.diag.message_detail or "")
+    return TooManyRequestsError(error.diag.message_primary, error_code(error), headers)
+
+
+def refused_row(error: psycopg.Error, _: Sent) -> ServiceError:
+    logger.warning("The database refused a row", error=error.diag.message_primary)
+    return ForbiddenError(
+        "You may act for yourself alone. Admins, owners and API keys act for others.", ErrorCode.NOT_YOURS
+    )
+
+
+def taken(error: psycopg.Error, queries: Sent) -> ServiceError:
+    return ConflictError(queries[-1].conflict) if queries else refused_value(error, queries)
+
+
+def not_there(error: psycopg.Error, queries: Sent) -> ServiceError:
+    return UnavailableError() if is_vanished(sqlstate(error), queries) else NotFoundError(queries[-1].missing)
+
+
+def failed_check(error: psycopg.Error, queries: Sent) -> ServiceError:
+    if error.diag.constraint_name:
+        return refused_value(error, queries)
+    logger.error("There is no partition for an execution: has the partitions function run?")
+    return UnavailableError()
+
+
+def refused_value(error: psycopg.Error, _: Sent) -> ServiceError:
+    constraint = error.diag.constraint_name
+    logger.warning("The database refused a value", sqlstate=sqlstate(error), constraint=constraint)
+    return UnprocessableError()
+
+
+def unavailable(error: psycopg.Error, _: Sent) -> ServiceError:
+    logger.warning("The database is unavailable", sqlstate=sqlstate(error), error=type(error).__name__)
+    return UnavailableError()
+
+
+# By what a SQLSTATE begins with. The first that fits counts.
+ANSWERS: Sequence[tuple[tuple[str, ...], Callable[[psycopg.Error, Sent], Exception]]] = (
+    (("FL208",), lambda _, __: AlreadyAnsweredError()),
+    (("FL429",), refused_by_limit),
+    (("FL",), refused_request),
+    (("42501",), refused_row),
+    (("23505",), taken),
+    (("23503",), not_there),
+    (("23514",), failed_check),
+    (("22", "23", "54"), refused_value),
+    (SCHEMA_OUTDATED, lambda _, __: UnavailableError(OUTDATED, ErrorCode.SCHEMA_BEHIND)),
+    ((*BUSY, "53"), unavailable),
+)
+
+
+def to_service_error(error: psycopg.Error, queries: Sent) -> Exception:
     """The error for the caller, without SQL text and values of rows. `queries` are those that were sent.
 
     An error that has no meaning for a caller comes back as it is.
     """
     state = sqlstate(error)
-    if state == "FL208":
-        return AlreadyAnsweredError()
-    if state == "FL429":
-        headers = rate_limits.headers_of_refusal(error.diag.message_detail or "")
-        return TooManyRequestsError(error.diag.message_primary, error_code(error), headers)
-    if state.startswith("FL"):
-        return BY_STATUS[int(state[2:])](error.diag.message_primary, error_code(error))
-    if state == "42501":
-        logger.warning("The database refused a row", error=error.diag.message_primary)
-        return ForbiddenError(
-            "You may act for yourself alone. Admins, owners and API keys act for others.", ErrorCode.NOT_YOURS
-        )
-    if state == "23505" and queries:
-        return ConflictError(queries[-1].conflict)
-    if is_vanished(state, queries):
-        return UnavailableError()
-    if state == "23503":
-        return NotFoundError(queries[-1].missing)
-    if state == "23514" and not error.diag.constraint_name:
-        logger.error("There is no partition for an execution: has the partitions function run?")
-        return UnavailableError()
-    if state.startswith(("22", "23", "54")) or isinstance(error, psycopg.DataError):
-        logger.warning("The database refused a value", sqlstate=state, constraint=error.diag.constraint_name)
-        return UnprocessableError()
-    if state in SCHEMA_OUTDATED:
-        return UnavailableError("The schema is behind the code: run the migrations.", ErrorCode.SCHEMA_BEHIND)
-    if state in BUSY or state.startswith("53"):
-        logger.warning("The database is unavailable", sqlstate=state, error=type(error).__name__)
-        return UnavailableError()
-    return error
+    for beginnings, answer in ANSWERS:
+        if state.startswith(beginnings):
+            return answer(error, queries)
+    return refused_value(error, queries) if isinstance(error, psycopg.DataError) else error

@@ -43,21 +43,24 @@ class Group(BaseModel):
     microseconds: int
 
 
+GROUPS = """
+SELECT
+  e.status, e.mode, count(*) AS executions, count(e.finished_at) AS finished,
+  round(sum(extract(EPOCH FROM greatest(e.finished_at - e.started_at, '0')) * 1000000)) AS microseconds
+FROM app.workflow_executions AS e
+WHERE e.id BETWEEN %(first)s AND %(last)s AND e.started_at >= %(since)s
+  AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
+  AND (%(copies)s OR NOT EXISTS (
+    SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id
+  ))
+GROUP BY e.status, e.mode
+"""
+
+
 def groups(workflow_id: UUID | None, days: int, *, copies: bool) -> Query[Group]:
     """Groups of the hot executions that started in the last days; with or without copies of archived ones."""
     return Query(
-        """
-        SELECT
-          e.status, e.mode, count(*) AS executions, count(e.finished_at) AS finished,
-          round(sum(extract(EPOCH FROM greatest(e.finished_at - e.started_at, '0')) * 1000000)) AS microseconds
-        FROM app.workflow_executions AS e
-        WHERE e.id BETWEEN %(first)s AND %(last)s AND e.started_at >= %(since)s
-          AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
-          AND (%(copies)s OR NOT EXISTS (
-            SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id
-          ))
-        GROUP BY e.status, e.mode
-        """,
+        GROUPS,
         {
             "workflow_id": workflow_id,
             "first": first_id_in(-days - 1),
