@@ -5,20 +5,20 @@ from typing import Annotated
 from fastapi import Body
 
 from flomastr.database.session import Database
-from flomastr.http.app import create_app, http_handler
+from flomastr.http.app import UnreadRoute, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
 from flomastr.workflows import n8n_events
 from flomastr.workflows.n8n_events import EventResults, Posted
 
-app = create_app("/routes/n8n", "events")
+app = create_app("/routes/n8n", "events", UnreadRoute)
 Reporting = Annotated[Database, reports("events:write")]
 
 
 @app.post("/events", status_code=202)
 async def record_events(posted: Annotated[Posted, Body()], db: Reporting, key: IdempotencyKeyHeader) -> EventResults:
     """Error posts, log messages, executions and pages of them; unknown workflows are made. One result for each item."""
-    events = [n8n_events.to_event(item) for item in posted]
+    events = [n8n_events.to_event(item) for item in posted.read(n8n_events.to_items)]
     return n8n_events.results(events, db.idempotent(n8n_events.record(events), key))
 
 

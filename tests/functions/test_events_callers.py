@@ -1,6 +1,7 @@
 """Who may report events: a machine with a key, or one that signs. The route itself looks, not API Gateway."""
 
 import json
+import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from flomastr.auth.webhook_signatures import signature, signing_secret
+from flomastr.http import bodies
 from functions.events.handler import lambda_handler
 from tests.support import oidc_issuer
 from tests.support.events import Answer, Context, call, http_event
@@ -183,3 +185,29 @@ def test_the_answer_has_ids_and_outcomes_and_nothing_else(n8n: Instance) -> None
     names = {"n8n_execution_id", "n8n_workflow_id", "id", "outcome", "error", "note"}
     assert answer.json["results"][0].keys() == names
     assert "known" not in answer.body
+
+
+LARGE = json.dumps([failed(error={"text": "x" * 60_000})])
+
+
+@pytest.mark.parametrize("query", ["", "?tenant_id=-"])
+def test_a_strangers_body_is_not_read(make: Factory, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    """Nobody's, a forged signature's, and that of a key which only the database knows to be unknown."""
+    monkeypatch.setattr(bodies, "read_json", lambda _: pytest.fail("it was read"))  # pyright: ignore
+    n8n = instance(make)
+    forged = signed(n8n.key.id, LARGE) | {"webhook-id": "msg_2"}
+    unknown = n8n.key._replace(secret=instance(make).key.secret)
+    for headers, path in (
+        ({}, f"{PATH}{query}"),
+        (forged, f"{PATH}{query or '?'}&key={n8n.key.id}"),
+        ({"authorization": f"Bearer {unknown.token()}"}, f"{PATH}{query}"),
+        ({"authorization": f"Bearer {instance(make, revoked_at='2026-01-01T00:00:00Z').key.token()}"}, PATH + query),
+    ):
+        assert ask(headers, path, LARGE).status == (422 if query else 401)
+
+
+def test_a_large_report_is_counted_once(n8n: Instance, superuser: Superuser) -> None:
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 10 WHERE tenant_id = %s", [n8n.tenant.id])
+    answers = [ask({"authorization": f"Bearer {n8n.key.token()}"}, body=body) for body in (BODY, LARGE, BODY)]
+    assert [answer.status for answer in answers] == [202, 202, 202]
+    assert [re.findall(r"r=(\d+)", answer.headers["ratelimit"]) for answer in answers] == [["9"], ["8"], ["7"]]

@@ -1,12 +1,23 @@
 """Liveness answers without a database, readiness says what is missing."""
 
+import re
+
 import pytest
 
 from flomastr import health
+from flomastr.caller import Caller
 from flomastr.database import connection
+from flomastr.errors import UnavailableError
 from functions.health.handler import lambda_handler
 from tests.support.connected import connected
 from tests.support.events import Answer, call
+from tests.support.factories import Factory
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another test's database."""
+    monkeypatch.setattr(health, "verdict", health.Verdict())
 
 
 def ask(path: str) -> Answer:
@@ -22,12 +33,37 @@ def test_liveness_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
-def test_readiness_reports_the_versions() -> None:
+def test_a_stranger_hears_that_it_is_ready_and_no_version() -> None:
     answer = ask("/routes/health/ready")
-    assert answer.status == 200
-    assert answer.json.keys() == {"status", "postgres", "pgvector", "migration"}
-    assert answer.json["status"] == "ready"
-    assert answer.json["migration"] >= health.NEEDED_MIGRATION
+    assert (answer.status, answer.json) == (200, {"status": "ready"})
+
+
+def test_super_admins_see_the_versions_and_nobody_else(make: Factory) -> None:
+    def versions(caller: Caller | None) -> Answer:
+        return call(lambda_handler, "GET", "/routes/health/versions", caller=caller)
+
+    answer = versions(make.super_admin())
+    assert answer.json.keys() == {"postgres", "pgvector", "migration", "needed_migration", "missing_functions"}
+    assert answer.json["migration"] >= answer.json["needed_migration"] == health.NEEDED_MIGRATION
+    assert answer.json["missing_functions"] == []
+    assert [versions(caller).status for caller in (None, make.person(), make.tenant().owner)] == [401, 403, 403]
+
+
+def test_the_database_is_asked_once_in_five_seconds_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([100.0, 100.0, 104.9, 105.1, 105.1])
+    asked = list[float]()
+    monkeypatch.setattr(health, "why_not_ready", lambda: asked.append(0))
+    monkeypatch.setattr(health.time, "monotonic", lambda: next(moments))
+    for _ in range(3):
+        health.readiness()
+    assert len(asked) == 2
+
+
+def test_that_it_is_not_ready_is_kept_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([UnavailableError("Not now.")])
+    monkeypatch.setattr(health, "why_not_ready", lambda: next(errors))
+    answers = [ask("/routes/health/ready") for _ in range(3)]
+    assert [(answer.status, answer.json["detail"]) for answer in answers] == [(503, "Not now.")] * 3
 
 
 @pytest.mark.parametrize(
@@ -44,6 +80,7 @@ def test_a_database_that_is_behind_is_not_ready(
     monkeypatch.setattr(health, needed, value)
     answer = ask("/routes/health/ready")
     assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, code, "1")
+    assert not {"00", "tomorrow", "99"} & set(re.findall(r"[a-z]+|\d\d", answer.json["detail"]))
 
 
 def test_a_database_without_a_schema_is_behind(direct_url: str) -> None:

@@ -31,7 +31,7 @@ SCOPES: dict[str | None, str] = {
     "members:write": "invite_member update_member",
     "membership:write": "remove_member",
     "models:write": "activate_model add_model drop_model",
-    "platform:read": "get_any_erasure get_tenant_status get_user list_all_erasures list_users",
+    "platform:read": "get_any_erasure get_tenant_status get_user get_versions list_all_erasures list_users",
     "platform:write": (
         "create_tenant create_user delete_user hard_delete_tenant provision_tenant reactivate_tenant "
         "restore_tenant soft_delete_tenant suspend_tenant undelete_tenant update_user"

@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from flomastr import health
 from flomastr.database import connection, pipeline
 from flomastr.settings import settings
 from tests.support.events import Answer
@@ -269,6 +270,7 @@ def the_database_is_gone(attempt: Attempt) -> Answer:
     request = attempt.client.request(attempt.operation)
     attempt.patch.setenv("DATABASE_URL", UNREACHABLE)
     attempt.patch.setattr(pipeline, "ATTEMPTS", 1)
+    attempt.patch.setattr(health, "verdict", health.Verdict())
     settings.cache_clear()
     connection.discard()
     return attempt.ask(**request)

@@ -1,16 +1,20 @@
 """Readiness: the database answers, its schema is the one that this code needs, and pgvector has its fixes."""
 
+import time
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from flomastr.database.query import Query
 from flomastr.database.session import ask
-from flomastr.errors import ErrorCode, UnavailableError
+from flomastr.errors import ErrorCode, ServiceError, UnavailableError
+from flomastr.observability import logger
 
 NEEDED_MIGRATION = "0025_grants"
 NEEDED_FUNCTIONS = ["ask_for_rehydration", "authorize"]  # and what code calls that came without a migration
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
+SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask
 
 
 class Health(BaseModel):
@@ -19,32 +23,64 @@ class Health(BaseModel):
 
 class Readiness(BaseModel):
     status: Literal["ready"] = "ready"
+
+
+class Versions(BaseModel):
     postgres: str
     pgvector: str
     migration: str
+    needed_migration: str = NEEDED_MIGRATION
+    missing_functions: list[str] = Field(description="What the code calls and the schema lacks.")
 
 
-class State(Readiness):
-    missing: list[str]
+@dataclass
+class Verdict:
+    """Why the service is not ready, or None, until a moment of time.monotonic()."""
+
+    until: float = 0.0
+    error: ServiceError | None = None
 
 
-STATE = """
+VERSIONS = """
 SELECT
   current_setting('server_version') AS postgres,
   coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '0') AS pgvector,
   coalesce((SELECT max(name) FROM app.schema_migrations), '') AS migration,
-  ARRAY(SELECT name FROM unnest(%(functions)s::text[]) AS name WHERE to_regproc('app.' || name) IS NULL) AS missing
+  ARRAY(
+    SELECT name FROM unnest(%(functions)s::text[]) AS name WHERE to_regproc('app.' || name) IS NULL
+  ) AS missing_functions
 """
+verdict = Verdict()
+
+
+def versions() -> Query[Versions]:
+    return Query(VERSIONS, {"functions": NEEDED_FUNCTIONS}, Versions)
 
 
 def readiness() -> Readiness:
-    (state,) = ask(Query(STATE, {"functions": NEEDED_FUNCTIONS}, State))
-    if state.migration < NEEDED_MIGRATION:
-        raise UnavailableError(
-            f"The schema stands at {state.migration or 'nothing'}: run the migrations.", ErrorCode.SCHEMA_BEHIND
-        )
-    if state.missing:
-        raise UnavailableError(f"The schema lacks app.{state.missing[0]}: run the migrations.", ErrorCode.SCHEMA_BEHIND)
-    if tuple(int(part) for part in state.pgvector.split(".")) < NEEDED_PGVECTOR:
-        raise UnavailableError(f"pgvector is {state.pgvector}: 0.8.4 or later is needed.", ErrorCode.PGVECTOR_TOO_OLD)
-    return state
+    """Of the last seconds. Raises UnavailableError without a word of versions, which the log and super admins have."""
+    global verdict
+    if time.monotonic() >= verdict.until:
+        verdict = Verdict(error=why_not_ready())
+        verdict.until = time.monotonic() + SECONDS
+    if verdict.error:
+        raise UnavailableError(verdict.error.detail, verdict.error.code)
+    return Readiness()
+
+
+def why_not_ready() -> ServiceError | None:
+    try:
+        (found,) = ask(versions())
+    except ServiceError as error:
+        return error
+    if error := shortcoming(found):
+        logger.error(error.detail, **found.model_dump())
+    return error
+
+
+def shortcoming(found: Versions) -> UnavailableError | None:
+    if found.migration < NEEDED_MIGRATION or found.missing_functions:
+        return UnavailableError("The schema is behind the code: run the migrations.", ErrorCode.SCHEMA_BEHIND)
+    if tuple(int(part) for part in found.pgvector.split(".")) < NEEDED_PGVECTOR:
+        return UnavailableError("pgvector is older than 0.8.4, which is needed.", ErrorCode.PGVECTOR_TOO_OLD)
+    return None

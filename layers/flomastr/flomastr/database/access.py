@@ -26,6 +26,7 @@ class AccessRequest:
     set_headers: Callable[[dict[str, str]], None] = field(
         default=lambda _: None, compare=False
     )  # headers of the answer
+    is_counted: bool = False  # by a round trip of this request already
 
     @property
     def is_read(self) -> bool:
@@ -34,7 +35,7 @@ class AccessRequest:
     @property
     def is_limited(self) -> bool:
         """What administers is not counted: whoever is at the limit must still be able to raise it or end a key."""
-        return not self.scope.startswith(UNLIMITED)
+        return not (self.is_counted or self.scope.startswith(UNLIMITED))
 
     def params(self, deadline: float) -> dict[str, Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))

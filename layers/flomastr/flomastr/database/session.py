@@ -31,6 +31,11 @@ class Database:
         """The same caller in the tenant that a body names."""
         return replace(self, access=replace(self.access, tenant=tenant)) if tenant else self
 
+    def admitted(self) -> "Database":
+        """The same, after a round trip that authorizes and counts: what costs more than a query comes after that."""
+        pipeline.execute([], self.deadline, self.access, repeatable=True)
+        return replace(self, access=replace(self.access, is_counted=True))
+
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
         (rows,) = pipeline.execute([query], self.deadline, self.access)
         return rows

@@ -14,10 +14,10 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from mangum import Mangum
-from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
 from flomastr.errors import ServiceError
+from flomastr.http.bodies import JsonRequest, UnreadRequest
 from flomastr.http.delivery import readable, refusal
 from flomastr.http.problems import (
     PROBLEM_JSON,
@@ -40,29 +40,28 @@ LOOP = asyncio.new_event_loop()
 asyncio.set_event_loop(LOOP)
 
 
-class JsonRequest(Request):
-    async def json(self) -> Any:
-        """As Starlette reads it, in a third of the time. What pydantic refuses is left to Python, and to its errors."""
-        try:
-            return from_json(await self.body())
-        except ValueError:
-            return await super().json()
-
-
 class Route(APIRoute):
+    request = JsonRequest
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def read_and_handle(request: Request) -> Response:
-            return await handle(JsonRequest(request.scope, request.receive))
+            return await handle(self.request(request.scope, request.receive))
 
         return read_and_handle
 
 
-def create_app(path: str, tag: str) -> FastAPI:
+class UnreadRoute(Route):
+    """Its body is read when its caller is known: one that API Gateway does not know."""
+
+    request = UnreadRequest
+
+
+def create_app(path: str, tag: str, route: type[Route] = Route) -> FastAPI:
     """An app whose routes start with `path`. Were they a router's that it includes, FastAPI would build each twice."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, generate_unique_id_function=lambda route: route.name)
-    app.router.route_class = Route
+    app.router.route_class = route
     app.router.prefix = path
     app.router.tags.append(tag)
     app.router.dependencies.append(Depends(known_query))

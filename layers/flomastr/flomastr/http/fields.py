@@ -59,7 +59,7 @@ def look_closer(value: dict[str, Any]) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair, which is no character") from None
     except ValueError:
-        raise ValueError("holds NaN or an infinity, which JSON does not have") from None
+        raise ValueError("holds NaN, an infinity or an integer of more than 4,300 digits") from None
     if "\\u0000" in text and JSON_NUL.search(text):
         raise ValueError("holds the character U+0000, which cannot be stored")
     if written_length(text) > MAX_JSON:

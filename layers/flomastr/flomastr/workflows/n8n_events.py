@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, PlainValidator, ValidationError
 
 from flomastr.database.query import Query
+from flomastr.http.bodies import Unread
 from flomastr.http.patterns import message
 from flomastr.workflows.n8n_payloads import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
 from flomastr.workflows.recording import MAX_BATCH, Outcome
@@ -45,7 +46,7 @@ def to_items(posted: Any) -> list[Any]:
 
 
 Items = Annotated[list[Item], Field(min_length=1, max_length=MAX_BATCH)]
-Posted = Annotated[list[Any], PlainValidator(to_items, json_schema_input_type=Item | Items | ExecutionPage)]
+Posted = Annotated[Unread, PlainValidator(Unread.of, json_schema_input_type=Item | Items | ExecutionPage)]
 
 
 class EventResult(BaseModel):
