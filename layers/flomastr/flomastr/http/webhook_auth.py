@@ -45,8 +45,7 @@ async def reporting(
     else:
         raise unauthorized("Send an API key in the Authorization header, or sign the request.", ErrorCode.NOT_SIGNED_IN)
     (scope,) = scopes.scopes
-    access = AccessRequest(caller, tenant_id or x_tenant, scope, response.headers.update)
-    db = Database(access, deadline(request))
+    db = Database(AccessRequest(caller, tenant_id or x_tenant, scope, response.headers.update), deadline(request))
     return db.admitted() if len(await request.body()) > READ_FOR_ANYBODY else db
 
 
