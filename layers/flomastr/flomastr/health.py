@@ -54,6 +54,7 @@ verdict = Verdict()
 
 
 def versions() -> Query[Versions]:
+    """What the database is, beside what this code needs. One row."""
     return Query(VERSIONS, {"functions": NEEDED_FUNCTIONS}, Versions)
 
 

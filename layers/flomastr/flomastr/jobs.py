@@ -49,7 +49,10 @@ class JobFailedError(Exception):
 
 
 def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Runs a job unless another run of it is under way. Returns its state and counts. Raises JobFailedError."""
+    """Runs a job unless another run of it is under way. Returns its state and counts.
+
+    Raises JobFailedError, and what the work raises.
+    """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     conn = connection.connect(deadline)
     try:
@@ -65,6 +68,10 @@ def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: 
 
 
 def carry_out(job: Job, work: Callable[[Job], None]) -> dict[str, Any]:
+    """Does the work and records how it ended. Returns `done` or `unfinished`, and the counts.
+
+    Raises what the work raised, or JobFailedError for what was reported by `failed`.
+    """
     try:
         work(job)
     except BaseException as error:
@@ -115,6 +122,7 @@ def due_moment(event: dict[str, Any]) -> datetime:
 
 
 def finish(job: Job, state: str, error: str | None) -> None:
+    """Records the run's end in app.job_runs and metrics, and lets the next run begin. `error` is one line."""
     for name, count in job.counts.items():
         metrics.add_metric(name=name.title().replace("_", ""), unit="Count", value=count)
     metrics.add_metric(name="JobFailed", unit="Count", value=int(state == "failed"))

@@ -70,6 +70,7 @@ def translating_errors() -> Generator[None]:
 
 
 def put(key: str, path: Path) -> None:
+    """Writes a file as an object. Raises StorageUnavailableError."""
     with translating_errors(), path.open("rb") as body:
         client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
 

@@ -65,11 +65,12 @@ class EmbeddingsSecret(Secret):
 
 @cache
 def settings() -> Settings:
+    """The environment, read once per sandbox. Raises ValidationError where a variable does not fit."""
     return Settings.model_validate(dict(os.environ))
 
 
 def database_url(*, fresh: bool = False) -> str:
-    """A libpq URL. From the secret it always verifies the server's certificate and name."""
+    """A libpq URL. From the secret it always verifies the server's certificate and name. Raises UnavailableError."""
     if settings().database_url:
         return settings().database_url
     secret = read_secret(DatabaseSecret, settings().database_secret, fresh=fresh)
@@ -80,6 +81,7 @@ def database_url(*, fresh: bool = False) -> str:
 
 
 def signing_key() -> bytes:
+    """The secret behind cursors, receipts and the secrets of API keys. Raises UnavailableError."""
     key = settings().signing_key or read_secret(SigningSecret, settings().signing_secret).signing_key
     return key.encode()
 
@@ -100,11 +102,12 @@ def embeddings_key() -> str:
 
 
 def embedding_models() -> list[str]:
+    """The models that a knowledge base may have, the default first."""
     return [name for name in settings().embedding_models.split(",") if name]
 
 
 def read_secret[Read: Secret](kind: type[Read], id: str, *, fresh: bool = False) -> Read:
-    """Kept for five minutes. `fresh` asks again: the password may have been rotated."""
+    """Kept for five minutes. `fresh` asks again: the password may have been rotated. Raises UnavailableError."""
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     try:

@@ -11,9 +11,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from flomastr.embeddings import client, worker
+from flomastr.embeddings import claims, client, worker
+from flomastr.embeddings.claims import MAX_ATTEMPTS
 from flomastr.embeddings.client import EndpointBusyError, EndpointRefusedError
-from flomastr.embeddings.worker import MAX_ATTEMPTS
 from functions.embed.handler import lambda_handler
 from tests.support.clock import HANGS
 from tests.support.connected import connected
@@ -282,7 +282,7 @@ def test_it_waits_as_long_as_the_endpoint_asks(kb: KnowledgeClient) -> None:
 def test_attempts_that_get_on_do_not_add_up(kb: KnowledgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long document is embedded in portions, and each that is stored begins the count anew."""
     monkeypatch.setattr(worker, "MAX_TEXTS", 1)
-    monkeypatch.setattr(worker, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(claims, "MAX_ATTEMPTS", 2)
     kb.put("a", chunks=[{"text": f"Part {n}"} for n in range(6)])
     turns = iter(range(100))
 

@@ -31,6 +31,7 @@ class SizedFile(File):
 
 
 def run(job: Job) -> None:
+    """Merges what can be merged while there is time, after it has discarded what a killed run had planned."""
     file_lifecycle.discard(job, ORIGIN)  # planned by a killed run
     for files in mergeable(complete_months(job)):
         if not job.has_time():

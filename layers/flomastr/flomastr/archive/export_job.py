@@ -42,6 +42,10 @@ class RowsChangedError(Exception):
 
 
 def run(job: Job) -> None:
+    """Archives partitions, then late deliveries, the overflow partition and chats, while there is time.
+
+    Raises JobFailedError where nothing can be written.
+    """
     for partition in due_partitions(job):
         if not job.has_time():
             return

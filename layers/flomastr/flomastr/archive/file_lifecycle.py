@@ -182,7 +182,10 @@ def rows_of(file: File, source: Source) -> sql.Composed:
 
 
 def store(job: Job, origin: str) -> int:
-    """Marks the files of an origin as stored, from when on they are read. Returns how many rows they have."""
+    """Marks the files of an origin as stored, from when on they are read. Returns how many rows they have.
+
+    Raises UnverifiedError.
+    """
     if planned(job, origin, "writing"):
         raise UnverifiedError(f"Files of {origin} are not verified.")
     return sum(
@@ -198,6 +201,7 @@ def store(job: Job, origin: str) -> int:
 
 
 def store_one(job: Job, file: File) -> None:
+    """Marks one file as stored, from when on it is read. One that is not verified stays as it is."""
     job.conn.execute(
         "UPDATE app.archive_files SET state = 'stored', stored_at = now() WHERE id = %s AND state = 'verified'",
         (file.id,),

@@ -31,7 +31,10 @@ class Id(BaseModel):
 
 
 def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
-    """Reads again when a file is missing: it may have been replaced after the manifest was read."""
+    """What `read` returns. It is called again when a file is missing, which may have been replaced since.
+
+    Raises FileUnreadableError when a file is missing once more, and what `read` raises.
+    """
     try:
         return read()
     except ObjectMissingError:
@@ -147,6 +150,10 @@ def hot_count(matching: Filter) -> Query[Count]:
 
 
 def get(db: Database, id: UUID) -> TieredExecution:
+    """An execution of either tier with its data. From a file it has an ETag of its content.
+
+    Raises NotFoundError, FileUnreadableError.
+    """
     return with_fresh_manifest(lambda: read_one(db, id))
 
 

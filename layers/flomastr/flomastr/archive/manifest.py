@@ -118,6 +118,7 @@ COLUMNS = """
 
 
 def newest(page: PageRequest) -> Query[ArchiveFile]:
+    """A page of stored files, executions and chats alike, and one row beyond it."""
     return Query(
         f"""
         SELECT
@@ -131,10 +132,12 @@ def newest(page: PageRequest) -> Query[ArchiveFile]:
 
 
 def count() -> Query[Count]:
+    """How many files `newest` lists, on all pages."""
     return Query(f"SELECT count(*) FROM {STORED}", {}, Count)
 
 
 def statistics() -> Query[Statistics]:
+    """One row for each source that has stored files."""
     return Query(
         f"""
         SELECT
@@ -149,6 +152,7 @@ def statistics() -> Query[Statistics]:
 
 
 def get(id: UUID) -> Query[File]:
+    """A stored file, as jobs know it. No row: it does not exist, or has been replaced."""
     return Query(f"SELECT {COLUMNS} FROM {STORED} AND f.id = %(id)s", {"id": id}, File)
 
 

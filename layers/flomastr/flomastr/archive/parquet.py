@@ -112,6 +112,7 @@ def export(query: str, path: Path) -> None:
 
 
 def write(rows: Relation, path: Path) -> None:
+    """Writes rows into a file, in their order. Raises duckdb.Error."""
     duck().execute(
         f"""
         COPY (SELECT * FROM {rows.sql}) TO $path
@@ -122,6 +123,7 @@ def write(rows: Relation, path: Path) -> None:
 
 
 def read(paths: list[str]) -> Relation:
+    """The rows of files, by paths that DuckDB reads."""
     return Relation(FILES, {"files": paths})
 
 

@@ -90,6 +90,7 @@ def fetch_by_id(columns: str, files: Sequence[File], ids: Sequence[UUID]) -> lis
 
 
 def count(files: Sequence[File], matching: Filter) -> int:
+    """How many executions in the files match. Without a filter the manifest says it. Raises FileUnreadableError."""
     if not files or matching == Filter():
         return sum(file.rows for file in files)
     query = f"""
@@ -116,6 +117,7 @@ def groups(files: Sequence[File], workflow_id: UUID | None, since: datetime) -> 
 
 
 def overlapping(files: Iterable[File], lower: UUID, upper: UUID) -> list[File]:
+    """The files whose ids overlap the range from `lower` to before `upper`."""
     return [file for file in files if file.first_id < upper and file.last_id >= lower]
 
 

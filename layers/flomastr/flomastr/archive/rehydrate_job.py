@@ -48,6 +48,7 @@ class Rehydration(BaseModel):
 
 
 def run(job: Job) -> None:
+    """Carries out open rehydrations while there is time. One whose file cannot be read is tried by the next run."""
     for rehydration in open_rehydrations(job):
         if not job.has_time():
             return
@@ -106,6 +107,7 @@ def overlapping(job: Job, rehydration: Rehydration) -> list[File]:
 
 
 def total(files: list[File], rehydration: Rehydration) -> int:
+    """How many executions the files have for it, each counted once. Raises UnverifiedError, UnwrittenError."""
     if not files:
         return 0
     query = f"SELECT count(DISTINCT id) AS rows FROM {FILES} WHERE {WANTED}"
@@ -163,6 +165,7 @@ def rehydrate(job: Job, rehydration: Rehydration, rows: list[dict[str, Any]]) ->
 
 
 def finish(job: Job, rehydration: Rehydration, orphaned: int) -> None:
+    """From now on the copies' time runs. `orphaned` is how many were left out, since their workflow is deleted."""
     left_out = f"{orphaned} executions were left out, since their workflow is deleted." if orphaned else None
     job.conn.execute(
         """

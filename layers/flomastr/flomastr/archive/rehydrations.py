@@ -99,6 +99,7 @@ def range_of(db: Database, new: NewRestore) -> tuple[datetime, datetime]:
 
 
 def newest(page: PageRequest) -> Query[Restore]:
+    """A page of rehydrations, ended ones included, and one row beyond it."""
     return Query(
         f"SELECT {COLUMNS} FROM app.rehydrations AS r WHERE {KEYSET}",
         page.params(),
@@ -107,8 +108,10 @@ def newest(page: PageRequest) -> Query[Restore]:
 
 
 def count() -> Query[Count]:
+    """How many rehydrations have been requested."""
     return Query("SELECT count(*) FROM app.rehydrations", {}, Count)
 
 
 def get(id: UUID) -> Query[Restore]:
+    """No row: there is no such rehydration."""
     return Query(f"SELECT {COLUMNS} FROM app.rehydrations AS r WHERE r.id = %(id)s", {"id": id}, Restore)

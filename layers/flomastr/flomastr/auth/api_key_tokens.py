@@ -24,6 +24,7 @@ class ApiKey(NamedTuple):
         return sha256(self.secret.encode()).digest()
 
     def token(self, environment: str = "live") -> str:
+        """As its owner writes it into the Authorization header."""
         return f"flo_{environment}_{self.id}_{self.secret}{checksum(self.secret)}"
 
 
@@ -47,6 +48,7 @@ def parse(token: str) -> ApiKey | None:
 
 
 def verify(key: ApiKey) -> Query[VerifiedKey]:
+    """What the key may do. Refused with 401 `invalid_api_key` if it is unknown, expired or revoked."""
     return Query(
         "SELECT tenant_id, scopes FROM app.verified_key(%(id)s, %(hash)s)",
         {"id": key.id, "hash": key.secret_hash},

@@ -35,6 +35,7 @@ class KeySet:
     asked_at: float = float("-inf")
 
     def key(self, key_id: str) -> PyJWK:
+        """The public key of this id, asked for if it is unknown or old. Raises InvalidTokenError."""
         now = time.monotonic()
         wanted = key_id not in self.keys or now - self.fetched_at > FRESH_SECONDS
         if wanted and now - self.asked_at > COOLDOWN_SECONDS:
@@ -44,6 +45,7 @@ class KeySet:
         return self.keys[key_id]
 
     def fetch(self, now: float) -> None:
+        """Asks the issuer, at `now` of time.monotonic(). On a failure the known keys stay."""
         self.asked_at = now
         try:
             with urllib.request.urlopen(self.url, timeout=FETCH_SECONDS) as response:
@@ -68,6 +70,7 @@ def verify(token: str, keys: KeySet, settings: Settings) -> Caller:
 
 
 def verified_claims(token: str, keys: KeySet, settings: Settings) -> dict[str, Any]:
+    """Those of a token whose signature, time, issuer and audience are right. Raises PyJWTError, InvalidTokenError."""
     header = jwt.get_unverified_header(token)
     return jwt.decode(
         token,
@@ -81,6 +84,7 @@ def verified_claims(token: str, keys: KeySet, settings: Settings) -> dict[str, A
 
 
 def person(claims: dict[str, Any]) -> Caller:
+    """Whom verified claims name, with the e-mail if it is verified. Raises InvalidTokenError."""
     if not is_subject(claims["sub"]):
         raise InvalidTokenError("the subject is empty, longer than 255 characters, an address or not to be printed")
     missing = missing_claims(claims)

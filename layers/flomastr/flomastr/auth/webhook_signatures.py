@@ -13,6 +13,7 @@ TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 def signing_secret(key_id: str) -> bytes:
+    """The secret that an API key signs with: derived from its id, so that it is stored nowhere."""
     return hmac.digest(signing_key(), b"webhook " + key_id.encode(), sha256)
 
 
@@ -22,6 +23,7 @@ def whsec(secret: bytes) -> str:
 
 
 def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    """`v1,` and the HMAC-SHA256, in Base64, of id, timestamp (seconds since 1970) and body."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return f"v1,{b64encode(hmac.digest(secret, signed, sha256)).decode()}"
 

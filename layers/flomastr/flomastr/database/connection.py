@@ -68,7 +68,7 @@ current: Connection | None = None
 
 
 def connection(deadline: float) -> Connection:
-    """The connection, opened anew if need be, which gives up at the deadline."""
+    """The connection, opened anew if need be, which gives up at `deadline` of time.monotonic(). Raises as `connect`."""
     global current
     if current is not None:
         current.deadline = deadline
@@ -82,6 +82,7 @@ def connection(deadline: float) -> Connection:
 
 
 def discard() -> None:
+    """Closes the sandbox's connection, if there is one. The next request opens another."""
     global current
     if current is not None:
         current.close()
@@ -89,6 +90,11 @@ def discard() -> None:
 
 
 def connect(deadline: float) -> Connection:
+    """A new connection of a role that row-level security holds for, until `deadline` of time.monotonic().
+
+    A refused password is read again, since it may have been rotated. Raises OperationalError, and UnavailableError for
+    an unsafe role, a malformed URL or a secret that cannot be read.
+    """
     url = database_url()
     try:
         conn = open_connection(url, deadline)
@@ -123,7 +129,7 @@ def open_connection(url: str, deadline: float) -> Connection:
 
 
 def refuse_unsafe_role(conn: Connection) -> None:
-    """Row-level security is off without a word for such roles, so such a connection must not serve."""
+    """Row-level security is off for such roles, so their connection must not serve. Raises UnavailableError."""
     row = conn.execute(UNSAFE_ROLE).fetchone()
     if row is None or row[0]:
         logger.critical("The database role is a superuser, bypasses row-level security or owns tables: use flo_app")

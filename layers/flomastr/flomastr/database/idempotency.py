@@ -22,6 +22,7 @@ class StoredResponse(BaseModel):
 
 
 def reserve(key: IdempotencyKey) -> Query[NoRow]:
+    """Takes the key. SQLSTATE FL208: it has a response. Refused with 422 `idempotency_key_reused`."""
     return Query("SELECT FROM app.reserve_key(%(idempotency_key)s, %(fingerprint)s)", key.params(), NoRow)
 
 
@@ -46,6 +47,7 @@ def storing_response[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> 
 
 
 def stored_response(key: IdempotencyKey) -> Query[StoredResponse]:
+    """The rows that this caller's request under the key was answered with."""
     return Query(
         """
         SELECT answer AS rows

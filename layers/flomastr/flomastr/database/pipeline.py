@@ -73,6 +73,10 @@ def may_be_sent_again(state: str, queries: Sequence[Query[Any]], repeatable: boo
 def send(
     conn: Connection, queries: Sequence[Query[Any]], deadline: float, access: AccessRequest | None
 ) -> list[list[Any]]:
+    """The rows of each query, from one flush to the server. Without `access` there is no transaction around them.
+
+    Sets the headers of the rate limit. Raises psycopg.Error, and leaves the transaction open then.
+    """
     buckets = conn.cursor(row_factory=args_row(Bucket))
     with conn.pipeline():
         if access:
@@ -106,6 +110,7 @@ class Transaction:
         self.conn = conn
 
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
+        """The rows. Raises ServiceError."""
         try:
             return query.rows(self.conn.cursor(row_factory=dict_row).execute(query.sql, query.params).fetchall())
         except psycopg.Error as error:
@@ -114,7 +119,7 @@ class Transaction:
 
 @contextmanager
 def transaction(deadline: float, access: AccessRequest) -> Generator[Transaction]:
-    """Commits when the block ends, rolls back when it raises. Nothing is sent again."""
+    """Commits when the block ends, rolls back when it raises. Nothing is sent again. Raises ServiceError."""
     with one_at_a_time:
         conn = None
         try:

@@ -1,4 +1,8 @@
-"""A query is a value: SQL text, its parameters, and the model of its rows."""
+"""A query is a value: SQL text, its parameters, and the model of its rows.
+
+Functions that return one say what comes when it is sent. "No row": `Database.one` makes a 404 of it. "Refused with 409
+`legal_hold`": the SQL raises, and the caller gets that status and code.
+"""
 
 from dataclasses import dataclass
 from functools import cache

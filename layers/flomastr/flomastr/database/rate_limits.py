@@ -22,6 +22,7 @@ class Bucket(NamedTuple):
 
 
 def headers(buckets: Sequence[Bucket]) -> dict[str, str]:
+    """What a request that was counted is told of its limits."""
     return {
         "RateLimit-Policy": ", ".join(f'"{b.name}";q={b.quota};w=60' for b in buckets),
         "RateLimit": ", ".join(f'"{b.name}";r={b.remaining};t={b.seconds}' for b in buckets),
@@ -29,5 +30,6 @@ def headers(buckets: Sequence[Bucket]) -> dict[str, str]:
 
 
 def headers_of_refusal(detail: str) -> dict[str, str]:
+    """Those of a 429, from the detail of its SQL error: the exhausted limit, and when to come again."""
     bucket = Bucket(*json.loads(detail).values())
     return headers([bucket]) | {"Retry-After": str(bucket.seconds)}

@@ -17,6 +17,7 @@ BUDGET_SECONDS = 4.5  # of one request
 
 
 def deadline_in(seconds: float = BUDGET_SECONDS) -> float:
+    """A moment of time.monotonic(), so many seconds from now, and never later than a request may take."""
     return time.monotonic() + min(seconds, BUDGET_SECONDS)
 
 
@@ -37,10 +38,12 @@ class Database:
         return replace(self, access=replace(self.access, is_counted=True))
 
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
+        """The rows. Raises ServiceError."""
         (rows,) = pipeline.execute([query], self.deadline, self.access)
         return rows
 
     def one[Row: BaseModel](self, query: Query[Row]) -> Row:
+        """The first row. Raises NotFoundError where there is none, and ServiceError."""
         rows = self.all(query)
         if not rows:
             raise NotFoundError
@@ -71,6 +74,6 @@ class Database:
 
 
 def ask[Row: BaseModel](query: Query[Row], seconds: float = BUDGET_SECONDS) -> list[Row]:
-    """One statement outside any tenant: row-level security shows it no tenant's rows."""
+    """One statement outside any tenant: row-level security shows it no tenant's rows. Raises ServiceError."""
     (rows,) = pipeline.execute([query], deadline_in(seconds))
     return rows

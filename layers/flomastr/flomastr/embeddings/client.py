@@ -71,6 +71,10 @@ def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
 
 
 def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and body of the endpoint's answer, within so many seconds.
+
+    Raises EndpointBusyError, EndpointRefusedError.
+    """
     deadline = time.monotonic() + seconds
     try:
         response = sent(body, deadline)
@@ -103,7 +107,10 @@ def posted(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
 
 
 def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """The whole answer, until the deadline: urllib3's own timeout starts anew with each part."""
+    """The whole answer, until the deadline: urllib3's own timeout starts anew with each part.
+
+    Raises EndpointBusyError.
+    """
     answer = bytearray()
     while part := response.read1(65_536):  # what has come, where `read` would wait for as much
         answer += part
@@ -131,6 +138,7 @@ def wait_in(headers: Mapping[str, str]) -> int:
 
 
 def embedded(answer: bytes, wanted: int) -> Embedded:
+    """The vectors in an answer to so many texts, and the tokens that it cost. Raises MalformedAnswerError."""
     try:
         body = json.loads(answer)
         rows = sorted(body["data"], key=lambda row: row["index"])

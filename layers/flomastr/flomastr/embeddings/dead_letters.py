@@ -38,14 +38,17 @@ PAGE = KEYSET.replace(" id ", " t.id ")
 
 
 def newest(page: PageRequest) -> Query[DeadLetter]:
+    """A page of dead letters, and one row beyond it."""
     return Query(f"SELECT {COLUMNS} FROM {FAILED} AND {PAGE}", page.params(), DeadLetter)
 
 
 def count() -> Query[Count]:
+    """How many dead letters the tenant has."""
     return Query(f"SELECT count(*) FROM {FAILED}", {}, Count)
 
 
 def retry(id: UUID) -> Query[DeadLetter]:
+    """Marks one as pending again, whose message the caller sends. Refused with 404."""
     return Query(
         f"""
         SELECT {COLUMNS}

@@ -24,6 +24,7 @@ class Task(BaseModel):
 
 
 def tasks_of(tenant_id: UUID, document_id: UUID, models: Iterable[str]) -> list[Task]:
+    """One task for each model that has still to embed the document."""
     return [Task(tenant_id=tenant_id, document_id=document_id, embedding_model=model) for model in models]
 
 
@@ -48,6 +49,7 @@ def send(tasks: Iterable[Task]) -> list[Task]:
 
 
 def send_batch(batch: Sequence[Task]) -> bool:
+    """Whether SQS took all of at most MAX_MESSAGES messages. Where it did not, some may have been sent."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     entries = [  # a fair queue: one tenant's many messages do not hold up another's

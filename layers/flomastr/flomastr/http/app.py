@@ -101,6 +101,7 @@ def conflict(description: str) -> dict[int | str, dict[str, Any]]:
 
 
 def http_handler(app: FastAPI) -> LambdaHandler:
+    """The Lambda function of an app. It takes events of an HTTP API, and every error becomes a problem."""
     mangum = Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", PROBLEM_JSON])
 
     def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -122,6 +123,7 @@ def guarded(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def refused(event: dict[str, Any], error: ServiceError) -> dict[str, Any]:
+    """The answer to an event that no app sees."""
     response = problem(event["requestContext"]["requestId"], error)
     return {
         "statusCode": response.status_code,

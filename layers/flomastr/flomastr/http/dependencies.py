@@ -20,7 +20,7 @@ RESERVE_MS = 1000  # of Lambda's time, to answer after the database's time is ov
 
 
 def caller(request: Request) -> Caller:
-    """From the authorizer's context, which API Gateway hands on as it stands."""
+    """From the authorizer's context, which API Gateway hands on as it stands. Raises UnauthorizedError."""
     event: dict[str, Any] = request.scope["aws.event"]
     verified = event["requestContext"].get("authorizer", {}).get("lambda")
     if not verified:
@@ -41,6 +41,7 @@ async def idempotency_key(
         Header(pattern=IDEMPOTENCY_KEY, description="Repeat a POST under the same key, and it happens once."),
     ] = None,
 ) -> IdempotencyKey | None:
+    """The key with a hash of method, path, query and body. None without the header."""
     if idempotency_key is None:
         return None
     body = await request.body()
@@ -49,11 +50,13 @@ async def idempotency_key(
 
 
 def deadline(request: Request) -> float:
+    """The moment of time.monotonic() until which the database may take: Lambda's time less what an answer needs."""
     left_ms: int = request.scope["aws.context"].get_remaining_time_in_millis()
     return deadline_in((left_ms - RESERVE_MS) / 1000)
 
 
 def database(request: Request, response: Response, tenant: str | None, scopes: SecurityScopes) -> Database:
+    """The caller's, under the route's one scope, in the tenant of this id or slug. Raises UnauthorizedError."""
     (scope,) = scopes.scopes
     return Database(AccessRequest(caller(request), tenant, scope, response.headers.update), deadline(request))
 

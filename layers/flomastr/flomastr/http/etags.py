@@ -29,6 +29,7 @@ class Resource(ListItem):
 
 
 def tags_in(header: str | None) -> list[str] | None:
+    """The tags of If-Match or If-None-Match. None without the header: then any state will do."""
     if header is None:
         return None
     return [tag.strip().strip('"') for tag in header.split(",")]
@@ -71,5 +72,6 @@ def tagged[Row: Versioned](resource: Row, response: Response, known: list[str] |
 
 
 def created[Row: Versioned](resource: Row, response: Response, location: str) -> Row:
+    """A new resource with its ETag and Location."""
     response.headers["Location"] = location
     return tagged(resource, response)

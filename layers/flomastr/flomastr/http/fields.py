@@ -39,6 +39,7 @@ LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def storable(value: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object that Postgres stores and answers can carry, as it came. Raises ValueError with the reason."""
     try:
         written = to_json([[[[[value]]]]])  # as deep as answers put it, where pydantic gives up at 255 levels
     except PydanticSerializationError:
@@ -73,7 +74,7 @@ def written_length(text: str) -> int:
 
 
 def at_most(size: int) -> AfterValidator:
-    """Bytes of JSON, as Postgres writes it."""
+    """Lets a JSON object of at most so many bytes pass, as Postgres writes it. The validator raises ValueError."""
 
     def check(value: dict[str, Any]) -> dict[str, Any]:
         if written_length(json.dumps(value)) > size:
@@ -84,7 +85,7 @@ def at_most(size: int) -> AfterValidator:
 
 
 def written_out(value: Any) -> Any:
-    """Pydantic would take a number for seconds or for milliseconds, whichever gives the nicer year."""
+    """Pydantic would take a number for seconds or milliseconds, as gives the nicer year. Raises ValueError."""
     if not isinstance(value, str) or not WRITTEN_OUT.match(value):
         raise ValueError("must be a date and time with an offset, such as 2026-01-31T12:00:00Z")
     if PLUS_LOST.search(value):
@@ -93,7 +94,7 @@ def written_out(value: Any) -> Any:
 
 
 def is_a_number(value: Any) -> Any:
-    """Pydantic would take "5" and true for numbers, or be strict and refuse 5.0, which JSON Schema calls an integer."""
+    """Pydantic takes "5" and true, or is strict and refuses 5.0, an integer to JSON Schema. Raises ValueError."""
     if isinstance(value, str | bool):
         raise ValueError("Input should be a valid integer")
     return value
@@ -103,7 +104,7 @@ JsonInteger = BeforeValidator(is_a_number)  # after the bounds of an int, which 
 
 
 def past_moment(value: Any, read: Callable[[Any], datetime]) -> datetime:
-    """In one call and by one comparison, since a batch has 2,000 of them."""
+    """In one call and by one comparison, since a batch has 2,000 of them. Raises ValueError."""
     moment = read(written_out(value))
     if 0 <= moment.timestamp() <= time.time() + 86_400:
         return moment.astimezone(UTC)
@@ -111,6 +112,7 @@ def past_moment(value: Any, read: Callable[[Any], datetime]) -> datetime:
 
 
 def storable_moment(moment: datetime) -> datetime:
+    """The moment in UTC. Raises ValueError before 1970 and from 9999 on."""
     if not EARLIEST <= moment <= LATEST:
         raise ValueError("must lie between 1970 and 9999")
     return moment.astimezone(UTC)  # Postgres takes no offset of 16 hours or more
@@ -122,6 +124,7 @@ def is_ahead(moment: datetime) -> bool:
 
 
 def not_ahead(moment: datetime) -> datetime:
+    """The moment, if a clock can have shown it. Raises ValueError."""
     if is_ahead(moment):
         raise ValueError("lies more than a day ahead")
     return moment

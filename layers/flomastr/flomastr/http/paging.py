@@ -38,9 +38,11 @@ class PageRequest:
     tenant: str  # as X-Tenant names it
 
     def params(self) -> dict[str, Any]:
+        """Those of KEYSET."""
         return {"limit": self.limit, "offset": self.offset, "after": self.after}
 
     def next_link(self, last: UUID) -> str:
+        """The Link header of the page after the row with this id, for this list and tenant alone."""
         list_query = f"{self.list_query}&" if self.list_query else ""
         cursor = signed(last, self.path, self.list_query, self.tenant)
         return f'<{self.path}?{list_query}limit={self.limit}&cursor={cursor}>; rel="next"'
@@ -78,6 +80,7 @@ class PageRequest:
         return page
 
     def written[Row: ListItem](self, rows: Sequence[Row], response: Response) -> tuple[list[Row], bytes]:
+        """The page and its JSON, cut where Lambda can answer no more. Sets Link where there is a next page."""
         page = list(rows[: self.limit])
         text = to_json(page)
         if weight(text) > MAX_PAGE_BYTES:
@@ -110,6 +113,7 @@ async def page_request(
     cursor: Annotated[str | None, QueryParameter(max_length=200, description="From a Link header.")] = None,
     prefer: Annotated[str | None, Header(description="`count=exact` adds X-Total-Count.")] = None,
 ) -> PageRequest:
+    """Which page the query asks for. Raises BadRequestError for a cursor that is not this list's."""
     path, tenant = request.url.path, request.headers.get("x-tenant", "")
     list_query = urlencode(sorted((k, v) for k, v in request.query_params.multi_items() if k not in POSITION))
     after = verified(cursor, path, list_query, tenant) if cursor else None
@@ -120,11 +124,13 @@ Page = Annotated[PageRequest, Depends(page_request)]
 
 
 def signed(last: UUID, *list_name: str) -> str:
+    """The cursor of a page that goes on after this id, in the list that these names tell from all others."""
     signature = hmac.digest(signing_key(), " ".join((str(last), *list_name)).encode(), sha256)[:16]
     return base64.urlsafe_b64encode(last.bytes + signature).decode()
 
 
 def verified(cursor: str, *list_name: str) -> UUID:
+    """The id in a cursor. Raises BadRequestError unless `signed` has made it of the same list."""
     try:
         last = UUID(bytes=base64.urlsafe_b64decode(cursor)[:16])
     except ValueError:

@@ -64,10 +64,12 @@ def problem(request_id: str, error: ServiceError, errors: Sequence[InvalidField]
 
 
 def request_id(request: Request) -> str:
+    """API Gateway's, which is also in the log."""
     return request.scope["aws.event"]["requestContext"]["requestId"]
 
 
 async def service_error(request: Request, error: Exception) -> Response:
+    """The problem that says what a ServiceError says, and names the field if its detail begins with one."""
     assert isinstance(error, ServiceError)
     if isinstance(error, NotModifiedError):
         return Response(status_code=error.status, headers=error.headers)
@@ -84,6 +86,7 @@ def missing_claims(request: Request) -> Sequence[str]:
 
 
 async def validation_error(request: Request, error: Exception) -> Response:
+    """422 with the first invalid fields, or 400 for a body that is no JSON."""
     assert isinstance(error, RequestValidationError)
     if any(e["type"] == "json_invalid" for e in error.errors()):
         return unreadable(request, error)
@@ -110,6 +113,7 @@ def field_name(location: Sequence[int | str]) -> str:
 
 
 async def http_exception(request: Request, error: Exception) -> Response:
+    """What Starlette refuses by itself, such as a path that leads nowhere."""
     assert isinstance(error, HTTPException)
     error_of_status = BY_STATUS.get(error.status_code, ServiceError)
     return problem(request_id(request), error_of_status(str(error.detail), headers=dict(error.headers or {})))
@@ -127,5 +131,6 @@ def not_allowed(router: APIRouter, request: Request, error: Exception) -> Respon
 
 
 async def unforeseen(request: Request, error: Exception) -> Response:
+    """500 without a word of what happened, which is in the log under the request's id."""
     logger.exception("Unforeseen error", exc_info=error)
     return problem(request_id(request), ServiceError("The service failed. Its operators can find it by request_id."))

@@ -36,6 +36,10 @@ async def reporting(
     tenant_id: Annotated[str | None, Query(pattern=TENANT, description="Id or slug of the key's tenant.")] = None,
     x_tenant: Annotated[str | None, Header(pattern=TENANT)] = None,
 ) -> Database:
+    """The database of the machine that a bearer token or a signature names.
+
+    Raises UnauthorizedError; whether the key is alive and has the scope is asked with the first query.
+    """
     authorization = request.headers.get("authorization")
     if authorization:
         caller = bearer(authorization)
@@ -50,6 +54,7 @@ async def reporting(
 
 
 def bearer(authorization: str) -> Caller:
+    """The key in an Authorization header. Raises UnauthorizedError if it cannot be one."""
     scheme, _, token = authorization.partition(" ")
     key = api_key_tokens.parse(token) if scheme.lower() == "bearer" else None
     if key is None:
@@ -60,7 +65,10 @@ def bearer(authorization: str) -> Caller:
 
 
 def signer(key_id: str, message_id: str, timestamp: str, signatures: str, body: bytes) -> Caller:
-    """The key that has signed. That it lives is app.authorize's to say, by the hash of its signing secret."""
+    """The key that has signed. That it lives is app.authorize's to say, by the hash of its signing secret.
+
+    Raises UnauthorizedError.
+    """
     if not key_id:
         raise unauthorized("Name the API key that has signed, by its id: ?key=...", ErrorCode.INVALID_SIGNATURE)
     secret = signing_secret(key_id)

@@ -58,6 +58,7 @@ TAKEN = "body.name: the tenant has a knowledge base of this name already."
 
 
 def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
+    """A base without documents, which `model` embeds. 409 `conflict` for a name that is taken."""
     return Query(
         f"""
         SELECT {WHOLE}
@@ -91,14 +92,17 @@ def newest(matching: Filter, page: PageRequest) -> Query[KnowledgeBase]:
 
 
 def count(matching: Filter) -> Query[Count]:
+    """How many bases match, on all pages."""
     return Query(f"SELECT count(*) FROM app.knowledge_bases AS b WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[KnowledgeBase]:
+    """No row: the tenant has no such base."""
     return Query(f"SELECT {WHOLE} FROM app.knowledge_bases AS b WHERE b.id = %(id)s", {"id": id}, KnowledgeBase)
 
 
 def update(id: UUID, changes: KnowledgeBaseChanges, if_match: list[str] | None) -> Query[KnowledgeBase]:
+    """Fields that are not set stay. No row: there is no such base. Refused with 412, 409 `conflict` for its name."""
     return Query(
         f"""
         UPDATE app.knowledge_bases AS b

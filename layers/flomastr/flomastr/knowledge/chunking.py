@@ -44,12 +44,14 @@ def markdown_of(html: str) -> str:
 
 
 def chunks_of_text(content: str) -> list[Chunk]:
+    """Passages that follow paragraphs and sentences, under no headings."""
     return [
         Chunk(text=text, start=start, end=start + len(text)) for start, text in split(TextSplitter(CAPACITY), content)
     ]
 
 
 def chunks_of_markdown(content: str) -> list[Chunk]:
+    """Passages that follow the document's structure, each with the headings that it stands under."""
     headings = headings_of(content)
     chunks: list[Chunk] = []
     path: list[tuple[int, str]] = []

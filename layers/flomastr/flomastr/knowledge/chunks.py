@@ -56,6 +56,7 @@ PAGE = KEYSET.replace(" id ", " c.id ")
 
 
 def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: bool) -> Query[StoredChunk]:
+    """A page of a base's passages, one row for each model, with the vector if it is wanted."""
     return Query(
         f"""
         SELECT c.id, c.tenant_id, c.knowledge_base_id, e.document_name, e.chunk_index, e.chunk_text, e.chunk_metadata,
@@ -70,4 +71,5 @@ def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: b
 
 
 def count(base: UUID, matching: ChunkFilter) -> Query[Count]:
+    """How many rows `newest` lists, on all pages."""
     return Query(f"SELECT count(*) FROM {FROM}", matching.model_dump() | {"base": base}, Count)

@@ -76,6 +76,10 @@ NO_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # app.document_etag of a document 
 
 
 def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None = None) -> Query[StoredDocument]:
+    """Creates or replaces documents by name; passages whose text is unchanged keep their vectors.
+
+    One row for each document, with the models that have still to embed it. Refused with 404, 412.
+    """
     return Query(
         f"""
         SELECT {COLUMNS}, s.etag, stored.pending_models
@@ -99,11 +103,13 @@ def newest(base: UUID, matching: DocumentFilter, page: PageRequest) -> Query[Doc
 
 
 def count(base: UUID, matching: DocumentFilter) -> Query[Count]:
+    """How many documents match, on all pages."""
     counted = OF_STATUS if matching.status else "app.documents AS d WHERE d.knowledge_base_id = %(base)s"
     return Query(f"SELECT count(*) FROM {counted}", matching.model_dump() | {"base": base}, Count)
 
 
 def get(base: UUID, name: str) -> Query[WholeDocument]:
+    """One document with its content. No row: the base has none of that name."""
     return Query(
         f"SELECT d.content, s.etag, {COLUMNS} FROM {ALL} AND d.name = %(name)s",
         {"base": base, "name": name},
@@ -112,6 +118,7 @@ def get(base: UUID, name: str) -> Query[WholeDocument]:
 
 
 def delete(base: UUID, name: str, if_match: list[str] | None) -> Query[Deleted]:
+    """With its passages. No row: the base has none of that name. Refused with 404, 412, 409 `legal_hold`."""
     return Query(
         "SELECT d.id FROM app.delete_document(%(base)s, %(name)s, %(if_match)s) AS d",
         {"base": base, "name": name, "if_match": if_match},

@@ -38,10 +38,12 @@ class ModelChoice(Body):
 
 
 def of_base(base: UUID) -> Query[KnowledgeBaseModel]:
+    """A base's models, each with how far it has come. No row: there is no such base."""
     return Query("SELECT m.* FROM app.models_of(%(base)s) AS m", {"base": base}, KnowledgeBaseModel)
 
 
 def add(base: UUID, model: str) -> Query[KnowledgeBaseModel]:
+    """A model that embeds the base beside the active one. 409 `conflict` if it does already. Refused with 404."""
     return Query(
         "SELECT m.* FROM app.add_model(%(base)s, %(model)s) AS m",
         {"base": base, "model": model},
@@ -51,6 +53,7 @@ def add(base: UUID, model: str) -> Query[KnowledgeBaseModel]:
 
 
 def activate(base: UUID, model: str) -> Query[KnowledgeBaseModel]:
+    """Searches the base by this model from now on. Refused with 404, 409 `model_incomplete`."""
     return Query(
         "SELECT m.* FROM app.activate_model(%(base)s, %(model)s) AS m",
         {"base": base, "model": model},
@@ -59,4 +62,5 @@ def activate(base: UUID, model: str) -> Query[KnowledgeBaseModel]:
 
 
 def drop(base: UUID, model: str) -> Query[NoRow]:
+    """Takes a model and its vectors from the base. No row: it has no such model. Refused with 409 `model_is_active`."""
     return Query("SELECT FROM app.drop_model(%(base)s, %(model)s)", {"base": base, "model": model}, NoRow)

@@ -109,6 +109,7 @@ def cut(name: str, document: NewDocument, field: str = "body") -> CutDocument:
 
 
 def cut_all(documents: list[NamedDocument]) -> list[CutDocument]:
+    """The documents of a batch as passages. Raises UnprocessableError for what cannot be read, and for too many."""
     done = [cut(d.name, d, f"body.documents.{index}") for index, d in enumerate(documents)]
     if (total := sum(len(document.chunks) for document in done)) > MAX_CHUNKS:
         raise UnprocessableError(f"body.documents: are {total:,} passages, and may be {MAX_CHUNKS:,} at once")
@@ -127,6 +128,7 @@ def passages(document: NewDocument, field: str) -> tuple[str | None, list[dict[s
 
 
 def markdown(document: NewDocument, field: str) -> str:
+    """The content as Markdown. Raises UnprocessableError for HTML that cannot be read."""
     if document.content_type == "markdown":
         return document.content or ""
     try:

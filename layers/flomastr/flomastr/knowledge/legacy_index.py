@@ -58,6 +58,7 @@ class Index(BaseModel):
 
 
 def entry(base: KnowledgeBase) -> Entry:
+    """A base as the original API shows it."""
     return Entry(
         id=base.id,
         title=base.name,
@@ -69,6 +70,7 @@ def entry(base: KnowledgeBase) -> Entry:
 
 
 def store(new: NewEntry, model: str) -> Query[StoredEntry]:
+    """Creates or replaces the base of this title and its document. Raises UnprocessableError for too many passages."""
     return Query(
         "SELECT e.* FROM app.store_entry(%(title)s, %(content)s, %(metadata)s, %(model)s, %(document)s) AS e",
         {

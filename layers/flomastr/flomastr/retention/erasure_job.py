@@ -39,6 +39,10 @@ class RefusedError(Exception):
 
 
 def run(job: Job) -> None:
+    """Carries out open erasures. One under a hold waits, one that fails is reported, and the others go on.
+
+    Raises DatabaseError that says nothing of the erasure itself.
+    """
     folders = cache(object_storage.folders_of_tenants)  # while no other job writes
     for erasure in open_erasures(job):
         try:
@@ -69,6 +73,10 @@ def open_erasures(job: Job) -> list[Erasure]:
 
 
 def carry_out(job: Job, erasure: Erasure, folders: Folders) -> None:
+    """All steps of an erasure: files before rows for a tenant, and after them for a person.
+
+    Raises NotNowError, RefusedError, RowsChangedError, UnverifiedError, UnwrittenError, StorageUnavailableError.
+    """
     begin(job, erasure)
     if erasure.user_id is None:
         erase_objects(job, erasure, folders)
@@ -195,6 +203,7 @@ def rewrite_without(job: Job, erasure: Erasure, file: SizedFile) -> None:
 
 
 def finish(job: Job, erasure: Erasure) -> None:
+    """Deletes the tenant itself and signs the receipt, in one transaction. Raises DatabaseError under a legal hold."""
     with job.conn.transaction():
         require_not_held(job, erasure)
         if erasure.user_id is None:

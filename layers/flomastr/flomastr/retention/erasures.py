@@ -43,6 +43,7 @@ COLUMNS = """
 
 
 def request(new: NewErasure) -> Query[Erasure]:
+    """What a job carries out. Refused with 404, and 409: `last_owner`, `too_many_open`, `legal_hold`, `conflict`."""
     return Query(
         f"SELECT {COLUMNS} FROM app.ask_for_erasure(%(user_id)s) AS e",
         new.model_dump(),
@@ -52,6 +53,7 @@ def request(new: NewErasure) -> Query[Erasure]:
 
 
 def newest(page: PageRequest) -> Query[Erasure]:
+    """A page of erasures, open ones included, and one row beyond it."""
     return Query(
         f"SELECT {COLUMNS} FROM app.erasures AS e WHERE {KEYSET}",
         page.params(),
@@ -60,10 +62,12 @@ def newest(page: PageRequest) -> Query[Erasure]:
 
 
 def count() -> Query[Count]:
+    """How many erasures have been requested."""
     return Query("SELECT count(*) FROM app.erasures", {}, Count)
 
 
 def get(id: UUID) -> Query[Erasure]:
+    """No row: there is no such erasure in this context."""
     return Query(f"SELECT {COLUMNS} FROM app.erasures AS e WHERE e.id = %(id)s", {"id": id}, Erasure)
 
 

@@ -48,6 +48,7 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
 
 
 def run(job: Job) -> None:
+    """Takes the steps one after another while there is time; none depends on the one before."""
     for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows):
         if not job.has_time():
             return

@@ -73,6 +73,7 @@ MATCHES = "(%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s)
 
 
 def create(new: NewHold) -> Query[LegalHold]:
+    """A hold that counts from its commit on. Refused with 404 for what it would hold, 409 `too_many_open`."""
     return Query(
         f"""
         SELECT {COLUMNS}
@@ -84,6 +85,7 @@ def create(new: NewHold) -> Query[LegalHold]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[LegalHold]:
+    """A page of holds, released ones included, and one row beyond it."""
     return Query(
         f"SELECT {COLUMNS} FROM app.legal_holds AS h WHERE {MATCHES} AND {KEYSET}",
         matching.model_dump() | page.params(),
@@ -92,14 +94,17 @@ def newest(matching: Filter, page: PageRequest) -> Query[LegalHold]:
 
 
 def count(matching: Filter) -> Query[Count]:
+    """How many holds match, on all pages."""
     return Query(f"SELECT count(*) FROM app.legal_holds AS h WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[LegalHold]:
+    """No row: there is no such hold."""
     return Query(f"SELECT {COLUMNS} FROM app.legal_holds AS h WHERE h.id = %(id)s", {"id": id}, LegalHold)
 
 
 def release(id: UUID, release: Release) -> Query[LegalHold]:
+    """Ends a hold, which stays as a record. No row: there is none. Refused with 409 `hold_is_released`."""
     return Query(
         f"SELECT {COLUMNS} FROM app.release_hold(%(id)s, %(reason)s) AS h",
         {"id": id, "reason": release.reason},

@@ -115,6 +115,7 @@ def with_secrets(issued: ShownKey) -> ShownKey:
 
 
 def create(new: NewKey) -> Query[ShownKey]:
+    """A key with its secrets, which `with_secrets` shows once."""
     return Query(
         f"""
         INSERT INTO app.api_keys AS k (
@@ -132,6 +133,7 @@ def create(new: NewKey) -> Query[ShownKey]:
 
 
 def rotate(old_id: str, rotation: Rotation) -> Query[ShownKey]:
+    """A key in place of an old one, which goes on for a while. Refused with 409 `key_is_rotated`, `key_has_ended`."""
     return Query(
         f"""
         SELECT {SHOWN}
@@ -145,6 +147,7 @@ def rotate(old_id: str, rotation: Rotation) -> Query[ShownKey]:
 
 
 def newest(page: PageRequest) -> Query[IssuedKey]:
+    """A page of keys, revoked ones included, without secrets, and one row beyond it."""
     return Query(
         f"SELECT * FROM (SELECT {COLUMNS} FROM app.api_keys AS k) AS k WHERE {KEYSET_BY_SORT_KEY}",
         page.params(),
@@ -153,10 +156,12 @@ def newest(page: PageRequest) -> Query[IssuedKey]:
 
 
 def count() -> Query[Count]:
+    """How many keys the tenant has had."""
     return Query("SELECT count(*) FROM app.api_keys", {}, Count)
 
 
 def get(id: str) -> Query[IssuedKey]:
+    """Without secrets. No row: the tenant has no such key."""
     return Query(f"SELECT {COLUMNS} FROM app.api_keys AS k WHERE k.id = %(id)s", {"id": id}, IssuedKey)
 
 

@@ -36,10 +36,12 @@ COLUMNS = """
 
 
 def get() -> Query[Branding]:
+    """Colour and logo of the tenant; the default colour where none is set."""
     return Query(f"SELECT {COLUMNS} FROM app.tenants AS t WHERE t.id = app.tenant()", {}, Branding)
 
 
 def update(changes: BrandingChanges, if_match: list[str] | None) -> Query[Branding]:
+    """Fields that are not set stay, null resets one. Refused with 412."""
     return Query(
         f"""
         UPDATE app.tenants AS t
@@ -58,6 +60,7 @@ def update(changes: BrandingChanges, if_match: list[str] | None) -> Query[Brandi
 
 
 def reset(if_match: list[str] | None) -> Query[Branding]:
+    """Takes colour and logo back to the default. Refused with 412."""
     return Query(
         f"""
         UPDATE app.tenants AS t

@@ -94,6 +94,7 @@ def change(action: Action, tenant: str, reason: str | None, confirm: str | None 
 
 
 def status(tenant: str) -> Query[TenantState]:
+    """Of a tenant (slug or id), a deleted one too, with its last 20 actions. No row: there is none."""
     return Query(
         """
         SELECT
@@ -113,6 +114,7 @@ def status(tenant: str) -> Query[TenantState]:
 
 
 def provision(new: Provision) -> Query[Provisioned]:
+    """Creates a tenant with an owner, who is invited if only the e-mail is known."""
     return Query(
         """
         SELECT

@@ -58,6 +58,7 @@ NO_PARAMETERS: dict[str, Any] = {}
 
 
 def role() -> Query[MyRole]:
+    """The person's global role, by the verified e-mail of the token."""
     return Query(
         """
         SELECT
@@ -70,6 +71,7 @@ def role() -> Query[MyRole]:
 
 
 def status(missing_claims: list[Claim]) -> Query[MyStatus]:
+    """The person's role, memberships and invitations; `missing_claims` are those that the token lacks."""
     return Query(
         f"""
         SELECT

@@ -56,6 +56,10 @@ MY_INVITATION = "m.status = 'pending' AND m.user_id IN (app.person(), app.invite
 
 
 def invite(new: NewMember) -> Query[Member]:
+    """A membership that is pending until the person accepts it.
+
+    409 `conflict` for who belongs to the tenant already. Refused with 403 `role_too_low` for a role above the caller's.
+    """
     return Query(
         f"SELECT {COLUMNS} FROM app.invite_member(coalesce(%(user_id)s, app.invited(%(email)s)), %(role)s) AS m",
         new.model_dump(),
@@ -65,6 +69,7 @@ def invite(new: NewMember) -> Query[Member]:
 
 
 def newest(page: PageRequest) -> Query[Member]:
+    """A page of members, those who are invited or have left included, and one row beyond it."""
     return Query(
         f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE {KEYSET}",
         page.params(),
@@ -73,10 +78,12 @@ def newest(page: PageRequest) -> Query[Member]:
 
 
 def count() -> Query[Count]:
+    """How many `newest` lists, on all pages."""
     return Query("SELECT count(*) FROM app.tenant_memberships", {}, Count)
 
 
 def get(user_id: str) -> Query[Member]:
+    """No row: the tenant has no such member."""
     return Query(
         f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s",
         {"user_id": user_id},
@@ -133,6 +140,7 @@ def remove(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
 
 
 def accept() -> Query[Member]:
+    """Makes the invited person a member. Refused with 409 `invitation_is_void` if who invited may no longer."""
     return Query(
         f"SELECT {COLUMNS} FROM app.accept_invitation() AS m",
         {},
@@ -142,4 +150,5 @@ def accept() -> Query[Member]:
 
 
 def decline() -> Query[Deleted]:
+    """Deletes the invitation. No row: there is none."""
     return Query(f"DELETE FROM app.tenant_memberships AS m WHERE {MY_INVITATION} RETURNING m.id", {}, Deleted)

@@ -36,6 +36,7 @@ COLUMNS = """
 
 
 def create(new: NewUser) -> Query[User]:
+    """Gives a person a global role, whether the person has signed in before or not. 409 `conflict` if there is one."""
     return Query(
         f"""
         INSERT INTO app.user_roles AS u (email, role, assigned_by)
@@ -49,18 +50,22 @@ def create(new: NewUser) -> Query[User]:
 
 
 def newest(page: PageRequest) -> Query[User]:
+    """A page of people with a global role, and one row beyond it."""
     return Query(f"SELECT {COLUMNS} FROM app.user_roles AS u WHERE {KEYSET}", page.params(), User)
 
 
 def count() -> Query[Count]:
+    """How many people have a global role."""
     return Query("SELECT count(*) FROM app.user_roles", {}, Count)
 
 
 def get(id: UUID) -> Query[User]:
+    """No row: nobody has a role under that id."""
     return Query(f"SELECT {COLUMNS} FROM app.user_roles AS u WHERE u.id = %(id)s", {"id": id}, User)
 
 
 def update(id: UUID, changes: UserChanges, if_match: list[str] | None) -> Query[User]:
+    """No row: nobody has a role under that id. Refused with 412, 409 `last_super_admin`."""
     return Query(
         f"""
         UPDATE app.user_roles AS u
@@ -74,6 +79,7 @@ def update(id: UUID, changes: UserChanges, if_match: list[str] | None) -> Query[
 
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
+    """No row: nobody has a role under that id. Refused with 412, 409 `last_super_admin`."""
     return Query(
         """
         DELETE FROM app.user_roles AS u

@@ -31,10 +31,12 @@ class PolicyChanges(Changes):
 
 
 def get() -> Query[Policies]:
+    """How long the tenant keeps its data, and how many requests a minute it may send."""
     return Query("SELECT p.*, app.etag(p) AS etag FROM app.policies() AS p", {}, Policies)
 
 
 def update(changes: PolicyChanges, if_match: list[str] | None) -> Query[Policies]:
+    """Fields that are not set stay. Refused with 412, 403 `super_admin_only` for limits that the platform sets."""
     return Query(
         "SELECT p.*, app.etag(p) AS etag FROM app.change_policies(%(changes)s, %(if_match)s) AS p",
         {"changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},

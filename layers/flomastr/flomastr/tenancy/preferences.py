@@ -123,12 +123,17 @@ def newest(user_id: str, page: PageRequest) -> Query[UserPreferences]:
 
 
 def count(user_id: str) -> Query[Count]:
+    """How many rows `newest` lists, on all pages."""
     return Query(
         "SELECT count(*) FROM app.user_preferences AS p WHERE p.user_id = %(user_id)s", {"user_id": user_id}, Count
     )
 
 
 def replace(user_id: str, change: PreferencesChange, if_match: list[str] | None) -> Query[UserPreferences]:
+    """No row: there are none to replace. Refused with 412, 422 `preferences_too_large`.
+
+    Raises UnprocessableError if the body names another person.
+    """
     require_same(user_id=(user_id, change.user_id))
     return Query(
         f"""
@@ -143,6 +148,7 @@ def replace(user_id: str, change: PreferencesChange, if_match: list[str] | None)
 
 
 def delete(user_id: str, if_match: list[str] | None) -> Query[Deleted]:
+    """No row: there are none. Refused with 412, 409 `legal_hold`."""
     return Query(
         f"""
         DELETE FROM app.user_preferences AS p
@@ -186,6 +192,7 @@ def store_setting(user_id: str, key: str, new: NewSetting, if_match: list[str] |
 
 
 def delete_setting(user_id: str, key: str, if_match: list[str] | None) -> Query[Deleted]:
+    """Deletes one key of the preferences. No row: there is none. Refused with 412, 409 `legal_hold`."""
     return Query(
         f"""
         UPDATE app.user_preferences AS p

@@ -65,6 +65,7 @@ MATCHES = """
 
 
 def create(new: NewTenant) -> Query[Tenant]:
+    """A tenant without members. 409 `conflict` for a slug that is taken, also by a deleted tenant."""
     return Query(
         f"""
         INSERT INTO app.tenants AS t (slug, name, n8n_url, confidence_threshold, hot_ttl_days)
@@ -91,14 +92,17 @@ def newest(matching: Filter, page: PageRequest) -> Query[Tenant]:
 
 
 def count(matching: Filter) -> Query[Count]:
+    """How many tenants match, on all pages."""
     return Query(f"SELECT count(*) FROM app.tenants AS t WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get() -> Query[Tenant]:
+    """The tenant that the request is in, with its logo."""
     return Query(f"SELECT {WHOLE} FROM app.tenants AS t WHERE t.id = app.tenant()", {}, Tenant)
 
 
 def update(changes: TenantChanges, if_match: list[str] | None) -> Query[Tenant]:
+    """Fields that are not set stay. Refused with 412."""
     return Query(
         f"""
         UPDATE app.tenants AS t

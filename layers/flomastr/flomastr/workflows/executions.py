@@ -62,6 +62,7 @@ PAGE = """
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
+    """A page without `execution_data`, and one row beyond it as the sign of a next page."""
     return Query(
         f"SELECT {COLUMNS}, NULL AS execution_data {PAGE}",
         matching.model_dump() | page.params(),
@@ -88,10 +89,12 @@ def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
 
 
 def count(matching: Filter) -> Query[Count]:
+    """How many hot executions match, on all pages."""
     return Query(f"SELECT count(*) FROM app.workflow_executions AS e WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[Execution]:
+    """One execution with its data. No row: it does not exist, or is archived."""
     return Query(
         f"SELECT {WHOLE} FROM app.workflow_executions AS e WHERE e.id = %(id)s",
         {"id": id},
@@ -122,6 +125,7 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
 
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
+    """No row: it does not exist, or is archived. Refused with 412, 409 `legal_hold`."""
     return Query(
         """
         DELETE FROM app.workflow_executions AS e

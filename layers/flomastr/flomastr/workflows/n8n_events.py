@@ -65,6 +65,7 @@ class EventResults(BaseModel):
 
 
 def record(events: Sequence[Event]) -> Query[EventResult]:
+    """One row for each event, in their order. Workflows that n8n names and the tenant lacks are created."""
     sent = (event.model_dump_json(exclude_none=True, exclude={"note"}) for event in events)
     return Query(
         """

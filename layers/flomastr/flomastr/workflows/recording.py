@@ -75,6 +75,10 @@ class Recorded(BaseModel):
 
 
 def record(new: NewExecution) -> Query[Recorded]:
+    """Merges one report into its execution, which it creates if n8n's id is new. One row, with the whole execution.
+
+    Refused with 404 `workflow_not_found`, 409 `other_workflows_execution`.
+    """
     return Query(
         """
         SELECT r.outcome, to_jsonb(r.execution) || jsonb_build_object('etag', app.etag(r.execution)) AS execution
@@ -87,6 +91,7 @@ def record(new: NewExecution) -> Query[Recorded]:
 
 
 def record_batch(batch: Batch) -> Query[BatchResult]:
+    """Merges each report by itself: one row for each, in their order, which says what became of it."""
     return Query(
         """
         SELECT r.n8n_execution_id, r.outcome, (r.execution).id, app.why_rejected(r.rejection) AS error

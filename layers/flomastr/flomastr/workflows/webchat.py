@@ -93,6 +93,7 @@ def open_session(new: NewSession) -> Query[WebchatSession]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[WebchatSession]:
+    """A page of sessions without their messages, and one row beyond it as the sign of a next page."""
     return Query(
         f"SELECT {COLUMNS}, NULL AS messages FROM app.webchat_sessions AS s WHERE {MATCHES} AND {KEYSET}",
         matching.model_dump() | page.params(),
@@ -101,10 +102,12 @@ def newest(matching: Filter, page: PageRequest) -> Query[WebchatSession]:
 
 
 def count(matching: Filter) -> Query[Count]:
+    """How many sessions match, on all pages."""
     return Query(f"SELECT count(*) FROM app.webchat_sessions AS s WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(session_key: str) -> Query[WebchatSession]:
+    """One session with its messages, by the key that the client chose. No row: there is none."""
     return Query(
         f"SELECT {WHOLE} FROM app.webchat_sessions AS s WHERE s.session_key = %(session_key)s",
         {"session_key": session_key},
@@ -113,6 +116,7 @@ def get(session_key: str) -> Query[WebchatSession]:
 
 
 def delete(session_key: str, if_match: list[str] | None) -> Query[Deleted]:
+    """No row: there is none. Refused with 412, 409 `legal_hold`."""
     return Query(
         """
         DELETE FROM app.webchat_sessions AS s
@@ -125,6 +129,7 @@ def delete(session_key: str, if_match: list[str] | None) -> Query[Deleted]:
 
 
 def append(session_key: str, new: NewMessages) -> Query[AppendedMessages]:
+    """Numbers the messages from the session's last one on. Refused with 404, 409 `session_full`."""
     return Query(
         """
         SELECT %(session_key)s::text AS session_key, a.numbered AS messages, a.total AS message_count

@@ -72,6 +72,7 @@ MATCHES = """
 
 
 def create(new: NewWorkflow) -> Query[Workflow]:
+    """409 `conflict` if another workflow of the tenant has its `n8n_workflow_id`."""
     return Query(
         f"""
         INSERT INTO app.workflows AS w (
@@ -108,14 +109,17 @@ def newest(matching: Filter, page: PageRequest) -> Query[Workflow]:
 
 
 def count(matching: Filter) -> Query[Count]:
+    """How many workflows match, on all pages."""
     return Query(f"SELECT count(*) FROM app.workflows AS w WHERE {MATCHES}", matching.model_dump(), Count)
 
 
 def get(id: UUID) -> Query[Workflow]:
+    """One workflow with its description and metadata. No row: there is none in this tenant."""
     return Query(f"SELECT {WHOLE} FROM app.workflows AS w WHERE w.id = %(id)s", {"id": id}, Workflow)
 
 
 def update(id: UUID, changes: WorkflowChanges, if_match: list[str] | None) -> Query[Workflow]:
+    """Fields that are not set stay. No row: there is no such workflow. Refused with 412, 409 `legal_hold`."""
     return Query(
         f"""
         UPDATE app.workflows AS w
