@@ -1712,7 +1712,11 @@ DECLARE
   version app.workflow_executions := jsonb_populate_record(NULL::app.workflow_executions, archived);
   result text;
 BEGIN
-  PERFORM set_config('app.moving', 'on', true);  -- the archived version stays, held or not
+  PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
+  IF app.is_held(app.tenant(), version.workflow_id, version.id) THEN
+    RETURN 'held';
+  END IF;
+  PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   DELETE FROM app.workflow_executions AS e
   WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id AND e.workflow_id = version.workflow_id

@@ -3,12 +3,15 @@
 import json
 from base64 import b64encode
 from http import HTTPStatus
+from time import process_time
+from unicodedata import normalize
 
 import pytest
 
 from flomastr.workflows.workflows import NewWorkflow
+from functions.knowledge_bases.handler import lambda_handler as knowledge_bases
 from functions.workflows.handler import lambda_handler as workflows
-from tests.support.events import Answer, Context, http_event
+from tests.support.events import Answer, Context, call, http_event
 from tests.support.factories import Tenant
 from tests.support.problems import EXECUTIONS, WORKFLOWS, ask, nested, refused
 
@@ -162,3 +165,16 @@ def test_a_body_of_many_more_fields_than_there_are_is_refused_as_a_whole(tenant:
     answer = ask(tenant, "POST", WORKFLOWS, body={"name": "A workflow", "tags": []} | dict.fromkeys(names, 1))
     refused(answer, 422, "body")
     assert answer.json["errors"][0]["message"] == f"has {KNOWN + more + 1} fields, and may have {KNOWN}"
+
+
+def test_a_name_is_measured_before_it_is_composed(tenant: Tenant) -> None:
+    """Composing takes the square of a run of marks, and these would take a minute."""
+    marks, composed = "a" + "\u0315\u0316" * 80_000, "\u1faf"
+    before = process_time()
+    named = [
+        call(knowledge_bases, "POST", "/routes/knowledge-bases", caller=tenant.owner, body={"name": name})
+        for name in (marks, normalize("NFD", composed * 255))
+    ]
+    assert process_time() - before < 5
+    refused(named[0], 422, "body.name")
+    assert named[1].json["name"] == composed * 255

@@ -1,12 +1,13 @@
 """Whose preferences one reads and writes: the own ones, and in a tenant those of its members if one administers it."""
 
+import re
 from typing import Any
 
 import psycopg
 import pytest
 
 from flomastr.caller import Caller
-from tests.functions.test_preferences import ask, of, store
+from tests.functions.test_preferences import PREFERENCES, ask, of, store
 from tests.support.events import Answer
 from tests.support.factories import Factory, Tenant, machine
 from tests.support.problems import refused
@@ -200,3 +201,25 @@ def test_a_repeated_post_answers_what_it_answered(make: Factory) -> None:
         again = ask(person, "POST", **request)
         assert (again.status, again.body) == (201, first.body)
         assert ask(person, "GET", f"/{person.user_id}/setting/k", query=where).json["value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("user_id", "written"),
+    [
+        ("\u7528\u6237", "%E7%94%A8%E6%88%B7"),
+        ("caf\u00e9", "caf%C3%A9"),
+        ("a b>c", "a%20b%3Ec"),
+    ],
+)
+def test_the_next_page_of_anyone_can_be_followed(make: Factory, user_id: str, written: str) -> None:
+    person = make.person(user_id=user_id)
+    for _ in range(2):
+        tenant = make.tenant()
+        make.member(tenant.id, person, "member")
+        store(person, {"a": 1}, tenant)
+    first = ask(person, "GET", f"/{written}?limit=1")
+    (link,) = re.findall(f"<{PREFERENCES}(.*)>", first.headers["link"])
+    assert link.startswith(f"/{written}?limit=1&cursor=")
+    second = ask(person, "GET", link)
+    assert [len(page.json) for page in (first, second)] == [1, 1]
+    assert first.json != second.json

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.factories import Tenant
@@ -95,3 +97,26 @@ def test_a_late_delivery_goes_to_the_overflow_partition_even_where_its_tenant_ha
     env.superuser.execute("UPDATE app.tenants SET hot_ttl_days = 30 WHERE id = %s", (tenant.id,))
     assert report(env, tenant, workflow, "success") == id
     assert env.overflow(tenant) == [id]
+
+
+@pytest.mark.parametrize("of_tenant", [True, False], ids=["of its tenant", "of itself"])
+def test_a_late_delivery_waits_beside_its_archived_execution_for_the_end_of_a_hold(
+    env: ArchiveEnv, of_tenant: bool
+) -> None:
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
+    moment = EIGHT_DAYS_AGO.isoformat()
+    run = {"n8n_execution_id": "1", "started_at": moment, "finished_at": moment, "status": "error"}
+    id = env.make.execution(tenant, workflow, **run, error_message="All of it", execution_data={"all": "of it"})
+    age(env, tenant)
+    env.run(lambda_handler)
+    assert env.make.execution(tenant, workflow, **run, error_message="Less", execution_data={"b": 1}) == id
+    hold = env.hold(tenant) if of_tenant else env.hold(tenant, execution_id=id)
+    age(env, tenant)
+    held = env.rows(tenant)
+    env.run(lambda_handler)
+    assert env.rows(tenant) == held
+    assert (env.hot(tenant), env.cold(tenant)) == ([id], [id])
+    env.release(hold)
+    assert env.run(lambda_handler)["rows_rejoined"] == 1
+    assert (env.hot(tenant), env.cold(tenant)) == ([], [id])

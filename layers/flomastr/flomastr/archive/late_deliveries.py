@@ -1,7 +1,7 @@
 """Late deliveries of archived executions: merges the archived version into the new hot row, as one more delivery.
 
 Deliveries merge to the same row in any order, so a late one loses nothing. A hot row that then equals the archived
-version is deleted; any other is archived again, as a newer version.
+version is deleted; any other is archived again, as a newer version. What is under a legal hold waits for its release.
 """
 
 import json
@@ -29,6 +29,7 @@ CROSS JOIN LATERAL (
   SELECT array_agg(e.id) AS ids FROM app.workflow_executions AS e
   WHERE e.retention_class = 0 AND e.tenant_id = f.tenant_id AND e.id BETWEEN f.first_id AND f.last_id
     AND e.n8n_execution_id IS NOT NULL AND {manifest.IS_NO_COPY}
+    AND NOT app.is_held(e.tenant_id, e.workflow_id, e.id)
 ) AS late
 WHERE f.state = 'stored' AND f.source = 'workflow_executions' AND late.ids IS NOT NULL
 ORDER BY f.id

@@ -32,6 +32,8 @@ MAX_JSON = 5_000_000  # as Postgres writes it
 CLOSER_LOOK = MAX_JSON // 100  # no number of n bytes is longer than 100 n when it is written out
 MAX_UNKNOWN = 20
 MAX_METADATA = 250_000  # a page of 250 rows carries it
+MAX_NAME = 255
+DECOMPOSED = 4  # characters that Unicode ever composes into one; normalizing many takes their number squared
 type Json = dict[str, Any]
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,11 +133,13 @@ def not_ahead(moment: datetime) -> datetime:
 
 
 def in_nfc(value: Any) -> Any:
-    """Composed, so that what looks like one name is one."""
-    return normalize("NFC", value) if isinstance(value, str) else value
+    """Composed, so that what looks like one name is one. What is too long as it stands is left to its bound."""
+    if not isinstance(value, str) or len(value) > MAX_NAME * DECOMPOSED:
+        return value
+    return normalize("NFC", value)
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_NUL)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=NO_NUL)]
 NfcName = Annotated[Name, BeforeValidator(in_nfc)]  # of what people find by its name, however they typed it
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
@@ -145,12 +149,12 @@ PastMoment = Annotated[AwareDatetime, WrapValidator(past_moment)]
 Flag = Annotated[bool, Strict()]
 DocumentName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=255, pattern=ONE_LINE),
+    StringConstraints(min_length=1, max_length=MAX_NAME, pattern=ONE_LINE),
     BeforeValidator(in_nfc),
     Field(description="Any text of one line, kept in Unicode's NFC."),
 ]
 TenantName = Annotated[str, Field(pattern=TENANT, description="Id or slug.")]
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=ONE_LINE)]
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=ONE_LINE)]
 
 
 def of_a_token(user_id: str) -> str:

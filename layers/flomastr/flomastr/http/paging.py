@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
@@ -33,7 +33,7 @@ class PageRequest:
     offset: int
     after: UUID | None  # the last id of the page before
     counts: bool
-    path: str
+    path: str  # as a header can carry it: ids of people hold any characters
     list_query: str  # the list's own query string
     tenant: str  # as X-Tenant names it
 
@@ -114,7 +114,7 @@ async def page_request(
     prefer: Annotated[str | None, Header(description="`count=exact` adds X-Total-Count.")] = None,
 ) -> PageRequest:
     """Which page the query asks for. Raises BadRequestError for a cursor that is not this list's."""
-    path, tenant = request.url.path, request.headers.get("x-tenant", "")
+    path, tenant = quote(request.url.path), request.headers.get("x-tenant", "")
     list_query = urlencode(sorted((k, v) for k, v in request.query_params.multi_items() if k not in POSITION))
     after = verified(cursor, path, list_query, tenant) if cursor else None
     return PageRequest(limit, offset, after, "count=exact" in (prefer or ""), path, list_query, tenant)
