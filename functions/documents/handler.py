@@ -37,6 +37,7 @@ async def store_documents(
     knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: IdempotencyKeyHeader
 ) -> StoredDocuments:
     """Up to 100, all of them or none."""
+    db = db.admitted()
     stored = db.idempotent(documents.store(knowledge_base_id, cut_all(batch.documents)), key)
     queue.send(task for document in stored for task in document.tasks())
     return StoredDocuments(documents=stored)
@@ -60,7 +61,7 @@ async def store_document(
     response: Response,
 ) -> StoredDocument:
     """New, or in the place of the one of this name. Passages that stay as they are keep their vectors."""
-    expected = [documents.NO_ETAG] if if_new else if_match
+    db, expected = db.admitted(), [documents.NO_ETAG] if if_new else if_match
     stored = db.one(documents.store(knowledge_base_id, [cut(name, new)], expected))
     queue.send(stored.tasks())
     return tagged(stored, response)

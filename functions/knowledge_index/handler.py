@@ -30,6 +30,7 @@ async def get_index(db: Reading, page: Page, response: Response) -> Index:
 @app.post("", responses=conflict(HELD))
 async def store_entry(new: NewEntry, db: Writing, key: IdempotencyKeyHeader) -> StoredEntry:
     """In the knowledge base of this title, made if there is none."""
+    db = db.admitted()
     (stored,) = db.idempotent(legacy_index.store(new, embedding_models()[0]), key)
     queue.send(stored.tasks())
     return stored

@@ -338,7 +338,7 @@ def test_a_base_whose_model_is_gone_says_so_and_is_found_by_words(shelf: Knowled
     assert shelf.names("refunds", mode="text") == ["refunds"]
 
 
-def test_a_key_with_another_secret_gets_no_vector_by_what_is_cached_for_the_true_one(shelf: KnowledgeClient) -> None:
+def test_a_key_with_another_secret_gets_no_vector(shelf: KnowledgeClient) -> None:
     key = machine(shelf.make.api_key(shelf.tenant, scopes=["knowledge:read"]))
     forged = key.model_copy(update={"key_hash": "0" * 64})
     path, body = f"/routes/knowledge/{shelf.tenant.slug}/search", {"query": "refunds"}
@@ -391,12 +391,12 @@ def test_no_vector_is_bought_for_who_may_not_search(shelf: KnowledgeClient) -> N
     assert [asked["model"] for asked in shelf.endpoint.asked] == ["model-a", "model-a"]
 
 
-def test_who_is_at_the_limit_buys_one_more_vector_at_most(shelf: KnowledgeClient) -> None:
+def test_who_is_at_the_limit_buys_no_vector(shelf: KnowledgeClient) -> None:
     assert shelf.names("refunds")
     shelf.make.within(shelf.tenant.id, "UPDATE app.rate_limits SET rate_limit_per_minute = 1", {})
     shelf.endpoint.asked.clear()
-    assert 429 in {shelf.searches("refunds").status for _ in range(5)}
-    assert len(shelf.endpoint.asked) <= 2
+    assert 429 in {shelf.searches("refunds").status for _ in range(3)}
+    assert len(shelf.endpoint.asked) <= 1
 
 
 def test_two_words_of_one_number_are_one_word(shelf: KnowledgeClient) -> None:

@@ -35,6 +35,11 @@ class Database:
     def admitted(self) -> "Database":
         """The same, after a round trip that authorizes and counts: what costs more than a query comes after that."""
         pipeline.execute([], self.deadline, self.access, repeatable=True)
+        return self.counted
+
+    @property
+    def counted(self) -> "Database":
+        """The same, for what follows a round trip of this request."""
         return replace(self, access=replace(self.access, is_counted=True))
 
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:

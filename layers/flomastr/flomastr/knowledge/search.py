@@ -15,11 +15,10 @@ from flomastr.database.session import Database
 from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointError, TextRefusedError
 from flomastr.embeddings.vectors import HalfVector
-from flomastr.errors import ConflictError, ErrorCode, ServiceError, UnavailableError, UnprocessableError
+from flomastr.errors import ErrorCode, ServiceError, UnavailableError, UnprocessableError
 from flomastr.http.fields import Body, DocumentName, JsonInteger, JsonObject, at_most
 from flomastr.http.paging import fitting
 from flomastr.http.patterns import VISIBLE
-from flomastr.knowledge.search_admission import SearchTarget
 from flomastr.observability import logger, metrics
 from flomastr.settings import embedding_models
 from flomastr.tenancy.tenants import Fraction
@@ -80,6 +79,10 @@ class SearchAnswer(BaseModel):
     escalate: bool
 
 
+class SearchedBy(BaseModel):
+    embedding_model: str
+
+
 class Found(Passage):
     similarity: float | None  # cosine; None: it has no vector yet, or the mode is text
     coverage: float | None  # share of the query's words that it has, weighted by rarity; None: the query has none
@@ -101,23 +104,29 @@ class Found(Passage):
 
 
 def search(db: Database, asked: SearchRequest) -> SearchAnswer:
-    """One round trip, after one that asks whether the caller may search if that is not cached: vectors cost money.
+    """One round trip for words. For vectors two: whoever asks is admitted and counted before a vector is paid for.
 
     Raises ConflictError if a base's model is not available, UnavailableError if the endpoint gives no vector in time.
     """
-    target = SearchTarget(db, asked.knowledge_base_id)
-    was_cached = target.is_cached()
-    vectors = {} if asked.mode == "text" else query_vectors(asked.query, target.models())
-    try:
-        found = db.all(search_query(asked, vectors))
-    except ServiceError as error:
-        target.forget()
-        if was_cached and isinstance(error, ConflictError):  # a base has changed its model since
-            return search(db, asked)
-        raise
-    results = [result(row, asked) for row in found]
+    vectors: dict[str, HalfVector] = {}
+    if asked.mode != "text":
+        vectors = query_vectors(asked.query, [row.embedding_model for row in db.all(searched_by(asked))])
+        db = db.counted
+    results = [result(row, asked) for row in db.all(search_query(asked, vectors))]
     results = results[: fitting(results)]
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
+
+
+def searched_by(asked: SearchRequest) -> Query[SearchedBy]:
+    """The models of the bases that are searched."""
+    return Query(
+        """
+        SELECT DISTINCT m.embedding_model FROM app.knowledge_base_models AS m
+        WHERE m.is_active AND (%(base)s::uuid IS NULL OR m.knowledge_base_id = %(base)s)
+        """,
+        {"base": asked.knowledge_base_id},
+        SearchedBy,
+    )
 
 
 def query_vectors(query: str, models: Iterable[str]) -> dict[str, HalfVector]:

@@ -1,0 +1,87 @@
+"""Nothing that costs more than a query runs for a caller who is not admitted, on any route."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from flomastr.archive import parquet
+from flomastr.embeddings import client, queue
+from flomastr.knowledge import chunking, ingest
+from tests.support.factories import Factory
+from tests.support.requests import BY_NAME, OPERATIONS, ApiClient, Operation
+
+type Superuser = psycopg.Connection[Any]
+
+COSTLY = [
+    (chunking, "split"),
+    (chunking, "markdown_of"),
+    (ingest, "markdown_of"),
+    (ingest, "passages"),
+    (client, "embed"),
+    (client, "posted"),
+    (queue, "send_batch"),
+    (parquet, "fetch"),
+]
+COSTS = {"store_document": "split", "store_documents": "split", "store_entry": "split", "search_knowledge": "embed"}
+HTML = {"content": "<h1>Refunds</h1><p>They take two weeks.", "content_type": "html"}
+CALLED = [operation for operation in OPERATIONS if operation.scope]
+
+
+@pytest.fixture
+def costly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What has been called."""
+    called = list[str]()
+
+    def noted(module: Any, name: str) -> None:
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, **kwargs: called.append(name) or function(*args, **kwargs))  # pyright: ignore
+
+    for module, name in COSTLY:
+        noted(module, name)
+    return called
+
+
+@pytest.mark.parametrize("operation", CALLED, ids=str)
+def test_nothing_is_cut_or_embedded_for_a_person_without_a_tenant(
+    make: Factory, costly: list[str], operation: Operation
+) -> None:
+    client = ApiClient(make, "anonymous")
+    client.caller = make.person()
+    answer = client.ask(operation)
+    assert answer.status in ((200, 201) if str(operation.scope).startswith("me:") else (401, 403, 404)), answer.body
+    assert costly == []
+
+
+@pytest.mark.parametrize("operation", [o for o in CALLED if o.is_limited and o.is_in_a_tenant], ids=str)
+def test_nothing_is_cut_or_embedded_for_a_tenant_at_its_limit(
+    make: Factory, superuser: Superuser, costly: list[str], operation: Operation
+) -> None:
+    client = ApiClient(make, f"key for {operation.scope}" if operation.scope == "events:write" else "owner")
+    request = client.request(operation)
+    if operation.name in COSTS:
+        client.path(BY_NAME["get_knowledge_base"])
+        client.ask(operation)  # so that what could be kept of who may do this is kept
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 1 WHERE tenant_id = %s", [client.tenant.id])
+    client.beside("owner").ask(BY_NAME["get_tenant"])
+    costly.clear()
+    assert client.ask(operation, **request).status == 429
+    assert costly == []
+
+
+def test_a_page_of_html_is_not_converted_for_a_stranger(make: Factory, costly: list[str]) -> None:
+    client = ApiClient(make, "stranger")
+    entry = {"title": "Refunds", "content": HTML["content"]}
+    batch = {"documents": [{"name": "a.html", **HTML}]}
+    for name, body in {"store_document": HTML, "store_documents": batch, "store_entry": entry}.items():
+        assert client.ask(BY_NAME[name], body=body).status == 404
+    assert costly == []
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_for_those_who_are_admitted_it_is_done(make: Factory, costly: list[str], name: str) -> None:
+    client = ApiClient(make, "owner")
+    client.path(BY_NAME["get_knowledge_base"])
+    answer = client.ask(BY_NAME[name])
+    assert answer.status in (200, 201), answer.body
+    assert COSTS[name] in costly
