@@ -16,7 +16,8 @@ from dev.aws.sqs_poller import deliver, provide
 from dev.aws.template import Template, read_template
 from dev.console import console, paste, step
 from dev.errors import StartupError
-from dev.samples.load_demo import EMAIL, OWNER, TENANT, Api, load_demo
+from dev.samples.load_demo import TENANT, Api, load_demo
+from dev.samples.people import OWNER, PEOPLE
 from dev.services.database import Database, database
 from dev.services.embeddings_server import embeddings
 from dev.services.object_storage import Storage, storage
@@ -52,8 +53,8 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
             await _migrate(running)
             database.open_for_functions()
             database.forget_messages()
-            database.provide_tenant(TENANT, "Demo", OWNER)
-        api = Api(address(listener), Identity(data).token(OWNER, EMAIL))
+            database.provide_tenant(TENANT, "Demo", PEOPLE)
+        api = Api(address(listener), Identity(data).token(OWNER.id, OWNER.email))
         outcomes = await asyncio.to_thread(load_demo, api)
         _welcome(api, data, dict(outcomes))
         await asyncio.gather(
@@ -74,6 +75,7 @@ def _welcome(api: Api, data: Path, outcomes: dict[str, int]) -> None:
     url = f"http://{api.address}"
     curl = f"curl -sH 'Authorization: Bearer {api.token}' '{url}/routes/workflow-executions"
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    paste(f"Console        {url}\n")
     console.print(f"  Demo of tenant {TENANT}: 9 workflows; executions: {counts}\n")
     console.print("The newest failures:\n")
     paste(f"{curl}?status=error&limit=5'\n")

@@ -11,7 +11,7 @@ from dev.private_files import private_file
 from dev.services.database import Database
 from dev.services.embeddings_server import MODELS
 from dev.services.object_storage import Storage
-from dev.services.oidc_issuer import ISSUER, JWKS_PATH
+from dev.services.oidc_issuer import ISSUER, JWKS_PATH, METADATA_PATH
 
 APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
 
@@ -25,6 +25,8 @@ def parameters(url: str, embeddings_url: str = "", origins: str = "") -> dict[st
         "SigningSecretArn": "local-signing",
         "OidcIssuer": ISSUER,
         "OidcJwksUrl": f"{url}{JWKS_PATH}",
+        "OidcMetadataUrl": f"{url}{METADATA_PATH}",
+        "ConsoleClientId": "console",
         "EmbeddingModels": ",".join(MODELS),
         "EmbeddingsUrl": embeddings_url,
         "CorsOrigins": origins,

@@ -10,9 +10,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY, create_server, socket
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dev.aws.environment import own_code, variables
@@ -22,7 +20,7 @@ from dev.aws.sandbox import Sandbox
 from dev.aws.template import Cors, Function, Template
 from dev.services.database import Database
 from dev.services.object_storage import Storage
-from dev.services.oidc_issuer import JWKS_PATH, Identity
+from dev.services.sign_in import SignIn
 
 HOST = "127.0.0.1"
 
@@ -99,12 +97,8 @@ def _marked(gateway: ASGIApp, cors: Cors | None) -> ASGIApp:
 
 
 def _front(gateway: ASGIApp, data: Path) -> Starlette:
-    """The gateway, and beside it what an identity provider publishes elsewhere."""
-
-    async def jwks(_: Request) -> Response:
-        return JSONResponse(Identity(data).jwks())
-
-    return Starlette(routes=[Route(JWKS_PATH, jwks), Mount("/", gateway)])
+    """The gateway, and beside it what an identity provider has elsewhere."""
+    return Starlette(routes=[*SignIn(data).routes(), Mount("/", gateway)])
 
 
 @asynccontextmanager

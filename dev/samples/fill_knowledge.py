@@ -14,7 +14,8 @@ from rich.progress import Progress, TaskID
 from dev.console import console
 from dev.errors import StartupError
 from dev.paths import ROOT
-from dev.samples.load_demo import EMAIL, OWNER, TENANT
+from dev.samples.load_demo import TENANT
+from dev.samples.people import OWNER
 from dev.services.oidc_issuer import Identity
 
 PASSAGES = 20  # of a document
@@ -27,7 +28,7 @@ type Json = dict[str, Any]
 
 def fill(passages: int, port: int, data: Path) -> None:
     """Store them, wait until all are embedded, and say how long each took."""
-    api = _Api(f"127.0.0.1:{port}", Identity(data).token(OWNER, EMAIL))
+    api = _Api(f"127.0.0.1:{port}", Identity(data).token(OWNER.id, OWNER.email))
     started = time.monotonic()
     base = f"/routes/knowledge-bases/{_new_base(api)}"
     documents = list(_documents(passages))

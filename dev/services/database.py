@@ -1,7 +1,7 @@
 """The database under the platform: the one of DATABASE_URL, else one in a Postgres of our own."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,13 @@ from psycopg import sql
 
 from dev.errors import StartupError
 from dev.private_files import private_file
+from dev.samples.people import Person
 from dev.services.postgres import Cluster, create_database
 
 NAME = "flomastr"
+MEMBERSHIP = """
+INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status) VALUES (app.tenant(), %s, %s, 'active')
+"""
 
 
 @dataclass(frozen=True)
@@ -37,27 +41,29 @@ class Database:
         with psycopg.connect(self.job_url) as connection:
             connection.execute("UPDATE app.embedding_tasks SET queued_at = NULL WHERE status = 'processing'")
 
-    def provide_tenant(self, slug: str, name: str, owner: str) -> None:
-        """Make the tenant with this user as its owner, unless it exists."""
+    def provide_tenant(self, slug: str, name: str, people: Sequence[Person]) -> None:
+        """Make the tenant with its members, and who runs the platform, unless it exists."""
         with psycopg.connect(self.app_url) as connection:
             connection.execute("SELECT set_config('app.tenant_id', app.uuid7()::text, true)")
             made = connection.execute(
                 "INSERT INTO app.tenants (id, slug, name) VALUES (app.tenant(), %s, %s) ON CONFLICT DO NOTHING",
                 (slug, name),
             )
-            if made.rowcount:
-                connection.execute(
-                    "INSERT INTO app.tenant_memberships (tenant_id, user_id, role, status)"
-                    " VALUES (app.tenant(), %s, 'owner', 'active')",
-                    (owner,),
-                )
+            if not made.rowcount:
+                return
+            for person in people:
+                if person.role:
+                    connection.execute(MEMBERSHIP, (person.id, person.role))
+        for person in people:
+            if person.is_super_admin:
+                self.make_super_admin(person.email)
 
     def make_super_admin(self, email: str) -> None:
         with psycopg.connect(self.admin_url) as connection:
             connection.execute("SET ROLE flo_owner")
             connection.execute(
                 "INSERT INTO app.user_roles (email, role, assigned_by)"
-                " VALUES (lower(%s), 'super_admin', 'python -m dev token')"
+                " VALUES (lower(%s), 'super_admin', 'python -m dev')"
                 " ON CONFLICT (email) DO UPDATE SET role = excluded.role",
                 (email,),
             )

@@ -21,6 +21,7 @@ from dev.private_files import private_file
 
 ISSUER = "https://flomastr.local"  # no port in it, so that tokens outlive a change of port
 JWKS_PATH = "/.well-known/jwks.json"
+METADATA_PATH = "/.well-known/openid-configuration"
 KEY_ID = "local"
 HOURS = 12
 
@@ -31,8 +32,8 @@ class Identity:
 
     data: Path
 
-    def token(self, user: str, email: str) -> str:
-        """A token for this person, good for half a day."""
+    def token(self, user: str, email: str, **more: Any) -> str:
+        """A token for this person, with more claims if need be, good for half a day."""
         now = int(time.time())
         claims = {
             "iss": ISSUER,
@@ -42,6 +43,7 @@ class Identity:
             "iat": now,
             "nbf": now,
             "exp": now + HOURS * 3600,
+            **more,
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": KEY_ID})
 

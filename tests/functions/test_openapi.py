@@ -67,6 +67,7 @@ def test_every_route_names_its_methods_and_open_ones_have_head() -> None:
     opened = {(route.path, *route.methods) for route in TEMPLATE.routes if route.authorizer is None}
     assert {path for path, method in opened if method == "GET"} == {p for p, method in opened if method == "HEAD"} == {
         "/routes/health", "/routes/health/ready", "/routes/openapi.json", "/routes/docs",
+        "/", "/console", "/console/{proxy+}",
     }  # fmt: skip
 
 

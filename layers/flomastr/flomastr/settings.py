@@ -34,6 +34,8 @@ class Settings(BaseModel):
     oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
     oidc_authorized_parties: str = Field("", description="The accepted `azp`, comma separated; empty admits any.")
     oidc_audiences: str = Field("", description="The accepted `aud`, comma separated; empty admits any.")
+    oidc_metadata_url: str = Field("", description="Where the issuer describes itself; empty: where OIDC says.")
+    console_client_id: str = Field("", description="The application that the console signs in as.")
 
 
 class Secret(BaseModel):

@@ -1,0 +1,38 @@
+/* Where one can go. `least` is the role that a place needs; one without it is reached from another. */
+
+import { Alerts } from "./views/alerts.js";
+import { Execution } from "./views/execution.js";
+import { Executions } from "./views/executions.js";
+import { Failures } from "./views/failures.js";
+import { Health } from "./views/health.js";
+import { Keys } from "./views/keys.js";
+import { Base } from "./views/base.js";
+import { Knowledge } from "./views/knowledge.js";
+import { Members } from "./views/members.js";
+import { Overview } from "./views/overview.js";
+import { Storage } from "./views/storage.js";
+import { Tenants } from "./views/tenants.js";
+import { Usage } from "./views/usage.js";
+import { Workflow } from "./views/workflow.js";
+import { Workflows } from "./views/workflows.js";
+
+export const TENANT = [
+  { name: "overview", title: "Overview", view: Overview, least: "member" },
+  { name: "workflows", title: "Workflows", view: Workflows, least: "member", parts: ["workflow"] },
+  { name: "executions", title: "Executions", view: Executions, least: "member", parts: ["execution"] },
+  { name: "failures", title: "Failures", view: Failures, least: "member" },
+  { name: "alerts", title: "Alerts", view: Alerts, least: "member" },
+  { name: "knowledge", title: "Knowledge", view: Knowledge, least: "member", parts: ["base"] },
+  { name: "storage", title: "Storage", view: Storage, least: "admin" },
+  { name: "usage", title: "Usage", view: Usage, least: "member" },
+  { name: "keys", title: "API keys", view: Keys, least: "admin" },
+  { name: "members", title: "Members", view: Members, least: "member" },
+  { name: "workflow", title: "Workflow", view: Workflow },
+  { name: "execution", title: "Execution", view: Execution },
+  { name: "base", title: "Knowledge base", view: Base },
+];
+
+export const PLATFORM = [
+  { name: "tenants", title: "Tenants", view: Tenants },
+  { name: "health", title: "Health and erasures", view: Health },
+];
