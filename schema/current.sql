@@ -173,14 +173,18 @@ BEGIN
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'The knowledge base has no such model.';
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'The knowledge base has no such model.';
   END IF;
-  SELECT count(*) FILTER (WHERE new.status = 'processing') AS pending, count(*) FILTER (WHERE new.status = 'failed') AS failed
+  SELECT
+    count(*) FILTER (WHERE new.status = 'processing') AS pending,
+    count(*) FILTER (WHERE new.status = 'failed') AS failed
   INTO missing
   FROM app.embedding_tasks AS new
   JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active
   JOIN app.embedding_tasks AS old ON old.document_id = new.document_id AND old.embedding_model = m.embedding_model
-  WHERE new.knowledge_base_id = base AND new.embedding_model = model AND old.status = 'embedded';  -- what would no longer be found
+  WHERE new.knowledge_base_id = base AND new.embedding_model = model
+    AND old.status = 'embedded';  -- what would no longer be found
   IF missing.pending + missing.failed > 0 THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_incomplete', message = format(
       'Of the documents that are found now, %s wait for this model, and %s are among its dead letters. '
@@ -192,7 +196,8 @@ BEGIN
   )
   SELECT e.id, base, e.chunk_text, e.chunk_metadata, e.document_name, e.chunk_index, model
   FROM app.embeddings AS e
-  JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active AND m.embedding_model = e.embedding_model
+  JOIN app.knowledge_base_models AS m
+    ON m.knowledge_base_id = base AND m.is_active AND m.embedding_model = e.embedding_model
   WHERE e.knowledge_base_id = base AND NOT EXISTS (
     SELECT FROM app.embeddings AS o WHERE o.tenant_id = e.tenant_id AND o.id = e.id AND o.embedding_model = model
   )
@@ -265,9 +270,7 @@ DECLARE
 BEGIN
   SELECT s.id, s.messages, s.message_count INTO session
   FROM app.webchat_sessions AS s WHERE s.session_key = key FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.require_found(FOUND);
   moment := clock_timestamp();  -- after the wait for the row's lock
   SELECT jsonb_agg(
     m.message || jsonb_build_object('id', session.message_count + m.ordinal, 'created_at', moment) ORDER BY m.ordinal
@@ -302,14 +305,17 @@ BEGIN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
   ELSE
-    PERFORM app.lock_executions(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
+    PERFORM app.lock_executions(
+      ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint
+    );
     DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
     WHERE r.file_id = file AND e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
       AND app.execution_checksum(e) = r.checksum;
   END IF;
   GET DIAGNOSTICS deleted = ROW_COUNT;
   IF deleted <> planned.rows THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed',
+      message = 'Rows have changed since they were planned.';
   END IF;
   DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
   RETURN deleted;
@@ -479,7 +485,8 @@ CREATE FUNCTION app.break_seal() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp() WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
+  UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp()
+  WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
   IF TG_OP <> 'DELETE' THEN
     INSERT INTO app.touched_executions (id, partition_name) VALUES (NEW.id, TG_TABLE_NAME) ON CONFLICT DO NOTHING;
   END IF;
@@ -583,7 +590,9 @@ CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, leas
       attempts = t.attempts + 1, due_at = clock_timestamp() + lease, updated_at = now(),
       status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
       reason = CASE WHEN t.attempts < most_attempts THEN t.reason
-        ELSE coalesce(t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)) END
+        ELSE coalesce(
+          t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)
+        ) END
     WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
       AND t.status = 'processing' AND t.due_at <= now()
     RETURNING t.due_at, t.attempts, t.status
@@ -683,7 +692,8 @@ CREATE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reaso
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 BEGIN
-  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the lock, in the order of a deletion of the tenant
+  -- first, as the deletion of a tenant takes its locks
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;
   PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
   IF (SELECT count(*) FROM app.legal_holds AS h WHERE h.tenant_id = app.tenant() AND h.released_at IS NULL) >= 1000 THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
@@ -742,12 +752,35 @@ BEGIN
     create_knowledge_base.source_metadata
   )
   RETURNING b.* INTO created;
-  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (created.id, model, true);
+  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active)
+  VALUES (created.id, model, true);
   RETURN created;
 END
 $$;
 
 ALTER FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.create_missing_workflows(events jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.workflows AS w (n8n_workflow_id, name)
+  SELECT e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
+  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
+  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id
+  WHERE e.n8n_workflow_id IS NOT NULL AND (
+    known.id IS NULL
+    OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
+  )
+  GROUP BY e.n8n_workflow_id
+  ORDER BY e.n8n_workflow_id COLLATE "C"
+  ON CONFLICT ON CONSTRAINT workflows_n8n_workflow_id_key DO UPDATE
+  SET name = excluded.name, updated_at = now()
+  WHERE w.name = w.n8n_workflow_id AND excluded.name <> w.name;
+END
+$$;
+
+ALTER FUNCTION app.create_missing_workflows(events jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.create_partitions(moment timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -768,7 +801,8 @@ BEGIN
     class_table := format('workflow_executions_c%s', class.days);
     -- from where the partitions end, if that is earlier: days on which this did not run leave no gap
     day := least((today - class.days) / class.width_days * class.width_days, (
-      SELECT floor(extract(EPOCH FROM max(l.ends)) / 86400) FROM app.partitions() AS l WHERE l.retention_class = class.days
+      SELECT floor(extract(EPOCH FROM max(p.ends)) / 86400)
+      FROM app.partitions() AS p WHERE p.retention_class = class.days
     ));
     WHILE day <= today + 14 LOOP
       partition_name := format('%s_%s', class_table, to_char(to_timestamp(day * 86400), 'YYYYMMDD'));
@@ -848,6 +882,17 @@ CREATE FUNCTION app.document_etag(document app.documents) RETURNS text
 
 ALTER FUNCTION app.document_etag(document app.documents) OWNER TO flo_owner;
 
+CREATE FUNCTION app.document_state_of(document app.documents) RETURNS app.document_state
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT t.status, t.reason, app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason))
+  FROM app.knowledge_base_models AS m
+  JOIN app.embedding_tasks AS t ON t.document_id = document.id AND t.embedding_model = m.embedding_model
+  WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
+$$;
+
+ALTER FUNCTION app.document_state_of(document app.documents) OWNER TO flo_owner;
+
 CREATE TABLE app.knowledge_base_models (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     knowledge_base_id uuid NOT NULL,
@@ -876,7 +921,8 @@ BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.knowledge_base_id = base AND t.embedding_model = model FOR UPDATE;  -- first, in the worker's lock order
   RETURN QUERY
-  DELETE FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
+  DELETE FROM app.knowledge_base_models AS m
+  WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
 END
 $$;
 
@@ -889,7 +935,9 @@ CREATE FUNCTION app.drop_partition(partition_name text) RETURNS void
     AS $$
 BEGIN
   IF NOT EXISTS (
-    SELECT FROM app.partitions() AS l WHERE l.partition_name = drop_partition.partition_name AND l.ends <= now() - make_interval(days => l.retention_class)
+    SELECT FROM app.partitions() AS p
+    WHERE p.partition_name = drop_partition.partition_name
+      AND p.ends <= now() - make_interval(days => p.retention_class)
   ) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition, or it is not past its class.';
   END IF;
@@ -898,7 +946,8 @@ BEGIN
   DELETE FROM app.touched_executions AS t WHERE t.partition_name = drop_partition.partition_name;
   DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken',
+      message = 'The partition has changed since it was sealed.';
   END IF;
   EXECUTE format('DROP TABLE app.%I', partition_name);
 END
@@ -936,7 +985,8 @@ CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABL
   SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
   FROM (
     SELECT
-      t.id, app.retention_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
+      t.id, app.retention_class(t.hot_ttl_days) AS class,
+      moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
       app.uuid7_floor(moment - make_interval(days => app.retention_class(t.hot_ttl_days))) AS floor,
       app.partitions_end_before(app.retention_class(t.hot_ttl_days), moment) AS partitions_before
     FROM app.tenants AS t
@@ -958,7 +1008,9 @@ ALTER FUNCTION app.due_executions(moment timestamp with time zone) OWNER TO flo_
 CREATE FUNCTION app.due_sessions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, id uuid, bytes bigint)
     LANGUAGE sql STABLE
     AS $$
-  SELECT s.tenant_id, s.id, 96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
+  SELECT
+    s.tenant_id, s.id,
+    96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
   FROM app.tenants AS t
   JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
   WHERE NOT EXISTS (
@@ -1000,10 +1052,12 @@ BEGIN
   WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids)
     AND e.retention_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
     AND NOT EXISTS (
-      SELECT FROM app.rehydrated_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.rehydration_id <> rehydration
+      SELECT FROM app.rehydrated_rows AS o
+      WHERE o.tenant_id = tenant AND o.id = r.id AND o.rehydration_id <> rehydration
     );
   GET DIAGNOSTICS deleted = ROW_COUNT;
-  DELETE FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids);
+  DELETE FROM app.rehydrated_rows AS r
+  WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids);
   GET DIAGNOSTICS ended = ROW_COUNT;
 END
 $$;
@@ -1416,13 +1470,11 @@ CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(locks.key) FROM (
-    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS key
-    FROM app.workflow_executions AS e
+  PERFORM app.lock_n8n_ids(ARRAY(
+    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
       AND e.n8n_execution_id IS NOT NULL
-    ORDER BY 1
-  ) AS locks;
+  ));
 END
 $$;
 
@@ -1433,13 +1485,22 @@ CREATE FUNCTION app.lock_knowledge_base(base uuid) RETURNS void
     AS $$
 BEGIN
   PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.require_found(FOUND);
 END
 $$;
 
 ALTER FUNCTION app.lock_knowledge_base(base uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_n8n_ids(n8n_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(locks.key)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS key FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
+END
+$$;
+
+ALTER FUNCTION app.lock_n8n_ids(n8n_ids text[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.lock_of(n8n_execution_id text) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1545,28 +1606,6 @@ CREATE FUNCTION app.may_have_data_of(person text) RETURNS boolean
 
 ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.meet_workflows(events jsonb) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  INSERT INTO app.workflows AS w (n8n_workflow_id, name)
-  SELECT e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
-  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
-  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id
-  WHERE e.n8n_workflow_id IS NOT NULL AND (
-    known.id IS NULL
-    OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
-  )
-  GROUP BY e.n8n_workflow_id
-  ORDER BY e.n8n_workflow_id COLLATE "C"
-  ON CONFLICT ON CONSTRAINT workflows_n8n_workflow_id_key DO UPDATE
-  SET name = excluded.name, updated_at = now()
-  WHERE w.name = w.n8n_workflow_id AND excluded.name <> w.name;
-END
-$$;
-
-ALTER FUNCTION app.meet_workflows(events jsonb) OWNER TO flo_owner;
-
 CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1652,7 +1691,8 @@ BEGIN
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
         END)),
         tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()),
-        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()), app.execution_mode(m.execution_data)
+        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()),
+        app.execution_mode(m.execution_data)
       )::app.workflow_executions AS execution
     FROM merged AS m
     LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
@@ -1719,7 +1759,8 @@ BEGIN
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   DELETE FROM app.workflow_executions AS e
-  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id AND e.workflow_id = version.workflow_id
+  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id
+    AND e.workflow_id = version.workflow_id
     AND e.status = version.status AND e.started_at = version.started_at
     AND (e.finished_at, e.execution_data, e.error_message)
       IS NOT DISTINCT FROM (version.finished_at, version.execution_data, version.error_message);
@@ -1743,8 +1784,8 @@ ALTER FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint) 
 CREATE FUNCTION app.models_of(base uuid) RETURNS SETOF app.model_progress
     LANGUAGE sql STABLE
     AS $$
-  SELECT m.knowledge_base_id, m.embedding_model, m.is_active, count(t.id), count(t.id) FILTER (WHERE t.status = 'embedded'),
-    count(t.id) FILTER (WHERE t.status = 'failed'), m.created_at
+  SELECT m.knowledge_base_id, m.embedding_model, m.is_active, count(t.id),
+    count(t.id) FILTER (WHERE t.status = 'embedded'), count(t.id) FILTER (WHERE t.status = 'failed'), m.created_at
   FROM app.knowledge_base_models AS m
   LEFT JOIN app.embedding_tasks AS t
     ON t.knowledge_base_id = m.knowledge_base_id AND t.embedding_model = m.embedding_model
@@ -2000,7 +2041,9 @@ CREATE FUNCTION app.partitions(OUT partition_name text, OUT retention_class inte
     LANGUAGE sql STABLE
     SET "TimeZone" TO 'UTC'
     AS $_$
-  SELECT c.relname, k.days, right(c.relname, 8)::timestamptz, right(c.relname, 8)::timestamptz + make_interval(days => k.width_days)
+  SELECT
+    c.relname, k.days, right(c.relname, 8)::timestamptz,
+    right(c.relname, 8)::timestamptz + make_interval(days => k.width_days)
   FROM app.retention_classes() AS k
   JOIN pg_class AS c ON c.relname ~ format('^workflow_executions_c%s_[0-9]{8}$', k.days)
   WHERE c.relnamespace = 'app'::regnamespace AND c.relispartition AND c.relkind = 'r'
@@ -2011,7 +2054,9 @@ ALTER FUNCTION app.partitions(OUT partition_name text, OUT retention_class integ
 CREATE FUNCTION app.partitions_end_before(class integer, moment timestamp with time zone) RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-  SELECT app.uuid7_floor(to_timestamp(floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.width_days) * c.width_days * 86400))
+  SELECT app.uuid7_floor(to_timestamp(
+    floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.width_days) * c.width_days * 86400
+  ))
   FROM app.retention_classes() AS c WHERE c.days = class
 $$;
 
@@ -2083,7 +2128,10 @@ ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
 CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) RETURNS integer
     LANGUAGE sql
     AS $$
-  SELECT app.plan_rows('workflow_executions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  SELECT app.plan_rows(
+    'workflow_executions', origin,
+    array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
+  )
   FROM (
     SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
       sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
@@ -2091,11 +2139,9 @@ CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer,
       SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
     ) AS d
     JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
-    CROSS JOIN LATERAL (
-      SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
-    ) AS t
+    CROSS JOIN LATERAL (SELECT app.text_bytes(e) AS text_bytes) AS t
   ) AS m
-  WHERE m.text_so_far - m.text_bytes < 64000000
+  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
 $$;
 
 ALTER FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
@@ -2111,18 +2157,18 @@ BEGIN
     tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
   )
   SELECT
-    tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes), sum(checksum),
+    tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes),
+    sum(checksum),
     (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE row_number = 1))[1],
-    array_agg(id ORDER BY id DESC) FILTER (WHERE row_number % 8192 = 0 OR is_last)
+    array_agg(id ORDER BY id DESC) FILTER (WHERE row_number % app.rows_of_group() = 0 OR is_last)
   FROM (
     SELECT *, row_number() OVER file AS row_number, lead(id) OVER file IS NULL AS is_last
     FROM (
-      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
+      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / app.text_bytes_of_file() AS piece
       FROM (
         SELECT
           e.tenant_id, e.id, app.month_of(e.id) AS month, app.execution_bytes(e) AS bytes,
-          app.execution_checksum(e) AS checksum,
-          200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
+          app.execution_checksum(e) AS checksum, app.text_bytes(e) AS text_bytes
         FROM app.workflow_executions AS e
         WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
       ) AS measured
@@ -2154,9 +2200,10 @@ BEGIN
       tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
     )
     SELECT
-      l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
+      l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes),
+      sum(l.checksum),
       (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
-      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % 8192 = 0 OR l.is_last)
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % app.rows_of_group() = 0 OR l.is_last)
     FROM leaving AS l
     GROUP BY l.tenant_id, l.month
     RETURNING f.id, f.tenant_id, f.month
@@ -2175,14 +2222,17 @@ ALTER FUNCTION app.plan_rows(source text, origin text, measured app.measured_row
 CREATE FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) RETURNS integer
     LANGUAGE sql
     AS $$
-  SELECT app.plan_rows('webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
+  SELECT app.plan_rows(
+    'webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
+  )
   FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum, octet_length(s.messages::text)::bigint AS text_bytes,
+    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum,
+      octet_length(s.messages::text)::bigint AS text_bytes,
       sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
     FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
     JOIN app.webchat_sessions AS s ON s.id = d.id
   ) AS m
-  WHERE m.text_so_far - m.text_bytes < 64000000
+  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
 $$;
 
 ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
@@ -2298,7 +2348,7 @@ CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id t
     SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 BEGIN
-  PERFORM app.meet_workflows(events);
+  PERFORM app.create_missing_workflows(events);
   RETURN QUERY
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
@@ -2324,7 +2374,8 @@ CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged
     AS $$
 DECLARE
   n8n_ids text[] := ARRAY(
-    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'n8n_execution_id' <> ''
+    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d
+    WHERE d ->> 'n8n_execution_id' <> ''
   );
   archived uuid := (
     SELECT f.last_id FROM app.archive_files AS f
@@ -2336,8 +2387,7 @@ DECLARE
   classes smallint[];
 BEGIN
   -- two transactions that record one execution wait for each other, else both would find nothing
-  PERFORM pg_advisory_xact_lock(locks.key)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS key FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
+  PERFORM app.lock_n8n_ids(n8n_ids);
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
 
@@ -2345,13 +2395,14 @@ BEGIN
     retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
   )
   SELECT
-    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
+    CASE WHEN (r.execution).id <= archived THEN 0
+    ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
     (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
     (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those within its bounds alone
+  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those in its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
     PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
     IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
@@ -2396,7 +2447,7 @@ $$;
 
 ALTER FUNCTION app.refuse_reserved_slug() OWNER TO flo_owner;
 
-CREATE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) RETURNS record
+CREATE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT copied bigint, OUT orphaned bigint) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
@@ -2409,10 +2460,10 @@ DECLARE
   hot uuid[];
   hot_n8n_ids text[];
 BEGIN
-  SELECT r.tenant_id INTO STRICT tenant FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
+  SELECT r.tenant_id INTO STRICT tenant
+  FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
   PERFORM set_config('app.tenant_id', tenant::text, true);
-  PERFORM pg_advisory_xact_lock(locks.lock)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS lock FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
+  PERFORM app.lock_n8n_ids(n8n_ids);
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
@@ -2437,7 +2488,8 @@ BEGIN
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
     WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (hot_n8n_ids))
       AND NOT EXISTS (  -- a deleted copy is not added again
-        SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
+        SELECT FROM app.rehydrated_rows AS r
+        WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
       )
     RETURNING e.id, app.execution_checksum(e) AS checksum
   )
@@ -2449,20 +2501,21 @@ BEGIN
     WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.rehydration_id <> rehydration
   )
   ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS brought = ROW_COUNT;
-  UPDATE app.rehydrations AS r SET rows_done = r.rows_done + brought WHERE r.id = rehydration;
+  GET DIAGNOSTICS copied = ROW_COUNT;
+  UPDATE app.rehydrations AS r SET rows_done = r.rows_done + copied WHERE r.id = rehydration;
 
   SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
   WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
 END
 $$;
 
-ALTER FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint) OWNER TO flo_owner;
+ALTER FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT copied bigint, OUT orphaned bigint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.release_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS $$
-  UPDATE app.embedding_tasks AS t SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
+  UPDATE app.embedding_tasks AS t
+  SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
     AND t.due_at = claim
 $$;
@@ -2552,6 +2605,18 @@ $$;
 
 ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.require_found(was_found boolean) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF NOT was_found THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.require_found(was_found boolean) OWNER TO flo_owner;
+
 CREATE FUNCTION app.require_known(document app.documents, if_match text[]) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -2597,7 +2662,9 @@ CREATE FUNCTION app.require_not_reopened(old_status text, new_status text) RETUR
 BEGIN
   IF app.is_final(old_status) AND NOT app.is_final(new_status) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'execution_is_final',
-      message = format('body.status: the execution has ended with %s and does not go back to %s.', old_status, new_status);
+      message = format(
+        'body.status: the execution has ended with %s and does not go back to %s.', old_status, new_status
+      );
   END IF;
   RETURN true;
 END
@@ -2640,7 +2707,8 @@ CREATE FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text,
   UPDATE app.embedding_tasks AS t SET
     status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
     reason = left(message, 1000), queued_at = NULL, updated_at = now(),
-    due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
+    due_at = now()
+      + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
     AND t.due_at = claim
   RETURNING t.status
@@ -2648,26 +2716,27 @@ $$;
 
 ALTER FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, message text, wait interval, most_attempts integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) RETURNS void
+CREATE FUNCTION app.reserve_key(key_name text, request_fingerprint bytea) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (claimed, request_fingerprint) ON CONFLICT DO NOTHING;
+  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (key_name, request_fingerprint) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     RETURN;
   END IF;
   IF EXISTS (
     SELECT FROM app.idempotency_keys AS k
-    WHERE k.actor = current_setting('app.actor') AND k.key = claimed AND k.fingerprint = request_fingerprint
+    WHERE k.actor = current_setting('app.actor') AND k.key = key_name AND k.fingerprint = request_fingerprint
   ) THEN
-    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered', message = 'This request has been answered.';
+    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered',
+      message = 'This request has been answered.';
   END IF;
   RAISE EXCEPTION USING errcode = 'FL422', constraint = 'idempotency_key_reused',
     message = 'This Idempotency-Key was used for another request. Send a new key.';
 END
 $$;
 
-ALTER FUNCTION app.reserve_key(claimed text, request_fingerprint bytea) OWNER TO flo_owner;
+ALTER FUNCTION app.reserve_key(key_name text, request_fingerprint bytea) OWNER TO flo_owner;
 
 CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2712,11 +2781,10 @@ CREATE FUNCTION app.retry_embedding(task uuid) RETURNS SETOF app.embedding_tasks
     AS $$
 BEGIN
   RETURN QUERY
-  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
+  UPDATE app.embedding_tasks AS t
+  SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
   WHERE t.id = task AND t.status = 'failed' RETURNING t.*;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.require_found(FOUND);
 END
 $$;
 
@@ -2728,7 +2796,8 @@ CREATE FUNCTION app.retry_embeddings(most integer) RETURNS bigint
 DECLARE
   retried bigint;
 BEGIN
-  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
+  UPDATE app.embedding_tasks AS t
+  SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
   WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
   GET DIAGNOSTICS retried = ROW_COUNT;
   RETURN retried;
@@ -2769,9 +2838,12 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'key_has_ended',
       message = 'The key is revoked or expired. Create a new one.';
   END IF;
-  UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id WHERE k.id = old_id;
+  UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id
+  WHERE k.id = old_id;
   RETURN QUERY
-  INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute)
+  INSERT INTO app.api_keys (
+    id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute
+  )
   VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
     old.expires_at, old.rate_limit_per_minute)
   RETURNING *;
@@ -2779,6 +2851,12 @@ END
 $$;
 
 ALTER FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) OWNER TO flo_owner;
+
+CREATE FUNCTION app.rows_of_group() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 8192;
+
+ALTER FUNCTION app.rows_of_group() OWNER TO flo_owner;
 
 CREATE FUNCTION app.seal_partition(partition_name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2790,7 +2868,9 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
   EXECUTE format('LOCK TABLE app.%I IN SHARE ROW EXCLUSIVE MODE', partition_name);
-  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)) THEN
+  IF NOT EXISTS (
+    SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)
+  ) THEN
     EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
       ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', partition_name);
   END IF;
@@ -2821,25 +2901,30 @@ DECLARE
   found uuid[];
   pattern text;
 BEGIN
-  SELECT array_agg(b.id) INTO base_ids FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  SELECT array_agg(b.id) INTO base_ids
+  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
   IF base IS NOT NULL AND base_ids IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, base_ids, query);
+    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights
+    FROM app.query_terms(tenant, base_ids, query);
     found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
     listed := found;
     scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
-    FROM app.knowledge_base_models AS m JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
+    FROM app.knowledge_base_models AS m
+    JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
     WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (base_ids) GROUP BY 1
   LOOP
     IF of_model.name <> ALL (models) THEN
       RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
-        message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
+        message = format(
+          'A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name
+        );
     END IF;
     found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
       vectors[array_position(models, of_model.name)], document, metadata, depth);
@@ -2856,7 +2941,10 @@ BEGIN
       FROM unnest(query_terms, query_rarities) AS q (term, rarity)
     ),
     ARRAY(
-      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)) AS w
+      SELECT w.word
+      FROM (
+        SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)
+      ) AS w
       WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
     ),
     t.confidence_threshold
@@ -2866,7 +2954,8 @@ BEGIN
   ) AS best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
-  JOIN app.knowledge_base_models AS m ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+  JOIN app.knowledge_base_models AS m
+    ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
   ORDER BY best.score DESC, best.id;
@@ -2894,13 +2983,14 @@ BEGIN
   IF caller.role = 'super_admin' THEN
     RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
-  RETURN QUERY SELECT * FROM app.take(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
+  RETURN QUERY
+  SELECT * FROM app.take_from_bucket(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
   IF key_id IS NULL THEN
     RETURN;
   END IF;
   SELECT k.rate_limit_per_minute INTO of_key FROM app.api_keys AS k WHERE k.id = key_id;
   IF of_key IS NOT NULL THEN
-    RETURN QUERY SELECT * FROM app.take(key_id, 'key', of_key);
+    RETURN QUERY SELECT * FROM app.take_from_bucket(key_id, 'key', of_key);
   END IF;
   UPDATE app.api_keys AS k SET last_used_at = now()
   WHERE k.id = key_id AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute');
@@ -2908,17 +2998,6 @@ END
 $$;
 
 ALTER FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.state_of(document app.documents) RETURNS app.document_state
-    LANGUAGE sql STABLE
-    AS $$
-  SELECT t.status, t.reason, app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason))
-  FROM app.knowledge_base_models AS m
-  JOIN app.embedding_tasks AS t ON t.document_id = document.id AND t.embedding_model = m.embedding_model
-  WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
-$$;
-
-ALTER FUNCTION app.state_of(document app.documents) OWNER TO flo_owner;
 
 CREATE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[]) RETURNS app.documents
     LANGUAGE plpgsql
@@ -2945,8 +3024,10 @@ BEGIN
   IF stored.id IS NULL THEN
     stored := old;
   END IF;
-  IF (old.content_hash, old.chunker, old.metadata) IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
-    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
+  IF (old.content_hash, old.chunker, old.metadata)
+    IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
+    PERFORM FROM app.embedding_tasks AS t
+    WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
     UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
@@ -2970,7 +3051,7 @@ BEGIN
   PERFORM app.lock_knowledge_base(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
-    state := app.state_of(document);
+    state := app.document_state_of(document);
     pending_models := ARRAY(
       SELECT t.embedding_model FROM app.embedding_tasks AS t
       WHERE t.document_id = document.id AND t.status = 'processing'
@@ -3030,7 +3111,7 @@ $$;
 
 ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
+CREATE FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -3045,7 +3126,8 @@ BEGIN
   name := kind;
   q := quota;
   IF filled IS NULL THEN
-    SELECT ceil(extract(EPOCH FROM b.full_at + step - moment) - 60) INTO t FROM app.rate_buckets AS b WHERE b.name = bucket;
+    SELECT ceil(extract(EPOCH FROM b.full_at + step - moment) - 60) INTO t
+    FROM app.rate_buckets AS b WHERE b.name = bucket;
     RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_requests',
       message = format('The %s may make %s requests a minute. Wait %s seconds.', kind, quota, greatest(t, 1)),
       detail = json_build_object('name', kind, 'q', quota, 'r', 0, 't', greatest(t, 1))::text;
@@ -3055,7 +3137,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
+ALTER FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) RETURNS TABLE(tenant_id uuid, tenant_status text, role text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3124,6 +3206,18 @@ CREATE FUNCTION app.terms_of(tenant uuid, lexemes tsvector) RETURNS integer[]
 $$;
 
 ALTER FUNCTION app.terms_of(tenant uuid, lexemes tsvector) OWNER TO flo_owner;
+
+CREATE FUNCTION app.text_bytes(e app.workflow_executions) RETURNS integer
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((200 + COALESCE(octet_length((e).error_message), 0)) + COALESCE(octet_length(((e).execution_data)::text), 0));
+
+ALTER FUNCTION app.text_bytes(e app.workflow_executions) OWNER TO flo_owner;
+
+CREATE FUNCTION app.text_bytes_of_file() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 64000000;
+
+ALTER FUNCTION app.text_bytes_of_file() OWNER TO flo_owner;
 
 CREATE FUNCTION app.verified_key(key_id text, key_hash bytea) RETURNS TABLE(tenant_id uuid, scopes text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5630,7 +5724,7 @@ GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid,
 REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) TO flo_app;
 
-REVOKE ALL ON FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
 

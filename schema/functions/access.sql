@@ -1,6 +1,6 @@
--- Authorization, first in every transaction of a request and in the same round trip as its work: app.identify returns the
--- caller and the context (a tenant, the platform, or the person itself), app.authorize sets them for the transaction. Only
--- this file says which role a scope needs. Row-level security follows the context.
+-- Authorization, first in every transaction of a request and in the same round trip as its work: app.identify returns
+-- the caller and the context (a tenant, the platform, or the person itself), app.authorize sets them for the
+-- transaction. Only this file says which role a scope needs. Row-level security follows the context.
 
 -- The id that a name of a tenant may be; any other name is a slug.
 CREATE OR REPLACE FUNCTION app.id_in(name text)
@@ -54,8 +54,8 @@ BEGIN
 END
 $$;
 
--- The tenant of a person's request: the named one (id or slug), else the only one. An invited person may only answer the
--- invitation.
+-- The tenant of a person's request: the named one (id or slug), else the only one. An invited person may only answer
+-- the invitation.
 CREATE OR REPLACE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text)
 RETURNS TABLE (tenant_id uuid, tenant_status text, role text)
 LANGUAGE plpgsql
@@ -104,7 +104,8 @@ BEGIN
 END
 $$;
 
--- The caller and its tenant, or FL400, FL401, FL403, FL404. Outside tenants the tenant is NULL and the role the global one.
+-- The caller and its tenant, or FL400, FL401, FL403, FL404. Outside tenants the tenant is NULL and the role the global
+-- one.
 CREATE OR REPLACE FUNCTION app.identify(
   person text, email text, key_id text, key_hash bytea, named_tenant text, scope text,
   OUT tenant_id uuid, OUT role text, OUT actor text

@@ -16,7 +16,9 @@ END
 $$;
 
 -- A new key that replaces another, which stays valid for `grace`.
-CREATE OR REPLACE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval)
+CREATE OR REPLACE FUNCTION app.rotate_key(
+  old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval
+)
 RETURNS SETOF app.api_keys
 LANGUAGE plpgsql
 AS $$
@@ -34,9 +36,12 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'key_has_ended',
       message = 'The key is revoked or expired. Create a new one.';
   END IF;
-  UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id WHERE k.id = old_id;
+  UPDATE app.api_keys AS k SET expires_at = least(k.expires_at, now() + grace), replaced_by = new_id
+  WHERE k.id = old_id;
   RETURN QUERY
-  INSERT INTO app.api_keys (id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute)
+  INSERT INTO app.api_keys (
+    id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute
+  )
   VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
     old.expires_at, old.rate_limit_per_minute)
   RETURNING *;

@@ -1,4 +1,4 @@
--- Which rows are due for the archive, and the plans of their files.
+-- Which rows are due for the archive, which must stay, and their deletion once their file is verified.
 
 -- The executions that a run at this moment archives: final, not held, no copies, and past the retention class of their
 -- tenant. In a partition of that class, its whole partition has to be past it; elsewhere the time counts from the last
@@ -11,7 +11,8 @@ AS $$
   SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
   FROM (
     SELECT
-      t.id, app.retention_class(t.hot_ttl_days) AS class, moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
+      t.id, app.retention_class(t.hot_ttl_days) AS class,
+      moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
       app.uuid7_floor(moment - make_interval(days => app.retention_class(t.hot_ttl_days))) AS floor,
       app.partitions_end_before(app.retention_class(t.hot_ttl_days), moment) AS partitions_before
     FROM app.tenants AS t
@@ -30,7 +31,9 @@ $$;
 
 -- The rows of a partition that must not go with it, one tenant at a time: unfinished, held, written to while it was
 -- sealed, or of a tenant that keeps executions longer by now.
-CREATE OR REPLACE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[])
+CREATE OR REPLACE FUNCTION app.next_to_keep(
+  class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]
+)
 LANGUAGE sql
 STABLE
 AS $$
@@ -79,127 +82,15 @@ RETURNS TABLE (tenant_id uuid, id uuid, bytes bigint)
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT s.tenant_id, s.id, 96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
+  SELECT
+    s.tenant_id, s.id,
+    96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
   FROM app.tenants AS t
   JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
   WHERE NOT EXISTS (
     SELECT FROM app.legal_holds AS h
     WHERE h.tenant_id = s.tenant_id AND app.hold_covers(h, s.workflow_id, NULL)
   )
-$$;
-
-CREATE OR REPLACE FUNCTION app.month_of(id uuid)
-RETURNS date
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-RETURN date_trunc('month', app.uuid7_moment(id) AT TIME ZONE 'UTC')::date;
-
--- Plans the files of a partition: one for each tenant and month, of at most 64 MB of text, so that a small machine can
--- write and read it. Returns how many.
-CREATE OR REPLACE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid)
-RETURNS integer
-LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan
-AS $$
-DECLARE
-  planned integer;
-BEGIN
-  INSERT INTO app.archive_files (
-    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
-  )
-  SELECT
-    tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes), sum(checksum),
-    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE row_number = 1))[1],
-    array_agg(id ORDER BY id DESC) FILTER (WHERE row_number % 8192 = 0 OR is_last)
-  FROM (
-    SELECT *, row_number() OVER file AS row_number, lead(id) OVER file IS NULL AS is_last
-    FROM (
-      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / 64000000 AS piece
-      FROM (
-        SELECT
-          e.tenant_id, e.id, app.month_of(e.id) AS month, app.execution_bytes(e) AS bytes,
-          app.execution_checksum(e) AS checksum,
-          200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
-        FROM app.workflow_executions AS e
-        WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
-      ) AS measured
-    ) AS cut
-    WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
-  ) AS numbered
-  GROUP BY tenant_id, month, piece;
-  GET DIAGNOSTICS planned = ROW_COUNT;
-  RETURN planned;
-END
-$$;
-
--- Plans one file for each tenant and month, and notes the checksum of each row: one that changes meanwhile stays.
-CREATE OR REPLACE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[])
-RETURNS integer
-LANGUAGE plpgsql
-AS $$
-DECLARE
-  planned integer;
-BEGIN
-  WITH leaving AS (
-    SELECT *, app.month_of(m.id) AS month,
-      row_number() OVER file AS row_number, lead(m.id) OVER file IS NULL AS is_last
-    FROM unnest(measured) AS m
-    WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
-  ),
-  files AS (
-    INSERT INTO app.archive_files AS f (
-      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
-    )
-    SELECT
-      l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes), sum(l.checksum),
-      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
-      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % 8192 = 0 OR l.is_last)
-    FROM leaving AS l
-    GROUP BY l.tenant_id, l.month
-    RETURNING f.id, f.tenant_id, f.month
-  ),
-  noted AS (
-    INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum)
-    SELECT l.tenant_id, f.id, l.id, l.checksum FROM leaving AS l JOIN files AS f USING (tenant_id, month)
-  )
-  SELECT count(*) INTO planned FROM files;
-  RETURN planned;
-END
-$$;
-
--- The next due rows of the overflow partition, oldest first, as many as one file may carry.
-CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text)
-RETURNS integer
-LANGUAGE sql
-AS $$
-  SELECT app.plan_rows('workflow_executions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
-      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
-    FROM (
-      SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
-    ) AS d
-    JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
-    CROSS JOIN LATERAL (
-      SELECT 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0) AS text_bytes
-    ) AS t
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < 64000000
-$$;
-
-CREATE OR REPLACE FUNCTION app.plan_sessions(moment timestamptz, most integer, origin text)
-RETURNS integer
-LANGUAGE sql
-AS $$
-  SELECT app.plan_rows('webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row))
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum, octet_length(s.messages::text)::bigint AS text_bytes,
-      sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
-    FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
-    JOIN app.webchat_sessions AS s ON s.id = d.id
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < 64000000
 $$;
 
 -- Deletes the rows of a verified file, if each is still as it was planned; else raises FL409.
@@ -217,14 +108,17 @@ BEGIN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
   ELSE
-    PERFORM app.lock_executions(ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint);
+    PERFORM app.lock_executions(
+      ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint
+    );
     DELETE FROM app.workflow_executions AS e USING app.leaving_rows AS r
     WHERE r.file_id = file AND e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
       AND app.execution_checksum(e) = r.checksum;
   END IF;
   GET DIAGNOSTICS deleted = ROW_COUNT;
   IF deleted <> planned.rows THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed', message = 'Rows have changed since they were planned.';
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed',
+      message = 'Rows have changed since they were planned.';
   END IF;
   DELETE FROM app.leaving_rows AS r WHERE r.file_id = file;
   RETURN deleted;

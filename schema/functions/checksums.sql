@@ -1,6 +1,7 @@
 -- The checksum and the size of a row in an archive file.
 
--- The row as it is written to a file and read back, in 60 bits. flomastr/archive/parquet.py computes the same from the file.
+-- The row as it is written to a file and read back, in 60 bits. flomastr/archive/parquet.py computes the same from the
+-- file.
 CREATE OR REPLACE FUNCTION app.checksum(line text)
 RETURNS bigint
 LANGUAGE sql
@@ -42,5 +43,6 @@ RETURNS bigint
 LANGUAGE sql
 STABLE  -- as pg_column_size is
 PARALLEL SAFE
-RETURN 112 + coalesce(pg_column_size(e.n8n_execution_id), 0) + pg_column_size(e.status) + coalesce(pg_column_size(e.mode), 0)
+RETURN 112 + coalesce(pg_column_size(e.n8n_execution_id), 0) + pg_column_size(e.status)
+  + coalesce(pg_column_size(e.mode), 0)
   + coalesce(pg_column_size(e.error_message), 0) + coalesce(pg_column_size(e.execution_data), 0);

@@ -1,16 +1,14 @@
 -- Records the executions that n8n reports.
 
--- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row comes
--- out, since a row is an aggregate of its deliveries in which no order counts:
---   started_at      the earliest reported, and no later than the first report
---   status          the highest in n8n's order of states
---   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
---   error_message   of that status: the longest
---   execution_data  the largest: what n8n knows of a run only grows
--- A function with a generic plan, so that a session plans it once: left to itself Postgres plans it for each request, since
--- it takes the plan for a plan of all partitions, which costs nine times the work.
--- Repeated deliveries of a large execution cost it once: the first of a run carries the merged execution, later ones its
--- id alone, and only where data competes for being the largest is it written out and measured.
+-- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row
+-- comes out, since a row is an aggregate of its deliveries in which no order counts:   started_at      the earliest
+-- reported, and no later than the first report   status          the highest in n8n's order of states   finished_at
+-- of that status: the earliest of a final one, the latest of a waiting one; a final one has one   error_message   of
+-- that status: the longest   execution_data  the largest: what n8n knows of a run only grows A function with a generic
+-- plan, so that a session plans it once: left to itself Postgres plans it for each request, since it takes the plan for
+-- a plan of all partitions, which costs nine times the work. Repeated deliveries of a large execution cost it once: the
+-- first of a run carries the merged execution, later ones its id alone, and only where data competes for being the
+-- largest is it written out and measured.
 CREATE OR REPLACE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[])
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
@@ -98,7 +96,8 @@ BEGIN
           ELSE md5(tenant::text || m.n8n_execution_id)::uuid
         END)),
         tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()),
-        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()), app.execution_mode(m.execution_data)
+        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()),
+        app.execution_mode(m.execution_data)
       )::app.workflow_executions AS execution
     FROM merged AS m
     LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
@@ -158,7 +157,8 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   n8n_ids text[] := ARRAY(
-    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'n8n_execution_id' <> ''
+    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d
+    WHERE d ->> 'n8n_execution_id' <> ''
   );
   archived uuid := (
     SELECT f.last_id FROM app.archive_files AS f
@@ -170,8 +170,7 @@ DECLARE
   classes smallint[];
 BEGIN
   -- two transactions that record one execution wait for each other, else both would find nothing
-  PERFORM pg_advisory_xact_lock(locks.key)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS key FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
+  PERFORM app.lock_n8n_ids(n8n_ids);
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
 
@@ -179,13 +178,14 @@ BEGIN
     retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
   )
   SELECT
-    CASE WHEN (r.execution).id <= archived THEN 0 ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
+    CASE WHEN (r.execution).id <= archived THEN 0
+    ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
     (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
     (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
 
-  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those within its bounds alone
+  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those in its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
     PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
     IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN

@@ -1,6 +1,7 @@
 -- Storing and deleting documents. A passage whose text the tenant has already embedded keeps or copies its vector.
 
--- Replaces the passages of a document, and returns their number. A passage of the same text keeps its row when it moves.
+-- Replaces the passages of a document, and returns their number. A passage of the same text keeps its row when it
+-- moves.
 CREATE OR REPLACE FUNCTION app.replace_chunks(document app.documents, chunks jsonb)
 RETURNS integer
 LANGUAGE plpgsql
@@ -67,8 +68,8 @@ BEGIN
 END
 $$;
 
--- The vector that a model gave a text of the tenant before, so that no text is embedded twice. Looks at the 50 oldest passages of
--- the text, which were embedded first.
+-- The vector that a model gave a text of the tenant before, so that no text is embedded twice. Looks at the 50 oldest
+-- passages of the text, which were embedded first.
 CREATE OR REPLACE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text)
 RETURNS public.halfvec
 LANGUAGE sql
@@ -115,7 +116,7 @@ RETURN md5(concat_ws(
   ' ', document.id, document.content_hash, document.title, document.metadata, document.chunker, document.updated_at
 ));
 
-CREATE OR REPLACE FUNCTION app.state_of(document app.documents)
+CREATE OR REPLACE FUNCTION app.document_state_of(document app.documents)
 RETURNS app.document_state
 LANGUAGE sql
 STABLE
@@ -126,7 +127,8 @@ AS $$
   WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
 $$;
 
--- Checks If-Match of a writer. The state of embedding is part of a reader's ETag, but is no change that a writer must have seen.
+-- Checks If-Match of a writer. The state of embedding is part of a reader's ETag, but is no change that a writer must
+-- have seen.
 CREATE OR REPLACE FUNCTION app.require_known(document app.documents, if_match text[])
 RETURNS boolean
 LANGUAGE sql
@@ -164,8 +166,10 @@ BEGIN
   IF stored.id IS NULL THEN
     stored := old;
   END IF;
-  IF (old.content_hash, old.chunker, old.metadata) IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
-    PERFORM FROM app.embedding_tasks AS t WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
+  IF (old.content_hash, old.chunker, old.metadata)
+    IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
+    PERFORM FROM app.embedding_tasks AS t
+    WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
     UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
@@ -185,9 +189,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
   PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.require_found(FOUND);
 END
 $$;
 
@@ -202,7 +204,7 @@ BEGIN
   PERFORM app.lock_knowledge_base(base);
   FOR one IN SELECT * FROM jsonb_array_elements(sent) LOOP
     document := app.store_document(base, one, if_match);
-    state := app.state_of(document);
+    state := app.document_state_of(document);
     pending_models := ARRAY(
       SELECT t.embedding_model FROM app.embedding_tasks AS t
       WHERE t.document_id = document.id AND t.status = 'processing'

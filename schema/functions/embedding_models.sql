@@ -5,8 +5,8 @@ RETURNS SETOF app.model_progress
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT m.knowledge_base_id, m.embedding_model, m.is_active, count(t.id), count(t.id) FILTER (WHERE t.status = 'embedded'),
-    count(t.id) FILTER (WHERE t.status = 'failed'), m.created_at
+  SELECT m.knowledge_base_id, m.embedding_model, m.is_active, count(t.id),
+    count(t.id) FILTER (WHERE t.status = 'embedded'), count(t.id) FILTER (WHERE t.status = 'failed'), m.created_at
   FROM app.knowledge_base_models AS m
   LEFT JOIN app.embedding_tasks AS t
     ON t.knowledge_base_id = m.knowledge_base_id AND t.embedding_model = m.embedding_model
@@ -42,14 +42,18 @@ BEGIN
   IF NOT EXISTS (
     SELECT FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model
   ) THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'The knowledge base has no such model.';
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'The knowledge base has no such model.';
   END IF;
-  SELECT count(*) FILTER (WHERE new.status = 'processing') AS pending, count(*) FILTER (WHERE new.status = 'failed') AS failed
+  SELECT
+    count(*) FILTER (WHERE new.status = 'processing') AS pending,
+    count(*) FILTER (WHERE new.status = 'failed') AS failed
   INTO missing
   FROM app.embedding_tasks AS new
   JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active
   JOIN app.embedding_tasks AS old ON old.document_id = new.document_id AND old.embedding_model = m.embedding_model
-  WHERE new.knowledge_base_id = base AND new.embedding_model = model AND old.status = 'embedded';  -- what would no longer be found
+  WHERE new.knowledge_base_id = base AND new.embedding_model = model
+    AND old.status = 'embedded';  -- what would no longer be found
   IF missing.pending + missing.failed > 0 THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_incomplete', message = format(
       'Of the documents that are found now, %s wait for this model, and %s are among its dead letters. '
@@ -61,7 +65,8 @@ BEGIN
   )
   SELECT e.id, base, e.chunk_text, e.chunk_metadata, e.document_name, e.chunk_index, model
   FROM app.embeddings AS e
-  JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = base AND m.is_active AND m.embedding_model = e.embedding_model
+  JOIN app.knowledge_base_models AS m
+    ON m.knowledge_base_id = base AND m.is_active AND m.embedding_model = e.embedding_model
   WHERE e.knowledge_base_id = base AND NOT EXISTS (
     SELECT FROM app.embeddings AS o WHERE o.tenant_id = e.tenant_id AND o.id = e.id AND o.embedding_model = model
   )
@@ -91,6 +96,7 @@ BEGIN
   PERFORM FROM app.embedding_tasks AS t
   WHERE t.knowledge_base_id = base AND t.embedding_model = model FOR UPDATE;  -- first, in the worker's lock order
   RETURN QUERY
-  DELETE FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
+  DELETE FROM app.knowledge_base_models AS m
+  WHERE m.knowledge_base_id = base AND m.embedding_model = model RETURNING m.*;
 END
 $$;

@@ -1,8 +1,10 @@
 -- The work of embedding: a worker claims a task, stores vectors once, reschedules the task or fails it with a reason.
 
--- Claims a task until the moment that is returned, which identifies the claim. No row: it is done, failed, not due, or claimed by
--- another worker. It runs in a transaction of its own, so that the attempt counts however it ends.
-CREATE OR REPLACE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer)
+-- Claims a task until the moment that is returned, which identifies the claim. No row: it is done, failed, not due, or
+-- claimed by another worker. It runs in a transaction of its own, so that the attempt counts however it ends.
+CREATE OR REPLACE FUNCTION app.claim_embedding(
+  tenant uuid, document uuid, model text, lease interval, most_attempts integer
+)
 RETURNS TABLE (claimed_until timestamptz, is_first_attempt boolean)
 LANGUAGE sql
 AS $$
@@ -11,7 +13,9 @@ AS $$
       attempts = t.attempts + 1, due_at = clock_timestamp() + lease, updated_at = now(),
       status = CASE WHEN t.attempts < most_attempts THEN t.status ELSE 'failed' END,
       reason = CASE WHEN t.attempts < most_attempts THEN t.reason
-        ELSE coalesce(t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)) END
+        ELSE coalesce(
+          t.reason, format('The work ended %s times without a word: the document may be too large.', t.attempts)
+        ) END
     WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
       AND t.status = 'processing' AND t.due_at <= now()
     RETURNING t.due_at, t.attempts, t.status
@@ -19,8 +23,8 @@ AS $$
   SELECT claimed.due_at, claimed.attempts = 1 FROM claimed WHERE claimed.status = 'processing'
 $$;
 
--- The passages of a document that have no vector yet. Adds rows for a model that was added later, and copies vectors of texts
--- that have been embedded elsewhere since.
+-- The passages of a document that have no vector yet. Adds rows for a model that was added later, and copies vectors of
+-- texts that have been embedded elsewhere since.
 CREATE OR REPLACE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text)
 RETURNS TABLE (id uuid, chunk_index integer, chunk_text text)
 LANGUAGE plpgsql
@@ -76,7 +80,9 @@ AS $$
 $$;
 
 -- Stores vectors of passages, and returns how many. A passage that has one keeps it; one that was deleted is ignored.
-CREATE OR REPLACE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[])
+CREATE OR REPLACE FUNCTION app.store_vectors(
+  tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]
+)
 RETURNS bigint
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
@@ -108,8 +114,8 @@ AS $$
     requests = u.requests + 1, chunks = u.chunks + excluded.chunks, tokens = u.tokens + excluded.tokens
 $$;
 
--- Reschedules a task after `wait` or later, or fails it: without `wait`, or after most_attempts. Returns its status, or NULL if the
--- claim is no longer valid, since the document has changed.
+-- Reschedules a task after `wait` or later, or fails it: without `wait`, or after most_attempts. Returns its status, or
+-- NULL if the claim is no longer valid, since the document has changed.
 CREATE OR REPLACE FUNCTION app.reschedule_embedding(
   tenant uuid, document uuid, model text, claim timestamptz, message text, wait interval, most_attempts integer
 )
@@ -119,7 +125,8 @@ AS $$
   UPDATE app.embedding_tasks AS t SET
     status = CASE WHEN wait IS NULL OR t.attempts >= most_attempts THEN 'failed' ELSE t.status END,
     reason = left(message, 1000), queued_at = NULL, updated_at = now(),
-    due_at = now() + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
+    due_at = now()
+      + coalesce(greatest(wait, least(interval '15 minutes', interval '10 seconds' * 2 ^ (t.attempts - 1))), '0')
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
     AND t.due_at = claim
   RETURNING t.status
@@ -130,7 +137,8 @@ CREATE OR REPLACE FUNCTION app.release_embedding(tenant uuid, document uuid, mod
 RETURNS void
 LANGUAGE sql
 AS $$
-  UPDATE app.embedding_tasks AS t SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
+  UPDATE app.embedding_tasks AS t
+  SET attempts = greatest(0, t.attempts - 1), due_at = now(), queued_at = NULL, updated_at = now()
   WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND t.status = 'processing'
     AND t.due_at = claim
 $$;
@@ -145,8 +153,8 @@ AS $$
   WHERE t.tenant_id = n.tenant_id AND t.document_id = n.document_id AND t.embedding_model = n.embedding_model
 $$;
 
--- Due tasks without a message in the queue that is younger than `wait`, and counts them as sent. Tenants take turns: of each the
--- longest waiting task, then of each the next.
+-- Due tasks without a message in the queue that is younger than `wait`, and counts them as sent. Tenants take turns: of
+-- each the longest waiting task, then of each the next.
 CREATE OR REPLACE FUNCTION app.due_embeddings(most integer, wait interval)
 RETURNS TABLE (tenant_id uuid, document_id uuid, embedding_model text)
 LANGUAGE sql
@@ -177,11 +185,10 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
   RETURN QUERY
-  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
+  UPDATE app.embedding_tasks AS t
+  SET status = 'processing', attempts = 0, due_at = now(), queued_at = now(), updated_at = now()
   WHERE t.id = task AND t.status = 'failed' RETURNING t.*;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.require_found(FOUND);
 END
 $$;
 
@@ -193,7 +200,8 @@ AS $$
 DECLARE
   retried bigint;
 BEGIN
-  UPDATE app.embedding_tasks AS t SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
+  UPDATE app.embedding_tasks AS t
+  SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
   WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
   GET DIAGNOSTICS retried = ROW_COUNT;
   RETURN retried;

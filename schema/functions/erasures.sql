@@ -6,8 +6,8 @@ RETURNS void
 LANGUAGE sql
 AS $$ SELECT pg_advisory_xact_lock(hashtextextended(wanted || app.tenant(), 0)) $$;
 
--- Whether the current tenant has a row of this person, or archived chats, whose persons only their files name. Invitations
--- and preferences go with a membership.
+-- Whether the current tenant has a row of this person, or archived chats, whose persons only their files name.
+-- Invitations and preferences go with a membership.
 CREATE OR REPLACE FUNCTION app.may_have_data_of(person text)
 RETURNS boolean
 LANGUAGE sql

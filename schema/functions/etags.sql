@@ -1,4 +1,4 @@
--- ETags: the version of a row that a caller has seen.
+-- What a caller asks for: whether it is there, and whether it is still what the caller has seen (ETags).
 
 -- The row as it stands, as one opaque word: equal rows have equal tags.
 CREATE OR REPLACE FUNCTION app.etag(stored anyelement)
@@ -19,6 +19,19 @@ BEGIN
       message = 'The resource has changed since you read it. Read it again, then repeat the change with its new ETag.';
   END IF;
   RETURN true;
+END
+$$;
+
+-- Raises FL404 unless it was found.
+CREATE OR REPLACE FUNCTION app.require_found(was_found boolean)
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+AS $$
+BEGIN
+  IF NOT was_found THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
+  END IF;
 END
 $$;
 

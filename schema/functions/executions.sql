@@ -15,15 +15,17 @@ AS $$
 BEGIN
   IF app.is_final(old_status) AND NOT app.is_final(new_status) THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'execution_is_final',
-      message = format('body.status: the execution has ended with %s and does not go back to %s.', old_status, new_status);
+      message = format(
+        'body.status: the execution has ended with %s and does not go back to %s.', old_status, new_status
+      );
   END IF;
   RETURN true;
 END
 $$;
 
 -- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
--- planning over every partition costs more than reading a page. A tenant's rows lie in its class, in those that it has left
--- until a job has moved them, and in the overflow partition.
+-- planning over every partition costs more than reading a page. A tenant's rows lie in its class, in those that it has
+-- left until a job has moved them, and in the overflow partition.
 CREATE OR REPLACE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
 RETURNS SETOF app.workflow_executions
 LANGUAGE plpgsql
@@ -60,8 +62,8 @@ BEGIN
 END
 $$;
 
--- The advisory lock of an execution in its tenant: one of 63 (a hash has a sign), always taken in their order, which keeps the lock table
--- small. No table of n8n ids is needed, so dropping a partition leaves nothing behind.
+-- The advisory lock of an execution in its tenant: one of 63 (a hash has a sign), always taken in their order, which
+-- keeps the lock table small. No table of n8n ids is needed, so dropping a partition leaves nothing behind.
 CREATE OR REPLACE FUNCTION app.lock_of(n8n_execution_id text)
 RETURNS bigint
 LANGUAGE sql
@@ -69,7 +71,19 @@ STABLE
 PARALLEL SAFE
 RETURN hashtextextended(app.tenant()::text, mod(hashtext(n8n_execution_id), 32));
 
--- For a statement that changes one row: without the lock, a delivery that has read the row before would undo the change.
+-- Takes the locks of executions of the current tenant: their deliveries wait until the transaction ends.
+CREATE OR REPLACE FUNCTION app.lock_n8n_ids(n8n_ids text[])
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(locks.key)
+  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS key FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
+END
+$$;
+
+-- For a statement that changes one row: without the lock, a delivery that has read the row before would undo the
+-- change.
 CREATE OR REPLACE FUNCTION app.await_lock(n8n_execution_id text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -87,12 +101,10 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(locks.key) FROM (
-    SELECT DISTINCT app.lock_of(e.n8n_execution_id) AS key
-    FROM app.workflow_executions AS e
+  PERFORM app.lock_n8n_ids(ARRAY(
+    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
       AND e.n8n_execution_id IS NOT NULL
-    ORDER BY 1
-  ) AS locks;
+  ));
 END
 $$;

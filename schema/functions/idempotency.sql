@@ -1,19 +1,20 @@
 -- Reserves the key, or raises: FL208 the response is stored already, FL422 the key was used for another request.
 -- While another transaction holds it, this one waits for it (lock_timeout).
-CREATE OR REPLACE FUNCTION app.reserve_key(claimed text, request_fingerprint bytea)
+CREATE OR REPLACE FUNCTION app.reserve_key(key_name text, request_fingerprint bytea)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (claimed, request_fingerprint) ON CONFLICT DO NOTHING;
+  INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (key_name, request_fingerprint) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     RETURN;
   END IF;
   IF EXISTS (
     SELECT FROM app.idempotency_keys AS k
-    WHERE k.actor = current_setting('app.actor') AND k.key = claimed AND k.fingerprint = request_fingerprint
+    WHERE k.actor = current_setting('app.actor') AND k.key = key_name AND k.fingerprint = request_fingerprint
   ) THEN
-    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered', message = 'This request has been answered.';
+    RAISE EXCEPTION USING errcode = 'FL208', constraint = 'already_answered',
+      message = 'This request has been answered.';
   END IF;
   RAISE EXCEPTION USING errcode = 'FL422', constraint = 'idempotency_key_reused',
     message = 'This Idempotency-Key was used for another request. Send a new key.';

@@ -16,12 +16,14 @@ BEGIN
     create_knowledge_base.source_metadata
   )
   RETURNING b.* INTO created;
-  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active) VALUES (created.id, model, true);
+  INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active)
+  VALUES (created.id, model, true);
   RETURN created;
 END
 $$;
 
--- Stores an entry of the original API's index: a base of that name, created if there is none, with its text as a document.
+-- Stores an entry of the original API's index: a base of that name, created if there is none, with its text as a
+-- document.
 CREATE OR REPLACE FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb)
 RETURNS TABLE (id uuid, tenant_id uuid, document_id uuid, pending_models text[])
 LANGUAGE plpgsql

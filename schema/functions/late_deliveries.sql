@@ -18,7 +18,8 @@ BEGIN
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   DELETE FROM app.workflow_executions AS e
-  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id AND e.workflow_id = version.workflow_id
+  WHERE e.retention_class = 0 AND e.tenant_id = app.tenant() AND e.id = version.id
+    AND e.workflow_id = version.workflow_id
     AND e.status = version.status AND e.started_at = version.started_at
     AND (e.finished_at, e.execution_data, e.error_message)
       IS NOT DISTINCT FROM (version.finished_at, version.execution_data, version.error_message);

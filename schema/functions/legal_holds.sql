@@ -56,7 +56,8 @@ BEGIN
 END
 $$;
 
--- Merged deliveries as they are; those that would replace something of an execution under a legal hold have the outcome held.
+-- Merged deliveries as they are; those that would replace something of an execution under a legal hold have the outcome
+-- held.
 CREATE OR REPLACE FUNCTION app.without_held(results app.merged_delivery[])
 RETURNS app.merged_delivery[]
 LANGUAGE plpgsql
@@ -83,15 +84,16 @@ BEGIN
 END
 $$;
 
--- Creates a hold in the current tenant, or raises FL404 if it has no such row, or FL409 if it has 1000, since whatever is
--- deleted or archived is compared with each. Waits for deletions under way.
+-- Creates a hold in the current tenant, or raises FL404 if it has no such row, or FL409 if it has 1000, since whatever
+-- is deleted or archived is compared with each. Waits for deletions under way.
 CREATE OR REPLACE FUNCTION app.create_hold(scope text, workflow uuid, execution uuid, reason text)
 RETURNS SETOF app.legal_holds
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan  -- only a plan for this very id leaves partitions out
 AS $$
 BEGIN
-  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;  -- then the lock, in the order of a deletion of the tenant
+  -- first, as the deletion of a tenant takes its locks
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR KEY SHARE;
   PERFORM pg_advisory_xact_lock(app.lock_of_holds(app.tenant()));
   IF (SELECT count(*) FROM app.legal_holds AS h WHERE h.tenant_id = app.tenant() AND h.released_at IS NULL) >= 1000 THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',

@@ -1,8 +1,8 @@
 -- Events as n8n posts them: unknown workflows are created, then the executions are recorded.
 
--- Creates the workflows that are missing. One without a name gets its n8n id as name until an event has one.
--- One statement in one order, so that concurrent batches cannot deadlock; known workflows are neither changed nor locked.
-CREATE OR REPLACE FUNCTION app.meet_workflows(events jsonb)
+-- Creates the workflows that are missing. One without a name gets its n8n id as name until an event has one. One
+-- statement in one order, so that concurrent batches cannot deadlock; known workflows are neither changed nor locked.
+CREATE OR REPLACE FUNCTION app.create_missing_workflows(events jsonb)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -31,7 +31,7 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-  PERFORM app.meet_workflows(events);
+  PERFORM app.create_missing_workflows(events);
   RETURN QUERY
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal

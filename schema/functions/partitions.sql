@@ -15,7 +15,9 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 AS $$
-  SELECT app.uuid7_floor(to_timestamp(floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.width_days) * c.width_days * 86400))
+  SELECT app.uuid7_floor(to_timestamp(
+    floor((extract(EPOCH FROM moment) / 86400 - c.days) / c.width_days) * c.width_days * 86400
+  ))
   FROM app.retention_classes() AS c WHERE c.days = class
 $$;
 
@@ -27,13 +29,17 @@ STABLE
 PARALLEL SAFE
 RETURN CASE WHEN id < app.uuid7_floor(moment - make_interval(days => class)) THEN 0 ELSE class END;
 
-CREATE OR REPLACE FUNCTION app.partitions(OUT partition_name text, OUT retention_class integer, OUT starts timestamptz, OUT ends timestamptz)
+CREATE OR REPLACE FUNCTION app.partitions(
+  OUT partition_name text, OUT retention_class integer, OUT starts timestamptz, OUT ends timestamptz
+)
 RETURNS SETOF record
 LANGUAGE sql
 STABLE
 SET timezone = 'UTC'
 AS $$
-  SELECT c.relname, k.days, right(c.relname, 8)::timestamptz, right(c.relname, 8)::timestamptz + make_interval(days => k.width_days)
+  SELECT
+    c.relname, k.days, right(c.relname, 8)::timestamptz,
+    right(c.relname, 8)::timestamptz + make_interval(days => k.width_days)
   FROM app.retention_classes() AS k
   JOIN pg_class AS c ON c.relname ~ format('^workflow_executions_c%s_[0-9]{8}$', k.days)
   WHERE c.relnamespace = 'app'::regnamespace AND c.relispartition AND c.relkind = 'r'
@@ -76,7 +82,8 @@ BEGIN
     class_table := format('workflow_executions_c%s', class.days);
     -- from where the partitions end, if that is earlier: days on which this did not run leave no gap
     day := least((today - class.days) / class.width_days * class.width_days, (
-      SELECT floor(extract(EPOCH FROM max(l.ends)) / 86400) FROM app.partitions() AS l WHERE l.retention_class = class.days
+      SELECT floor(extract(EPOCH FROM max(p.ends)) / 86400)
+      FROM app.partitions() AS p WHERE p.retention_class = class.days
     ));
     WHILE day <= today + 14 LOOP
       partition_name := format('%s_%s', class_table, to_char(to_timestamp(day * 86400), 'YYYYMMDD'));
@@ -137,7 +144,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp() WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
+  UPDATE app.sealed_partitions AS s SET broken_at = clock_timestamp()
+  WHERE s.partition_name = TG_TABLE_NAME AND s.broken_at IS NULL;
   IF TG_OP <> 'DELETE' THEN
     INSERT INTO app.touched_executions (id, partition_name) VALUES (NEW.id, TG_TABLE_NAME) ON CONFLICT DO NOTHING;
   END IF;
@@ -145,8 +153,8 @@ BEGIN
 END
 $$;
 
--- Its lock waits for the partition's writers, so from here on each write breaks the seal: also of one that began under an
--- earlier seal, found it broken, and commits after the next one.
+-- Its lock waits for the partition's writers, so from here on each write breaks the seal: also of one that began under
+-- an earlier seal, found it broken, and commits after the next one.
 CREATE OR REPLACE FUNCTION app.seal_partition(partition_name text)
 RETURNS void
 LANGUAGE plpgsql
@@ -159,7 +167,9 @@ BEGIN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
   EXECUTE format('LOCK TABLE app.%I IN SHARE ROW EXCLUSIVE MODE', partition_name);
-  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)) THEN
+  IF NOT EXISTS (
+    SELECT FROM pg_trigger WHERE tgname = 'break_seal' AND tgrelid = to_regclass('app.' || partition_name)
+  ) THEN
     EXECUTE format('CREATE TRIGGER break_seal AFTER INSERT OR UPDATE OR DELETE ON app.%I'
       ' FOR EACH ROW EXECUTE FUNCTION app.break_seal()', partition_name);
   END IF;
@@ -168,8 +178,8 @@ BEGIN
 END
 $$;
 
--- Drops a sealed partition, last in the transaction that marks its files as stored. Its locks block nobody for long: they
--- are acquired in the order of those who write executions, each within 15 ms or not at all (55P03).
+-- Drops a sealed partition, last in the transaction that marks its files as stored. Its locks block nobody for long:
+-- they are acquired in the order of those who write executions, each within 15 ms or not at all (55P03).
 CREATE OR REPLACE FUNCTION app.drop_partition(partition_name text)
 RETURNS void
 LANGUAGE plpgsql
@@ -179,7 +189,9 @@ SET lock_timeout = '15ms'
 AS $$
 BEGIN
   IF NOT EXISTS (
-    SELECT FROM app.partitions() AS l WHERE l.partition_name = drop_partition.partition_name AND l.ends <= now() - make_interval(days => l.retention_class)
+    SELECT FROM app.partitions() AS p
+    WHERE p.partition_name = drop_partition.partition_name
+      AND p.ends <= now() - make_interval(days => p.retention_class)
   ) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition, or it is not past its class.';
   END IF;
@@ -188,7 +200,8 @@ BEGIN
   DELETE FROM app.touched_executions AS t WHERE t.partition_name = drop_partition.partition_name;
   DELETE FROM app.sealed_partitions AS s WHERE s.partition_name = drop_partition.partition_name AND s.broken_at IS NULL;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken', message = 'The partition has changed since it was sealed.';
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'seal_broken',
+      message = 'The partition has changed since it was sealed.';
   END IF;
   EXECUTE format('DROP TABLE app.%I', partition_name);
 END

@@ -8,7 +8,9 @@ STABLE
 RETURN coalesce((SELECT r.rate_limit_per_minute FROM app.rate_limits AS r WHERE r.tenant_id = tenant), 6000);
 
 -- Takes one request out of a bucket, or raises FL429 whose detail is the bucket as a row.
-CREATE OR REPLACE FUNCTION app.take(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer)
+CREATE OR REPLACE FUNCTION app.take_from_bucket(
+  bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer
+)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -23,7 +25,8 @@ BEGIN
   name := kind;
   q := quota;
   IF filled IS NULL THEN
-    SELECT ceil(extract(EPOCH FROM b.full_at + step - moment) - 60) INTO t FROM app.rate_buckets AS b WHERE b.name = bucket;
+    SELECT ceil(extract(EPOCH FROM b.full_at + step - moment) - 60) INTO t
+    FROM app.rate_buckets AS b WHERE b.name = bucket;
     RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_requests',
       message = format('The %s may make %s requests a minute. Wait %s seconds.', kind, quota, greatest(t, 1)),
       detail = json_build_object('name', kind, 'q', quota, 'r', 0, 't', greatest(t, 1))::text;
@@ -35,7 +38,9 @@ $$;
 
 -- Counts one request of a caller in a tenant. Returns what is left: name of the bucket, quota a minute, remaining, and
 -- the seconds until it is full.
-CREATE OR REPLACE FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text)
+CREATE OR REPLACE FUNCTION app.spend(
+  person text, email text, key_id text, key_hash bytea, named_tenant text, scope text
+)
 RETURNS TABLE (name text, q integer, r integer, t integer)
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -50,18 +55,19 @@ BEGIN
   IF caller.role = 'super_admin' THEN
     RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
-  RETURN QUERY SELECT * FROM app.take(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
+  RETURN QUERY
+  SELECT * FROM app.take_from_bucket(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
   IF key_id IS NULL THEN
     RETURN;
   END IF;
   SELECT k.rate_limit_per_minute INTO of_key FROM app.api_keys AS k WHERE k.id = key_id;
   IF of_key IS NOT NULL THEN
-    RETURN QUERY SELECT * FROM app.take(key_id, 'key', of_key);
+    RETURN QUERY SELECT * FROM app.take_from_bucket(key_id, 'key', of_key);
   END IF;
   UPDATE app.api_keys AS k SET last_used_at = now()
   WHERE k.id = key_id AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute');
 END
 $$;
 
-REVOKE ALL ON FUNCTION app.take, app.spend FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.take_from_bucket, app.spend FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.spend TO flo_app;

@@ -1,7 +1,9 @@
 -- Rehydration: adds copies of archived executions, and deletes them when their time is over.
 
 -- Requests a rehydration in the current tenant, or raises FL409.
-CREATE OR REPLACE FUNCTION app.ask_for_rehydration(first_at timestamptz, last_at timestamptz, workflow uuid, days integer)
+CREATE OR REPLACE FUNCTION app.ask_for_rehydration(
+  first_at timestamptz, last_at timestamptz, workflow uuid, days integer
+)
 RETURNS SETOF app.rehydrations
 LANGUAGE plpgsql
 AS $$
@@ -20,7 +22,7 @@ $$;
 
 -- Adds archived executions as copies of a rehydration, under the locks of their deliveries. One that is hot already is
 -- not copied; a copy of another rehydration stays for this one as well. `orphaned`: their workflow is deleted.
-CREATE OR REPLACE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT brought bigint, OUT orphaned bigint)
+CREATE OR REPLACE FUNCTION app.rehydrate(rehydration uuid, archived jsonb, OUT copied bigint, OUT orphaned bigint)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan  -- only a plan for these very rows leaves partitions out
 AS $$
@@ -33,10 +35,10 @@ DECLARE
   hot uuid[];
   hot_n8n_ids text[];
 BEGIN
-  SELECT r.tenant_id INTO STRICT tenant FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
+  SELECT r.tenant_id INTO STRICT tenant
+  FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
   PERFORM set_config('app.tenant_id', tenant::text, true);
-  PERFORM pg_advisory_xact_lock(locks.lock)
-  FROM (SELECT DISTINCT app.lock_of(n8n_id) AS lock FROM unnest(n8n_ids) AS n8n_id ORDER BY 1) AS locks;
+  PERFORM app.lock_n8n_ids(n8n_ids);
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
@@ -61,7 +63,8 @@ BEGIN
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
     WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (hot_n8n_ids))
       AND NOT EXISTS (  -- a deleted copy is not added again
-        SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
+        SELECT FROM app.rehydrated_rows AS r
+        WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
       )
     RETURNING e.id, app.execution_checksum(e) AS checksum
   )
@@ -73,8 +76,8 @@ BEGIN
     WHERE r.tenant_id = tenant AND r.id = ANY (hot) AND r.rehydration_id <> rehydration
   )
   ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS brought = ROW_COUNT;
-  UPDATE app.rehydrations AS r SET rows_done = r.rows_done + brought WHERE r.id = rehydration;
+  GET DIAGNOSTICS copied = ROW_COUNT;
+  UPDATE app.rehydrations AS r SET rows_done = r.rows_done + copied WHERE r.id = rehydration;
 
   SELECT count(*) INTO orphaned FROM jsonb_array_elements(archived) AS a
   WHERE NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.tenant_id = tenant AND w.id = (a ->> 'workflow_id')::uuid);
@@ -100,10 +103,12 @@ BEGIN
   WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids)
     AND e.retention_class = 0 AND e.tenant_id = tenant AND e.id = r.id AND app.execution_checksum(e) = r.checksum
     AND NOT EXISTS (
-      SELECT FROM app.rehydrated_rows AS o WHERE o.tenant_id = tenant AND o.id = r.id AND o.rehydration_id <> rehydration
+      SELECT FROM app.rehydrated_rows AS o
+      WHERE o.tenant_id = tenant AND o.id = r.id AND o.rehydration_id <> rehydration
     );
   GET DIAGNOSTICS deleted = ROW_COUNT;
-  DELETE FROM app.rehydrated_rows AS r WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids);
+  DELETE FROM app.rehydrated_rows AS r
+  WHERE r.tenant_id = tenant AND r.rehydration_id = rehydration AND r.id = ANY (ids);
   GET DIAGNOSTICS ended = ROW_COUNT;
 END
 $$;

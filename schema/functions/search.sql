@@ -1,5 +1,6 @@
--- Search: the nearest vectors, the best words, or both, fused by rank. It runs as flo_owner, since under row-level security
--- only leakproof operators may use an index, and `&&` is none; each statement names the tenant that app.authorize set.
+-- Search: the nearest vectors, the best words, or both, fused by rank. It runs as flo_owner, since under row-level
+-- security only leakproof operators may use an index, and `&&` is none; each statement names the tenant that
+-- app.authorize set.
 
 -- The passages that match a query's words best, the best first.
 CREATE OR REPLACE FUNCTION app.matching_chunks(
@@ -74,9 +75,11 @@ BEGIN
 END
 $$;
 
--- The nearest passages: exactly if there are few to compare, else by the graph, and exactly again if that finds too few.
+-- The nearest passages: exactly if there are few to compare, else by the graph, and exactly again if that finds too
+-- few.
 CREATE OR REPLACE FUNCTION app.nearest_chunks(
-  tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer
+  tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb,
+  most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
@@ -94,8 +97,8 @@ BEGIN
 END
 $$;
 
--- The passages of the authorized tenant that answer a query, the best first. `vectors` are the query's, one by each of `models`.
--- Raises FL404 for an unknown base, FL409 for one whose active model is not among `models`.
+-- The passages of the authorized tenant that answer a query, the best first. `vectors` are the query's, one by each of
+-- `models`. Raises FL404 for an unknown base, FL409 for one whose active model is not among `models`.
 CREATE OR REPLACE FUNCTION app.search(
   query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]
 )
@@ -124,25 +127,30 @@ DECLARE
   found uuid[];
   pattern text;
 BEGIN
-  SELECT array_agg(b.id) INTO base_ids FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  SELECT array_agg(b.id) INTO base_ids
+  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
   IF base IS NOT NULL AND base_ids IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights FROM app.query_terms(tenant, base_ids, query);
+    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights
+    FROM app.query_terms(tenant, base_ids, query);
     found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
     listed := found;
     scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
-    FROM app.knowledge_base_models AS m JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
+    FROM app.knowledge_base_models AS m
+    JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
     WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (base_ids) GROUP BY 1
   LOOP
     IF of_model.name <> ALL (models) THEN
       RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
-        message = format('A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name);
+        message = format(
+          'A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name
+        );
     END IF;
     found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
       vectors[array_position(models, of_model.name)], document, metadata, depth);
@@ -159,7 +167,10 @@ BEGIN
       FROM unnest(query_terms, query_rarities) AS q (term, rarity)
     ),
     ARRAY(
-      SELECT w.word FROM (SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)) AS w
+      SELECT w.word
+      FROM (
+        SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)
+      ) AS w
       WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
     ),
     t.confidence_threshold
@@ -169,7 +180,8 @@ BEGIN
   ) AS best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
-  JOIN app.knowledge_base_models AS m ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+  JOIN app.knowledge_base_models AS m
+    ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
   ORDER BY best.score DESC, best.id;

@@ -55,8 +55,8 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN CASE WHEN (tenant).deleted_at IS NULL THEN (tenant).status ELSE 'deleted' END;
 
--- Takes a tenant from one state to another, or raises FL404, FL409, FL422. Returns its state after it. To delete for ever is
--- to ask for its erasure, from which there is no way back.
+-- Takes a tenant from one state to another, or raises FL404, FL409, FL422. Returns its state after it. To delete for
+-- ever is to ask for its erasure, from which there is no way back.
 CREATE OR REPLACE FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text DEFAULT NULL)
 RETURNS TABLE (tenant_id uuid, action text, status text, created_at timestamptz)
 LANGUAGE plpgsql

@@ -9,9 +9,7 @@ DECLARE
 BEGIN
   SELECT s.id, s.messages, s.message_count INTO session
   FROM app.webchat_sessions AS s WHERE s.session_key = key FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found', message = 'There is nothing under that id.';
-  END IF;
+  PERFORM app.require_found(FOUND);
   moment := clock_timestamp();  -- after the wait for the row's lock
   SELECT jsonb_agg(
     m.message || jsonb_build_object('id', session.message_count + m.ordinal, 'created_at', moment) ORDER BY m.ordinal

@@ -1,7 +1,8 @@
 -- Words for full-text search: of passages, of queries, and their weights.
 
--- The stemmed words of a text. Punctuation, symbols and spaces beyond ASCII become spaces, since the parser would take them for
--- letters or not by the server's locale. Invisible characters within a word are removed, and letters are in NFKC.
+-- The stemmed words of a text. Punctuation, symbols and spaces beyond ASCII become spaces, since the parser would take
+-- them for letters or not by the server's locale. Invisible characters within a word are removed, and letters are in
+-- NFKC.
 CREATE OR REPLACE FUNCTION app.words_of(text text)
 RETURNS tsvector
 LANGUAGE sql
@@ -11,8 +12,10 @@ RETURN to_tsvector('english', lower(normalize(
   regexp_replace(
     regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]', '', 'g'),
     '[/\\\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7'
-    '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965'
-    '\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB'
+    '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F'
+    '\u066A-\u066D\u06D4\u0964\u0965'
+    '\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F'
+    '\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB'
     '\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF'
     '\U0001F000-\U0001FAFF]+',
     ' ', 'g'
@@ -20,7 +23,8 @@ RETURN to_tsvector('english', lower(normalize(
   NFKC
 )));
 
--- The number of a lexeme, which is a dimension of these vectors. MD5, since it is the same in every version of Postgres.
+-- The number of a lexeme, which is a dimension of these vectors. MD5, since it is the same in every version of
+-- Postgres.
 CREATE OR REPLACE FUNCTION app.term(lexeme text)
 RETURNS integer
 LANGUAGE sql
@@ -28,8 +32,8 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN ('x' || left(md5(lexeme), 8))::bit(32)::integer & 536870911;
 
--- A lexeme has another number in each tenant, so that the index entries of a word are one tenant's, and no search reads those of
--- other tenants.
+-- A lexeme has another number in each tenant, so that the index entries of a word are one tenant's, and no search reads
+-- those of other tenants.
 CREATE OR REPLACE FUNCTION app.terms_of(tenant uuid, lexemes tsvector)
 RETURNS integer[]
 LANGUAGE sql
@@ -91,8 +95,9 @@ AS $$
   FROM counted
 $$;
 
--- A pattern for words that may have these lexemes, whose stems are then compared: stemming keeps all but the last two letters.
--- Three letters select enough; longer prefixes take milliseconds a passage. Accents may be separate characters.
+-- A pattern for words that may have these lexemes, whose stems are then compared: stemming keeps all but the last two
+-- letters. Three letters select enough; longer prefixes take milliseconds a passage. Accents may be separate
+-- characters.
 CREATE OR REPLACE FUNCTION app.like_lexemes(lexemes text[])
 RETURNS text
 LANGUAGE sql

@@ -19,6 +19,7 @@ PRODUCT = [ROOT / name for name in ("schema", "layers", "functions", "dev")]
 DEFINITION = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+app\.(\w+)", re.IGNORECASE)
 # what runs only when the function is called
 BODY = re.compile(r"(?<=\nAS )\$\$.*?\$\$|--[^\n]*", re.DOTALL)
+DROP = re.compile(r"DROP\s+FUNCTION\s+IF\s+EXISTS\s+app\.\w+", re.IGNORECASE)
 
 TWO = FUNCTIONS["numbers"].replace("SELECT 1", "SELECT 2")
 WHEN = "SELECT applied_at FROM app.schema_functions ORDER BY name"
@@ -33,7 +34,7 @@ def definitions(*folders: Path) -> Counter[str]:
 
 def called(migration: str) -> set[str]:
     """What a migration looks for in the schema while it is applied."""
-    return set(re.findall(r"\bapp\.(\w+)", BODY.sub("", migration)))
+    return set(re.findall(r"\bapp\.(\w+)", DROP.sub("", BODY.sub("", migration))))
 
 
 def test_each_function_has_one_definition_in_the_whole_repository(superuser: psycopg.Connection[Any]) -> None:
@@ -63,6 +64,8 @@ def test_no_migration_calls_a_function_that_a_new_database_does_not_have_yet() -
         ("CREATE FUNCTION app.other() RETURNS integer\nLANGUAGE sql\nAS $$ SELECT app.number() $$;", {"other"}),
         ("DO $$ BEGIN EXECUTE 'SELECT app.number()'; END $$;", {"number"}),
         ("-- app.number\nSELECT 1;", set[str]()),
+        ("DROP FUNCTION IF EXISTS app.number(integer);", set[str]()),
+        ("DROP FUNCTION app.number(integer);", {"number"}),
     ],
 )
 def test_what_a_migration_calls_is_found(text: str, found: set[str]) -> None:

@@ -125,8 +125,8 @@ CREATE = "INSERT INTO app.workflows (n8n_workflow_id, name) VALUES ('wf-1', 'Our
     [
         (False, CREATE, "One", "Ours"),
         (True, "UPDATE app.workflows SET name = 'Ours'", "One", "Ours"),
-        (False, 'SELECT app.meet_workflows(\'[{"n8n_workflow_id": "wf-1"}]\')', None, "wf-1"),
-        (False, 'SELECT app.meet_workflows(\'[{"n8n_workflow_id": "wf-1"}]\')', "One", "One"),
+        (False, 'SELECT app.create_missing_workflows(\'[{"n8n_workflow_id": "wf-1"}]\')', None, "wf-1"),
+        (False, 'SELECT app.create_missing_workflows(\'[{"n8n_workflow_id": "wf-1"}]\')', "One", "One"),
     ],
 )
 def test_what_another_makes_of_a_workflow_meanwhile_counts(

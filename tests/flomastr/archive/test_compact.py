@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from flomastr.archive import compaction_job
+from flomastr.archive import compaction_job, parquet
 from flomastr.jobs import JobFailedError
 from functions.archive.handler import lambda_handler as archive
 from functions.compact.handler import lambda_handler
@@ -163,3 +163,9 @@ def test_killed_before_any_step_and_run_again_it_comes_to_the_same(env: ArchiveE
         assert env.is_in_order()
         tenant = prepared()
         rows = env.rows(tenant)
+
+
+def test_sql_and_python_agree_on_how_large_a_file_and_its_row_groups_may_be(env: ArchiveEnv) -> None:
+    sizes = env.superuser.execute("SELECT app.rows_of_group(), app.text_bytes_of_file()").fetchall()
+    assert sizes == [(8192, 64_000_000)]
+    assert (parquet.ROW_GROUP, compaction_job.MAX_TEXT_BYTES) == sizes[0]

@@ -49,7 +49,7 @@ def merge_late(job: Job) -> bool:
         if not job.has_time():
             return False
         for row in versions(overlap):
-            replay(job, overlap.tenant_id, row)
+            deliver_again(job, overlap.tenant_id, row)
     return True
 
 
@@ -65,7 +65,7 @@ def versions(overlap: Overlap) -> list[dict[str, str]]:
         raise UnwrittenError(f"{overlap.name} cannot be read at the moment.") from error
 
 
-def replay(job: Job, tenant: UUID, row: dict[str, str]) -> None:
+def deliver_again(job: Job, tenant: UUID, row: dict[str, str]) -> None:
     delivery = row | {"execution_data": json.loads(row["execution_data"]) if row["execution_data"] else None}
     with job.conn.transaction():
         job.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant),))

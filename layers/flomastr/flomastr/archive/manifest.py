@@ -108,6 +108,7 @@ FIRST_AT = "app.uuid7_moment(f.first_id)"
 LAST_AT = "app.uuid7_moment(f.last_id) + interval '1 millisecond'"
 STORED = "app.archive_files AS f WHERE f.state = 'stored'"
 EXECUTIONS = f"{STORED} AND f.source = 'workflow_executions'"
+LAST_STORED_FIRST = "ORDER BY f.stored_at DESC, f.id DESC"  # of a row in two files the first has the newer version
 IS_NO_COPY = """
   NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 """
@@ -174,12 +175,11 @@ def download(file: File) -> Download:
 
 
 def execution_files(after: UUID | None) -> Query[File]:
-    """The files with executions before an id, the last stored first: of a row in two files the first has the newer
-    version."""
+    """The files with executions before an id, the last stored first."""
     return Query(
         f"""
         SELECT {COLUMNS} FROM {EXECUTIONS} AND (%(after)s::uuid IS NULL OR f.first_id < %(after)s)
-        ORDER BY f.stored_at DESC, f.id DESC
+        {LAST_STORED_FIRST}
         """,
         {"after": after},
         File,
@@ -191,7 +191,7 @@ def files_around(id: UUID) -> Query[File]:
     return Query(
         f"""
         SELECT {COLUMNS} FROM {EXECUTIONS} AND %(id)s BETWEEN f.first_id AND f.last_id
-        ORDER BY f.stored_at DESC, f.id DESC
+        {LAST_STORED_FIRST}
         """,
         {"id": id},
         File,

@@ -100,7 +100,7 @@ def overlapping(job: Job, rehydration: Rehydration) -> list[File]:
         SELECT {manifest.COLUMNS} FROM app.archive_files AS f
         WHERE f.tenant_id = %s AND f.source = 'workflow_executions' AND f.state = 'stored'
           AND f.last_id >= %s AND f.first_id < %s
-        ORDER BY f.stored_at DESC, f.id DESC
+        {manifest.LAST_STORED_FIRST}
         """,
         (rehydration.tenant_id, rehydration.first_id, rehydration.end_id),
     ).fetchall()
@@ -156,7 +156,7 @@ def rehydrate(job: Job, rehydration: Rehydration, rows: list[dict[str, Any]]) ->
         try:
             with job.conn.transaction():
                 copied, orphaned = job.conn.execute(
-                    "SELECT brought, orphaned FROM app.rehydrate(%s, %s)", (rehydration.id, Jsonb(rows))
+                    "SELECT copied, orphaned FROM app.rehydrate(%s, %s)", (rehydration.id, Jsonb(rows))
                 ).fetchall()[0]
         except ForeignKeyViolation:
             continue  # a workflow was deleted meanwhile: the next attempt sees that

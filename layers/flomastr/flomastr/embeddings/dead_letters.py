@@ -6,7 +6,7 @@ from uuid import UUID
 from flomastr.database.query import Count, Query
 from flomastr.embeddings.queue import Task
 from flomastr.http.etags import Resource
-from flomastr.http.paging import KEYSET, PageRequest
+from flomastr.http.paging import PageRequest, keyset
 
 
 class DeadLetter(Resource):
@@ -34,7 +34,7 @@ COLUMNS = """
 FAILED = """
   app.embedding_tasks AS t JOIN app.documents AS d ON d.id = t.document_id WHERE t.status = 'failed'
 """
-PAGE = KEYSET.replace(" id ", " t.id ")
+PAGE = keyset("t.id")
 
 
 def newest(page: PageRequest) -> Query[DeadLetter]:

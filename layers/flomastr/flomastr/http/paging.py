@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, LiteralString, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -21,10 +21,19 @@ from flomastr.http.etags import ListItem
 from flomastr.settings import signing_key
 
 MAX_PAGE_BYTES = 4_000_000
-KEYSET = """
-  (%(after)s::uuid IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
-"""  # ends a list's statement, after WHERE or AND; its parameters are those of PageRequest
+# of a row in a page, what the rows before it weigh: one row more than fits is the sign of a next page
+ROWS_BEFORE = "ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING"
 POSITION = {"cursor", "limit", "offset"}  # what says where in a list; all else says which list
+
+
+def keyset(id: LiteralString) -> LiteralString:
+    """What ends a list's statement, after WHERE or AND, by its column. Its parameters are those of PageRequest."""
+    return f"""
+      (%(after)s::uuid IS NULL OR {id} < %(after)s) ORDER BY {id} DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+    """
+
+
+KEYSET = keyset("id")
 
 
 @dataclass(frozen=True)

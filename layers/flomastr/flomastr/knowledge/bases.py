@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Metadata, NfcName, TenantName, Text
-from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 from flomastr.http.patterns import NO_NUL
 
 type SourceType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=NO_NUL)]
@@ -82,7 +82,7 @@ def newest(matching: Filter, page: PageRequest) -> Query[KnowledgeBase]:
             sum(octet_length(b.source_metadata::text) + coalesce(octet_length(b.description), 0)) OVER before, 0
           ) AS bytes_before
           FROM (SELECT b.* FROM app.knowledge_bases AS b WHERE {MATCHES} AND {KEYSET}) AS b
-          WINDOW before AS (ORDER BY b.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)
+          WINDOW before AS ({ROWS_BEFORE})
         ) AS b
         WHERE b.bytes_before <= %(max_bytes)s ORDER BY b.id DESC
         """,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 from flomastr.database.query import Count, Query
 from flomastr.http.etags import ListItem
 from flomastr.http.fields import DocumentName
-from flomastr.http.paging import KEYSET, PageRequest
+from flomastr.http.paging import PageRequest, keyset
 
 
 def numbers(text: str | None) -> list[float] | None:
@@ -52,7 +52,7 @@ FROM = """
   JOIN app.embeddings AS e ON e.id = c.id AND e.tenant_id = c.tenant_id AND e.embedding_model = m.embedding_model
   WHERE c.knowledge_base_id = %(base)s AND (%(document_name)s::text IS NULL OR d.name = %(document_name)s)
 """
-PAGE = KEYSET.replace(" id ", " c.id ")
+PAGE = keyset("c.id")
 
 
 def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: bool) -> Query[StoredChunk]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.embeddings.queue import Task, tasks_of
 from flomastr.http.etags import Resource
-from flomastr.http.paging import KEYSET, PageRequest
+from flomastr.http.paging import PageRequest, keyset
 from flomastr.knowledge.ingest import CutDocument
 
 type DocumentStatus = Literal["processing", "embedded", "failed"]
@@ -61,7 +61,7 @@ COLUMNS = """
   s.status, s.reason
 """
 ALL = """
-  app.documents AS d CROSS JOIN LATERAL app.state_of(d) AS s
+  app.documents AS d CROSS JOIN LATERAL app.document_state_of(d) AS s
   WHERE d.knowledge_base_id = %(base)s
 """
 OF_STATUS = """
@@ -71,7 +71,7 @@ OF_STATUS = """
   JOIN app.documents AS d ON d.id = s.document_id
   WHERE s.knowledge_base_id = %(base)s AND s.status = %(status)s
 """
-PAGE = KEYSET.replace(" id ", " d.id ")
+PAGE = keyset("d.id")
 NO_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # app.document_etag of a document that does not exist
 
 

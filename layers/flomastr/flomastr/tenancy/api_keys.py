@@ -15,7 +15,7 @@ from flomastr.database.query import Count, Query
 from flomastr.errors import ConflictError, ErrorCode
 from flomastr.http.etags import ListItem
 from flomastr.http.fields import Body, JsonInteger, Moment, Name, TenantName
-from flomastr.http.paging import KEYSET, PageRequest
+from flomastr.http.paging import PageRequest, keyset
 from flomastr.settings import signing_key
 
 MAX_GRACE = 30 * 86_400
@@ -85,7 +85,7 @@ COLUMNS = """
   app.key_etag(k) AS etag
 """
 SHOWN = f"{COLUMNS}, %(salt)s AS salt"
-KEYSET_BY_SORT_KEY = KEYSET.replace(" id ", " sort_key ")
+KEYSET_BY_SORT_KEY = keyset("sort_key")
 
 
 def derive_key(salt: str) -> ApiKey:

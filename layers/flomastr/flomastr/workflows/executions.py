@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Changes, JsonObject, PastMoment, Text
-from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
+from flomastr.http.paging import MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 
 MAX_DATA_BYTES = MAX_PAGE_BYTES * 3 // 2  # as Postgres writes them: `[1, 1]` takes that much more than `[1,1]`
 
@@ -78,7 +78,7 @@ def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
         FROM (
           SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before
           FROM (SELECT e.* {PAGE}) AS e
-          WINDOW before AS (ORDER BY e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)
+          WINDOW before AS ({ROWS_BEFORE})
         ) AS e
         WHERE e.bytes_before <= %(max_bytes)s
         ORDER BY e.id DESC

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Flag, Metadata, Name, NfcName, TenantName, Text
-from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 from flomastr.http.patterns import NO_NUL
 
 type Category = Annotated[str, StringConstraints(max_length=100, pattern=NO_NUL)]
@@ -98,7 +98,7 @@ def newest(matching: Filter, page: PageRequest) -> Query[Workflow]:
         FROM (
           SELECT w.*, coalesce(sum(octet_length(w.metadata::text)) OVER before, 0) AS bytes_before
           FROM (SELECT w.* FROM app.workflows AS w WHERE {MATCHES} AND {KEYSET}) AS w
-          WINDOW before AS (ORDER BY w.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)
+          WINDOW before AS ({ROWS_BEFORE})
         ) AS w
         WHERE w.bytes_before <= %(max_bytes)s
         ORDER BY w.id DESC

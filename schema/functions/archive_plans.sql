@@ -1,0 +1,144 @@
+-- Plans of archive files: which rows go into which file.
+
+-- The rows of a row group of a file, and the bytes of text in a file, which a small machine can write and read. Python
+-- has the same numbers, in flomastr/archive/parquet.py and compaction_job.py.
+CREATE OR REPLACE FUNCTION app.rows_of_group()
+RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN 8192;
+
+CREATE OR REPLACE FUNCTION app.text_bytes_of_file()
+RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN 64000000;
+
+-- The bytes that an execution takes when it is written out: its texts, and 200 for all else.
+CREATE OR REPLACE FUNCTION app.text_bytes(e app.workflow_executions)
+RETURNS integer
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN 200 + coalesce(octet_length(e.error_message), 0) + coalesce(octet_length(e.execution_data::text), 0);
+
+CREATE OR REPLACE FUNCTION app.month_of(id uuid)
+RETURNS date
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN date_trunc('month', app.uuid7_moment(id) AT TIME ZONE 'UTC')::date;
+
+-- Plans the files of a partition: one for each tenant and month, of at most 64 MB of text, so that a small machine can
+-- write and read it. Returns how many.
+CREATE OR REPLACE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid)
+RETURNS integer
+LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  planned integer;
+BEGIN
+  INSERT INTO app.archive_files (
+    tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
+  )
+  SELECT
+    tenant_id, 'workflow_executions', month, plan_partition.partition_name, count(*), sum(bytes), sum(text_bytes),
+    sum(checksum),
+    (array_agg(id) FILTER (WHERE is_last))[1], (array_agg(id) FILTER (WHERE row_number = 1))[1],
+    array_agg(id ORDER BY id DESC) FILTER (WHERE row_number % app.rows_of_group() = 0 OR is_last)
+  FROM (
+    SELECT *, row_number() OVER file AS row_number, lead(id) OVER file IS NULL AS is_last
+    FROM (
+      SELECT *, sum(text_bytes) OVER (PARTITION BY tenant_id ORDER BY id DESC) / app.text_bytes_of_file() AS piece
+      FROM (
+        SELECT
+          e.tenant_id, e.id, app.month_of(e.id) AS month, app.execution_bytes(e) AS bytes,
+          app.execution_checksum(e) AS checksum, app.text_bytes(e) AS text_bytes
+        FROM app.workflow_executions AS e
+        WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+      ) AS measured
+    ) AS cut
+    WINDOW file AS (PARTITION BY tenant_id, month, piece ORDER BY id DESC)
+  ) AS numbered
+  GROUP BY tenant_id, month, piece;
+  GET DIAGNOSTICS planned = ROW_COUNT;
+  RETURN planned;
+END
+$$;
+
+-- Plans one file for each tenant and month, and notes the checksum of each row: one that changes meanwhile stays.
+CREATE OR REPLACE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[])
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  planned integer;
+BEGIN
+  WITH leaving AS (
+    SELECT *, app.month_of(m.id) AS month,
+      row_number() OVER file AS row_number, lead(m.id) OVER file IS NULL AS is_last
+    FROM unnest(measured) AS m
+    WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
+  ),
+  files AS (
+    INSERT INTO app.archive_files AS f (
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
+    )
+    SELECT
+      l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes),
+      sum(l.checksum),
+      (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % app.rows_of_group() = 0 OR l.is_last)
+    FROM leaving AS l
+    GROUP BY l.tenant_id, l.month
+    RETURNING f.id, f.tenant_id, f.month
+  ),
+  noted AS (
+    INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum)
+    SELECT l.tenant_id, f.id, l.id, l.checksum FROM leaving AS l JOIN files AS f USING (tenant_id, month)
+  )
+  SELECT count(*) INTO planned FROM files;
+  RETURN planned;
+END
+$$;
+
+-- The next due rows of the overflow partition, oldest first, as many as one file may carry.
+CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text)
+RETURNS integer
+LANGUAGE sql
+AS $$
+  SELECT app.plan_rows(
+    'workflow_executions', origin,
+    array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
+  )
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
+      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
+    FROM (
+      SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
+    ) AS d
+    JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
+    CROSS JOIN LATERAL (SELECT app.text_bytes(e) AS text_bytes) AS t
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
+$$;
+
+CREATE OR REPLACE FUNCTION app.plan_sessions(moment timestamptz, most integer, origin text)
+RETURNS integer
+LANGUAGE sql
+AS $$
+  SELECT app.plan_rows(
+    'webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
+  )
+  FROM (
+    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum,
+      octet_length(s.messages::text)::bigint AS text_bytes,
+      sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
+    FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
+    JOIN app.webchat_sessions AS s ON s.id = d.id
+  ) AS m
+  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
+$$;
