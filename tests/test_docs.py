@@ -98,13 +98,80 @@ def test_every_file_and_sql_function_that_is_named_exists() -> None:
     assert sorted(name for name in set(re.findall(r"`(app\.\w+)", text)) if not re.search(rf"{name}\b", schema)) == []
 
 
+def sentences(page: Path) -> list[str]:
+    """A row of a table and an item of a list end one too."""
+    return re.split(r"(?<=[.;])\s|\n\n|\n(?=[|-])", prose(page))
+
+
 def test_a_sql_function_is_defined_in_a_file_that_its_sentence_names() -> None:
     wrong = set[tuple[str, str]]()
     for page in PAGES:
-        for sentence in re.split(r"(?<=[.;])\s|\n\n|\n(?=[|-])", prose(page)):
+        for sentence in sentences(page):
             files = re.findall(r"`(schema/(?:functions|migrations)/[\da-z_]+\.sql)`", sentence)
             defined = "".join((ROOT / file).read_text() for file in files)
             for name in re.findall(r"`(app\.\w+)`", sentence) if files else ():
                 if not re.search(rf"^CREATE .*{name}\b", defined, re.MULTILINE):
                     wrong.add((page.name, name))
     assert wrong == set()
+
+
+def defines(text: str, name: str) -> bool:
+    return re.search(rf"^\s*(?:(?:async )?def|class|type) {name}\b|^{name}\b.*=", text, re.MULTILINE) is not None
+
+
+def misplaced(page: str, sources: dict[str, str]) -> set[str]:
+    """What a sentence names beside files of Python, when others define it. `sources` are texts by path."""
+    files = [
+        file.replace("flomastr/", "layers/flomastr/flomastr/", 1) if file.startswith("flomastr/") else file
+        for file in re.findall(r"`([\w./-]+\.py)`", page)
+    ]
+    named = re.findall(r"`([A-Za-z_]\w*)(?:\([^`]*\))?`", page)
+    return {
+        name
+        for name in (named if files else ())
+        if any(defines(text, name) for text in sources.values())
+        and not any(defines(sources.get(file, ""), name) for file in files)
+    }
+
+
+def python_sources() -> dict[str, str]:
+    paths = [path for folder in ("layers", "functions", "schema", "dev") for path in (ROOT / folder).rglob("*.py")]
+    return {str(path.relative_to(ROOT)): path.read_text() for path in paths}
+
+
+def test_a_python_name_is_defined_in_a_file_that_its_sentence_names() -> None:
+    sources = python_sources()
+    assert {
+        (page.name, name) for page in PAGES for each in sentences(page) for name in misplaced(each, sources)
+    } == set()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wrong"),
+    [
+        ("`create` in `flomastr/workflows/workflows.py`, called by `functions/workflows/handler.py`", set[str]()),
+        ("`create` in `layers/flomastr/flomastr/workflows/recording.py`", {"create"}),
+        ("`NEEDED_MIGRATION` of `flomastr/errors.py`", {"NEEDED_MIGRATION"}),
+        ("`create`, whose file it does not say", set[str]()),
+        ("`fsspec` in `flomastr/health.py`, a package", set[str]()),
+    ],
+)
+def test_a_name_in_another_file_is_found(sentence: str, wrong: set[str]) -> None:
+    assert misplaced(sentence, python_sources()) == wrong
+
+
+def test_a_python_name_with_its_module_exists() -> None:
+    sources = {Path(path).stem: text for path, text in python_sources().items() if path.startswith("layers")}
+    sources |= {"db": sources["session"], "job": sources["jobs"]}
+    named = {match for page in PAGES for match in re.findall(r"`(?:\w+\.)?([a-z_]+)\.(\w+)[`(]", prose(page))}
+    known = {(module, name) for module, name in named if module in sources.keys() - {"app"} and name != "py"}
+    assert ("pipeline", "execute") in known and ("db", "both") in known
+    assert {(module, name) for module, name in known if not defines(sources[module], name)} == set()
+
+
+def test_the_readme_names_each_place_that_a_reader_looks_for() -> None:
+    rows = re.findall(r"^\| (.+\?) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) == 6
+    assert [
+        question for question, answer in rows if not re.search(r"`[\w/]+\.(?:py|sql)`|\]\([\w/#.-]+\)", answer)
+    ] == []
