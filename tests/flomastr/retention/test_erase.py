@@ -26,8 +26,6 @@ from tests.support.events import call
 from tests.support.factories import Tenant
 from tests.support.full_tenant import add_knowledge
 
-COUNTED = {"cold_files", "cold_rows", "tenants"}
-
 
 class FullTenant:
     """A tenant with something everywhere, and with strings in it that are nowhere else."""
