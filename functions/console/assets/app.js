@@ -1,6 +1,6 @@
 /* The shell: who is signed in, which tenant, where one can go, and the view of the place where one is. */
 
-import { html, render, useEffect } from "./vendor/htm-preact.js";
+import { html, render, useEffect, useErrorBoundary } from "./vendor/htm-preact.js";
 import { ZONE } from "./format.js";
 import { go, useLoaded, useLocation, useSession } from "./hooks.js";
 import { PLATFORM, TENANT } from "./places.js";
@@ -48,10 +48,17 @@ const Shell = ({ me, tenants }) => {
       ${nowhere
         ? html`<${View} title="Welcome"><${Empty}>You belong to no tenant yet. Ask one of its admins to invite you.<//><//>`
         : place
-          ? html`<${place.view} tenant=${tenant} role=${role} me=${me} id=${id} query=${query} base=${`/console/t/${slug}`} />`
+          ? html`<${Guarded} view=${place.view} title=${place.title} tenant=${tenant} role=${role} me=${me} id=${id} query=${query} base=${`/console/t/${slug}`} />`
           : html`<${View} title="Not found"><${Failure} problem=${{ kind: "missing", message: "The console has no such page." }} /><//>`}
       <footer>Times are in ${ZONE}. <a href="/routes/docs" target="_blank" rel="noopener">API documentation</a></footer>
     </main>`;
+};
+
+/** A view that breaks says so, and leaves the rest of the page as it is. */
+const Guarded = ({ view, ...given }) => {
+  const [error] = useErrorBoundary((thrown) => console.error(thrown));
+  if (error) return html`<${View} title=${given.title}><${Failure} problem=${error} again=${() => location.reload()} /><//>`;
+  return html`<${view} ...${given} />`;
 };
 
 const Sidebar = ({ here, slug, tenants, role, isSuperAdmin, platform }) => html`

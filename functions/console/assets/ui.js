@@ -19,7 +19,7 @@ export const View = ({ title, about, aside, children }) => {
 };
 
 export const Card = ({ title, aside, wide, children }) => html`
-  <section class=${`card ${wide ? "wide" : ""}`} aria-label=${title}>
+  <section class=${`card ${wide ? "wide" : ""}`}>
     ${title && html`<header><h2>${title}</h2>${aside}</header>`}
     ${children}
   </section>`;

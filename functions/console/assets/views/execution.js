@@ -6,6 +6,7 @@ import { useLoaded } from "../hooks.js";
 import { Badge, Card, Empty, Figure, Figures, Loaded, View } from "../ui.js";
 
 const SHOWN = 20_000; // characters of a node's data
+const LEAST = 0.8; // per cent of the width, for what took no time
 
 export const Execution = ({ base, id }) => {
   const loaded = useLoaded(`/routes/history/workflow-executions/${id}`);
@@ -42,8 +43,8 @@ const Nodes = ({ steps }) => {
 };
 
 const Step = ({ step, first, whole }) => {
-  const left = ((step.startTime - first) / whole) * 100;
-  const width = Math.max((step.executionTime / whole) * 100, 0.8);
+  const left = Math.min(((step.startTime - first) / whole) * 100, 100 - LEAST);
+  const width = Math.max((step.executionTime / whole) * 100, LEAST);
   const outputs = Object.values(step.data ?? {}).flat();
   const items = outputs.reduce((sum, branch) => sum + (branch?.length ?? 0), 0);
   return html`
@@ -54,7 +55,7 @@ const Step = ({ step, first, whole }) => {
         <span class="note">${came(step.source)}</span>
         <span class="took">${duration(step.executionTime / 1000)}, ${plural(items, "item")}</span>
       </div>
-      <svg class="bar" width="100%" height="6" aria-hidden="true"><rect class="track" width="100%" height="6" rx="3" /><rect class=${step.error ? "error" : "success"} x=${`${Math.min(left, 99.2)}%`} width=${`${Math.min(width, 100 - left)}%`} height="6" rx="3" /></svg>
+      <svg class="bar" width="100%" height="6" aria-hidden="true"><rect class="track" width="100%" height="6" rx="3" /><rect class=${step.error ? "error" : "success"} x=${`${left}%`} width=${`${Math.min(width, 100 - left)}%`} height="6" rx="3" /></svg>
       ${step.error && html`<p class="error-message">${step.error.message}</p><${Stack} error=${step.error} />`}
       ${items > 0 && html`<${Data} name="What came out" value=${outputs.map((branch) => branch?.map(({ json }) => json) ?? [])} />`}
     </li>`;

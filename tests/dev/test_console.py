@@ -1,0 +1,276 @@
+"""The console in a browser, over the local platform with the demo."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from dev.samples.people import OWNER
+from dev.services.oidc_issuer import Identity
+from functions.openapi.handler import DOCUMENT
+from tests.support.browser import needs_chromium
+from tests.support.console import AXE, ZONE, Scheme, Visitor, chromium, visitor
+from tests.support.dev_process import LocalPlatform, start
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.skipif(not AXE.exists(), reason="npm's packages are missing: npm ci --prefix dev/clients"),
+]
+TENANT = "/console/t/demo"
+PLACES = [
+    "overview",
+    "workflows",
+    "executions",
+    "failures",
+    "alerts",
+    "knowledge",
+    "storage",
+    "usage",
+    "keys",
+    "members",
+]
+SCHEMES: list[Scheme] = ["light", "dark"]
+SCRIPT_BYTES = 250_000
+
+
+@pytest.fixture(scope="module")
+def platform(data: Path) -> Generator[LocalPlatform]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        running, said = start(data)
+    assert "Console        http://127.0.0.1:" in said
+    with running.process:
+        yield running
+        running.process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def guest(browser: Browser, platform: LocalPlatform) -> Generator[Visitor]:
+    with visitor(browser, platform) as guest:
+        yield guest
+
+
+@pytest.fixture
+def owner(guest: Visitor) -> Visitor:
+    guest.sign_in("Olive")
+    guest.ready()
+    return guest
+
+
+def asked(platform: LocalPlatform, path: str) -> Any:
+    return platform.get(path, Identity(platform.data).token(OWNER.id, OWNER.email))
+
+
+def newest(platform: LocalPlatform, **like: str) -> Any:
+    """The newest execution that is like this."""
+    query = "&".join(f"{name}={value}" for name, value in like.items())
+    return asked(platform, f"/routes/history/workflow-executions?limit=1&{query}")[0]
+
+
+def complaints(visitor: Visitor) -> list[str]:
+    """Without those of endpoints that the API's document has not."""
+    known = json.loads(DOCUMENT)["paths"]
+    missing = [url for url in visitor.requests if "/routes/analytics/" in url or "/routes/alerts" in url]
+    missing = [url for url in missing if "/routes" + url.split("/routes", 1)[1].split("?")[0] not in known]
+    return [text for text in visitor.complaints if not any(url in text for url in missing)]
+
+
+def look_around(visitor: Visitor, paths: list[str]) -> None:
+    """Each place in light and dark: nothing to complain of, and a picture."""
+    for path in paths:
+        visitor.go(path)
+        for scheme in SCHEMES:
+            visitor.page.emulate_media(color_scheme=scheme)
+            assert visitor.violations() == [], (path, scheme)
+            visitor.picture(
+                f"{path.split('/')[-1]}-{scheme}" if path.count("/") < 5 else f"{path.split('/')[4]}-{scheme}"
+            )
+    assert complaints(visitor) == []
+    assert visitor.foreign() == []
+
+
+def test_every_place_of_a_tenant_opens_in_light_and_dark(owner: Visitor, platform: LocalPlatform) -> None:
+    failed = newest(platform, status="error")
+    places = [*PLACES, f"execution/{failed['id']}", f"workflow/{failed['workflow_id']}"]
+    look_around(owner, [f"{TENANT}/{place}" for place in places])
+    assert 0 < owner.script_bytes <= SCRIPT_BYTES
+
+
+def test_super_admins_see_the_platform(guest: Visitor) -> None:
+    guest.sign_in("Paula")
+    look_around(guest, ["/console/platform/tenants", "/console/platform/health"])
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, platform: LocalPlatform) -> None:
+    with visitor(browser, platform, width=390) as phone:
+        phone.sign_in("Olive")
+        failed = newest(platform, status="error")["id"]
+        for place in [*PLACES, f"execution/{failed}"]:
+            phone.go(f"{TENANT}/{place}")
+            assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390, place
+            phone.picture(f"{place.split('/')[0]}-phone")
+
+
+def test_a_sign_in_leads_back_to_the_place_and_leaves_nothing_behind(guest: Visitor, platform: LocalPlatform) -> None:
+    failed = newest(platform, status="error")["id"]
+    page = guest.sign_in("Olive", f"{TENANT}/execution/{failed}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Execution of")
+    assert page.url == f"{guest.origin}{TENANT}/execution/{failed}"
+    sent = [url for url in guest.requests if "/sign-in?" in url]
+    assert len(sent) == 1 and "code_challenge_method=S256" in sent[0]
+    assert page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])") == '[{},{},""]'
+    page.reload()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_token_that_is_over_says_so_and_leads_back(guest: Visitor, platform: LocalPlatform) -> None:
+    def aged(route: Route) -> None:
+        tokens = route.fetch().json()
+        over = Identity(platform.data).token(OWNER.id, OWNER.email, exp=1)
+        route.fulfill(json=tokens | {"access_token": over})
+
+    guest.page.route("**/sign-in/token", aged)
+    page = guest.page
+    page.goto(f"{guest.origin}{TENANT}/members")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Olive").click()
+    expect(page.get_by_role("heading", name="Your session is over")).to_be_visible()
+    page.unroute("**/sign-in/token")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Olive").click()
+    expect(page.get_by_role("heading", name="Members", level=1)).to_be_visible()
+
+
+def test_a_platform_that_does_not_answer_is_said_and_asked_again(owner: Visitor) -> None:
+    page = owner.page
+    page.route("**/routes/**", lambda route: route.abort("connectionrefused"))
+    owner.go(f"{TENANT}/members")
+    expect(page.get_by_role("alert")).to_contain_text("The platform does not answer")
+    page.unroute("**/routes/**")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("cell", name="demo-owner")).to_be_visible()
+
+
+def test_a_limit_is_said_and_waited_for(owner: Visitor) -> None:
+    page = owner.page
+    page.clock.install()
+    problem = {"status": 429, "code": "rate_limited", "detail": "The tenant is at its limit.", "request_id": "r1"}
+    page.route("**/members?*", lambda route: route.fulfill(status=429, headers={"retry-after": "30"}, json=problem))
+    owner.go(f"{TENANT}/members")
+    expect(page.get_by_role("alert")).to_contain_text("The tenant is at its limit.")
+    expect(page.get_by_role("alert")).to_contain_text("asked for again in 30 s")
+    page.unroute("**/members?*")
+    page.clock.run_for(31_000)
+    expect(page.get_by_role("cell", name="demo-owner")).to_be_visible()
+
+
+def test_what_the_platform_refuses_is_shown_with_its_request(owner: Visitor) -> None:
+    owner.go(f"{TENANT}/execution/018f0000-0000-7000-8000-000000000000")
+    expect(owner.page.get_by_role("alert")).to_contain_text("Request")
+    expect(owner.page.get_by_role("alert")).to_contain_text("There is nothing here")
+
+
+def test_a_view_that_breaks_says_so_and_leaves_the_rest(owner: Visitor) -> None:
+    owner.page.route("**/members?*", lambda route: route.fulfill(body="null", content_type="application/json"))
+    owner.go(f"{TENANT}/members")
+    expect(owner.page.get_by_role("alert")).to_contain_text("Something went wrong in this page")
+    owner.page.get_by_role("link", name="Executions").click()
+    expect(owner.page.get_by_role("heading", name="Executions", level=1)).to_be_visible()
+
+
+def test_members_are_shown_what_is_theirs(guest: Visitor) -> None:
+    page = guest.sign_in("Max")
+    places = page.get_by_role("navigation", name="Console").get_by_role("link")
+    expect(places.filter(has_text="Executions")).to_be_visible()
+    expect(places.filter(has_text="API keys")).to_have_count(0)
+    guest.go(f"{TENANT}/keys")
+    expect(page.get_by_role("alert")).to_contain_text("This is not yours to see")
+
+
+def figure(page: Page, name: str) -> str:
+    return page.locator(".figure", has_text=name).locator("dd").first.inner_text()
+
+
+def test_what_is_shown_is_what_the_api_answers(owner: Visitor, platform: LocalPlatform) -> None:
+    page = owner.page
+    owner.go(f"{TENANT}/storage")
+    policies = asked(platform, "/routes/tenants/demo/policies")
+    assert figure(page, "Executions are hot for") == f"{policies['hot_ttl_days']} days"
+    assert figure(page, "Requests a minute") == f"{policies['rate_limit_per_minute']:,}"
+    owner.go(f"{TENANT}/executions?status=error")
+    for _ in range(2):  # until all are there
+        if page.get_by_role("button", name="Show more").count():
+            page.get_by_role("button", name="Show more").click()
+            owner.ready()
+    summary = asked(platform, "/routes/history/workflow-executions/stats/summary?days=365")
+    expect(page.locator("tbody tr")).to_have_count(summary["failed"])
+    expect(page.locator("footer")).to_contain_text(ZONE)
+
+
+def test_a_document_is_put_in_and_found_with_its_words_marked(owner: Visitor, tmp_path: Path) -> None:
+    page = owner.page
+    owner.go(f"{TENANT}/knowledge")
+    page.get_by_role("button", name="New base").click()
+    page.get_by_label("Name").fill("Handbook")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="Handbook", level=1)).to_be_visible()
+    document = tmp_path / "refunds.md"
+    document.write_text("# Refunds 👍\n\nA refund is paid within fourteen days of the complaint.\n")
+    page.get_by_label("Upload text or Markdown").set_input_files(document)
+    expect(page.get_by_role("cell", name="refunds.md")).to_be_visible()
+    page.get_by_label("Question").fill("refund")
+    page.get_by_role("search").get_by_role("button").click()
+    expect(page.locator("mark").last).to_be_visible()
+    assert {text.lower() for text in page.locator("mark").all_inner_texts()} <= {"refund", "refunds"}
+    expect(page.locator(".cite")).to_contain_text("characters")
+    page.wait_for_selector("td .badge.success")  # it is embedded, which the page asks for by itself
+    assert owner.violations() == []
+
+
+def test_a_key_is_shown_once_and_ends(owner: Visitor) -> None:
+    page = owner.page
+    owner.go(f"{TENANT}/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("n8n")
+    page.get_by_label("events:write").check()
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("flo_live_")).to_be_visible()
+    page.get_by_role("button", name="I have kept it").click()
+    expect(page.get_by_text("flo_live_")).to_have_count(0)
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("revoked")).to_be_visible()
+
+
+def test_a_hold_is_made_and_released(owner: Visitor) -> None:
+    page = owner.page
+    owner.go(f"{TENANT}/storage")
+    page.get_by_role("button", name="New hold").click()
+    page.get_by_label("Reason").fill("Audit of the year")
+    page.get_by_role("button", name="Hold", exact=True).click()
+    hold = page.get_by_role("row", name="Audit of the year")
+    expect(hold).to_contain_text("held")
+    hold.get_by_role("button", name="Release").click()
+    hold.get_by_label("Why it is released").fill("It is over")
+    hold.get_by_role("button", name="Release").click()
+    expect(hold).to_contain_text("It is over")
+
+
+def test_the_page_of_the_api_is_lent_the_token_to_try_requests(owner: Visitor) -> None:
+    documentation = owner.page.context.new_page()
+    documentation.goto(f"{owner.origin}/routes/docs#list_workflows")
+    expect(documentation.get_by_text("Requests are sent as whoever is signed in")).to_be_visible()
+    operation = documentation.locator("details[open]")
+    operation.get_by_label("limit").fill("2")
+    operation.get_by_role("button", name="Send").click()
+    expect(operation.locator("pre")).to_contain_text("200 OK")
+    expect(operation.locator("pre")).to_contain_text('"n8n_workflow_id"')
