@@ -2722,6 +2722,12 @@ CREATE FUNCTION app.reserve_key(key_name text, request_fingerprint bytea) RETURN
 BEGIN
   INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (key_name, request_fingerprint) ON CONFLICT DO NOTHING;
   IF FOUND THEN
+    IF app.tenant() IS NULL AND 1000 < (
+      SELECT count(*) FROM app.idempotency_keys AS k WHERE k.tenant_id IS NULL AND k.actor = current_setting('app.actor')
+    ) THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+        message = 'You have sent 1,000 Idempotency-Keys in 24 hours: send none, or wait.';
+    END IF;
     RETURN;
   END IF;
   IF EXISTS (
@@ -2899,6 +2905,7 @@ DECLARE
   listed uuid[] := '{}';
   scores float[] := '{}';
   found uuid[];
+  highlighted text[];
   pattern text;
 BEGIN
   SELECT array_agg(b.id) INTO base_ids
@@ -2931,7 +2938,10 @@ BEGIN
     listed := listed || found;
     scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END LOOP;
-  pattern := app.like_lexemes(query_lexemes);
+  highlighted := ARRAY(
+    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity) ORDER BY q.rarity DESC, q.lexeme LIMIT 20
+  );  -- more take seconds to find in long passages
+  pattern := app.like_lexemes(highlighted);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
@@ -2945,7 +2955,7 @@ BEGIN
       FROM (
         SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)
       ) AS w
-      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
+      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (highlighted)
     ),
     t.confidence_threshold
   FROM (
@@ -2970,7 +2980,7 @@ CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
 
 ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
 
-CREATE FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) RETURNS TABLE(name text, q integer, r integer, t integer)
+CREATE FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer DEFAULT 1) RETURNS TABLE(name text, q integer, r integer, t integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '1s'
@@ -2983,21 +2993,25 @@ BEGIN
   IF caller.role = 'super_admin' THEN
     RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
-  RETURN QUERY
-  SELECT * FROM app.take_from_bucket(caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id));
+  IF caller.tenant_id IS NULL OR scope LIKE ANY ('{keys:%,invitation:%,members:write,tenant:write,tenant:delete}'::text[]) THEN
+    RETURN QUERY SELECT * FROM app.take_from_bucket(caller.actor, 'person', 600, weight);
+    RETURN;
+  END IF;
+  RETURN QUERY SELECT * FROM app.take_from_bucket(
+    caller.tenant_id::text, 'tenant', app.rate_limit_per_minute(caller.tenant_id), weight);
   IF key_id IS NULL THEN
     RETURN;
   END IF;
   SELECT k.rate_limit_per_minute INTO of_key FROM app.api_keys AS k WHERE k.id = key_id;
   IF of_key IS NOT NULL THEN
-    RETURN QUERY SELECT * FROM app.take_from_bucket(key_id, 'key', of_key);
+    RETURN QUERY SELECT * FROM app.take_from_bucket(key_id, 'key', of_key, weight);
   END IF;
   UPDATE app.api_keys AS k SET last_used_at = now()
   WHERE k.id = key_id AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute');
 END
 $$;
 
-ALTER FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) OWNER TO flo_owner;
+ALTER FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[]) RETURNS app.documents
     LANGUAGE plpgsql
@@ -3111,11 +3125,12 @@ $$;
 
 ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
+CREATE FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  step interval := interval '1 minute' / quota;
+  one interval := interval '1 minute' / quota;
+  step interval := one * least(weight, quota);
   moment timestamptz := clock_timestamp();
   filled timestamptz;
 BEGIN
@@ -3129,15 +3144,17 @@ BEGIN
     SELECT ceil(extract(EPOCH FROM b.full_at + step - moment) - 60) INTO t
     FROM app.rate_buckets AS b WHERE b.name = bucket;
     RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_requests',
-      message = format('The %s may make %s requests a minute. Wait %s seconds.', kind, quota, greatest(t, 1)),
+      message = format('The %s may make %s requests a minute, and this one weighs %s. Wait %s seconds.',
+        kind, quota, least(weight, quota), greatest(t, 1)),
       detail = json_build_object('name', kind, 'q', quota, 'r', 0, 't', greatest(t, 1))::text;
   END IF;
-  r := floor(extract(EPOCH FROM moment + interval '1 minute' - filled) / extract(EPOCH FROM step));
+  -- `one` is rounded
+  r := floor(round(extract(EPOCH FROM moment + interval '1 minute' - filled) / extract(EPOCH FROM one), 3));
   t := ceil(extract(EPOCH FROM filled - moment));
 END
 $$;
 
-ALTER FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
+ALTER FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) RETURNS TABLE(tenant_id uuid, tenant_status text, role text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5721,10 +5738,10 @@ GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
 REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
 
-REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text) TO flo_app;
+REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) TO flo_app;
 
-REVOKE ALL ON FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
 

@@ -64,6 +64,9 @@ def test_nothing_is_cut_or_embedded_for_a_tenant_at_its_limit(
         client.ask(operation)  # so that what could be kept of who may do this is kept
     superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 1 WHERE tenant_id = %s", [client.tenant.id])
     client.beside("owner").ask(BY_NAME["get_tenant"])
+    superuser.execute(
+        "INSERT INTO app.rate_buckets VALUES ('user:' || %s, now() + interval '1 minute')", [client.user_id]
+    )
     costly.clear()
     assert client.ask(operation, **request).status == 429
     assert costly == []

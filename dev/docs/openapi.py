@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from dev.docs.openapi_texts import BEARER, HEADERS, INFO, REFUSALS, SERVERS, SIGNATURE, TOO_MANY
-from dev.docs.routes import ROOT, applications, dependency_of, is_limited, routes_of, scope_of, summary_of
+from dev.docs.routes import ROOT, applications, dependency_of, is_limited, routes_of, scope_of, summary_of, weight_of
 
 DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
@@ -114,6 +114,7 @@ def _complete(route: APIRoute, operation: Json, schemas: Json) -> None:
     operation["security"] = _security(scope)
     if scope:
         operation["x-scope"] = scope
+        operation |= {"x-weight": weight} if (weight := weight_of(route)) else {}
     else:
         responses["429"] = TOO_MANY
     if "if-none-match" in names and "if-match" not in names:

@@ -48,7 +48,7 @@ REFUSALS = {
     413: "The body is too large.",
     415: "The body is compressed.",
     422: "A value is invalid: `errors` names the field.",
-    429: "The tenant or the key has used up its requests of this minute.",
+    429: "The tenant, the key or the person has used up its requests of this minute. `x-weight` is what one weighs.",
     503: "The database cannot be reached at the moment. Repeat the request.",
 }
 TOO_MANY = {  # where no function counts

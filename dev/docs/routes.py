@@ -16,7 +16,8 @@ INTRODUCTION = """\
 The column "who" names the scope that a caller needs. `open` needs no caller, `signed in` needs a person, `super admins`
 needs that role. [Roles and scopes](roles-and-scopes.md) says which role has which scope, and
 [HTTP conventions](http-conventions.md) says what holds on every route. The platform serves the full contract at
-`/routes/openapi.json`, and a page to read it at `/routes/docs`.
+`/routes/openapi.json`, and a page to read it at `/routes/docs`. "Weight" is what a request takes of the
+[rate limit](http-conventions.md#rate-limits); its body adds to it.
 """
 
 
@@ -50,9 +51,16 @@ def dependency_and_scope_of(route: APIRoute) -> tuple[str, str | None]:
 
 
 def is_limited(scope: str | None) -> bool:
-    from flomastr.database.access import UNLIMITED  # only where the layer can be found, see find_layer
+    from flomastr.database.access import UNCOUNTED  # only where the layer can be found, see find_layer
 
-    return scope is not None and not scope.startswith(UNLIMITED)
+    return scope is not None and not scope.startswith(UNCOUNTED)
+
+
+def weight_of(route: APIRoute) -> int | None:
+    """What a request costs, in requests. None is not counted."""
+    from flomastr.http.weights import WEIGHTS
+
+    return WEIGHTS.get(route.name, 1) if is_limited(scope_of(route)) else None
 
 
 def summary_of(route: APIRoute) -> str:
@@ -64,16 +72,16 @@ def page() -> str:
 
 
 def table() -> str:
-    rows = ["| method and path | who | what it does |", "| --- | --- | --- |"]
+    rows = ["| method and path | who | weight | what it does |", "| --- | --- | --- | --- |"]
     rows += [row for app in applications() for route in routes_of(app) for row in rows_of(route)]
-    rows += [f"| `GET {path}` | open | This description of all routes |" for path in documentation_paths()]
+    rows += [f"| `GET {path}` | open | | This description of all routes |" for path in documentation_paths()]
     return "\n".join(rows) + "\n"
 
 
 def rows_of(route: APIRoute) -> Iterator[str]:
     summary = ": ".join(filter(None, (summary_of(route), route.description.partition("\n")[0].rstrip("."))))
     for method in sorted(route.methods or ()):
-        yield f"| `{method} {route.path}` | {who(scope_of(route))} | {summary} |"
+        yield f"| `{method} {route.path}` | {who(scope_of(route))} | {weight_of(route) or ''} | {summary} |"
 
 
 def who(scope: str | None) -> str:

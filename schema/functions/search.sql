@@ -125,6 +125,7 @@ DECLARE
   listed uuid[] := '{}';
   scores float[] := '{}';
   found uuid[];
+  highlighted text[];
   pattern text;
 BEGIN
   SELECT array_agg(b.id) INTO base_ids
@@ -157,7 +158,10 @@ BEGIN
     listed := listed || found;
     scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END LOOP;
-  pattern := app.like_lexemes(query_lexemes);
+  highlighted := ARRAY(
+    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity) ORDER BY q.rarity DESC, q.lexeme LIMIT 20
+  );  -- more take seconds to find in long passages
+  pattern := app.like_lexemes(highlighted);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
@@ -171,7 +175,7 @@ BEGIN
       FROM (
         SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)
       ) AS w
-      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (query_lexemes)
+      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (highlighted)
     ),
     t.confidence_threshold
   FROM (

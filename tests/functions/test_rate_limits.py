@@ -10,6 +10,7 @@ import pytest
 from flomastr.caller import Caller
 from flomastr.database.rate_limits import SPEND
 from functions.api_keys.handler import lambda_handler as api_keys
+from functions.knowledge_search.handler import lambda_handler as search
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
 from functions.users.handler import lambda_handler as users
@@ -92,7 +93,7 @@ def test_a_super_admin_neither_pays_nor_is_refused(make: Factory, limited: Tenan
     assert not any({"ratelimit", "ratelimit-policy"} & answer.headers.keys() for answer in asked)
 
 
-def test_at_the_limit_owners_still_administer_and_that_is_not_counted(make: Factory, limited: Tenant) -> None:
+def test_at_the_limit_owners_still_administer_and_that_is_counted_by_person(make: Factory, limited: Tenant) -> None:
     path, invited = f"/routes/tenants/{limited.slug}", make.person()
     while ask(limited.owner, limited).status == 200:
         pass
@@ -106,7 +107,14 @@ def test_at_the_limit_owners_still_administer_and_that_is_not_counted(make: Fact
         call(tenants, "DELETE", path, caller=limited.owner),
     ]
     assert [answer.status for answer in done] == [200, 200, 200, 201, 200, 200]
-    assert not any({"ratelimit", "ratelimit-policy"} & answer.headers.keys() for answer in done)
+    assert {answer.headers["ratelimit-policy"] for answer in done} == {'"person";q=600;w=60'}
+
+
+def test_whoever_administers_too_much_waits(make: Factory, superuser: Superuser) -> None:
+    tenant = make.tenant()
+    use_up(superuser, tenant.owner)
+    assert call(api_keys, "GET", "/routes/api-keys", caller=tenant.owner).status == 429
+    assert ask(tenant.owner, tenant).status == 200
 
 
 def test_reading_who_belongs_to_the_tenant_and_what_it_is_counts(make: Factory, limited: Tenant) -> None:
@@ -139,10 +147,62 @@ def test_a_key_with_a_limit_of_its_own_stays_within_it_and_others_go_on(make: Fa
     assert ask(tenant.owner, tenant).status == 200
 
 
-def test_outside_tenants_nothing_is_counted(make: Factory) -> None:
-    answer = call(users, "GET", "/routes/me/role", caller=make.person())
-    assert answer.status == 200
-    assert not {"ratelimit", "ratelimit-policy"} & answer.headers.keys()
+def use_up(superuser: Superuser, person: Caller) -> None:
+    """All requests of a person, outside tenants or where it administers."""
+    superuser.execute(
+        "INSERT INTO app.rate_buckets VALUES ('user:' || %s, now() + interval '1 minute')", [person.user_id]
+    )
+
+
+def test_outside_tenants_a_person_has_600_requests_a_minute(make: Factory, superuser: Superuser) -> None:
+    person, path = make.person(), "/routes/me/role"
+    first = call(users, "GET", path, caller=person)
+    assert (first.status, first.headers["ratelimit-policy"]) == (200, '"person";q=600;w=60')
+    assert left(first, "person") == (599, 1)
+    superuser.execute("DELETE FROM app.rate_buckets WHERE name = 'user:' || %s", [person.user_id])
+    use_up(superuser, person)
+    refused = call(users, "GET", path, caller=person)
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    assert call(users, "GET", path, caller=make.person()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "headers", "weight"),
+    [
+        ("GET", None, {}, 1),
+        ("GET", None, {"prefer": "count=exact"}, 11),
+        ("POST", {"name": "x"}, {}, 1),
+        ("POST", {"name": "x", "metadata": {"x": "y" * 4_950}}, {}, 1),
+        ("POST", {"name": "x", "metadata": {"x": "y" * 4_980}}, {}, 2),
+        ("POST", {"name": "x", "metadata": {"x": "y" * 200_000}}, {}, 41),
+    ],
+)
+def test_a_request_weighs_what_it_costs(
+    make: Factory, superuser: Superuser, method: str, body: Any, headers: dict[str, str], weight: int
+) -> None:
+    tenant = make.tenant()
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 100 WHERE tenant_id = %s", [tenant.id])
+    answer = ask(tenant.owner, tenant, method=method, body=body, headers=headers | {"x-tenant": tenant.slug})
+    assert answer.status in (200, 201), answer.body
+    assert left(answer)[0] == 100 - weight
+
+
+def test_a_search_weighs_ten_and_waits_for_all_ten(make: Factory, superuser: Superuser) -> None:
+    tenant = make.tenant()
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 19 WHERE tenant_id = %s", [tenant.id])
+    path, body = f"/routes/knowledge/{tenant.slug}/search", {"query": "x", "mode": "text"}
+    answers = [call(search, "POST", path, caller=tenant.owner, body=body) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert left(answers[0])[0] == 9
+    assert answers[1].json["detail"].startswith("The tenant may make 19 requests a minute, and this one weighs 10.")
+    assert ask(tenant.owner, tenant).status == 200
+
+
+def test_what_weighs_more_than_a_small_limit_takes_all_of_it(limited: Tenant) -> None:
+    body = {"name": "Large", "metadata": {"x": "y" * 100_000}}
+    answer = ask(limited.owner, limited, method="POST", body=body)
+    assert (answer.status, left(answer)) == (201, (0, 60))
+    assert ask(limited.owner, limited).status == 429
 
 
 def test_six_thousand_a_minute_unless_a_super_admin_says_otherwise(make: Factory, superuser: Superuser) -> None:
@@ -158,7 +218,7 @@ def test_six_thousand_a_minute_unless_a_super_admin_says_otherwise(make: Factory
 
 def test_of_requests_at_once_exactly_as_many_pass_as_may(limited: Tenant, direct_url: str) -> None:
     def spend(_: int) -> int:
-        entry = limited.owner.model_dump() | {"tenant": limited.slug, "scope": "workflows:read"}
+        entry = limited.owner.model_dump() | {"tenant": limited.slug, "scope": "workflows:read", "weight": 1}
         with psycopg.connect(direct_url, autocommit=True) as conn:
             try:
                 return len(conn.execute(SPEND, entry).fetchall())

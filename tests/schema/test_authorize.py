@@ -185,7 +185,7 @@ def test_flo_app_may_not_ask_past_app_authorize(make: Factory) -> None:
     for question in (
         "SELECT * FROM app.tenant_of_person('x', 'e', true, 'y', 'z')",
         "SELECT * FROM app.identify('x', 'e', NULL, NULL, 'y', 'z')",
-        "SELECT * FROM app.take_from_bucket('x', 'tenant', 1)",
+        "SELECT * FROM app.take_from_bucket('x', 'tenant', 1, 1)",
         "SELECT * FROM app.rate_buckets",
         "DELETE FROM app.rate_buckets",
         "CALL app.isolate('app.tenants')",

@@ -10,6 +10,7 @@ import pytest
 
 from flomastr.caller import Caller
 from functions.executions.handler import lambda_handler as executions
+from functions.preferences.handler import lambda_handler as preferences
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.clock import HANGS
 from tests.support.events import Answer, Context, call
@@ -59,12 +60,54 @@ def test_a_repeat_answers_the_same_bytes_and_headers(make: Factory) -> None:
     assert stored(make, tenant) == 1
 
 
-def test_a_repeat_answers_what_was_true_then(make: Factory) -> None:
+def test_a_repeat_answers_with_the_resource_as_it_is_now(make: Factory) -> None:
     tenant = make.tenant()
     first = post(tenant, "k")
     path = f"/routes/workflows/{first.json['id']}"
-    assert call(workflows, "PUT", path, body={"name": "Renamed"}, caller=tenant.owner).status == 200
-    assert post(tenant, "k") == first
+    renamed = call(workflows, "PUT", path, body={"name": "Renamed"}, caller=tenant.owner)
+    repeated = post(tenant, "k")
+    assert (repeated.status, repeated.json, repeated.headers["etag"]) == (201, renamed.json, renamed.headers["etag"])
+    assert call(workflows, "DELETE", path, caller=tenant.owner).status == 200
+    assert post(tenant, "k").status == 404
+    assert stored(make, tenant) == 0
+
+
+def test_what_a_client_writes_is_not_kept_a_second_time(make: Factory, superuser: psycopg.Connection[Any]) -> None:
+    tenant, large = make.tenant(), {"x": "y" * 200_000}
+    execution = {"n8n_workflow_id": "wf", "n8n_execution_id": "1", "execution_data": large}
+    make.workflow(tenant, n8n_workflow_id="wf")
+    assert record(tenant, "a", execution).status == 201
+    assert record(tenant, "b", execution | {"execution_data": None}).json["execution_data"] == large
+    assert post(tenant, "c", {"name": "Large", "metadata": large}).status == 201
+    person = make.person()
+    body = {"user_id": person.user_id, "preferences": large}
+    assert [store(person, body).json["preferences"] for _ in range(2)] == [large] * 2
+    kept = superuser.execute(
+        "SELECT max(octet_length(answer::text)), count(*) FROM app.idempotency_keys WHERE actor = ANY (%s)",
+        [[f"user:{who.user_id}" for who in (tenant.owner, person)]],
+    ).fetchone()
+    assert kept is not None and kept[0] < 200 and kept[1] == 4
+
+
+def store(person: Caller, body: dict[str, Any], key: str = "k") -> Answer:
+    """Preferences outside tenants."""
+    path, headers = "/routes/user-preferences", {"idempotency-key": key}
+    return call(preferences, "POST", path, body=body, caller=person, headers=headers)
+
+
+def test_outside_tenants_a_person_has_a_thousand_keys(make: Factory, superuser: psycopg.Connection[Any]) -> None:
+    person = make.person()
+    body: dict[str, Any] = {"user_id": person.user_id, "preferences": {}}
+    superuser.execute(
+        "INSERT INTO app.idempotency_keys (actor, key, fingerprint)"
+        " SELECT %s, n::text, '' FROM generate_series(1, 999) AS n",
+        [f"user:{person.user_id}"],
+    )
+    assert store(person, body).status == 201
+    refused = store(person, body, "one-more")
+    assert (refused.status, refused.json["code"]) == (409, "too_many_open")
+    assert store(person, body).status == 201
+    assert store(make.person(), {"user_id": "x", "preferences": {}}).status == 403
 
 
 def test_without_a_key_a_post_happens_each_time(make: Factory) -> None:

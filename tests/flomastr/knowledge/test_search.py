@@ -410,3 +410,13 @@ def test_an_answer_is_one_that_lambda_can_carry(kb: KnowledgeClient) -> None:
     assert len(json.dumps(answer.body)) < 6_000_000
     assert 20 < len(answer.json["results"]) < 100
     assert {len(hit["highlights"]) for hit in answer.json["results"]} == {100}
+
+
+def test_the_twenty_rarest_words_of_a_query_are_highlighted(kb: KnowledgeClient) -> None:
+    """To find more takes seconds in long passages."""
+    words = [f"{first}{second}" for first in "bcdfg" for second in "bcdfgk"]
+    kb.put("common", "\n\n".join(words[:10]))
+    kb.put("all", " ".join(words))
+    (hit,) = [hit for hit in kb.find(" ".join(words), mode="text") if hit["document_name"] == "all"]
+    assert len(hit["highlights"]) == 20
+    assert [hit["chunk_text"][begin:end] for begin, end in hit["highlights"]] == words[10:]

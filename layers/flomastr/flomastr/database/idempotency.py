@@ -34,7 +34,7 @@ def storing_response[Row: BaseModel](query: Query[Row], key: IdempotencyKey) -> 
           {query.sql}
         ), answered AS (
           UPDATE app.idempotency_keys
-          SET answer = (SELECT coalesce(jsonb_agg(effect), '[]') FROM effect)
+          SET answer = (SELECT coalesce(jsonb_agg({query.kept}), '[]') FROM effect)
           WHERE key = %(idempotency_key)s AND actor = current_setting('app.actor')
         )
         SELECT * FROM effect

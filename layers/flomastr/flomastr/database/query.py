@@ -4,6 +4,7 @@ Functions that return one say what comes when it is sent. "No row": `Database.on
 `legal_hold`": the SQL raises, and the caller gets that status and code.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
@@ -21,10 +22,15 @@ class Query[Row: BaseModel]:
     row: type[Row]
     conflict: str = "There is such a row already."  # said when a unique constraint refuses it
     missing: str | None = None  # said when what it refers to is not there
+    kept: LiteralString = "effect"  # of each row, under an Idempotency-Key
+    reread: "Callable[[dict[str, Any]], Query[Row]] | None" = None  # the row anew, by what is kept of it
 
     def rows(self, found: list[dict[str, Any]]) -> list[Row]:
         """What the database has answered, as models: in one call, which takes half the time of one for each."""
         return rows_of(self.row).validate_python(found)
+
+
+BY_ID: LiteralString = "jsonb_build_object('id', effect.id)"  # kept of rows that carry what clients write
 
 
 @cache

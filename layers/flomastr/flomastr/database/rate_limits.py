@@ -1,4 +1,4 @@
-"""Rate limits of tenants and keys: app.spend counts a request, the answer says what is left.
+"""Rate limits of tenants, keys and persons: app.spend counts a request, the answer says what is left.
 
 Headers as in draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "tenant";q=6000;w=60` and
 `RateLimit: "tenant";r=5999;t=1`, t being the seconds until the whole quota is there again.
@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 SPEND = """
 SELECT name, q, r, t
-FROM app.spend(%(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s)
+FROM app.spend(
+  %(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s, %(weight)s
+)
 """
 
 

@@ -68,8 +68,15 @@ class Database:
                 [reserve(key), storing_response(query, key)], self.deadline, self.access, repeatable=True
             )
         except sqlstates.AlreadyAnsweredError:
-            rows = [query.row.model_validate(row) for row in self.one(stored_response(key)).rows]
+            return self.answered(query, key)
         return rows
+
+    def answered[Row: BaseModel](self, query: Query[Row], key: IdempotencyKey) -> list[Row]:
+        """What was answered under the key; read anew where only what identifies it was kept."""
+        rows = self.one(stored_response(key)).rows
+        if query.reread is None:
+            return query.rows(rows)
+        return [self.counted.one(query.reread(row)) for row in rows]
 
     @contextmanager
     def transaction(self) -> Generator[pipeline.Transaction]:

@@ -14,6 +14,7 @@ from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.session import Database, deadline_in
 from flomastr.errors import UnauthorizedError
 from flomastr.http.patterns import IDEMPOTENCY_KEY, TENANT
+from flomastr.http.weights import weight_of
 
 NOBODY = "The token's `sub` cannot name a person: it is empty, too long, an address or not to be printed."
 RESERVE_MS = 1000  # of Lambda's time, to answer after the database's time is over
@@ -57,8 +58,15 @@ def deadline(request: Request) -> float:
 
 def database(request: Request, response: Response, tenant: str | None, scopes: SecurityScopes) -> Database:
     """The caller's, under the route's one scope, in the tenant of this id or slug. Raises UnauthorizedError."""
+    return database_of(caller(request), request, response, tenant, scopes)
+
+
+def database_of(
+    caller: Caller, request: Request, response: Response, tenant: str | None, scopes: SecurityScopes
+) -> Database:
     (scope,) = scopes.scopes
-    return Database(AccessRequest(caller(request), tenant, scope, response.headers.update), deadline(request))
+    access = AccessRequest(caller, tenant, scope, response.headers.update, weight_of(request))
+    return Database(access, deadline(request))
 
 
 async def in_tenant(

@@ -14,10 +14,9 @@ from fastapi.security import SecurityScopes
 from flomastr.auth import api_key_tokens
 from flomastr.auth.webhook_signatures import signing_secret, verify
 from flomastr.caller import Caller
-from flomastr.database.access import AccessRequest
 from flomastr.database.session import Database
 from flomastr.errors import ErrorCode, UnauthorizedError
-from flomastr.http.dependencies import deadline
+from flomastr.http.dependencies import database_of
 from flomastr.http.patterns import TENANT
 
 READ_FOR_ANYBODY = 50_000  # bytes: reading them takes less than asking the database who sends them
@@ -48,8 +47,7 @@ async def reporting(
         caller = signer(key, *signed, await request.body())
     else:
         raise unauthorized("Send an API key in the Authorization header, or sign the request.", ErrorCode.NOT_SIGNED_IN)
-    (scope,) = scopes.scopes
-    db = Database(AccessRequest(caller, tenant_id or x_tenant, scope, response.headers.update), deadline(request))
+    db = database_of(caller, request, response, tenant_id or x_tenant, scopes)
     return db.admitted() if len(await request.body()) > READ_FOR_ANYBODY else db
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field, StringConstraints
 
-from flomastr.database.query import Count, Deleted, Query
+from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Metadata, NfcName, TenantName, Text
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
@@ -69,6 +69,8 @@ def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
         new.model_dump() | {"source_metadata": Jsonb(new.source_metadata), "model": model},
         KnowledgeBase,
         conflict=TAKEN,
+        kept=BY_ID,
+        reread=lambda row: get(row["id"]),
     )
 
 

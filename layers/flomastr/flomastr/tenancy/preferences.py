@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
-from flomastr.database.query import Count, Deleted, Query
+from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.errors import UnprocessableError
 from flomastr.http.etags import Resource, Versioned
 from flomastr.http.fields import Body, JsonObject, Name, TenantName, UserId, storable
@@ -110,6 +110,10 @@ def store(new: NewPreferences) -> Query[UserPreferences]:
         {"user_id": new.user_id, "preferences": Jsonb(new.preferences)},
         UserPreferences,
         missing=NO_MEMBER,
+        kept=BY_ID,
+        reread=lambda row: Query(
+            f"SELECT {COLUMNS} FROM app.user_preferences AS p WHERE p.id = %(id)s", row, UserPreferences
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Deliveries: reports of executions, in any order and any number of times. app.record_executions merges them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -86,6 +86,21 @@ def record(new: NewExecution) -> Query[Recorded]:
         WHERE app.require_recorded(r.rejection)
         """,
         {"delivery": new.model_dump_json(exclude={"tenant_id"})},
+        Recorded,
+        kept="jsonb_build_object('id', effect.execution -> 'id', 'outcome', effect.outcome)",
+        reread=recorded,
+    )
+
+
+def recorded(row: dict[str, Any]) -> Query[Recorded]:
+    """What a repeat answers: the outcome of then, and the execution as it is now."""
+    return Query(
+        """
+        SELECT %(outcome)s AS outcome, to_jsonb(e) || jsonb_build_object('etag', app.etag(e)) AS execution
+        FROM app.workflow_executions AS e
+        WHERE e.id = %(id)s
+        """,
+        row,
         Recorded,
     )
 

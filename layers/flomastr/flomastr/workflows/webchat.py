@@ -89,6 +89,8 @@ def open_session(new: NewSession) -> Query[WebchatSession]:
         {"workflow_id": new.workflow_id, "user_id": new.user_id},
         WebchatSession,
         missing="body.workflow_id: there is no such workflow.",
+        kept="jsonb_build_object('session_key', effect.session_key)",
+        reread=lambda row: get(row["session_key"]),
     )
 
 

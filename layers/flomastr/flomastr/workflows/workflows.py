@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field, StringConstraints
 
-from flomastr.database.query import Count, Deleted, Query
+from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Flag, Metadata, Name, NfcName, TenantName, Text
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
@@ -87,6 +87,8 @@ def create(new: NewWorkflow) -> Query[Workflow]:
         new.model_dump() | {"metadata": Jsonb(new.metadata)},
         Workflow,
         conflict="body.n8n_workflow_id: the tenant has a workflow with this id already.",
+        kept=BY_ID,
+        reread=lambda row: get(row["id"]),
     )
 
 

@@ -1,0 +1,26 @@
+"""What a request costs its caller, in requests: a GET is one. The one table, by the names of endpoints."""
+
+from fastapi import Request
+
+from flomastr.http.delivery import body_size
+
+BYTES = 5_000  # of a body, for one more: what is written has to be parsed, stored and indexed
+COUNTING = 10  # with `Prefer: count=exact`, which reads all pages
+WEIGHTS = {
+    "search_knowledge": 10,
+    "store_document": 10,
+    "store_documents": 10,
+    "store_entry": 10,
+    "summarize_executions": 10,
+    "summarize_history": 10,
+    "list_history": 5,
+    "get_in_history": 5,
+    "preview_archival": 10,
+    "get_archive_statistics": 5,
+    "retry_dead_letters": 100,
+}
+
+
+def weight_of(request: Request) -> int:
+    counting = COUNTING if "count=exact" in request.headers.get("prefer", "") else 0
+    return WEIGHTS.get(request.scope["route"].name, 1) + body_size(request.scope["aws.event"]) // BYTES + counting
