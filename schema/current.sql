@@ -2723,7 +2723,8 @@ BEGIN
   INSERT INTO app.idempotency_keys (key, fingerprint) VALUES (key_name, request_fingerprint) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     IF app.tenant() IS NULL AND 1000 < (
-      SELECT count(*) FROM app.idempotency_keys AS k WHERE k.tenant_id IS NULL AND k.actor = current_setting('app.actor')
+      SELECT count(*) FROM app.idempotency_keys AS k
+      WHERE k.tenant_id IS NULL AND k.actor = current_setting('app.actor')
     ) THEN
       RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
         message = 'You have sent 1,000 Idempotency-Keys in 24 hours: send none, or wait.';
@@ -2939,7 +2940,8 @@ BEGIN
     scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END LOOP;
   highlighted := ARRAY(
-    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity) ORDER BY q.rarity DESC, q.lexeme LIMIT 20
+    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
+    ORDER BY q.rarity DESC, q.lexeme LIMIT 20
   );  -- more take seconds to find in long passages
   pattern := app.like_lexemes(highlighted);
   RETURN QUERY
@@ -2993,7 +2995,8 @@ BEGIN
   IF caller.role = 'super_admin' THEN
     RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
-  IF caller.tenant_id IS NULL OR scope LIKE ANY ('{keys:%,invitation:%,members:write,tenant:write,tenant:delete}'::text[]) THEN
+  IF caller.tenant_id IS NULL
+    OR scope LIKE ANY ('{keys:%,invitation:%,members:write,tenant:write,tenant:delete}'::text[]) THEN
     RETURN QUERY SELECT * FROM app.take_from_bucket(caller.actor, 'person', 600, weight);
     RETURN;
   END IF;

@@ -7,8 +7,8 @@ LANGUAGE sql
 STABLE
 RETURN coalesce((SELECT r.rate_limit_per_minute FROM app.rate_limits AS r WHERE r.tenant_id = tenant), 6000);
 
--- Takes the weight of a request out of a bucket, or raises FL429 whose detail is the bucket as a row. What weighs more than
--- the bucket holds empties it, so that it waits and is not refused for ever.
+-- Takes the weight of a request out of a bucket, or raises FL429 whose detail is the bucket as a row. What weighs more
+-- than the bucket holds empties it, so that it waits and is not refused for ever.
 CREATE OR REPLACE FUNCTION app.take_from_bucket(
   bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer
 )
@@ -40,8 +40,9 @@ BEGIN
 END
 $$;
 
--- Counts one request of a caller: in its tenant, or as its own where it administers or acts outside tenants, so that a tenant at
--- its limit can still be helped. Returns what is left: name of the bucket, quota a minute, remaining, seconds until it is full.
+-- Counts one request of a caller: in its tenant, or as its own where it administers or acts outside tenants, so that a
+-- tenant at its limit can still be helped. Returns what is left: name of the bucket, quota a minute, remaining, and the
+-- seconds until it is full.
 CREATE OR REPLACE FUNCTION app.spend(
   person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer DEFAULT 1
 )
@@ -59,7 +60,8 @@ BEGIN
   IF caller.role = 'super_admin' THEN
     RETURN;  -- super admins can help a tenant that is at its limit
   END IF;
-  IF caller.tenant_id IS NULL OR scope LIKE ANY ('{keys:%,invitation:%,members:write,tenant:write,tenant:delete}'::text[]) THEN
+  IF caller.tenant_id IS NULL
+    OR scope LIKE ANY ('{keys:%,invitation:%,members:write,tenant:write,tenant:delete}'::text[]) THEN
     RETURN QUERY SELECT * FROM app.take_from_bucket(caller.actor, 'person', 600, weight);
     RETURN;
   END IF;

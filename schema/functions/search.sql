@@ -159,7 +159,8 @@ BEGIN
     scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
   END LOOP;
   highlighted := ARRAY(
-    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity) ORDER BY q.rarity DESC, q.lexeme LIMIT 20
+    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
+    ORDER BY q.rarity DESC, q.lexeme LIMIT 20
   );  -- more take seconds to find in long passages
   pattern := app.like_lexemes(highlighted);
   RETURN QUERY
