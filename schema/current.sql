@@ -230,6 +230,24 @@ CREATE FUNCTION app.acts_for(user_id text) RETURNS boolean
 
 ALTER FUNCTION app.acts_for(user_id text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.add_archived_deltas(tenant uuid, archived jsonb) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO app.execution_deltas (
+    tenant_id, workflow_id, quarter, status, mode_class, microseconds, n8n_execution_id, retried, runs
+  )
+  SELECT
+    tenant, a.workflow_id, to_timestamp(a.quarter), a.status, app.mode_class(a.mode), a.microseconds, a.failed, a.retried, a.runs
+  FROM jsonb_to_recordset(archived) AS a (
+    workflow_id uuid, quarter bigint, status text, mode text, microseconds bigint, failed text, retried text, runs integer
+  )
+  WHERE to_timestamp(a.quarter) >= coalesce(
+    (SELECT s.kept_before FROM app.rollup_settings AS s WHERE s.tenant_id = tenant), '-infinity'
+  )
+$$;
+
+ALTER FUNCTION app.add_archived_deltas(tenant uuid, archived jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_progress
     LANGUAGE plpgsql
     AS $$
@@ -259,6 +277,148 @@ END
 $$;
 
 ALTER PROCEDURE app.add_partition(IN class_table text, IN partition_name text, IN lower_bound text, IN upper_bound text) OWNER TO flo_owner;
+
+CREATE TABLE app.execution_deltas (
+    tenant_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    quarter timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    mode_class text NOT NULL,
+    microseconds bigint,
+    n8n_execution_id text,
+    retried text,
+    runs integer NOT NULL
+);
+
+ALTER TABLE ONLY app.execution_deltas FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.execution_deltas OWNER TO flo_owner;
+
+CREATE FUNCTION app.add_to_rollups(deltas app.execution_deltas[], recoveries app.execution_deltas[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  WITH netted AS (
+    SELECT
+      tenant_id, workflow_id, quarter, status, mode_class, microseconds, app.duration_key(microseconds) AS key,
+      sum(runs)::integer AS runs, 0 AS recovered
+    FROM unnest(deltas)
+    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(runs) <> 0
+    UNION ALL
+    SELECT tenant_id, workflow_id, quarter, status, mode_class, NULL, NULL, 0, sum(runs)::integer
+    FROM unnest(recoveries)
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(runs) <> 0
+  ),
+  cut AS MATERIALIZED (
+    SELECT n.*, date_trunc('hour', n.quarter, z.zone) AS hour, date_trunc('day', n.quarter, z.zone) AS day
+    FROM netted AS n
+    JOIN (SELECT t.id, app.rollup_zone(t.id) AS zone FROM app.tenants AS t
+      WHERE t.id IN (SELECT tenant_id FROM netted)) AS z ON z.id = n.tenant_id
+  ),
+  placed AS (
+    SELECT c.tenant_id, p.grain, p.workflow_id, p.bucket_start, c.status, c.mode_class, c.microseconds, c.key, c.runs, c.recovered
+    FROM cut AS c
+    CROSS JOIN LATERAL (
+      VALUES
+      ('quarter', '00000000-0000-0000-0000-000000000000'::uuid, c.quarter),
+      ('hour', c.workflow_id, c.hour),
+      ('day', '00000000-0000-0000-0000-000000000000'::uuid, c.day),
+      ('day', c.workflow_id, c.day)
+    ) AS p (grain, workflow_id, bucket_start)
+  ),
+  changed AS MATERIALIZED (
+    SELECT
+      tenant_id, grain, workflow_id, bucket_start, status, mode_class, sum(runs) AS runs, sum(recovered) AS recovered,
+      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed, coalesce(sum(microseconds * runs), 0) AS microseconds,
+      min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
+      min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
+      array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts
+    FROM placed
+    GROUP BY 1, 2, 3, 4, 5, 6
+  ),
+  merged AS (
+    SELECT
+      c.tenant_id, c.grain, c.workflow_id, c.bucket_start, c.status, c.mode_class,
+      coalesce(r.runs, 0) + c.runs AS runs, coalesce(r.recovered, 0) + c.recovered AS recovered,
+      coalesce(r.timed, 0) + c.timed AS timed, coalesce(r.microseconds, 0) + c.microseconds AS microseconds,
+      -app.known_highest(-r.min_microseconds, r.timed, -c.min_added, -c.min_taken) AS lowest,
+      app.known_highest(r.max_microseconds, r.timed, c.max_added, c.max_taken) AS highest,
+      h.keys, h.counts
+    FROM changed AS c
+    LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
+    CROSS JOIN LATERAL (
+      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys, coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
+      FROM (
+        SELECT u.key, sum(u.count)::integer AS count
+        FROM (
+          SELECT * FROM unnest(c.keys, c.counts) UNION ALL SELECT * FROM unnest(r.duration_keys, r.duration_counts)
+        ) AS u (key, count)
+        GROUP BY u.key HAVING sum(u.count) <> 0
+      ) AS m
+    ) AS h
+  )
+  INSERT INTO app.execution_rollups AS r (
+    tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
+    min_microseconds, max_microseconds, duration_keys, duration_counts
+  )
+  SELECT
+    tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
+    lowest, highest, keys, counts
+  FROM merged
+  ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class) DO UPDATE SET
+    runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed, microseconds = excluded.microseconds,
+    min_microseconds = excluded.min_microseconds, max_microseconds = excluded.max_microseconds,
+    duration_keys = excluded.duration_keys, duration_counts = excluded.duration_counts;
+  DELETE FROM app.execution_rollups AS r WHERE r.runs = 0 AND r.recovered = 0 AND r.duration_keys = '{}';
+END
+$$;
+
+ALTER FUNCTION app.add_to_rollups(deltas app.execution_deltas[], recoveries app.execution_deltas[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.analytics_frame(bucket text, asked_from timestamp with time zone, asked_to timestamp with time zone, asked_zone text, of_workflows boolean, most_buckets integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone, OUT zone text, OUT days_from timestamp with time zone, OUT days_until timestamp with time zone, OUT hours_align boolean, OUT as_of timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  built_in text := app.rollup_zone(app.tenant());
+BEGIN
+  zone := app.require_time_zone('query.time_zone', coalesce(asked_zone, built_in));
+  as_of := (SELECT p.folded_at FROM app.rollup_progress AS p);
+  IF asked_to <= asked_from THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = 'query.to: must be later than from.';
+  ELSIF (asked_to - asked_from) / most_buckets > ('1 ' || bucket)::interval THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
+      message = format('query.bucket: there would be more than %s buckets: choose a larger bucket or a shorter time.', most_buckets);
+  END IF;
+  hours_align := zone = built_in OR NOT EXISTS (
+    SELECT FROM generate_series(asked_from, asked_to + interval '1 day', interval '1 day') AS day
+    WHERE date_trunc('hour', day, zone) <> date_trunc('hour', day, built_in)
+  );
+  IF of_workflows AND NOT hours_align THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = format(
+      'query.time_zone: workflows are counted by hours of %s, which are no hours of %s: choose another zone, or ask for all workflows.',
+      built_in, zone
+    );
+  END IF;
+  IF of_workflows THEN
+    starts := date_trunc('hour', asked_from, built_in);
+    ends := date_trunc('hour', asked_to + interval '1 hour' - interval '1 microsecond', built_in);
+  ELSE
+    starts := date_bin('15 minutes', asked_from, 'epoch');
+    ends := date_bin('15 minutes', asked_to + interval '15 minutes' - interval '1 microsecond', 'epoch');
+  END IF;
+  days_from := ends;
+  days_until := ends;
+  IF zone = built_in AND bucket <> 'hour' THEN
+    days_from := date_trunc('day', starts, zone);
+    IF days_from < starts THEN
+      days_from := (days_from AT TIME ZONE zone + interval '1 day') AT TIME ZONE zone;
+    END IF;
+    days_until := greatest(date_trunc('day', ends, zone), days_from);
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.analytics_frame(bucket text, asked_from timestamp with time zone, asked_to timestamp with time zone, asked_zone text, of_workflows boolean, most_buckets integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone, OUT zone text, OUT days_from timestamp with time zone, OUT days_until timestamp with time zone, OUT hours_align boolean, OUT as_of timestamp with time zone) OWNER TO flo_owner;
 
 CREATE FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer) RETURNS record
     LANGUAGE plpgsql
@@ -300,7 +460,7 @@ DECLARE
   deleted bigint;
 BEGIN
   SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
-  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
+  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true), set_config('app.archiving', 'on', true);
   IF planned.source = 'webchat_sessions' THEN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
@@ -313,6 +473,7 @@ BEGIN
       AND app.execution_checksum(e) = r.checksum;
   END IF;
   GET DIAGNOSTICS deleted = ROW_COUNT;
+  PERFORM set_config('app.archiving', 'off', true);
   IF deleted <> planned.rows THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed',
       message = 'Rows have changed since they were planned.';
@@ -464,6 +625,26 @@ $$;
 
 ALTER FUNCTION app.await_lock(n8n_execution_id text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.begin_rebuild(tenant uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  kept timestamptz := (SELECT coalesce(s.kept_before, '-infinity') FROM app.rollup_settings AS s WHERE s.tenant_id = tenant);
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
+  UPDATE app.rollup_settings AS s SET built_in = s.time_zone, rebuild_asked_at = NULL WHERE s.tenant_id = tenant;
+  DELETE FROM app.execution_deltas AS d WHERE d.tenant_id = tenant;
+  DELETE FROM app.execution_rollups AS r WHERE r.tenant_id = tenant AND r.bucket_start >= kept;
+  DELETE FROM app.failed_runs AS f WHERE f.tenant_id = tenant;
+  DELETE FROM app.retried_runs AS r WHERE r.tenant_id = tenant;
+  INSERT INTO app.execution_deltas
+  SELECT (d).* FROM (SELECT app.execution_delta(e, 1) AS d FROM app.counted_executions(tenant) AS e OFFSET 0) AS counted
+  WHERE (d).quarter >= kept;
+END
+$$;
+
+ALTER FUNCTION app.begin_rebuild(tenant uuid) OWNER TO flo_owner;
+
 CREATE FUNCTION app.bounded(preferences jsonb, field text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -496,12 +677,12 @@ $$;
 
 ALTER FUNCTION app.break_seal() OWNER TO flo_owner;
 
-CREATE FUNCTION app.change_policies(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer)
+CREATE FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text)
     LANGUAGE plpgsql
     AS $$
 BEGIN
   PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR UPDATE;
-  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies() AS p;
+  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies_v2() AS p;
   IF changes ? 'rate_limit_per_minute' AND app.role() IS DISTINCT FROM 'super_admin' THEN
     RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
       message = 'body.rate_limit_per_minute: only super admins may change it.';
@@ -515,16 +696,23 @@ BEGIN
     INSERT INTO app.cold_policies (cold_ttl_days) VALUES ((changes ->> 'cold_ttl_days')::integer)
     ON CONFLICT ON CONSTRAINT cold_policies_pkey DO UPDATE SET cold_ttl_days = excluded.cold_ttl_days;
   END IF;
+  IF changes ? 'time_zone' THEN  -- rollups by hour and day are cut anew by the job
+    INSERT INTO app.rollup_settings AS s (tenant_id, time_zone, rebuild_asked_at)
+    VALUES (app.tenant(), app.require_time_zone('body.time_zone', changes ->> 'time_zone'), now())
+    ON CONFLICT ON CONSTRAINT rollup_settings_pkey DO UPDATE
+    SET time_zone = excluded.time_zone, rebuild_asked_at = excluded.rebuild_asked_at
+    WHERE s.time_zone <> excluded.time_zone;
+  END IF;
   UPDATE app.tenants AS t
   SET (hot_ttl_days, confidence_threshold, updated_at) = (
     SELECT c.hot_ttl_days, c.confidence_threshold, now() FROM jsonb_populate_record(t, changes) AS c
   )
   WHERE t.id = app.tenant();
-  RETURN QUERY SELECT * FROM app.policies();
+  RETURN QUERY SELECT * FROM app.policies_v2();
 END
 $$;
 
-ALTER FUNCTION app.change_policies(changes jsonb, if_match text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text DEFAULT NULL::text) RETURNS TABLE(tenant_id uuid, action text, status text, created_at timestamp with time zone)
     LANGUAGE plpgsql
@@ -602,6 +790,37 @@ $$;
 
 ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.count_differing_rollups(tenant uuid) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT count(*) FROM (
+    SELECT c.quarter
+    FROM (
+      SELECT r.bucket_start AS quarter, r.status, r.mode_class, r.runs, r.timed, r.microseconds
+      FROM app.execution_rollups AS r
+      WHERE r.tenant_id = tenant AND r.grain = 'quarter' AND r.workflow_id = '00000000-0000-0000-0000-000000000000'
+        AND r.bucket_start >= date_bin('15 minutes', now() - interval '6 days', 'epoch')
+      UNION ALL
+      SELECT
+        d.quarter, d.status, d.mode_class, d.runs, CASE WHEN d.microseconds IS NOT NULL THEN d.runs ELSE 0 END,
+        coalesce(d.microseconds, 0) * d.runs
+      FROM (
+        SELECT * FROM app.execution_deltas AS d WHERE d.tenant_id = tenant
+        UNION ALL
+        SELECT (d).* FROM (
+          SELECT app.execution_delta(e, -1) AS d FROM app.counted_executions(tenant) AS e
+          WHERE e.id >= app.uuid7_floor(date_bin('15 minutes', now() - interval '6 days', 'epoch')) OFFSET 0
+        ) AS counted
+      ) AS d
+      WHERE d.quarter >= date_bin('15 minutes', now() - interval '6 days', 'epoch')
+    ) AS c
+    GROUP BY c.quarter, c.status, c.mode_class
+    HAVING (sum(c.runs), sum(c.timed), sum(c.microseconds)) <> (0, 0, 0)
+  ) AS differing
+$$;
+
+ALTER FUNCTION app.count_differing_rollups(tenant uuid) OWNER TO flo_owner;
+
 CREATE FUNCTION app.count_documents() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -662,6 +881,18 @@ END
 $$;
 
 ALTER FUNCTION app.count_terms() OWNER TO flo_owner;
+
+CREATE FUNCTION app.counted_executions(tenant uuid) RETURNS SETOF app.workflow_executions
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT e.* FROM app.workflow_executions AS e
+  WHERE e.tenant_id = tenant AND (
+    NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+    OR EXISTS (SELECT FROM app.superseded_versions AS v WHERE v.tenant_id = e.tenant_id AND v.id = e.id)
+  )
+$$;
+
+ALTER FUNCTION app.counted_executions(tenant uuid) OWNER TO flo_owner;
 
 CREATE TABLE app.legal_holds (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -1021,6 +1252,12 @@ $$;
 
 ALTER FUNCTION app.due_sessions(moment timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.duration_key(microseconds bigint) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ceil((ln((CASE WHEN (microseconds < 1) THEN (1)::bigint ELSE microseconds END)::double precision) / ln(((1.02)::double precision / (0.98)::double precision))));
+
+ALTER FUNCTION app.duration_key(microseconds bigint) OWNER TO flo_owner;
+
 CREATE FUNCTION app.end_embedding(tenant uuid, document uuid, model text) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1109,6 +1346,42 @@ CREATE FUNCTION app.execution_checksum(e app.workflow_executions) RETURNS bigint
     RETURN app.checksum(concat_ws('|'::text, (e).id, (e).tenant_id, (e).workflow_id, COALESCE((e).n8n_execution_id, ''::text), (e).status, COALESCE((e).mode, ''::text), app.microseconds((e).started_at), app.microseconds((e).finished_at), app.microseconds((e).created_at), COALESCE((e).error_message, ''::text), COALESCE(((e).execution_data)::text, ''::text)));
 
 ALTER FUNCTION app.execution_checksum(e app.workflow_executions) OWNER TO flo_owner;
+
+CREATE FUNCTION app.mode_class(mode text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE mode WHEN 'manual'::text THEN 'manual'::text WHEN 'chat'::text THEN 'manual'::text WHEN 'internal'::text THEN 'manual'::text WHEN 'integrated'::text THEN 'sub-workflow'::text WHEN 'error'::text THEN 'error'::text WHEN 'retry'::text THEN 'retry'::text ELSE 'production'::text END;
+
+ALTER FUNCTION app.mode_class(mode text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.execution_delta(e app.workflow_executions, runs integer) RETURNS app.execution_deltas
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ROW((e).tenant_id, (e).workflow_id, date_bin('00:15:00'::interval, (e).started_at, '1970-01-01 00:00:00+00'::timestamp with time zone), (e).status, app.mode_class((e).mode), CASE WHEN (((e).status = ANY (ARRAY['crashed'::text, 'canceled'::text, 'error'::text, 'success'::text])) AND ((e).finished_at IS NOT NULL)) THEN ((EXTRACT(epoch FROM GREATEST(((e).finished_at - (e).started_at), '00:00:00'::interval)) * (1000000)::numeric))::bigint ELSE NULL::bigint END, CASE WHEN ((e).status = ANY (ARRAY['error'::text, 'crashed'::text])) THEN (e).n8n_execution_id ELSE NULL::text END, CASE WHEN (((e).status = 'success'::text) AND ((e).mode = 'retry'::text)) THEN ((e).execution_data ->> 'retryOf'::text) WHEN (((e).status = ANY (ARRAY['error'::text, 'crashed'::text])) AND (((e).execution_data ->> 'retrySuccessId'::text) IS NOT NULL)) THEN (e).n8n_execution_id ELSE NULL::text END, runs)::app.execution_deltas;
+
+ALTER FUNCTION app.execution_delta(e app.workflow_executions, runs integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.fold_deltas(most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  taken app.execution_deltas[];
+  folded bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
+  WITH gone AS (
+    DELETE FROM app.execution_deltas AS d
+    WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM app.execution_deltas LIMIT most)) RETURNING d AS delta
+  )
+  SELECT array_agg(delta) FILTER (WHERE EXISTS (SELECT FROM app.tenants AS t WHERE t.id = (delta).tenant_id)), count(*)
+  INTO taken, folded FROM gone;
+  IF taken IS NOT NULL THEN
+    PERFORM FROM app.tenants AS t WHERE t.id IN (SELECT tenant_id FROM unnest(taken)) ORDER BY t.id FOR KEY SHARE;
+    PERFORM app.add_to_rollups(taken, app.recovered_runs(taken));
+  END IF;
+  RETURN folded;
+END
+$$;
+
+ALTER FUNCTION app.fold_deltas(most integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1445,6 +1718,12 @@ CREATE FUNCTION app.key_etag(key app.api_keys) RETURNS text
 
 ALTER FUNCTION app.key_etag(key app.api_keys) OWNER TO flo_owner;
 
+CREATE FUNCTION app.known_highest(stored bigint, timed integer, added bigint, taken bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((stored IS NULL) AND (timed <> 0)) THEN NULL::bigint WHEN (taken >= GREATEST(stored, added)) THEN NULL::bigint ELSE GREATEST(stored, added) END;
+
+ALTER FUNCTION app.known_highest(stored bigint, timed integer, added bigint, taken bigint) OWNER TO flo_owner;
+
 CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETURNS public.halfvec
     LANGUAGE sql STABLE
     AS $$
@@ -1764,7 +2043,11 @@ BEGIN
     AND e.status = version.status AND e.started_at = version.started_at
     AND (e.finished_at, e.execution_data, e.error_message)
       IS NOT DISTINCT FROM (version.finished_at, version.execution_data, version.error_message);
-  RETURN CASE WHEN FOUND THEN 'gone' ELSE result END;
+  IF FOUND THEN
+    RETURN 'gone';
+  END IF;
+  PERFORM app.supersede(version);
+  RETURN result;
 END
 $$;
 
@@ -1965,6 +2248,62 @@ CREATE FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) RE
 $$;
 
 ALTER FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_execution_deltas() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO app.execution_deltas
+    SELECT (d).* FROM (
+      SELECT app.execution_delta(w, 1) AS d FROM written AS w
+      WHERE w.retention_class <> 0 OR NOT EXISTS (
+        SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = w.tenant_id AND r.id = w.id
+      )
+      OFFSET 0
+    ) AS counted;
+  ELSIF TG_OP = 'UPDATE' THEN
+    INSERT INTO app.superseded_versions (tenant_id, id, delta)
+    SELECT s.tenant_id, s.id, app.execution_delta(s, 1) FROM stored AS s
+    WHERE s.retention_class = 0 AND EXISTS (
+      SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = s.tenant_id AND r.id = s.id
+    )
+    ON CONFLICT DO NOTHING;
+    INSERT INTO app.execution_deltas
+    SELECT
+      (d).tenant_id, (d).workflow_id, (d).quarter, (d).status, (d).mode_class, (d).microseconds, (d).n8n_execution_id,
+      (d).retried, sum((d).runs)
+    FROM (
+      SELECT app.execution_delta(w, 1) AS d FROM written AS w
+      UNION ALL
+      SELECT app.execution_delta(s, -1) FROM stored AS s
+      OFFSET 0
+    ) AS counted
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    HAVING sum((d).runs) <> 0;
+  ELSE
+    IF current_setting('app.archiving', true) IS DISTINCT FROM 'on' THEN
+      INSERT INTO app.execution_deltas
+      SELECT (d).* FROM (
+        SELECT app.execution_delta(s, -1) AS d FROM stored AS s
+        WHERE s.retention_class <> 0
+          OR NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = s.tenant_id AND r.id = s.id)
+          OR EXISTS (SELECT FROM app.superseded_versions AS v WHERE v.tenant_id = s.tenant_id AND v.id = s.id)
+        OFFSET 0
+      ) AS counted
+      UNION ALL
+      SELECT (v.delta).* FROM stored AS s
+      JOIN app.superseded_versions AS v ON v.tenant_id = s.tenant_id AND v.id = s.id;
+    END IF;
+    DELETE FROM app.superseded_versions AS v USING stored AS s
+    WHERE s.retention_class = 0 AND v.tenant_id = s.tenant_id AND v.id = s.id;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.note_execution_deltas() OWNER TO flo_owner;
 
 CREATE FUNCTION app.note_retention_class_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -2237,16 +2576,19 @@ $$;
 
 ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.policies() RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer)
+CREATE FUNCTION app.policies_v2() RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text)
     LANGUAGE sql STABLE
     AS $$
-  SELECT t.id, t.hot_ttl_days, c.cold_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id)
+  SELECT
+    t.id, t.hot_ttl_days, c.cold_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id),
+    coalesce(s.time_zone, 'UTC')
   FROM app.tenants AS t
   LEFT JOIN app.cold_policies AS c ON c.tenant_id = t.id
+  LEFT JOIN app.rollup_settings AS s ON s.tenant_id = t.id
   WHERE t.id = app.tenant()
 $$;
 
-ALTER FUNCTION app.policies() OWNER TO flo_owner;
+ALTER FUNCTION app.policies_v2() OWNER TO flo_owner;
 
 CREATE FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) RETURNS TABLE(tenant_id uuid, tenant_slug text, owner_user_id text, membership_id uuid)
     LANGUAGE plpgsql
@@ -2431,6 +2773,67 @@ END
 $$;
 
 ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
+
+CREATE TABLE app.retried_runs (
+    tenant_id uuid NOT NULL,
+    n8n_execution_id text NOT NULL,
+    retries integer NOT NULL
+);
+
+ALTER TABLE ONLY app.retried_runs FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.retried_runs OWNER TO flo_owner;
+
+CREATE FUNCTION app.recovered_of(failures app.retried_runs[], sign integer) RETURNS SETOF app.execution_deltas
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT f.tenant_id, f.workflow_id, f.quarter, f.status, f.mode_class, NULL::bigint, NULL::text, NULL::text, f.runs * sign
+  FROM unnest(failures) AS k
+  JOIN app.retried_runs AS r ON r.tenant_id = k.tenant_id AND r.n8n_execution_id = k.n8n_execution_id AND r.retries > 0
+  JOIN app.failed_runs AS f ON f.tenant_id = k.tenant_id AND f.n8n_execution_id = k.n8n_execution_id
+$$;
+
+ALTER FUNCTION app.recovered_of(failures app.retried_runs[], sign integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.recovered_runs(deltas app.execution_deltas[]) RETURNS app.execution_deltas[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  known app.retried_runs[] := ARRAY(
+    SELECT DISTINCT ROW(d.tenant_id, d.id, 0)::app.retried_runs
+    FROM (
+      SELECT tenant_id, n8n_execution_id AS id FROM unnest(deltas) WHERE n8n_execution_id IS NOT NULL
+      UNION ALL SELECT tenant_id, retried FROM unnest(deltas) WHERE retried IS NOT NULL
+    ) AS d
+  );
+  before app.execution_deltas[];
+BEGIN
+  IF known = '{}' THEN
+    RETURN '{}';
+  END IF;
+  before := ARRAY(SELECT app.recovered_of(known, -1));
+
+  INSERT INTO app.failed_runs AS f (tenant_id, n8n_execution_id, workflow_id, quarter, status, mode_class, runs)
+  SELECT d.tenant_id, d.n8n_execution_id, d.workflow_id, d.quarter, d.status, d.mode_class, sum(d.runs)
+  FROM unnest(deltas) AS d WHERE d.n8n_execution_id IS NOT NULL
+  GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(d.runs) <> 0
+  ON CONFLICT (tenant_id, n8n_execution_id, workflow_id, quarter, status, mode_class)
+  DO UPDATE SET runs = f.runs + excluded.runs;
+  DELETE FROM app.failed_runs AS f USING unnest(known) AS k
+  WHERE f.tenant_id = k.tenant_id AND f.n8n_execution_id = k.n8n_execution_id AND f.runs = 0;
+
+  INSERT INTO app.retried_runs AS r (tenant_id, n8n_execution_id, retries)
+  SELECT d.tenant_id, d.retried, sum(d.runs) FROM unnest(deltas) AS d WHERE d.retried IS NOT NULL
+  GROUP BY 1, 2 HAVING sum(d.runs) <> 0
+  ON CONFLICT (tenant_id, n8n_execution_id) DO UPDATE SET retries = r.retries + excluded.retries;
+  DELETE FROM app.retried_runs AS r USING unnest(known) AS k
+  WHERE r.tenant_id = k.tenant_id AND r.n8n_execution_id = k.n8n_execution_id AND r.retries = 0;
+
+  RETURN before || ARRAY(SELECT app.recovered_of(known, 1));
+END
+$$;
+
+ALTER FUNCTION app.recovered_runs(deltas app.execution_deltas[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.refuse_reserved_slug() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2701,6 +3104,23 @@ $$;
 
 ALTER FUNCTION app.require_recorded(rejection text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.require_time_zone(field text, zone text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $_$
+BEGIN
+  IF zone !~ '^(UTC|GMT|Etc/GMT[+-][0-9]{1,2}|[A-Za-z_]+(/[A-Za-z_-]+)+)$' THEN
+    RAISE EXCEPTION invalid_parameter_value;
+  END IF;
+  PERFORM now() AT TIME ZONE zone;
+  RETURN zone;
+EXCEPTION WHEN invalid_parameter_value THEN
+  RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
+    message = format('%s: is no time zone of the IANA database, such as Europe/Berlin.', field);
+END
+$_$;
+
+ALTER FUNCTION app.require_time_zone(field text, zone text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.reschedule_embedding(tenant uuid, document uuid, model text, claim timestamp with time zone, message text, wait interval, most_attempts integer) RETURNS text
     LANGUAGE sql
     AS $$
@@ -2827,6 +3247,77 @@ END
 $$;
 
 ALTER FUNCTION app.revoke_key(key_id text, if_match text[]) OWNER TO flo_owner;
+
+CREATE TABLE app.rollup_settings (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    built_in text DEFAULT 'UTC'::text NOT NULL,
+    rebuild_asked_at timestamp with time zone,
+    kept_before timestamp with time zone
+);
+
+ALTER TABLE ONLY app.rollup_settings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rollup_settings OWNER TO flo_owner;
+
+CREATE FUNCTION app.rollup_zone(tenant uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT s.built_in FROM app.rollup_settings s WHERE (s.tenant_id = rollup_zone.tenant)), 'UTC'::text);
+
+ALTER FUNCTION app.rollup_zone(tenant uuid) OWNER TO flo_owner;
+
+CREATE TABLE app.execution_rollups (
+    tenant_id uuid NOT NULL,
+    grain text NOT NULL,
+    workflow_id uuid NOT NULL,
+    bucket_start timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    mode_class text NOT NULL,
+    runs integer NOT NULL,
+    recovered integer NOT NULL,
+    timed integer NOT NULL,
+    microseconds bigint NOT NULL,
+    min_microseconds bigint,
+    max_microseconds bigint,
+    duration_keys smallint[] NOT NULL,
+    duration_counts integer[] NOT NULL,
+    CONSTRAINT execution_rollups_grain_check CHECK ((grain = ANY (ARRAY['quarter'::text, 'hour'::text, 'day'::text])))
+);
+
+ALTER TABLE ONLY app.execution_rollups FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.execution_rollups OWNER TO flo_owner;
+
+CREATE FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) RETURNS SETOF app.execution_rollups
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  lowest uuid := coalesce(of_workflow, CASE WHEN by_workflow
+    THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END);
+  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
+  fine text := CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END;
+BEGIN
+  RETURN QUERY
+  SELECT r.* FROM app.execution_rollups AS r
+  WHERE r.tenant_id = app.tenant() AND r.grain = 'day' AND r.workflow_id BETWEEN lowest AND highest
+    AND r.bucket_start >= days_from AND r.bucket_start < least(days_until, ends);
+  IF days_from >= days_until THEN
+    days_from := ends;
+    days_until := ends;
+  END IF;
+  RETURN QUERY
+  SELECT r.* FROM app.execution_rollups AS r
+  WHERE r.tenant_id = app.tenant() AND r.grain = fine AND r.workflow_id BETWEEN lowest AND highest
+    AND r.bucket_start >= starts AND r.bucket_start < least(days_from, ends);
+  RETURN QUERY
+  SELECT r.* FROM app.execution_rollups AS r
+  WHERE r.tenant_id = app.tenant() AND r.grain = fine AND r.workflow_id BETWEEN lowest AND highest
+    AND r.bucket_start >= days_until AND r.bucket_start < ends;
+END
+$$;
+
+ALTER FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) OWNER TO flo_owner;
 
 CREATE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) RETURNS SETOF app.api_keys
     LANGUAGE plpgsql
@@ -3127,6 +3618,24 @@ END
 $$;
 
 ALTER FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.supersede(version app.workflow_executions) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  version.tenant_id := app.tenant();
+  version.mode := app.execution_mode(version.execution_data);
+  WITH superseded AS (
+    INSERT INTO app.superseded_versions (tenant_id, id, delta)
+    SELECT e.tenant_id, e.id, app.execution_delta(version, 1) FROM app.workflow_executions AS e
+    WHERE e.retention_class = 0 AND e.tenant_id = version.tenant_id AND e.id = version.id
+    ON CONFLICT DO NOTHING RETURNING id
+  )
+  INSERT INTO app.execution_deltas SELECT (app.execution_delta(version, -1)).* FROM superseded;
+END
+$$;
+
+ALTER FUNCTION app.supersede(version app.workflow_executions) OWNER TO flo_owner;
 
 CREATE FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
     LANGUAGE plpgsql
@@ -3997,6 +4506,20 @@ ALTER TABLE ONLY app.embeddings_9 FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.embeddings_9 OWNER TO flo_owner;
 
+CREATE TABLE app.failed_runs (
+    tenant_id uuid NOT NULL,
+    n8n_execution_id text NOT NULL,
+    workflow_id uuid NOT NULL,
+    quarter timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    mode_class text NOT NULL,
+    runs integer NOT NULL
+);
+
+ALTER TABLE ONLY app.failed_runs FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.failed_runs OWNER TO flo_owner;
+
 CREATE TABLE app.invitations (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     user_id text NOT NULL,
@@ -4074,6 +4597,17 @@ ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.retention_class_changes OWNER TO flo_owner;
 
+CREATE TABLE app.rollup_progress (
+    one boolean DEFAULT true NOT NULL,
+    folded_at timestamp with time zone NOT NULL,
+    reconciled_at timestamp with time zone,
+    CONSTRAINT rollup_progress_one_check CHECK (one)
+);
+
+ALTER TABLE ONLY app.rollup_progress FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rollup_progress OWNER TO flo_owner;
+
 CREATE TABLE app.schema_functions (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -4099,6 +4633,16 @@ CREATE TABLE app.sealed_partitions (
 ALTER TABLE ONLY app.sealed_partitions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.sealed_partitions OWNER TO flo_owner;
+
+CREATE TABLE app.superseded_versions (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    delta app.execution_deltas NOT NULL
+);
+
+ALTER TABLE ONLY app.superseded_versions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.superseded_versions OWNER TO flo_owner;
 
 CREATE TABLE app.tenant_actions (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -4557,6 +5101,12 @@ ALTER TABLE ONLY app.embeddings_9
 ALTER TABLE ONLY app.erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY app.execution_rollups
+    ADD CONSTRAINT execution_rollups_pkey PRIMARY KEY (tenant_id, grain, workflow_id, bucket_start, status, mode_class);
+
+ALTER TABLE ONLY app.failed_runs
+    ADD CONSTRAINT failed_runs_pkey PRIMARY KEY (tenant_id, n8n_execution_id, workflow_id, quarter, status, mode_class);
+
 ALTER TABLE ONLY app.invitations
     ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, user_id);
 
@@ -4599,6 +5149,15 @@ ALTER TABLE ONLY app.reserved_slugs
 ALTER TABLE ONLY app.retention_class_changes
     ADD CONSTRAINT retention_class_changes_pkey PRIMARY KEY (tenant_id, retention_class);
 
+ALTER TABLE ONLY app.retried_runs
+    ADD CONSTRAINT retried_runs_pkey PRIMARY KEY (tenant_id, n8n_execution_id);
+
+ALTER TABLE ONLY app.rollup_progress
+    ADD CONSTRAINT rollup_progress_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY app.rollup_settings
+    ADD CONSTRAINT rollup_settings_pkey PRIMARY KEY (tenant_id);
+
 ALTER TABLE ONLY app.schema_functions
     ADD CONSTRAINT schema_functions_pkey PRIMARY KEY (name);
 
@@ -4607,6 +5166,9 @@ ALTER TABLE ONLY app.schema_migrations
 
 ALTER TABLE ONLY app.sealed_partitions
     ADD CONSTRAINT sealed_partitions_pkey PRIMARY KEY (partition_name);
+
+ALTER TABLE ONLY app.superseded_versions
+    ADD CONSTRAINT superseded_versions_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY app.tenant_actions
     ADD CONSTRAINT tenant_actions_pkey PRIMARY KEY (id);
@@ -4848,6 +5410,10 @@ CREATE UNIQUE INDEX erasures_of_tenant ON app.erasures USING btree (tenant_id) W
 CREATE INDEX erasures_open ON app.erasures USING btree (id) WHERE (state <> 'done'::text);
 
 CREATE INDEX erasures_tenant_id ON app.erasures USING btree (tenant_id, id DESC);
+
+CREATE INDEX execution_deltas_tenant_id ON app.execution_deltas USING brin (tenant_id);
+
+CREATE INDEX execution_rollups_empty ON app.execution_rollups USING btree (tenant_id) WHERE (runs = 0);
 
 CREATE UNIQUE INDEX idempotency_keys_key ON app.idempotency_keys USING btree (tenant_id, actor, key) NULLS NOT DISTINCT;
 
@@ -5231,7 +5797,13 @@ CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflow_executions FOR EAC
 
 CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflows FOR EACH ROW EXECUTE FUNCTION app.keep_held_values('workflow', '{updated_at}');
 
+CREATE TRIGGER note_deleted AFTER DELETE ON app.workflow_executions REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
+
+CREATE TRIGGER note_inserted AFTER INSERT ON app.workflow_executions REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
+
 CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.retention_class(old.hot_ttl_days) <> app.retention_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_retention_class_change();
+
+CREATE TRIGGER note_updated AFTER UPDATE ON app.workflow_executions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
 
 CREATE TRIGGER refuse_reserved_slug BEFORE INSERT OR UPDATE OF slug ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.refuse_reserved_slug();
 
@@ -5265,6 +5837,12 @@ ALTER TABLE app.embeddings
 ALTER TABLE app.embeddings
     ADD CONSTRAINT embeddings_tenant_id_knowledge_base_id_embedding_model_fkey FOREIGN KEY (tenant_id, knowledge_base_id, embedding_model) REFERENCES app.knowledge_base_models(tenant_id, knowledge_base_id, embedding_model) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.execution_rollups
+    ADD CONSTRAINT execution_rollups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.failed_runs
+    ADD CONSTRAINT failed_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.idempotency_keys
     ADD CONSTRAINT idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -5295,6 +5873,12 @@ ALTER TABLE ONLY app.rehydrations
 ALTER TABLE ONLY app.retention_class_changes
     ADD CONSTRAINT retention_class_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.retried_runs
+    ADD CONSTRAINT retried_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.rollup_settings
+    ADD CONSTRAINT rollup_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.tenant_memberships
     ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -5324,6 +5908,8 @@ CREATE POLICY access ON app.documents FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.embeddings FOR SELECT TO flo_owner USING (true);
 
+CREATE POLICY access ON app.execution_deltas TO flo_owner USING (true) WITH CHECK (true);
+
 CREATE POLICY access ON app.knowledge_base_models FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.knowledge_bases FOR SELECT TO flo_owner USING (true);
@@ -5332,7 +5918,13 @@ CREATE POLICY access ON app.legal_holds FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.rate_limits FOR SELECT TO flo_owner USING (true);
 
+CREATE POLICY access ON app.rehydrated_rows FOR SELECT TO flo_owner USING (true);
+
+CREATE POLICY access ON app.rollup_settings TO flo_owner USING (true) WITH CHECK (true);
+
 CREATE POLICY access ON app.sealed_partitions TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.superseded_versions TO flo_owner USING (true) WITH CHECK (true);
 
 CREATE POLICY access ON app.tenant_memberships FOR SELECT TO flo_owner USING (true);
 
@@ -5428,6 +6020,12 @@ ALTER TABLE app.embeddings_9 ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.erasures ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.execution_deltas ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.execution_rollups ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.failed_runs ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;
@@ -5449,6 +6047,12 @@ CREATE POLICY job ON app.embedding_usage TO flo_job USING (true) WITH CHECK (tru
 CREATE POLICY job ON app.embeddings TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.erasures TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.execution_deltas TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.execution_rollups TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.failed_runs TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.idempotency_keys TO flo_job USING (true) WITH CHECK (true);
 
@@ -5472,7 +6076,15 @@ CREATE POLICY job ON app.rehydrations TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.retention_class_changes TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.retried_runs TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.rollup_progress TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.rollup_settings TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.sealed_partitions TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.superseded_versions TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.tenant_actions TO flo_job USING (true) WITH CHECK (true);
 
@@ -5533,6 +6145,8 @@ CREATE POLICY platform ON app.tenants TO flo_app USING (( SELECT app.on_platform
 
 CREATE POLICY platform ON app.user_roles TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
 
+CREATE POLICY progress ON app.rollup_progress FOR SELECT TO flo_app USING (true);
+
 ALTER TABLE app.rate_limits ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrated_rows ENABLE ROW LEVEL SECURITY;
@@ -5541,7 +6155,15 @@ ALTER TABLE app.rehydrations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.retention_class_changes ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.retried_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rollup_progress ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.rollup_settings ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.sealed_partitions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.superseded_versions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON app.api_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -5560,6 +6182,12 @@ CREATE POLICY tenant ON app.embedding_usage TO flo_app USING ((tenant_id = ( SEL
 CREATE POLICY tenant ON app.embeddings TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.erasures TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.execution_deltas TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.execution_rollups TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.failed_runs TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.idempotency_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -5580,6 +6208,12 @@ CREATE POLICY tenant ON app.rehydrated_rows TO flo_app USING ((tenant_id = ( SEL
 CREATE POLICY tenant ON app.rehydrations TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.retention_class_changes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.retried_runs TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.rollup_settings TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.superseded_versions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.tenant_actions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -5657,6 +6291,8 @@ GRANT SELECT,DELETE ON TABLE app.tenant_memberships TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.add_partition(IN class_table text, IN partition_name text, IN lower_bound text, IN upper_bound text) FROM PUBLIC;
 
+GRANT SELECT,INSERT,DELETE ON TABLE app.execution_deltas TO flo_job;
+
 GRANT SELECT ON TABLE app.erasures TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.erasures TO flo_job;
 
@@ -5725,15 +6361,31 @@ GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
 
+REVOKE ALL ON FUNCTION app.note_execution_deltas() FROM PUBLIC;
+
 REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.rate_limits TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.retried_runs TO flo_job;
+
 REVOKE ALL ON FUNCTION app.refuse_reserved_slug() FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.embedding_tasks TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
+
+GRANT SELECT ON TABLE app.rollup_settings TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rollup_settings TO flo_job;
+
+GRANT INSERT(tenant_id) ON TABLE app.rollup_settings TO flo_app;
+
+GRANT INSERT(time_zone),UPDATE(time_zone) ON TABLE app.rollup_settings TO flo_app;
+
+GRANT INSERT(rebuild_asked_at),UPDATE(rebuild_asked_at) ON TABLE app.rollup_settings TO flo_app;
+
+GRANT SELECT ON TABLE app.execution_rollups TO flo_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.execution_rollups TO flo_job;
 
 REVOKE ALL ON FUNCTION app.seal_partition(partition_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
@@ -5771,6 +6423,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.embeddings TO flo_job;
 
 GRANT UPDATE(embedding_vector) ON TABLE app.embeddings TO flo_job;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.failed_runs TO flo_job;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.invitations TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.invitations TO flo_job;
 
@@ -5788,10 +6442,15 @@ GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
 
 GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
 
+GRANT SELECT ON TABLE app.rollup_progress TO flo_app;
+GRANT SELECT,UPDATE ON TABLE app.rollup_progress TO flo_job;
+
 GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 
 GRANT SELECT ON TABLE app.sealed_partitions TO flo_job;
+
+GRANT SELECT,INSERT,DELETE ON TABLE app.superseded_versions TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.tenant_actions TO flo_job;

@@ -56,7 +56,7 @@ GROUP BY relname, a.privilege_type
 """
 UNREAD = {
     *("job_runs", "leaving_rows", "rate_buckets", "reserved_slugs", "schema_functions", "sealed_partitions"),
-    "touched_executions",
+    *("touched_executions", "execution_deltas", "superseded_versions", "failed_runs", "retried_runs"),
 }
 ABLE = ("super admin", "owner", "key for events:write", "pending")
 LAST_OWNER = {"update_member", "remove_member"}  # asked of the only owner here: `more` asks them of somebody else
@@ -96,7 +96,7 @@ def more(make: Factory) -> list[int]:
     guest = make.person()
     make.invitation(owner.tenant.id, guest)
     of_guest = {"path": f"/routes/tenants/{owner.slug}/member", "query": {"user_id": f"mailto:{guest.email}"}}
-    limits = {"cold_ttl_days": 400, "rate_limit_per_minute": 1000}
+    limits = {"cold_ttl_days": 400, "rate_limit_per_minute": 1000, "time_zone": "Asia/Kolkata"}
     answers = [
         owner.ask(BY_NAME["create_workflow"], headers={"idempotency-key": "1"}),
         admin.ask(BY_NAME["update_policies"], body=limits),
@@ -125,6 +125,8 @@ def test_of_some_rows_only_the_request_is_written_and_not_how_it_ended(superuser
     assert set(superuser.execute(OF_COLUMNS).fetchall()) == {
         ("erasures", "INSERT", "requested_by, tenant_id, user_id"),
         ("legal_holds", "UPDATE", "release_reason, released_at, released_by"),
+        ("rollup_settings", "INSERT", "rebuild_asked_at, tenant_id, time_zone"),
+        ("rollup_settings", "UPDATE", "rebuild_asked_at, time_zone"),
     }
 
 

@@ -25,7 +25,7 @@ FUNCTIONS = {
     if found["Type"] == "AWS::Serverless::Function"
 }
 REQUESTS = {"History"}
-JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue"}
+JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup"}
 WORKERS = {"Embed"}  # behind a queue
 LAKE = REQUESTS | JOBS - {"Partitions", "Requeue"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
@@ -37,6 +37,7 @@ SECRETS = {  # by the function of settings.py that reads them
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
 RIGHTS = {
     "History": {READ, LIST},
+    "Rollup": {READ, LIST},
     "Archive": {READ, WRITE, REMOVE, LIST},
     "Compact": {READ, WRITE, REMOVE, LIST},
     "Expire": {READ, WRITE, REMOVE, LIST},
@@ -231,6 +232,7 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Compact": "cron(0 4 ? * SUN *)",
         "Restore": "rate(5 minutes)",
         "Erase": "rate(15 minutes)",
+        "Rollup": "rate(5 minutes)",
         "Requeue": "rate(1 minute)",
     }
     assert all(

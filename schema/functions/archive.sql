@@ -103,7 +103,7 @@ DECLARE
   deleted bigint;
 BEGIN
   SELECT * INTO planned FROM app.archive_files AS f WHERE f.id = file;
-  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true);
+  PERFORM set_config('app.tenant_id', planned.tenant_id::text, true), set_config('app.archiving', 'on', true);
   IF planned.source = 'webchat_sessions' THEN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
@@ -116,6 +116,7 @@ BEGIN
       AND app.execution_checksum(e) = r.checksum;
   END IF;
   GET DIAGNOSTICS deleted = ROW_COUNT;
+  PERFORM set_config('app.archiving', 'off', true);
   IF deleted <> planned.rows THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'rows_changed',
       message = 'Rows have changed since they were planned.';

@@ -1,31 +1,34 @@
 -- The states of a tenant (provisioned, suspended, deleted, undeleted, erased), and its policies.
 
 -- The policies of the current tenant. cold_ttl_days is NULL where files are kept for ever.
-CREATE OR REPLACE FUNCTION app.policies()
+CREATE OR REPLACE FUNCTION app.policies_v2()
 RETURNS TABLE (
   tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
-  rate_limit_per_minute integer
+  rate_limit_per_minute integer, time_zone text
 )
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT t.id, t.hot_ttl_days, c.cold_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id)
+  SELECT
+    t.id, t.hot_ttl_days, c.cold_ttl_days, t.confidence_threshold, app.rate_limit_per_minute(t.id),
+    coalesce(s.time_zone, 'UTC')
   FROM app.tenants AS t
   LEFT JOIN app.cold_policies AS c ON c.tenant_id = t.id
+  LEFT JOIN app.rollup_settings AS s ON s.tenant_id = t.id
   WHERE t.id = app.tenant()
 $$;
 
 -- Changes what `changes` names. Only super admins change the rate limit.
-CREATE OR REPLACE FUNCTION app.change_policies(changes jsonb, if_match text[])
+CREATE OR REPLACE FUNCTION app.change_policies_v2(changes jsonb, if_match text[])
 RETURNS TABLE (
   tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
-  rate_limit_per_minute integer
+  rate_limit_per_minute integer, time_zone text
 )
 LANGUAGE plpgsql
 AS $$
 BEGIN
   PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR UPDATE;
-  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies() AS p;
+  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies_v2() AS p;
   IF changes ? 'rate_limit_per_minute' AND app.role() IS DISTINCT FROM 'super_admin' THEN
     RAISE EXCEPTION USING errcode = 'FL403', constraint = 'super_admin_only',
       message = 'body.rate_limit_per_minute: only super admins may change it.';
@@ -39,12 +42,19 @@ BEGIN
     INSERT INTO app.cold_policies (cold_ttl_days) VALUES ((changes ->> 'cold_ttl_days')::integer)
     ON CONFLICT ON CONSTRAINT cold_policies_pkey DO UPDATE SET cold_ttl_days = excluded.cold_ttl_days;
   END IF;
+  IF changes ? 'time_zone' THEN  -- rollups by hour and day are cut anew by the job
+    INSERT INTO app.rollup_settings AS s (tenant_id, time_zone, rebuild_asked_at)
+    VALUES (app.tenant(), app.require_time_zone('body.time_zone', changes ->> 'time_zone'), now())
+    ON CONFLICT ON CONSTRAINT rollup_settings_pkey DO UPDATE
+    SET time_zone = excluded.time_zone, rebuild_asked_at = excluded.rebuild_asked_at
+    WHERE s.time_zone <> excluded.time_zone;
+  END IF;
   UPDATE app.tenants AS t
   SET (hot_ttl_days, confidence_threshold, updated_at) = (
     SELECT c.hot_ttl_days, c.confidence_threshold, now() FROM jsonb_populate_record(t, changes) AS c
   )
   WHERE t.id = app.tenant();
-  RETURN QUERY SELECT * FROM app.policies();
+  RETURN QUERY SELECT * FROM app.policies_v2();
 END
 $$;
 

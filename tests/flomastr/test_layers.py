@@ -10,7 +10,7 @@ import pytest
 from tests.support.source_code import LAYER, imported
 
 FLOORS = (
-    {"retention"},
+    {"retention", "analytics"},
     {"knowledge", "archive"},
     {"embeddings", "tenancy", "workflows"},
     {"http"},

@@ -26,6 +26,7 @@ def test_a_tenant_has_policies_before_anybody_has_set_any(make: Factory) -> None
         "cold_ttl_days": None,
         "confidence_threshold": 0.8,
         "rate_limit_per_minute": 6000,
+        "time_zone": "UTC",
     }
 
 

@@ -42,6 +42,23 @@ WITH file AS (
   RETURNING tenant_id, id, first_id
 ), erasure AS (
   INSERT INTO app.erasures (tenant_id, user_id, state, requested_by) VALUES (%(tenant)s, 'somebody', 'done', 'test')
+), delta AS (  -- of the execution
+  SELECT d AS whole, d.* FROM app.execution_deltas AS d WHERE d.tenant_id = %(tenant)s LIMIT 1
+), rollup AS (
+  INSERT INTO app.execution_rollups (
+    tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
+    duration_keys, duration_counts
+  )
+  SELECT tenant_id, 'hour', workflow_id, quarter, status, mode_class, runs, 0, 0, 0, '{}', '{}' FROM delta
+), superseded AS (
+  INSERT INTO app.superseded_versions (tenant_id, id, delta) SELECT tenant_id, app.uuid7(), whole FROM delta
+), failed AS (
+  INSERT INTO app.failed_runs (tenant_id, n8n_execution_id, workflow_id, quarter, status, mode_class, runs)
+  SELECT tenant_id, '1', workflow_id, quarter, status, mode_class, runs FROM delta
+), retried AS (
+  INSERT INTO app.retried_runs (tenant_id, n8n_execution_id, retries) VALUES (%(tenant)s, '1', 1)
+), setting AS (
+  INSERT INTO app.rollup_settings (tenant_id) VALUES (%(tenant)s)
 ), leaving AS (
   INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
 )

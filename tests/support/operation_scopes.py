@@ -9,7 +9,7 @@ SCOPES: dict[str | None, str] = {
     "erasures:write": "ask_for_erasure",
     "events:write": "record_events",
     "executions:read": (
-        "get_execution get_in_history list_executions list_executions_of_workflow list_history "
+        "analyze_executions get_execution get_in_history list_executions list_executions_of_workflow list_history "
         "summarize_executions summarize_history"
     ),
     "executions:write": "delete_execution record_execution record_executions update_execution",

@@ -47,7 +47,8 @@ def named(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
             yield name, node
         case ast.ClassDef(name=name, body=body):
             for part in body:
-                yield (f".{part.name}" if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) else name), part
+                is_called = isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and not overrides(part)
+                yield (f".{part.name}" if is_called else name), part
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             yield name, node
         case ast.TypeAlias(name=ast.Name(id=name)):
@@ -56,6 +57,11 @@ def named(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
             pass
         case _:
             yield "", node  # runs with the import
+
+
+def overrides(part: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it is called by what its class inherits from."""
+    return any(isinstance(decorator, ast.Name) and decorator.id == "override" for decorator in part.decorator_list)
 
 
 def mentioned(module: str, part: ast.AST, modules: set[str]) -> Iterator[Defined]:

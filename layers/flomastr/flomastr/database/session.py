@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -58,6 +59,10 @@ class Database:
         """Two independent queries in one round trip."""
         answers = pipeline.execute([first, second], self.deadline, self.access)
         return answers[0], answers[1]
+
+    def several(self, *queries: Query[Any]) -> list[list[Any]]:
+        """Independent queries in one round trip; the rows of each."""
+        return pipeline.execute(queries, self.deadline, self.access)
 
     def idempotent[Row: BaseModel](self, query: Query[Row], key: IdempotencyKey | None) -> list[Row]:
         """A POST: under one Idempotency-Key it happens once, and repeating it answers what it answered then."""

@@ -146,6 +146,11 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Metadata = Annotated[JsonObject, at_most(MAX_METADATA)]
 Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
 PastMoment = Annotated[AwareDatetime, WrapValidator(past_moment)]
+TimeZone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=NO_NUL),
+    Field(description="Of the IANA database, such as Europe/Berlin."),
+]
 Flag = Annotated[bool, Strict()]
 DocumentName = Annotated[
     str,

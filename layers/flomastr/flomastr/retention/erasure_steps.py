@@ -15,6 +15,12 @@ def delete_rows(table: LiteralString) -> LiteralString:
 # By table, in the order in which tables refer to each other.
 TENANT_STEPS: dict[str, LiteralString] = {
     "workflow_executions": "SELECT FROM generate_series(1, app.erase_executions(%(tenant_id)s, %(most)s))",
+    "execution_deltas": delete_rows("execution_deltas"),
+    "execution_rollups": delete_rows("execution_rollups"),
+    "superseded_versions": delete_rows("superseded_versions"),
+    "failed_runs": delete_rows("failed_runs"),
+    "retried_runs": delete_rows("retried_runs"),
+    "rollup_settings": delete_rows("rollup_settings"),
     "webchat_sessions": delete_rows("webchat_sessions"),
     "embeddings": delete_rows("embeddings"),
     "embedding_tasks": delete_rows("embedding_tasks"),

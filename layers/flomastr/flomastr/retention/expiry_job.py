@@ -28,6 +28,12 @@ WHERE f.tenant_id = c.tenant_id AND f.state = 'stored'
   )
 """
 
+KEEP_ROLLUPS = """
+INSERT INTO app.rollup_settings AS s (tenant_id, kept_before)
+SELECT %(tenant)s, date_trunc('day', max(app.uuid7_moment(id))) + interval '2 days'  -- whole days in any time zone
+FROM unnest(%(ids)s::uuid[]) AS id HAVING max(id::text) IS NOT NULL
+ON CONFLICT (tenant_id) DO UPDATE SET kept_before = greatest(s.kept_before, excluded.kept_before)
+"""
 OUTDATED_ROWS: dict[str, LiteralString] = {
     "idempotency_keys": """
         DELETE FROM app.idempotency_keys WHERE ctid = ANY (ARRAY(
@@ -99,12 +105,13 @@ def expire_files(job: Job) -> None:
                 f"""
                 UPDATE app.archive_files AS f SET state = 'replaced', replaced_at = now()
                 {EXPIRED_FILES} AND f.tenant_id = %(tenant)s
-                RETURNING f.rows
+                RETURNING f.rows, CASE f.source WHEN 'workflow_executions' THEN f.last_id END
                 """,
                 at | {"tenant": tenant},
             ).fetchall()
+            job.conn.execute(KEEP_ROLLUPS, {"tenant": tenant, "ids": [id for _, id in expired]})
         job.counts["files_expired"] += len(expired)
-        job.counts["rows_expired"] += sum(rows for (rows,) in expired)
+        job.counts["rows_expired"] += sum(rows for rows, _ in expired)
 
 
 def remove_files(job: Job) -> None:

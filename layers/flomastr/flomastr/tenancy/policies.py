@@ -1,4 +1,4 @@
-"""A tenant's policies: retention of executions (hot and archived), confidence threshold, rate limit."""
+"""A tenant's policies: retention of executions (hot and archived), confidence threshold, rate limit, time zone."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from flomastr.database.query import Query
 from flomastr.http.etags import Versioned
-from flomastr.http.fields import UNSET, Changes, JsonInteger
+from flomastr.http.fields import UNSET, Changes, JsonInteger, TimeZone
 from flomastr.tenancy.tenants import Days, Fraction
 
 type ColdDays = Annotated[int, Field(ge=30, le=36_500, description="null: for ever."), JsonInteger]
@@ -21,6 +21,7 @@ class Policies(Versioned):
     cold_ttl_days: int | None
     confidence_threshold: float
     rate_limit_per_minute: int
+    time_zone: str
 
 
 class PolicyChanges(Changes):
@@ -28,17 +29,18 @@ class PolicyChanges(Changes):
     cold_ttl_days: ColdDays | None = None
     confidence_threshold: Fraction = UNSET
     rate_limit_per_minute: RateLimit = UNSET
+    time_zone: TimeZone = UNSET
 
 
 def get() -> Query[Policies]:
     """How long the tenant keeps its data, and how many requests a minute it may send."""
-    return Query("SELECT p.*, app.etag(p) AS etag FROM app.policies() AS p", {}, Policies)
+    return Query("SELECT p.*, app.etag(p) AS etag FROM app.policies_v2() AS p", {}, Policies)
 
 
 def update(changes: PolicyChanges, if_match: list[str] | None) -> Query[Policies]:
     """Fields that are not set stay. Refused with 412, 403 `super_admin_only` for limits that the platform sets."""
     return Query(
-        "SELECT p.*, app.etag(p) AS etag FROM app.change_policies(%(changes)s, %(if_match)s) AS p",
+        "SELECT p.*, app.etag(p) AS etag FROM app.change_policies_v2(%(changes)s, %(if_match)s) AS p",
         {"changes": Jsonb(changes.model_dump(exclude_unset=True)), "if_match": if_match},
         Policies,
     )

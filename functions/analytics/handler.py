@@ -1,0 +1,23 @@
+"""Analytics over HTTP: executions over time, from rollups."""
+
+from typing import Annotated
+
+from flomastr.analytics import executions
+from flomastr.analytics.answers import CSV, Answer
+from flomastr.analytics.executions import Matching, Series
+from flomastr.database.session import Database
+from flomastr.http.app import create_app, http_handler
+from flomastr.http.dependencies import tenant_db
+
+app = create_app("/routes/analytics", "analytics")
+Reading = Annotated[Database, tenant_db("executions:read")]
+
+
+@app.get("/executions", responses=CSV)
+async def analyze_executions(db: Reading, matching: Matching, answer: Answer) -> Series:
+    """A series of buckets (hour, day or week) by workflow, status or mode, and the totals."""
+    series = executions.series(db, matching)
+    return answer(series, series.series)
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,36 @@
+"""The time that is asked for, and the time that is answered."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flomastr.http.fields import Moment, TimeZone
+
+MOST_BUCKETS = 1000
+USUAL = timedelta(days=30)
+
+
+class Asked(BaseModel):
+    """Half open. Without `to` it is now, without `from` 30 days before it, without `time_zone` the tenant's."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    from_: Moment | None = Field(None, alias="from")
+    to: Moment | None = None
+    time_zone: TimeZone | None = None
+
+    def bounds(self) -> dict[str, Any]:
+        to = self.to or datetime.now(UTC)
+        return {"from": self.from_ or to - USUAL, "to": to, "time_zone": self.time_zone}
+
+
+class Frame(BaseModel):
+    """What is answered: whole quarter hours, or hours of workflows. `as_of`: until when reports are counted."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    from_: datetime = Field(validation_alias="starts", serialization_alias="from")
+    to: datetime = Field(validation_alias="ends")
+    time_zone: str = Field(validation_alias="zone")
+    as_of: datetime

@@ -1,0 +1,99 @@
+"""Builds a tenant's rollups anew, from its executions of both tiers, in one transaction.
+
+What started before `kept_before` is left as it is: its archived executions have expired, and only rollups tell of them.
+"""
+
+from collections.abc import Iterator
+from itertools import batched
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from flomastr.archive import export_job, manifest, reader
+from flomastr.archive.duckdb_filesystem import FileUnreadableError
+from flomastr.archive.manifest import File
+from flomastr.archive.parquet import FILES
+from flomastr.jobs import Job
+from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
+
+ROWS = 10_000  # in one statement
+
+
+class OutOfTimeError(Exception):
+    """The transaction is rolled back, and the next run begins it again."""
+
+
+def run(job: Job) -> None:
+    asked = "SELECT tenant_id FROM app.rollup_settings WHERE rebuild_asked_at IS NOT NULL ORDER BY rebuild_asked_at"
+    for (tenant,) in job.conn.execute(asked).fetchall():
+        try:
+            rebuild(job, tenant)
+        except OutOfTimeError:
+            return
+        except (*export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError) as error:
+            job.failed(f"Rollups cannot be built anew: {type(error).__name__}", "RollupsNotRebuilt")
+
+
+def ask(job: Job, tenant: UUID) -> None:
+    job.conn.execute(
+        """
+        INSERT INTO app.rollup_settings (tenant_id, rebuild_asked_at) VALUES (%s, now())
+        ON CONFLICT (tenant_id) DO UPDATE SET rebuild_asked_at = now()
+        """,
+        (tenant,),
+    )
+
+
+def rebuild(job: Job, tenant: UUID) -> None:
+    """All of it sees one state of the database, in which every execution is hot, archived or a delta of neither."""
+    with job.conn.transaction():
+        job.conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        job.conn.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # while files are read
+        job.conn.execute("SELECT app.begin_rebuild(%s)", (tenant,))
+        for rows in batched(archived(job, tenant), ROWS, strict=False):
+            job.conn.execute("SELECT app.add_archived_deltas(%s, %s)", (tenant, Jsonb(rows)))
+        folded = 1
+        while folded:
+            if not job.has_time():
+                raise OutOfTimeError
+            (folded,) = job.conn.execute("SELECT app.fold_deltas(%s)", (ROWS,)).fetchall()[0]
+    job.counts["rollups_rebuilt"] += 1
+
+
+def archived(job: Job, tenant: UUID) -> Iterator[dict[str, Any]]:
+    """The tenant's archived executions as deltas, alike ones together; without versions that do not count."""
+    files = (
+        job.conn.cursor(row_factory=class_row(File))
+        .execute(
+            f"SELECT {manifest.COLUMNS} FROM {manifest.EXECUTIONS} AND f.tenant_id = %s"
+            " ORDER BY f.stored_at DESC, f.id DESC",
+            (tenant,),
+        )
+        .fetchall()
+    )
+    superseded = job.conn.execute("SELECT id::text FROM app.superseded_versions WHERE tenant_id = %s", (tenant,))
+    if not files:
+        return iter(())
+    return iter(reader.fetch(deltas(files), files, {"superseded": [id for (id,) in superseded.fetchall()]}))
+
+
+def deltas(files: list[File]) -> str:
+    """As app.execution_delta has them."""
+    return f"""
+        SELECT
+          workflow_id, epoch_us(started_at) // 900000000 * 900 AS quarter, status, mode,
+          CASE WHEN status IN ('crashed', 'canceled', 'error', 'success')
+            THEN greatest(epoch_us(finished_at) - epoch_us(started_at), 0 * epoch_us(finished_at)) END AS microseconds,
+          CASE WHEN status IN ('error', 'crashed') THEN n8n_execution_id END AS failed,
+          CASE
+            WHEN status = 'success' AND mode = 'retry' THEN execution_data ->> '$.retryOf'
+            WHEN status IN ('error', 'crashed') AND execution_data ->> '$.retrySuccessId' IS NOT NULL
+              THEN n8n_execution_id
+          END AS retried,
+          count(*) AS runs
+        FROM (SELECT * FROM {FILES} {reader.versions(files)})
+        WHERE id NOT IN (SELECT unnest($superseded))
+        GROUP BY ALL
+    """

@@ -1,0 +1,44 @@
+"""Keeps rollups: folds what writers of executions have left, builds anew what must be, and compares once a day.
+
+Each step is one transaction, and may be killed.
+"""
+
+from flomastr.analytics import rebuild
+from flomastr.jobs import Job
+
+BATCH = 20_000
+
+
+def run(job: Job) -> None:
+    rebuild.run(job)
+    fold(job)
+    reconcile(job)
+
+
+def fold(job: Job) -> None:
+    """Folds all that was committed before it began, and notes when that was."""
+    while job.has_time():
+        with job.conn.transaction():
+            began, folded = job.conn.execute("SELECT now(), app.fold_deltas(%s)", (BATCH,)).fetchall()[0]
+            if folded < BATCH:
+                job.conn.execute("UPDATE app.rollup_progress SET folded_at = %s", (began,))
+        job.counts["deltas_folded"] += folded
+        if folded < BATCH:
+            return
+
+
+def reconcile(job: Job) -> None:
+    """Once a day compares the last week with the executions themselves. What differs is reported, and built anew."""
+    due = "SELECT FROM app.rollup_progress WHERE reconciled_at IS NULL OR reconciled_at < %s - interval '1 day'"
+    if not job.conn.execute(due, (job.moment,)).fetchall():
+        return
+    for (tenant,) in job.conn.execute("SELECT id FROM app.tenants ORDER BY id").fetchall():
+        if not job.has_time():
+            return
+        (buckets,) = job.conn.execute("SELECT app.count_differing_rollups(%s)", (tenant,)).fetchall()[0]
+        if buckets:
+            rebuild.ask(job, tenant)
+            job.counts["rollups_differing"] += buckets
+    if job.counts["rollups_differing"]:
+        job.failed(f"{job.counts['rollups_differing']} rollups differ from their executions.", "RollupsDiffer")
+    job.conn.execute("UPDATE app.rollup_progress SET reconciled_at = %s", (job.moment,))

@@ -1,0 +1,58 @@
+"""GET /routes/analytics/executions: what was reported is counted once the job has run."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from functions.analytics.handler import lambda_handler
+from functions.rollup.handler import lambda_handler as rollup
+from tests.support.archive_env import ArchiveEnv
+from tests.support.connected import connected
+from tests.support.events import Answer, call
+from tests.support.factories import Tenant
+
+DAY = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
+
+
+def ask(env: ArchiveEnv, tenant: Tenant, **query: Any) -> Answer:
+    with connected(DATABASE_URL=env.app_url):
+        return call(lambda_handler, "GET", "/routes/analytics/executions", query=query, caller=tenant.owner)
+
+
+def run(hours: float, seconds: float | None, status: str = "success", **overrides: Any) -> dict[str, Any]:
+    start = DAY + timedelta(hours=hours)
+    end = None if seconds is None else (start + timedelta(seconds=seconds)).isoformat()
+    row = {"status": status, "started_at": start.isoformat(), "finished_at": end}
+    return row | {"execution_data": {"mode": "webhook"}} | overrides
+
+
+def test_one_bucket_has_all_measures(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    workflow = env.make.workflow(tenant)
+    for execution in (
+        run(1, 10),
+        run(2, 20),
+        run(3, 30),
+        run(4, 40, "error"),
+        run(5, 50, "crashed"),
+        run(6, 60, "canceled"),
+        run(7, 70, "waiting"),
+        run(8, None, "running"),
+        run(9, None, "new"),
+        run(24, 1000),
+    ):
+        env.make.execution(tenant, workflow, **execution)
+    assert env.run(rollup)["deltas_folded"] == 10
+    answer = ask(env, tenant, **{"from": DAY.isoformat(), "to": (DAY + timedelta(days=1)).isoformat()})
+    assert answer.status == 200, answer.body
+    body = answer.json
+    assert body["as_of"]
+    assert (body["from"], body["to"], body["bucket"], body["time_zone"]) == (
+        "2026-03-02T00:00:00Z",
+        "2026-03-03T00:00:00Z",
+        "day",
+        "UTC",
+    )
+    counts = {"total": 9, "success": 3, "error": 1, "crashed": 1, "canceled": 1, "running": 2, "waiting": 1}
+    counts |= {"recovered": 0, "success_rate": 60.0, "mean_seconds": 35.0, "max_seconds": 60.0}
+    assert body["totals"] == body["totals"] | counts
+    assert body["series"] == [{"bucket_start": "2026-03-02T00:00:00Z", "group": None} | body["totals"]]
