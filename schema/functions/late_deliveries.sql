@@ -13,6 +13,7 @@ DECLARE
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
   IF app.is_held(app.tenant(), version.workflow_id, version.id) THEN
+    PERFORM app.supersede(version);
     RETURN 'held';
   END IF;
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is

@@ -47,8 +47,8 @@ def named(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
             yield name, node
         case ast.ClassDef(name=name, body=body):
             for part in body:
-                is_called = isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and not overrides(part)
-                yield (f".{part.name}" if is_called else name), part
+                is_method = isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+                yield (f".{part.name}" if is_method and not overrides(part) else name), part
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             yield name, node
         case ast.TypeAlias(name=ast.Name(id=name)):
