@@ -2,7 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -18,6 +20,9 @@ from flomastr.workflows.executions import Status
 
 MOST_POINTS = 10_000  # of an answer, which has 6 MB
 
+TOO_MANY = f"query.bucket: there would be more than {MOST_POINTS:,} points: choose a larger bucket or a shorter time."
+
+type Key = tuple[datetime, str | None]  # bucket and group
 type Bucket = Literal["hour", "day", "week"]
 type GroupBy = Literal["workflow", "status", "mode"]
 type ModeClass = Literal["production", "manual", "sub-workflow", "error", "retry"]
@@ -87,53 +92,110 @@ ROLLUPS = f"""
 """
 
 
+COUNTS = f"""
+  WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
+  counted AS (
+    SELECT
+      r.bucket_start, r."group", r.status, sum(r.runs) AS runs, sum(r.recovered) AS recovered,
+      sum(r.timed) AS timed, sum(r.microseconds) AS microseconds, max(r.max_microseconds) AS longest,
+      bool_and(r.timed = 0 OR r.max_microseconds IS NOT NULL) AS exact
+    FROM ({ROLLUPS}) AS r
+    GROUP BY 1, 2, 3
+  )
+  SELECT
+    f.starts, f.ends, f.zone, f.as_of, b.bucket_start, c."group", c.status, coalesce(c.runs, 0) AS runs,
+    coalesce(c.recovered, 0) AS recovered, coalesce(c.timed, 0) AS timed,
+    coalesce(c.microseconds, 0) AS microseconds, c.longest, coalesce(c.exact, true) AS exact
+  FROM f
+  CROSS JOIN LATERAL generate_series(
+    date_trunc(%(bucket)s, f.starts, f.zone), f.ends - interval '1 microsecond',
+    ('1 ' || %(bucket)s)::interval, f.zone
+  ) AS b (bucket_start)
+  LEFT JOIN counted AS c ON c.bucket_start = b.bucket_start
+"""
+DURATIONS = f"""
+  WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
+  cells AS (
+    SELECT r.bucket_start, r."group", u.key, sum(u.count) AS count
+    FROM ({ROLLUPS}) AS r
+    CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+    GROUP BY 1, 2, 3
+  )
+  SELECT bucket_start, "group", array_agg(key) AS keys, array_agg(count) AS counts FROM cells GROUP BY 1, 2
+"""
+# of successes as n8n's Insights counts them, and one row of no bucket where hours do not align
+SAVED = f"""
+  WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
+  saving AS (
+    SELECT w.id, (w.metadata ->> 'minutes_saved_per_run')::double precision AS minutes
+    FROM app.workflows AS w
+    WHERE jsonb_typeof(w.metadata -> 'minutes_saved_per_run') = 'number'
+      AND (%(workflow_id)s::uuid IS NULL OR w.id = %(workflow_id)s)
+  )
+  SELECT
+    date_trunc(%(bucket)s, r.bucket_start, f.zone) AS bucket_start, {GROUP} AS "group",
+    sum(r.runs * s.minutes) AS minutes
+  FROM f
+  CROSS JOIN saving AS s
+  CROSS JOIN LATERAL app.rollups_between(
+    date_trunc('hour', f.starts, f.zone), f.ends, f.days_from, f.days_until, s.id, true
+  ) AS r
+  WHERE f.hours_align AND r.status = 'success' AND r.mode_class IN ('production', 'error', 'retry')
+    AND coalesce(%(status)s, 'success') = 'success' AND (%(mode)s::text IS NULL OR r.mode_class = %(mode)s)
+  GROUP BY 1, 2
+  UNION ALL
+  SELECT NULL, NULL, NULL FROM f WHERE NOT f.hours_align
+"""
+
+
+@dataclass
+class Found:
+    """What the database has answered, by bucket and group."""
+
+    counted: list[Counted]
+    histograms: list[Histogram]
+    saved: list[Minutes]
+
+    def __post_init__(self) -> None:
+        self.rows: defaultdict[Key, list[Counted]] = defaultdict(list)
+        self.cells: defaultdict[Key, Counter[int]] = defaultdict(Counter)
+        for row in self.counted:
+            if row.status:
+                self.rows[row.bucket_start, row.group].append(row)
+        for row in self.histograms:
+            self.cells[row.bucket_start, row.group].update(dict(zip(row.keys, row.counts, strict=True)))
+        self.minutes = {(row.bucket_start, row.group): row.minutes for row in self.saved}
+        self.can_tell_minutes = None not in self.minutes.values()
+
+    def measures(self, key: Key) -> Measures:
+        minutes = (self.minutes.get(key) or 0) if self.can_tell_minutes else None
+        return measures(self.rows[key], self.cells[key], minutes)
+
+    def totals(self) -> Measures:
+        minutes = sum(filter(None, self.minutes.values())) if self.can_tell_minutes else None
+        return measures(chain.from_iterable(self.rows.values()), merged(self.cells.values()), minutes)
+
+    def keys(self, *, grouped: bool) -> list[Key]:
+        """Each bucket with each group that is in any of them; empty buckets are there."""
+        buckets = sorted({row.bucket_start for row in self.counted})
+        groups = sorted({group or "" for _, group in self.rows}) if grouped else [None]
+        if len(buckets) * len(groups) > MOST_POINTS:
+            raise UnprocessableError(TOO_MANY, ErrorCode.INVALID_VALUE)
+        return [(bucket, group) for bucket in buckets for group in groups]
+
+
 def series(db: Database, asked: Filter) -> Series:
-    counted, histograms, saved = db.several(counts(asked), durations(asked), minutes_saved(asked))
-    frame = Frame.model_validate(counted[0].model_dump())
-    rows = [row for row in counted if row.status]
-    minutes = {(row.bucket_start, row.group): row.minutes for row in saved}
-    cells: defaultdict[tuple[datetime, str | None], Counter[int]] = defaultdict(Counter)
-    for row in histograms:
-        cells[row.bucket_start, row.group].update(dict(zip(row.keys, row.counts, strict=True)))
-    return Series(
-        **frame.model_dump(),
-        bucket=asked.bucket,
-        totals=measures(rows, merged(cells.values()), summed(minutes)),
-        series=points(counted, rows, cells, minutes, grouped=asked.group_by is not None),
+    """One round trip. Refused with 422 where there would be too many points."""
+    params = parameters(asked)
+    found = Found(
+        *db.several(Query(COUNTS, params, Counted), Query(DURATIONS, params, Histogram), Query(SAVED, params, Minutes))
     )
-
-
-def points(
-    counted: list[Counted],
-    rows: list[Counted],
-    cells: defaultdict[tuple[datetime, str | None], Counter[int]],
-    minutes: dict[tuple[datetime | None, str | None], float | None],
-    *,
-    grouped: bool,
-) -> list[Point]:
-    """Each bucket with each group that is in any of them; empty buckets are there."""
-    buckets = sorted({row.bucket_start for row in counted})
-    groups = sorted({row.group or "" for row in rows}) if grouped else [None]
-    if len(buckets) * len(groups) > MOST_POINTS:
-        raise UnprocessableError(
-            f"query.bucket: there would be more than {MOST_POINTS:,} points: choose a larger bucket or a shorter time.",
-            ErrorCode.INVALID_VALUE,
-        )
-    of: defaultdict[tuple[datetime, str | None], list[Counted]] = defaultdict(list)
-    for row in rows:
-        of[row.bucket_start, row.group].append(row)
-    unknown = summed(minutes) is None
-    return [
-        Point(
-            bucket_start=bucket,
-            group=group,
-            **measures(
-                of[bucket, group], cells[bucket, group], None if unknown else minutes.get((bucket, group), 0)
-            ).model_dump(),
-        )
-        for bucket in buckets
-        for group in groups
+    frame = found.counted[0].model_dump(include=set(Frame.model_fields))
+    points = [
+        Point(bucket_start=key[0], group=key[1], **found.measures(key).model_dump())
+        for key in found.keys(grouped=asked.group_by is not None)
     ]
+    return Series(**frame, bucket=asked.bucket, totals=found.totals(), series=points)
 
 
 def merged(histograms: Iterable[Counter[int]]) -> Counter[int]:
@@ -141,11 +203,6 @@ def merged(histograms: Iterable[Counter[int]]) -> Counter[int]:
     for histogram in histograms:
         total.update(histogram)
     return total
-
-
-def summed(minutes: dict[tuple[datetime | None, str | None], float | None]) -> float | None:
-    """None where they cannot be told."""
-    return None if None in minutes.values() else sum(filter(None, minutes.values()))
 
 
 def parameters(asked: Filter) -> dict[str, Any]:
@@ -159,82 +216,3 @@ def parameters(asked: Filter) -> dict[str, Any]:
         "of_workflows": asked.of_workflows,
         "most": MOST_BUCKETS,
     }
-
-
-def counts(asked: Filter) -> Query[Counted]:
-    """A row at least for each bucket, by group and status."""
-    return Query(
-        f"""
-        WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
-        counted AS (
-          SELECT
-            r.bucket_start, r."group", r.status, sum(r.runs) AS runs, sum(r.recovered) AS recovered,
-            sum(r.timed) AS timed, sum(r.microseconds) AS microseconds, max(r.max_microseconds) AS longest,
-            bool_and(r.timed = 0 OR r.max_microseconds IS NOT NULL) AS exact
-          FROM ({ROLLUPS}) AS r
-          GROUP BY 1, 2, 3
-        )
-        SELECT
-          f.starts, f.ends, f.zone, f.as_of, b.bucket_start, c."group", c.status, coalesce(c.runs, 0) AS runs,
-          coalesce(c.recovered, 0) AS recovered, coalesce(c.timed, 0) AS timed,
-          coalesce(c.microseconds, 0) AS microseconds, c.longest, coalesce(c.exact, true) AS exact
-        FROM f
-        CROSS JOIN LATERAL generate_series(
-          date_trunc(%(bucket)s, f.starts, f.zone), f.ends - interval '1 microsecond',
-          ('1 ' || %(bucket)s)::interval, f.zone
-        ) AS b (bucket_start)
-        LEFT JOIN counted AS c ON c.bucket_start = b.bucket_start
-        """,
-        parameters(asked),
-        Counted,
-    )
-
-
-def durations(asked: Filter) -> Query[Histogram]:
-    return Query(
-        f"""
-        WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
-        cells AS (
-          SELECT r.bucket_start, r."group", u.key, sum(u.count) AS count
-          FROM ({ROLLUPS}) AS r
-          CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
-          GROUP BY 1, 2, 3
-        )
-        SELECT bucket_start, "group", array_agg(key) AS keys, array_agg(count) AS counts FROM cells GROUP BY 1, 2
-        """,
-        parameters(asked),
-        Histogram,
-    )
-
-
-def minutes_saved(asked: Filter) -> Query[Minutes]:
-    """By bucket and group, of successes as n8n's Insights counts them: not those of manual runs and sub-workflows.
-
-    One row of no bucket where hours do not align.
-    """
-    return Query(
-        f"""
-        WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
-        saving AS (
-          SELECT w.id, (w.metadata ->> 'minutes_saved_per_run')::double precision AS minutes
-          FROM app.workflows AS w
-          WHERE jsonb_typeof(w.metadata -> 'minutes_saved_per_run') = 'number'
-            AND (%(workflow_id)s::uuid IS NULL OR w.id = %(workflow_id)s)
-        )
-        SELECT
-          date_trunc(%(bucket)s, r.bucket_start, f.zone) AS bucket_start, {GROUP} AS "group",
-          sum(r.runs * s.minutes) AS minutes
-        FROM f
-        CROSS JOIN saving AS s
-        CROSS JOIN LATERAL app.rollups_between(
-          date_trunc('hour', f.starts, f.zone), f.ends, f.days_from, f.days_until, s.id, true
-        ) AS r
-        WHERE f.hours_align AND r.status = 'success' AND r.mode_class IN ('production', 'error', 'retry')
-          AND coalesce(%(status)s, 'success') = 'success' AND (%(mode)s::text IS NULL OR r.mode_class = %(mode)s)
-        GROUP BY 1, 2
-        UNION ALL
-        SELECT NULL, NULL, NULL FROM f WHERE NOT f.hours_align
-        """,
-        parameters(asked),
-        Minutes,
-    )
