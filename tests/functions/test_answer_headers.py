@@ -25,6 +25,8 @@ def test_every_answer_is_taken_for_what_it_is(make: Factory, operation: Operatio
     kept = answer.headers["cache-control"]
     if operation.name in ("get_openapi", "get_docs"):
         assert kept == "max-age=300"
+    elif operation.name.startswith("analyze_") and answer.status == 200:
+        assert (kept, answer.headers["vary"]) == ("private, max-age=30", "Authorization, X-Tenant, Accept")
     elif operation.method == "GET" and "etag" in answer.headers:
         assert (kept, answer.headers["vary"]) == (ASKED_EACH_TIME, "Authorization, X-Tenant")
     else:

@@ -22,6 +22,7 @@ SAMPLES: dict[str, Any] = {  # what must have a form that its type does not say
     "logo_svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
     "last_at": "2026-02-02T03:04:05Z",  # later than any other
     "embedding_model": "model-b",
+    "time_zone": "Europe/Berlin",
     "expires_at": "2999-01-02T03:04:05Z",
 }
 
