@@ -237,9 +237,11 @@ CREATE FUNCTION app.add_archived_deltas(tenant uuid, archived jsonb) RETURNS voi
     tenant_id, workflow_id, quarter, status, mode_class, microseconds, n8n_execution_id, retried, runs
   )
   SELECT
-    tenant, a.workflow_id, to_timestamp(a.quarter), a.status, app.mode_class(a.mode), a.microseconds, a.failed, a.retried, a.runs
+    tenant, a.workflow_id, to_timestamp(a.quarter), a.status, app.mode_class(a.mode), a.microseconds, a.failed,
+    a.retried, a.runs
   FROM jsonb_to_recordset(archived) AS a (
-    workflow_id uuid, quarter bigint, status text, mode text, microseconds bigint, failed text, retried text, runs integer
+    workflow_id uuid, quarter bigint, status text, mode text, microseconds bigint, failed text, retried text,
+    runs integer
   )
   WHERE to_timestamp(a.quarter) >= coalesce(
     (SELECT s.kept_before FROM app.rollup_settings AS s WHERE s.tenant_id = tenant), '-infinity'
@@ -316,7 +318,8 @@ BEGIN
       WHERE t.id IN (SELECT tenant_id FROM netted)) AS z ON z.id = n.tenant_id
   ),
   placed AS (
-    SELECT c.tenant_id, p.grain, p.workflow_id, p.bucket_start, c.status, c.mode_class, c.microseconds, c.key, c.runs, c.recovered
+    SELECT c.tenant_id, p.grain, p.workflow_id, p.bucket_start, c.status, c.mode_class, c.microseconds, c.key,
+      c.runs, c.recovered
     FROM cut AS c
     CROSS JOIN LATERAL (
       VALUES
@@ -329,7 +332,8 @@ BEGIN
   changed AS MATERIALIZED (
     SELECT
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, sum(runs) AS runs, sum(recovered) AS recovered,
-      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed, coalesce(sum(microseconds * runs), 0) AS microseconds,
+      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed,
+      coalesce(sum(microseconds * runs), 0) AS microseconds,
       min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
       min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
       array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts
@@ -347,7 +351,8 @@ BEGIN
     FROM changed AS c
     LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
     CROSS JOIN LATERAL (
-      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys, coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
+      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys,
+        coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
       FROM (
         SELECT u.key, sum(u.count)::integer AS count
         FROM (
@@ -384,10 +389,13 @@ BEGIN
   zone := app.require_time_zone('query.time_zone', coalesce(asked_zone, built_in));
   as_of := (SELECT p.folded_at FROM app.rollup_progress AS p);
   IF asked_to <= asked_from THEN
-    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = 'query.to: must be later than from.';
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
+      message = 'query.to: must be later than from.';
   ELSIF (asked_to - asked_from) / most_buckets > ('1 ' || bucket)::interval THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
-      message = format('query.bucket: there would be more than %s buckets: choose a larger bucket or a shorter time.', most_buckets);
+      message = format(
+        'query.bucket: there would be more than %s buckets: choose a larger bucket or a shorter time.', most_buckets
+      );
   END IF;
   hours_align := zone = built_in OR NOT EXISTS (
     SELECT FROM generate_series(asked_from, asked_to + interval '1 day', interval '1 day') AS day
@@ -395,7 +403,8 @@ BEGIN
   );
   IF of_workflows AND NOT hours_align THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = format(
-      'query.time_zone: workflows are counted by hours of %s, which are no hours of %s: choose another zone, or ask for all workflows.',
+      'query.time_zone: workflows are counted by hours of %s, which are no hours of %s: '
+      'choose another zone, or ask for all workflows.',
       built_in, zone
     );
   END IF;
@@ -629,7 +638,9 @@ CREATE FUNCTION app.begin_rebuild(tenant uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  kept timestamptz := (SELECT coalesce(s.kept_before, '-infinity') FROM app.rollup_settings AS s WHERE s.tenant_id = tenant);
+  kept timestamptz := coalesce(
+    (SELECT s.kept_before FROM app.rollup_settings AS s WHERE s.tenant_id = tenant), '-infinity'
+  );
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
   UPDATE app.rollup_settings AS s SET built_in = s.time_zone, rebuild_asked_at = NULL WHERE s.tenant_id = tenant;
@@ -2033,6 +2044,7 @@ DECLARE
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
   IF app.is_held(app.tenant(), version.workflow_id, version.id) THEN
+    PERFORM app.supersede(version);
     RETURN 'held';
   END IF;
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
@@ -2787,7 +2799,8 @@ ALTER TABLE app.retried_runs OWNER TO flo_owner;
 CREATE FUNCTION app.recovered_of(failures app.retried_runs[], sign integer) RETURNS SETOF app.execution_deltas
     LANGUAGE sql STABLE
     AS $$
-  SELECT f.tenant_id, f.workflow_id, f.quarter, f.status, f.mode_class, NULL::bigint, NULL::text, NULL::text, f.runs * sign
+  SELECT f.tenant_id, f.workflow_id, f.quarter, f.status, f.mode_class, NULL::bigint, NULL::text, NULL::text,
+    f.runs * sign
   FROM unnest(failures) AS k
   JOIN app.retried_runs AS r ON r.tenant_id = k.tenant_id AND r.n8n_execution_id = k.n8n_execution_id AND r.retries > 0
   JOIN app.failed_runs AS f ON f.tenant_id = k.tenant_id AND f.n8n_execution_id = k.n8n_execution_id
@@ -3295,7 +3308,8 @@ CREATE FUNCTION app.rollups_between(starts timestamp with time zone, ends timest
 DECLARE
   lowest uuid := coalesce(of_workflow, CASE WHEN by_workflow
     THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END);
-  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
+  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow
+    THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
   fine text := CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END;
 BEGIN
   RETURN QUERY

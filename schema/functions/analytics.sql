@@ -21,7 +21,8 @@ $$;
 -- What is answered: from the whole quarter hour, or hour of workflows, at or before `asked_from`, to that at or after
 -- `asked_to`, and which whole days of it rollups by day tell. Raises FL422.
 CREATE OR REPLACE FUNCTION app.analytics_frame(
-  bucket text, asked_from timestamptz, asked_to timestamptz, asked_zone text, of_workflows boolean, most_buckets integer,
+  bucket text, asked_from timestamptz, asked_to timestamptz, asked_zone text, of_workflows boolean,
+  most_buckets integer,
   OUT starts timestamptz, OUT ends timestamptz, OUT zone text, OUT days_from timestamptz, OUT days_until timestamptz,
   OUT hours_align boolean, OUT as_of timestamptz
 )
@@ -34,10 +35,13 @@ BEGIN
   zone := app.require_time_zone('query.time_zone', coalesce(asked_zone, built_in));
   as_of := (SELECT p.folded_at FROM app.rollup_progress AS p);
   IF asked_to <= asked_from THEN
-    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = 'query.to: must be later than from.';
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
+      message = 'query.to: must be later than from.';
   ELSIF (asked_to - asked_from) / most_buckets > ('1 ' || bucket)::interval THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
-      message = format('query.bucket: there would be more than %s buckets: choose a larger bucket or a shorter time.', most_buckets);
+      message = format(
+        'query.bucket: there would be more than %s buckets: choose a larger bucket or a shorter time.', most_buckets
+      );
   END IF;
   hours_align := zone = built_in OR NOT EXISTS (
     SELECT FROM generate_series(asked_from, asked_to + interval '1 day', interval '1 day') AS day
@@ -45,7 +49,8 @@ BEGIN
   );
   IF of_workflows AND NOT hours_align THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = format(
-      'query.time_zone: workflows are counted by hours of %s, which are no hours of %s: choose another zone, or ask for all workflows.',
+      'query.time_zone: workflows are counted by hours of %s, which are no hours of %s: '
+      'choose another zone, or ask for all workflows.',
       built_in, zone
     );
   END IF;
@@ -71,7 +76,8 @@ $$;
 -- The rollups of a frame: those of its whole days, and by hour (of workflows) or quarter hour (of all) what is beside
 -- them. `of_workflow`: one, or NULL; of all by workflow, or of all together.
 CREATE OR REPLACE FUNCTION app.rollups_between(
-  starts timestamptz, ends timestamptz, days_from timestamptz, days_until timestamptz, of_workflow uuid, by_workflow boolean
+  starts timestamptz, ends timestamptz, days_from timestamptz, days_until timestamptz, of_workflow uuid,
+  by_workflow boolean
 )
 RETURNS SETOF app.execution_rollups
 LANGUAGE plpgsql
@@ -81,7 +87,8 @@ AS $$
 DECLARE
   lowest uuid := coalesce(of_workflow, CASE WHEN by_workflow
     THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END);
-  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
+  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow
+    THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
   fine text := CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END;
 BEGIN
   RETURN QUERY

@@ -1,12 +1,15 @@
 -- Builds the rollups of a tenant anew, and compares them with its executions.
 
--- Removes what is to be counted again, and counts the hot executions: as deltas, to which those of the archive are added.
+-- Removes what is to be counted again, and counts the hot executions: as deltas, to which those of the archive are
+-- added.
 CREATE OR REPLACE FUNCTION app.begin_rebuild(tenant uuid)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  kept timestamptz := (SELECT coalesce(s.kept_before, '-infinity') FROM app.rollup_settings AS s WHERE s.tenant_id = tenant);
+  kept timestamptz := coalesce(
+    (SELECT s.kept_before FROM app.rollup_settings AS s WHERE s.tenant_id = tenant), '-infinity'
+  );
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
   UPDATE app.rollup_settings AS s SET built_in = s.time_zone, rebuild_asked_at = NULL WHERE s.tenant_id = tenant;
@@ -41,9 +44,11 @@ AS $$
     tenant_id, workflow_id, quarter, status, mode_class, microseconds, n8n_execution_id, retried, runs
   )
   SELECT
-    tenant, a.workflow_id, to_timestamp(a.quarter), a.status, app.mode_class(a.mode), a.microseconds, a.failed, a.retried, a.runs
+    tenant, a.workflow_id, to_timestamp(a.quarter), a.status, app.mode_class(a.mode), a.microseconds, a.failed,
+    a.retried, a.runs
   FROM jsonb_to_recordset(archived) AS a (
-    workflow_id uuid, quarter bigint, status text, mode text, microseconds bigint, failed text, retried text, runs integer
+    workflow_id uuid, quarter bigint, status text, mode text, microseconds bigint, failed text, retried text,
+    runs integer
   )
   WHERE to_timestamp(a.quarter) >= coalesce(
     (SELECT s.kept_before FROM app.rollup_settings AS s WHERE s.tenant_id = tenant), '-infinity'

@@ -6,7 +6,9 @@ RETURNS smallint
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-RETURN ceil(ln((CASE WHEN microseconds < 1 THEN 1 ELSE microseconds END)::double precision) / ln(1.02::double precision / 0.98));
+RETURN ceil(
+  ln((CASE WHEN microseconds < 1 THEN 1 ELSE microseconds END)::double precision) / ln(1.02::double precision / 0.98)
+);
 
 -- In which zone the tenant's hours and days are cut.
 CREATE OR REPLACE FUNCTION app.rollup_zone(tenant uuid)
@@ -88,7 +90,8 @@ RETURNS SETOF app.execution_deltas
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT f.tenant_id, f.workflow_id, f.quarter, f.status, f.mode_class, NULL::bigint, NULL::text, NULL::text, f.runs * sign
+  SELECT f.tenant_id, f.workflow_id, f.quarter, f.status, f.mode_class, NULL::bigint, NULL::text, NULL::text,
+    f.runs * sign
   FROM unnest(failures) AS k
   JOIN app.retried_runs AS r ON r.tenant_id = k.tenant_id AND r.n8n_execution_id = k.n8n_execution_id AND r.retries > 0
   JOIN app.failed_runs AS f ON f.tenant_id = k.tenant_id AND f.n8n_execution_id = k.n8n_execution_id
@@ -130,7 +133,8 @@ BEGIN
       WHERE t.id IN (SELECT tenant_id FROM netted)) AS z ON z.id = n.tenant_id
   ),
   placed AS (
-    SELECT c.tenant_id, p.grain, p.workflow_id, p.bucket_start, c.status, c.mode_class, c.microseconds, c.key, c.runs, c.recovered
+    SELECT c.tenant_id, p.grain, p.workflow_id, p.bucket_start, c.status, c.mode_class, c.microseconds, c.key,
+      c.runs, c.recovered
     FROM cut AS c
     CROSS JOIN LATERAL (
       VALUES
@@ -143,7 +147,8 @@ BEGIN
   changed AS MATERIALIZED (
     SELECT
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, sum(runs) AS runs, sum(recovered) AS recovered,
-      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed, coalesce(sum(microseconds * runs), 0) AS microseconds,
+      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed,
+      coalesce(sum(microseconds * runs), 0) AS microseconds,
       min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
       min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
       array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts
@@ -161,7 +166,8 @@ BEGIN
     FROM changed AS c
     LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
     CROSS JOIN LATERAL (
-      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys, coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
+      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys,
+        coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
       FROM (
         SELECT u.key, sum(u.count)::integer AS count
         FROM (

@@ -45,7 +45,8 @@ RETURN ROW(
   CASE WHEN (e).status IN ('error', 'crashed') THEN (e).n8n_execution_id END,
   CASE
     WHEN (e).status = 'success' AND (e).mode = 'retry' THEN (e).execution_data ->> 'retryOf'
-    WHEN (e).status IN ('error', 'crashed') AND (e).execution_data ->> 'retrySuccessId' IS NOT NULL THEN (e).n8n_execution_id
+    WHEN (e).status IN ('error', 'crashed') AND (e).execution_data ->> 'retrySuccessId' IS NOT NULL
+      THEN (e).n8n_execution_id
   END,
   runs
 )::app.execution_deltas;
@@ -188,7 +189,8 @@ CREATE TABLE app.rollup_settings (
 );
 CALL app.isolate('app.rollup_settings');
 REVOKE INSERT, UPDATE, DELETE ON app.rollup_settings FROM flo_app;
-GRANT INSERT (tenant_id, time_zone, rebuild_asked_at), UPDATE (time_zone, rebuild_asked_at) ON app.rollup_settings TO flo_app;
+GRANT INSERT (tenant_id, time_zone, rebuild_asked_at), UPDATE (time_zone, rebuild_asked_at)
+ON app.rollup_settings TO flo_app;
 CREATE POLICY access ON app.rollup_settings TO flo_owner USING (true) WITH CHECK (true);
 CALL app.open_to_jobs('app.rollup_settings', 'SELECT, INSERT, UPDATE, DELETE');
 
