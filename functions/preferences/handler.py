@@ -26,7 +26,7 @@ async def store_preferences(
 ) -> UserPreferences:
     """In the tenant that is named. Without one, a person's own: the default in all tenants."""
     (stored,) = my_db_unless_named(db.within(new.tenant_id)).idempotent(preferences.store(new), key)
-    response.status_code = 200 if stored.updated_at else 201
+    response.status_code = 201 if stored.is_new else 200
     return created(stored, response, stored.path)
 
 

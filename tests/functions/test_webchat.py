@@ -147,13 +147,14 @@ def test_a_repeated_append_happens_once(chat: Chat) -> None:
     assert chat.get().json["message_count"] == 1
 
 
-def test_a_repeated_opening_answers_what_it_answered(make: Factory) -> None:
+def test_a_repeated_opening_answers_that_it_was_new_and_what_is_in_it_now(make: Factory) -> None:
     tenant = make.tenant()
     workflow = make.workflow(tenant)
     first = opened(tenant.owner, workflow, "visitor", headers={"idempotency-key": "k"})
     ask(tenant.owner, "POST", f"/{first.json['session_key']}/messages", body=said("hello"))
     again = opened(tenant.owner, workflow, "visitor", headers={"idempotency-key": "k"})
-    assert (again.status, again.body) == (201, first.body)
+    assert (again.status, again.json["id"], again.json["message_count"]) == (201, first.json["id"], 1)
+    assert opened(tenant.owner, workflow, "visitor").status == 200
 
 
 def test_appending_to_no_session_is_not_found_and_leaves_no_key_behind(chat: Chat) -> None:

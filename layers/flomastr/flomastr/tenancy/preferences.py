@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field
 
-from flomastr.database.query import BY_ID, Count, Deleted, Query
+from flomastr.database.query import Count, Deleted, Query
 from flomastr.errors import UnprocessableError
 from flomastr.http.etags import Resource, Versioned
 from flomastr.http.fields import Body, JsonObject, Name, TenantName, UserId, storable
@@ -26,6 +26,8 @@ class UserPreferences(Resource):
     created_at: datetime
     updated_at: datetime | None
     is_here: bool = Field(default=True, exclude=True)  # in the request's own scope: the row that PUT replaces
+
+    is_new: bool = Field(default=False, exclude=True)  # made by this request, or by the one that it repeats
 
     @property
     def path(self) -> str:
@@ -105,15 +107,22 @@ def store(new: NewPreferences) -> Query[UserPreferences]:
         INSERT INTO app.user_preferences AS p (user_id, preferences)
         VALUES (%(user_id)s, app.bounded(%(preferences)s, 'body.preferences'))
         ON CONFLICT (tenant_id, user_id) DO UPDATE SET preferences = excluded.preferences, updated_at = now()
-        RETURNING {COLUMNS}
+        RETURNING {COLUMNS}, p.updated_at IS NULL AS is_new
         """,
         {"user_id": new.user_id, "preferences": Jsonb(new.preferences)},
         UserPreferences,
         missing=NO_MEMBER,
-        kept=BY_ID,
-        reread=lambda row: Query(
-            f"SELECT {COLUMNS} FROM app.user_preferences AS p WHERE p.id = %(id)s", row, UserPreferences
-        ),
+        kept="jsonb_build_object('id', effect.id, 'is_new', effect.is_new)",
+        reread=stored,
+    )
+
+
+def stored(kept: dict[str, Any]) -> Query[UserPreferences]:
+    """What a repeat answers: the row as it is now, and whether it was new then."""
+    return Query(
+        f"SELECT {COLUMNS}, %(is_new)s::boolean AS is_new FROM app.user_preferences AS p WHERE p.id = %(id)s",
+        kept,
+        UserPreferences,
     )
 
 

@@ -32,11 +32,7 @@ class WebchatSession(Resource):
     message_count: int
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def is_new(self) -> bool:
-        """Opening it again and appending to it are updates."""
-        return self.updated_at == self.created_at
+    is_new: bool = Field(default=False, exclude=True)  # opened by this request, or by the one that it repeats
 
 
 class NewSession(Body):
@@ -84,13 +80,22 @@ def open_session(new: NewSession) -> Query[WebchatSession]:
         f"""
         INSERT INTO app.webchat_sessions AS s (workflow_id, user_id) VALUES (%(workflow_id)s, %(user_id)s)
         ON CONFLICT (tenant_id, user_id, workflow_id) DO UPDATE SET updated_at = clock_timestamp()
-        RETURNING {WHOLE}
+        RETURNING {WHOLE}, s.updated_at = s.created_at AS is_new
         """,
         {"workflow_id": new.workflow_id, "user_id": new.user_id},
         WebchatSession,
         missing="body.workflow_id: there is no such workflow.",
-        kept="jsonb_build_object('session_key', effect.session_key)",
-        reread=lambda row: get(row["session_key"]),
+        kept="jsonb_build_object('id', effect.id, 'is_new', effect.is_new)",
+        reread=opened,
+    )
+
+
+def opened(kept: dict[str, Any]) -> Query[WebchatSession]:
+    """What a repeat answers: the session as it is now, and whether it was new then."""
+    return Query(
+        f"SELECT {WHOLE}, %(is_new)s::boolean AS is_new FROM app.webchat_sessions AS s WHERE s.id = %(id)s",
+        kept,
+        WebchatSession,
     )
 
 
