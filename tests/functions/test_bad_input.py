@@ -63,9 +63,16 @@ def test_a_workflow_that_cannot_be_is_refused_by_the_name_of_the_field(tenant: T
     refused(ask(tenant, "POST", WORKFLOWS, body=body), 422, field)
 
 
-@pytest.mark.parametrize(
-    "body", ["{", "{'name': 1}", "name=a", '{"name": "a"} x', "[" * 100_000, '{"name": ' + "9" * 5_000 + "}"]
-)
+@pytest.mark.parametrize(("name", "digits"), [("name", "9"), ("metadata", '{"x": [9]}'), ("is_active", "-9")])
+def test_an_integer_of_too_many_digits_is_refused_by_the_name_of_its_field(
+    tenant: Tenant, name: str, digits: str
+) -> None:
+    body = {"name": '"Orders"'} | {name: digits.replace("9", "9" * 4_301)}
+    written = ", ".join(f'"{field}": {value}' for field, value in body.items())
+    refused(ask(tenant, "POST", WORKFLOWS, body=f"{{{written}}}"), 422, f"body.{name}")
+
+
+@pytest.mark.parametrize("body", ["{", "{'name': 1}", "name=a", '{"name": "a"} x', "[" * 100_000])
 def test_what_is_no_json_is_reported(tenant: Tenant, body: str) -> None:
     answer = ask(tenant, "POST", WORKFLOWS, body=body)
     refused(answer, 400, "body")
