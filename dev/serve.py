@@ -56,6 +56,8 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
             database.provide_tenant(TENANT, "Demo", PEOPLE)
         api = Api(address(listener), Identity(data).token(OWNER.id, OWNER.email))
         outcomes = await asyncio.to_thread(load_demo, api)
+        with step("Rollups"):
+            await running.invoke("RollupFunction", b"{}")  # so that charts have the demo at once
         _welcome(api, data, dict(outcomes))
         await asyncio.gather(
             run_schedules(template.functions.values(), running.invoke),

@@ -1,6 +1,6 @@
 """The console in a browser, over the local platform with the demo."""
 
-import json
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from dev.samples.people import OWNER
 from dev.services.oidc_issuer import Identity
-from functions.openapi.handler import DOCUMENT
 from tests.support.browser import needs_chromium
 from tests.support.console import AXE, ZONE, Scheme, Visitor, chromium, visitor
 from tests.support.dev_process import LocalPlatform, start
@@ -76,14 +75,6 @@ def newest(platform: LocalPlatform, **like: str) -> Any:
     return asked(platform, f"/routes/history/workflow-executions?limit=1&{query}")[0]
 
 
-def complaints(visitor: Visitor) -> list[str]:
-    """Without those of endpoints that the API's document has not."""
-    known = json.loads(DOCUMENT)["paths"]
-    missing = [url for url in visitor.requests if "/routes/analytics/" in url or "/routes/alerts" in url]
-    missing = [url for url in missing if "/routes" + url.split("/routes", 1)[1].split("?")[0] not in known]
-    return [text for text in visitor.complaints if not any(url in text for url in missing)]
-
-
 def look_around(visitor: Visitor, paths: list[str]) -> None:
     """Each place in light and dark: nothing to complain of, and a picture."""
     for path in paths:
@@ -94,7 +85,7 @@ def look_around(visitor: Visitor, paths: list[str]) -> None:
             visitor.picture(
                 f"{path.split('/')[-1]}-{scheme}" if path.count("/") < 5 else f"{path.split('/')[4]}-{scheme}"
             )
-    assert complaints(visitor) == []
+    assert visitor.complaints == []
     assert visitor.foreign() == []
 
 
@@ -206,6 +197,21 @@ def test_what_is_shown_is_what_the_api_answers(owner: Visitor, platform: LocalPl
     policies = asked(platform, "/routes/tenants/demo/policies")
     assert figure(page, "Executions are hot for") == f"{policies['hot_ttl_days']} days"
     assert figure(page, "Requests a minute") == f"{policies['rate_limit_per_minute']:,}"
+    owner.go(f"{TENANT}/overview")
+    with page.expect_response(re.compile("bucket=hour&time_zone=Australia%2FAdelaide$")):
+        page.get_by_label("Period").select_option("1")
+    with page.expect_response(re.compile("bucket=day&time_zone=Australia%2FAdelaide$")) as analyzed:
+        page.get_by_label("Period").select_option("90")
+    totals = analyzed.value.json()["totals"]
+    owner.ready()
+    assert (totals["total"], totals["error"]) == (306, 46)
+    assert (figure(page, "Executions"), figure(page, "Failures")) == ("306", "46")
+    assert figure(page, "Success rate") == f"{totals['success_rate']:g} %"
+    page.get_by_text("As a table").click()
+    cells = page.locator("figure tbody td:nth-child(2)").all_inner_texts()
+    assert (len(cells), sum(map(int, cells))) == (90, totals["success"])
+    owner.go(f"{TENANT}/workflows?days=90")
+    assert sum(int(text) for text in page.locator("tbody td:nth-child(5)").all_inner_texts()) == totals["error"]
     owner.go(f"{TENANT}/executions?status=error")
     for _ in range(2):  # until all are there
         if page.get_by_role("button", name="Show more").count():

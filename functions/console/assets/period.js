@@ -1,4 +1,4 @@
-/* The time that a view looks at: so many whole days, or hours, of the viewer's zone until the end of this one. */
+/* The time that a view looks at: so many whole days, or hours, until the end of this one. */
 
 import { html } from "./vendor/htm-preact.js";
 import { ZONE } from "./format.js";
@@ -6,28 +6,45 @@ import { setQuery, useLocation } from "./hooks.js";
 import { Choice } from "./ui.js";
 
 const PERIODS = [["1", "Last 24 hours"], ["7", "Last 7 days"], ["30", "Last 30 days"], ["90", "Last 90 days"]];
-const hours = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const days = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const whole = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const HOUR = 3_600_000;
 
-/** What the analytics endpoints are asked for: {from, to, bucket, time_zone}. */
+const chosenDays = () => Number(useLocation().query.days ?? 30);
+
+/** What analytics are asked for, in the viewer's zone: {from, to, bucket, time_zone}. */
 export const usePeriod = () => {
-  const chosen = Number(useLocation().query.days ?? 30);
-  const bucket = chosen === 1 ? "hour" : "day";
-  const to = new Date();
-  if (bucket === "hour") to.setHours(to.getHours() + 1, 0, 0, 0);
-  else to.setHours(24, 0, 0, 0);
-  const from = new Date(to);
-  if (bucket === "hour") from.setHours(from.getHours() - 24);
-  else from.setDate(from.getDate() - chosen);
-  return { from: from.toISOString(), to: to.toISOString(), bucket, time_zone: ZONE };
+  const days = chosenDays();
+  const [from, to] = [new Date(), new Date()];
+  if (days === 1) {
+    to.setHours(to.getHours() + 1, 0, 0, 0);
+    from.setTime(to.getTime() - 24 * HOUR);
+  } else {
+    to.setHours(24, 0, 0, 0);
+    from.setHours(24, 0, 0, 0);
+    from.setDate(from.getDate() - days);
+  }
+  return { from: from.toISOString(), to: to.toISOString(), bucket: days === 1 ? "hour" : "day", time_zone: ZONE };
+};
+
+/** The same for workflows, which are counted by hours of UTC: where hours of the zone are others, in UTC. */
+export const useWorkflowPeriod = () => {
+  const [days, own] = [chosenDays(), usePeriod()];
+  if (new Date().getTimezoneOffset() % 60 === 0) return own;
+  const length = days === 1 ? HOUR : 24 * HOUR;
+  const to = Math.ceil(Date.now() / length) * length;
+  return { ...own, from: new Date(to - days * 24 * HOUR).toISOString(), to: new Date(to).toISOString(), time_zone: "UTC" };
 };
 
 export const PeriodChoice = () => html`
-  <${Choice} label="Period" value=${String(useLocation().query.days ?? 30)} options=${PERIODS} onChange=${(value) => setQuery({ days: value })} />`;
+  <${Choice} label="Period" value=${String(chosenDays())} options=${PERIODS} onChange=${(value) => setQuery({ days: value })} />`;
 
-/** How a bucket is called: under its bar, and in full. */
-export const named = (start, bucket) => {
-  const at = new Date(start);
-  return bucket === "hour" ? { short: hours.format(at), label: whole.format(at) } : { short: days.format(at), label: days.format(at) };
+/** Says so where days and hours are not the viewer's. */
+export const ForeignZone = ({ zone }) => zone !== ZONE && html`<span class="note">in days and hours of ${zone}</span>`;
+
+/** How buckets are called in the zone that they are of: under their bars, and in full. */
+export const namesOf = (bucket, timeZone) => {
+  const day = { timeZone, month: "short", day: "numeric" };
+  const hour = { timeZone, hour: "2-digit", minute: "2-digit" };
+  const short = new Intl.DateTimeFormat(undefined, bucket === "hour" ? hour : day);
+  const label = new Intl.DateTimeFormat(undefined, bucket === "hour" ? { ...day, ...hour } : day);
+  return (start) => ({ short: short.format(new Date(start)), label: label.format(new Date(start)) });
 };

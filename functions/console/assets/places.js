@@ -1,6 +1,5 @@
 /* Where one can go. `least` is the role that a place needs; one without it is reached from another. */
 
-import { Alerts } from "./views/alerts.js";
 import { Execution } from "./views/execution.js";
 import { Executions } from "./views/executions.js";
 import { Failures } from "./views/failures.js";
@@ -21,7 +20,6 @@ export const TENANT = [
   { name: "workflows", title: "Workflows", view: Workflows, least: "member", parts: ["workflow"] },
   { name: "executions", title: "Executions", view: Executions, least: "member", parts: ["execution"] },
   { name: "failures", title: "Failures", view: Failures, least: "member" },
-  { name: "alerts", title: "Alerts", view: Alerts, least: "member" },
   { name: "knowledge", title: "Knowledge", view: Knowledge, least: "member", parts: ["base"] },
   { name: "storage", title: "Storage", view: Storage, least: "admin" },
   { name: "usage", title: "Usage", view: Usage, least: "member" },

@@ -22,13 +22,16 @@ export const Executions = ({ base, query: { status, workflow_id } }) => {
     <//>`;
 };
 
-export const ExecutionTable = ({ rows, more, base, names }) => html`
-  <${Table} caption="Executions" rows=${rows} more=${more} empty="No execution is like this." columns=${[
-    { title: "Status", cell: ({ status }) => html`<${Badge}>${status}<//>` },
+/** With `names` of workflows also whose they are; `failed` and `short` say errors instead of what is the same in all. */
+export const ExecutionTable = ({ rows, more, base, names, failed, short, empty = "No execution is like this." }) => html`
+  <${Table} caption="Executions" rows=${rows} more=${more} empty=${empty} columns=${[
+    ...(short ? [] : [{ title: "Status", cell: ({ status }) => html`<${Badge}>${status}<//>` }]),
     ...(names ? [{ title: "Workflow", cell: ({ workflow_id }) => names.get(workflow_id) ?? "a workflow" }] : []),
-    { title: "Started", cell: (row) => html`<a class="whole-line" href=${`${base}/execution/${row.id}`}>${moment(row.started_at)}</a><small>${ago(row.started_at)}</small>` },
-    { title: "Took", numeric: true, cell: (row) => duration(between(row.started_at, row.finished_at)) },
-    { title: "Mode", extra: true, cell: ({ mode }) => mode },
-    { title: "Tier", extra: true, cell: ({ tier }) => tier },
-    { title: "Error", extra: true, cell: ({ error_message }) => html`<span class="clipped">${error_message}</span>` },
+    { title: "Started", cell: (row) => html`<a class="whole-line" href=${`${base}/execution/${row.id}`}>${moment(row.started_at)}</a>${!short && html`<small>${ago(row.started_at)}</small>`}` },
+    ...(short || failed ? [] : [
+      { title: "Took", numeric: true, cell: (row) => duration(between(row.started_at, row.finished_at)) },
+      { title: "Mode", extra: true, cell: ({ mode }) => mode },
+    ]),
+    ...(short ? [] : [{ title: "Tier", extra: true, cell: ({ tier }) => tier }]),
+    { title: "Error", extra: !short && !failed, cell: ({ error_message }) => html`<span class="clipped">${error_message}</span>` },
   ]} />`;

@@ -1,30 +1,19 @@
-/* What fails, by what is said of it. Numbers, ids and addresses in a message do not make it another. */
+/* What failed, newest first, with what was said of it. */
 
 import { html } from "../vendor/htm-preact.js";
-import { ago, moment, number, plural } from "../format.js";
-import { useLoaded } from "../hooks.js";
-import { PeriodChoice, usePeriod } from "../period.js";
-import { Table } from "../table.js";
-import { Card, Loaded, View } from "../ui.js";
-import { listed } from "./overview.js";
+import { setQuery, useLoaded } from "../hooks.js";
+import { Card, Choice, Loaded, View } from "../ui.js";
+import { ExecutionTable } from "./executions.js";
 
-export const Failures = ({ base }) => {
-  const { from, to, time_zone } = usePeriod();
-  const loaded = useLoaded("/routes/analytics/errors", { from, to, time_zone });
+const KINDS = [["error", "Failed"], ["crashed", "Crashed"]];
+
+export const Failures = ({ base, query: { status = "error" } }) => {
+  const workflows = useLoaded("/routes/workflows", { limit: 250 });
+  const loaded = useLoaded("/routes/history/workflow-executions", { status, limit: 50 });
+  const names = new Map((workflows.data ?? []).map(({ id, name }) => [id, name]));
+  const aside = html`<${Choice} label="Kind" value=${status} options=${KINDS} onChange=${(value) => setQuery({ status: value })} />`;
   return html`
-    <${View} title="Failures" about="By message: what differs only in numbers, ids, times and addresses is one." aside=${html`<${PeriodChoice} />`}>
-      <${Card}><${Loaded} of=${loaded}>${(found) => html`<${Messages} rows=${listed(found)} base=${base} />`}<//><//>
+    <${View} title="Failures" about="Hot and archived, newest first." aside=${aside}>
+      <${Card}><${Loaded} of=${loaded}>${(rows, { more }) => html`<${ExecutionTable} rows=${rows} more=${more} base=${base} names=${names} failed empty="Nothing has failed." />`}<//><//>
     <//>`;
 };
-
-export const Messages = ({ rows, base, short }) => html`
-  <${Table} caption="Failures by message" rows=${rows} empty="Nothing failed in this time." columns=${[
-    { title: "Message", cell: (row) => html`<a class="clipped" href=${`${base}/execution/${row.example_execution_id}`}>${row.message}</a>` },
-    { title: "Times", numeric: true, cell: ({ count }) => number(count) },
-    ...(short ? [] : [
-      { title: "Workflows", numeric: true, extra: true, cell: ({ workflows }) => (Array.isArray(workflows) ? number(workflows.length) : number(workflows)) },
-      { title: "Last node", extra: true, cell: ({ last_node }) => last_node },
-      { title: "First", extra: true, cell: ({ first_seen }) => moment(first_seen) },
-    ]),
-    { title: "Last", cell: ({ last_seen }) => html`<span title=${moment(last_seen)}>${ago(last_seen)}</span>` },
-  ]} />`;

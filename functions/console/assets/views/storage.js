@@ -9,7 +9,6 @@ import { Card, Figure, Figures, Loaded, View } from "../ui.js";
 import { Erasures } from "../parts/erasures.js";
 import { Holds } from "../parts/holds.js";
 import { Restores } from "../parts/restores.js";
-import { listed } from "./overview.js";
 
 const ARCHIVE_HOUR = 2; // UTC, when the first run of a night begins
 
@@ -24,14 +23,12 @@ export const Storage = ({ tenant, role }) => {
   const tonight = useLoaded("/routes/history/preview", { at: nextRun() });
   const policies = useLoaded(`/routes/tenants/${tenant.slug}/policies`);
   const archive = useLoaded("/routes/history/statistics");
-  const kept = useLoaded("/routes/analytics/storage");
   return html`
     <${View} title="Storage" about="Executions are hot, then archived, then gone, as the tenant's policies say.">
       <div class="columns">
         <${Card} title="Tonight's run"><${Loaded} of=${tonight}>${(found) => html`<${Tonight} found=${found} />`}<//><//>
         <${Card} title="Policies"><${Loaded} of=${policies}>${(found) => html`<${Policies} found=${found} />`}<//><//>
       </div>
-      <${Card} title="What is kept"><${Loaded} of=${kept}>${(found) => html`<${Kept} rows=${listed(found)} />`}<//><//>
       <${Card} title="Archive"><${Loaded} of=${archive}>${(rows) => html`<${Table} caption="Archive" rows=${rows} columns=${ARCHIVE} empty="Nothing is archived yet." />`}<//><//>
       <${Holds} />
       <${Restores} />
@@ -66,11 +63,3 @@ const ARCHIVE = [
   { title: "From", cell: ({ first_at }) => date(first_at) },
   { title: "To", cell: ({ last_at }) => date(last_at) },
 ];
-
-const Kept = ({ rows }) => html`<${Table} caption="What is kept" rows=${rows} empty="Nothing is kept." columns=${[
-  { title: "What", cell: ({ kind }) => kind },
-  { title: "Hot rows", numeric: true, cell: ({ hot_rows }) => number(hot_rows) },
-  { title: "Hot", numeric: true, cell: ({ hot_bytes }) => bytes(hot_bytes) },
-  { title: "Archived rows", numeric: true, cell: ({ cold_rows }) => number(cold_rows) },
-  { title: "Archived", numeric: true, cell: ({ cold_bytes }) => bytes(cold_bytes) },
-]} />`;

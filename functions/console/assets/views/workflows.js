@@ -1,48 +1,38 @@
-/* Workflows with how they ran: the worst first, or by another measure. */
+/* Workflows with how they ran in a time, the worst first. */
 
 import { html } from "../vendor/htm-preact.js";
 import { Sparkline } from "../chart.js";
-import { duration, number, percent } from "../format.js";
-import { setQuery, useLoaded } from "../hooks.js";
-import { PeriodChoice, usePeriod } from "../period.js";
+import { number, percent } from "../format.js";
+import { useLoaded } from "../hooks.js";
+import { byWorkflow, worstFirst } from "../measures.js";
+import { ForeignZone, PeriodChoice, useWorkflowPeriod } from "../period.js";
 import { Table } from "../table.js";
-import { Card, Choice, Loaded, View } from "../ui.js";
-import { listed } from "./overview.js";
+import { Badge, Card, Loaded, View } from "../ui.js";
 
-const SORTS = [["failures", "Most failures"], ["total", "Most runs"], ["p95", "Slowest"], ["trend", "Most changed"]];
-
-export const Workflows = ({ base, query }) => {
-  const { from, to, time_zone } = usePeriod();
-  const sort = query.sort ?? "failures";
-  const loaded = useLoaded("/routes/analytics/workflows", { from, to, time_zone, sort, limit: 100 });
-  const aside = html`
-    <${Choice} label="Order" value=${sort} options=${SORTS} onChange=${(value) => setQuery({ sort: value })} />
-    <${PeriodChoice} />`;
+export const Workflows = ({ base }) => {
+  const workflows = useLoaded("/routes/workflows", { limit: 250 });
+  const period = useWorkflowPeriod();
+  const grouped = useLoaded("/routes/analytics/executions", { ...period, group_by: "workflow" });
   return html`
-    <${View} title="Workflows" about="Each beside the same time before." aside=${aside}>
-      <${Card}><${Loaded} of=${loaded}>${(found) => html`
-        <${Table} caption="Workflows" rows=${listed(found)} columns=${columns(base)} empty="No workflow ran in this time." />`}<//><//>
+    <${View} title="Workflows" about="Those that fail most are first." aside=${html`<${ForeignZone} zone=${period.time_zone} /><${PeriodChoice} />`}>
+      <${Card}><${Loaded} of=${workflows}>${(named, { more }) => html`
+        <${Loaded} of=${grouped}>${({ series }) => html`<${Table} caption="Workflows" rows=${joined(named, byWorkflow(series))} more=${more} columns=${columns(base)} empty="There is no workflow yet. n8n makes them when it reports executions." />`}<//>`}<//><//>
     <//>`;
 };
 
-const failed = (row) => (row.error ?? 0) + (row.crashed ?? 0);
+const IDLE = { total: 0, failed: 0, success_rate: null, points: [] };
+
+/** All workflows, those too that did not run. */
+const joined = (workflows, measured) => {
+  const found = new Map(measured.map((each) => [each.id, each]));
+  return worstFirst(workflows.map((each) => ({ ...each, ...(found.get(each.id) ?? IDLE) })));
+};
 
 const columns = (base) => [
-  { title: "Workflow", cell: (row) => html`<a href=${`${base}/workflow/${row.workflow_id}`}>${row.name ?? row.workflow_name}</a>` },
-  { title: "Trend", extra: true, cell: (row) => html`<${Sparkline} points=${(row.sparkline ?? []).map(point)} label=${`Runs of ${row.name ?? row.workflow_name} over time`} />` },
-  { title: "Runs", numeric: true, cell: (row) => html`${number(row.total)}${change(row.total, before(row)?.total)}` },
-  { title: "Failures", numeric: true, cell: (row) => html`${number(failed(row))}${before(row) && change(failed(row), failed(before(row)), true)}` },
-  { title: "Success", numeric: true, cell: (row) => percent(row.success_rate) },
-  { title: "p50", numeric: true, extra: true, cell: (row) => duration(row.p50_seconds) },
-  { title: "p95", numeric: true, cell: (row) => duration(row.p95_seconds) },
+  { title: "Workflow", cell: ({ id, name }) => html`<a href=${`${base}/workflow/${id}`}>${name}</a>` },
+  { title: "State", extra: true, cell: ({ is_active }) => html`<${Badge} tone=${is_active ? "success" : "canceled"}>${is_active ? "active" : "inactive"}<//>` },
+  { title: "Runs over time", extra: true, cell: ({ name, points }) => points.length > 0 && html`<${Sparkline} points=${points} label=${`Runs of ${name} over time`} />` },
+  { title: "Runs", numeric: true, cell: ({ total }) => number(total) },
+  { title: "Failures", numeric: true, cell: ({ failed }) => html`<span class=${failed ? "bad" : ""}>${number(failed)}</span>` },
+  { title: "Success rate", numeric: true, cell: ({ success_rate }) => percent(success_rate) },
 ];
-
-const before = ({ previous, before: earlier }) => previous ?? earlier;
-const point = (each) => (typeof each === "number" ? { total: each } : { total: each.total, failed: failed(each) });
-
-/** How much more or less than in the period before. */
-const change = (now, then, moreIsBad) => {
-  if (then === undefined || then === null || now === then) return null;
-  const [sign, bad] = now > then ? ["+", moreIsBad] : ["−", false];
-  return html`<small class=${bad ? "bad" : ""} title=${`${number(then)} in the time before`}>${sign}${number(Math.abs(now - then))}</small>`;
-};
