@@ -158,7 +158,9 @@ def _is_tagged(route: APIRoute) -> bool:
 def _refusals(route: APIRoute, names: set[str], operation: Json) -> set[int]:
     scope, in_path = scope_of(route), any(p["in"] == "path" for p in operation.get("parameters", []))
     implied = {
-        400: dependency_of(route) == "in_tenant" or "cursor" in names or "requestBody" in operation,
+        400: dependency_of(route) in ("in_tenant", "in_tenant_by_replica")
+        or "cursor" in names
+        or "requestBody" in operation,
         **dict.fromkeys((401, 403, 503), scope is not None),
         404: in_path or ("tenant_id" in names and scope not in SIGNED),  # a machine's tenant is its key's
         412: "if-match" in names,

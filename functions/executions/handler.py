@@ -19,6 +19,7 @@ from flomastr.workflows.recording import Batch, BatchResults, NewExecution
 
 app = create_app("/routes/workflow-executions", "executions")
 Reading = Annotated[Database, tenant_db("executions:read")]
+Listing = Annotated[Database, tenant_db("executions:read", replica=True)]
 Writing = Annotated[Database, tenant_db("executions:write")]
 KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 
@@ -41,7 +42,7 @@ async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader
 
 @app.get("")
 async def list_executions(
-    db: Reading, matching: Matching, page: Page, response: Response, include_data: WithData = False
+    db: Listing, matching: Matching, page: Page, response: Response, include_data: WithData = False
 ) -> list[Execution]:
     """Newest first; filters workflow_id, status; with execution_data if include_data=true."""
     newest = executions.newest_with_data if include_data else executions.newest
@@ -50,7 +51,7 @@ async def list_executions(
 
 @app.get("/stats/summary")
 async def summarize_executions(
-    db: Reading, workflow_id: UUID | None = None, days: Annotated[int, Query(ge=1, le=365)] = 30
+    db: Listing, workflow_id: UUID | None = None, days: Annotated[int, Query(ge=1, le=365)] = 30
 ) -> summary.Summary:
     return summary.summarize(db.all(summary.groups(workflow_id, days, copies=True)), days)
 

@@ -16,7 +16,7 @@ from flomastr.http.paging import Page
 from flomastr.workflows.executions import Matching, WithData
 
 app = create_app("/routes/history", "history")
-Reading = Annotated[Database, tenant_db("executions:read")]
+Reading = Annotated[Database, tenant_db("executions:read", replica=True)]
 Archive = Annotated[Database, tenant_db("archive:read")]
 Writing = Annotated[Database, tenant_db("archive:write")]
 

@@ -17,7 +17,8 @@ from flomastr.workflows.workflows import Filter, NewWorkflow, Workflow, Workflow
 
 app = create_app("/routes/workflows", "workflows")
 Reading = Annotated[Database, tenant_db("workflows:read")]
-ReadingExecutions = Annotated[Database, tenant_db("executions:read")]
+Listing = Annotated[Database, tenant_db("workflows:read", replica=True)]
+ListingExecutions = Annotated[Database, tenant_db("executions:read", replica=True)]
 Writing = Annotated[Database, tenant_db("workflows:write")]
 
 
@@ -29,7 +30,7 @@ async def create_workflow(new: NewWorkflow, db: Writing, key: IdempotencyKeyHead
 
 @app.get("")
 async def list_workflows(
-    db: Reading, matching: Annotated[Filter, Query()], page: Page, response: Response
+    db: Listing, matching: Annotated[Filter, Query()], page: Page, response: Response
 ) -> list[Workflow]:
     """Newest first; filters is_active, is_public, category."""
     return page.of(workflows.newest(matching, page), workflows.count(matching), db, response)
@@ -56,7 +57,7 @@ async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> 
 
 @app.get("/{workflow_id}/executions")
 async def list_executions_of_workflow(
-    workflow_id: UUID, db: ReadingExecutions, page: Page, response: Response
+    workflow_id: UUID, db: ListingExecutions, page: Page, response: Response
 ) -> list[Execution]:
     matching = executions.Filter(workflow_id=workflow_id)
     newest, count = executions.newest(matching, page), executions.count(matching)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from psycopg.conninfo import conninfo_to_dict
 
-from flomastr.database import connection
+from flomastr.database import connection, replica
 from flomastr.settings import settings
 
 
@@ -23,6 +23,7 @@ def connected(**environment: str) -> Generator[None]:
 
 def renew(environment: dict[str, str]) -> None:
     connection.discard()
+    replica.discard()
     os.environ |= environment
     settings.cache_clear()
 

@@ -16,6 +16,8 @@ class Settings(BaseModel):
 
     database_secret: str = Field("", description="The id of a secret in Secrets Manager.")
     database_url: str = Field("", description="Local runs only, in place of the secret.")
+    database_replica_url: str = Field("", description="Local runs only, in place of the secret's `replica_url`.")
+    replica_max_lag_seconds: float = Field(10, description="Commits that a replica lacks are not older than this.")
     signing_secret: str = Field("", description="The id of a secret, which only functions that sign may read.")
     signing_key: str = Field("", description="Local runs only, in place of the secret.")
     storage_secret: str = Field("", description="The id of a secret, for the archive's functions alone; empty: AWS S3.")
@@ -47,6 +49,9 @@ class Secret(BaseModel):
 class DatabaseSecret(Secret):
     url: str = Field(description="A libpq URL of the database, with user and password.")
     ca_certificate: str = Field(description="PEM. The database's certificate and name are verified against it.")
+    replica_url: str = Field(
+        "", description="A URL of a read replica, as `flo_app`; may be left out. Of no use to jobs and migrations."
+    )
 
 
 class SigningSecret(Secret):
@@ -76,10 +81,22 @@ def database_url(*, fresh: bool = False) -> str:
     if settings().database_url:
         return settings().database_url
     secret = read_secret(DatabaseSecret, settings().database_secret, fresh=fresh)
+    return verifying(secret.url, secret.ca_certificate)
+
+
+def replica_url(*, fresh: bool = False) -> str:
+    """A libpq URL of a read replica, or an empty one."""
+    if settings().database_url:
+        return settings().database_replica_url
+    secret = read_secret(DatabaseSecret, settings().database_secret, fresh=fresh)
+    return secret.replica_url and verifying(secret.replica_url, secret.ca_certificate)
+
+
+def verifying(url: str, ca_certificate: str) -> str:
     root = Path(tempfile.gettempdir()) / "database-ca.crt"
-    root.write_text(secret.ca_certificate)
-    separator = "&" if "?" in secret.url else "?"
-    return f"{secret.url}{separator}sslmode=verify-full&sslrootcert={root}"
+    root.write_text(ca_certificate)
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}sslmode=verify-full&sslrootcert={root}"
 
 
 def signing_key() -> bytes:

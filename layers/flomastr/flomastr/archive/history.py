@@ -30,16 +30,16 @@ class Id(BaseModel):
     id: UUID
 
 
-def with_fresh_manifest[Result](read: Callable[[], Result]) -> Result:
-    """What `read` returns. It is called again when a file is missing, which may have been replaced since.
+def with_fresh_manifest[Result](db: Database, read: Callable[[Database], Result]) -> Result:
+    """What `read` returns. It is called again when a file is missing: it was replaced since, or is so on the primary.
 
     Raises FileUnreadableError when a file is missing once more, and what `read` raises.
     """
     try:
-        return read()
+        return read(db)
     except ObjectMissingError:
         try:
-            return read()
+            return read(db.by_primary())
         except ObjectMissingError as error:
             raise duckdb_filesystem.unreadable(error) from error
 
@@ -55,7 +55,7 @@ def page_of(
 
 def newest(db: Database, matching: Filter, page: PageRequest, include_data: bool) -> list[TieredExecution]:
     """A page and the next row, if any."""
-    return with_fresh_manifest(lambda: read_page(db, matching, page, include_data))
+    return with_fresh_manifest(db, lambda db: read_page(db, matching, page, include_data))
 
 
 def read_page(db: Database, matching: Filter, page: PageRequest, include_data: bool) -> list[TieredExecution]:
@@ -135,8 +135,12 @@ def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[Tiered
 
 def count(db: Database, matching: Filter) -> int:
     """A rehydrated copy counts once. A row that was delivered again after its archival counts in both tiers."""
+    return with_fresh_manifest(db, lambda db: read_count(db, matching))
+
+
+def read_count(db: Database, matching: Filter) -> int:
     hot, files = db.both(hot_count(matching), manifest.execution_files(None))
-    return hot[0].count + with_fresh_manifest(lambda: reader.count(files, matching))
+    return hot[0].count + reader.count(files, matching)
 
 
 def hot_count(matching: Filter) -> Query[Count]:
@@ -154,7 +158,7 @@ def get(db: Database, id: UUID) -> TieredExecution:
 
     Raises NotFoundError, FileUnreadableError.
     """
-    return with_fresh_manifest(lambda: read_one(db, id))
+    return with_fresh_manifest(db, lambda db: read_one(db, id))
 
 
 def read_one(db: Database, id: UUID) -> TieredExecution:

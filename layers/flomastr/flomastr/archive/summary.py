@@ -17,7 +17,7 @@ Days = Annotated[int, QueryParameter(ge=1, le=3650)]
 
 def summary(db: Database, workflow_id: UUID | None, days: int) -> Summary:
     """Of the executions of both tiers that started in the last days. Raises FileUnreadableError."""
-    return with_fresh_manifest(lambda: read_summary(db, workflow_id, days))
+    return with_fresh_manifest(db, lambda db: read_summary(db, workflow_id, days))
 
 
 def read_summary(db: Database, workflow_id: UUID | None, days: int) -> Summary:

@@ -28,6 +28,7 @@ class AccessRequest:
     )  # headers of the answer
     weight: int = 1  # of the request, in requests
     is_counted: bool = False  # by a round trip of this request already
+    replica_from: int | None = None  # the position in the log that a replica has to have; None: it may not answer
 
     @property
     def is_read(self) -> bool:

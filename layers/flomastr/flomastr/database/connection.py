@@ -2,6 +2,7 @@
 
 import select
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, override
 
@@ -10,6 +11,7 @@ from psycopg import generators, waiting
 from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
+from psycopg.waiting import Ready
 
 from flomastr.errors import ErrorCode, UnavailableError
 from flomastr.observability import logger
@@ -36,25 +38,46 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """Gives up at its deadline, whatever keeps the server or the pooler from answering."""
 
     deadline: float = float("inf")  # of time.monotonic()
+    speaks_by: float = float("inf")  # of time.monotonic(): what says nothing at all until then is given up as well
     used_at: float = 0.0
 
     @override
     def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         left = self.deadline - time.monotonic()
+        heard = gen if self.speaks_by == float("inf") else self.listening(gen)
         try:
-            return super().wait(gen, interval, timeout=max(0.0, left) if timeout is None else timeout)
+            return super().wait(heard, interval, timeout=max(0.0, left) if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if error.sqlstate is not None or time.monotonic() < self.deadline:
                 raise
             self.pgconn.finish()  # an answer may still come: nobody may take it for the next one
             raise DeadlineExceededError from error
 
-    def is_usable(self) -> bool:
-        """Whether the next request may use it. Costs a round trip only after idling."""
+    def listening[T](self, gen: PQGen[T]) -> PQGen[T]:
+        """The same, until something is heard or it is too late for that."""
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready & Ready.R:
+                    self.speaks_by = float("inf")
+                elif time.monotonic() > self.speaks_by:
+                    self.pgconn.finish()
+                    raise DeadlineExceededError
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def is_idle(self) -> bool:
+        """Whether it is open, in no transaction, and was not ended by the server."""
         if self.closed or self.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             return False
-        if select.select([self.fileno()], [], [], 0)[0]:
-            return False  # nothing was asked, so what came is the end
+        return not select.select([self.fileno()], [], [], 0)[0]  # nothing was asked, so what came is the end
+
+    def is_usable(self) -> bool:
+        """Whether the next request may use it. Costs a round trip only after idling."""
+        if not self.is_idle():
+            return False
         if time.monotonic() - self.used_at < IDLE_SECONDS:
             return True
         self.deadline = min(self.deadline, time.monotonic() + CHECK_SECONDS)
@@ -89,17 +112,17 @@ def discard() -> None:
         current = None
 
 
-def connect(deadline: float) -> Connection:
+def connect(deadline: float, url_of: Callable[..., str] = database_url) -> Connection:
     """A new connection of a role that row-level security holds for, until `deadline` of time.monotonic().
 
     A refused password is read again, since it may have been rotated. Raises OperationalError, and UnavailableError for
     an unsafe role, a malformed URL or a secret that cannot be read.
     """
-    url = database_url()
+    url = url_of()
     try:
         conn = open_connection(url, deadline)
     except psycopg.OperationalError as error:  # a refused password has no SQLSTATE here
-        rotated = database_url(fresh=True) if error.pgconn and error.pgconn.used_password else url
+        rotated = url_of(fresh=True) if error.pgconn and error.pgconn.used_password else url
         if rotated == url:
             raise
         conn = open_connection(rotated, deadline)

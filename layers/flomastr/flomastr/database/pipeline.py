@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -15,11 +16,12 @@ import psycopg
 from psycopg.rows import args_row, dict_row
 from pydantic import BaseModel
 
-from flomastr.database import connection, rate_limits
+from flomastr.database import connection, rate_limits, replica
 from flomastr.database.access import AUTHORIZE, AccessRequest
 from flomastr.database.connection import Connection
 from flomastr.database.query import Query
 from flomastr.database.rate_limits import SPEND, Bucket
+from flomastr.database.replica import COMMITTED, WRITTEN, LogPosition
 from flomastr.database.sqlstates import (
     CONNECTION_LOST,
     NO_CONNECTION,
@@ -73,11 +75,49 @@ def may_be_sent_again(state: str, queries: Sequence[Query[Any]], repeatable: boo
 def send(
     conn: Connection, queries: Sequence[Query[Any]], deadline: float, access: AccessRequest | None
 ) -> list[list[Any]]:
-    """The rows of each query, from one flush to the server. Without `access` there is no transaction around them.
+    """The rows of each query, as `send_to_primary` answers them, or a replica where one may answer and can.
 
-    Sets the headers of the rate limit. Raises psycopg.Error, and leaves the transaction open then.
+    Both are asked at once. Raises psycopg.Error, and leaves the transaction open then.
+    """
+    reading = replica.ask(queries, deadline, access) if access else None
+    if not (access and reading):
+        return send_to_primary(conn, queries, deadline, access)
+    try:
+        written = vouch(conn, deadline, access)
+    finally:
+        reading.end()
+    rows = reading.rows(written)
+    return send_to_primary(conn, queries, deadline, replace(access, is_counted=True)) if rows is None else rows
+
+
+def vouch(conn: Connection, deadline: float, access: AccessRequest) -> LogPosition:
+    """What the primary says to a read by a replica: who may read is authorized, and where the log ended.
+
+    That is looked at before the request is counted, which is a write. Raises psycopg.Error.
     """
     buckets = conn.cursor(row_factory=args_row(Bucket))
+    with conn.pipeline():
+        conn.execute("BEGIN")
+        conn.execute(AUTHORIZE, access.params(deadline))
+        written = conn.cursor(row_factory=args_row(LogPosition)).execute(WRITTEN)
+        conn.execute("COMMIT")
+        if access.is_limited:
+            buckets.execute(SPEND, access.params(deadline))
+    if access.is_limited and (spent := buckets.fetchall()):
+        access.set_headers(rate_limits.headers(spent))
+    return written.fetchall()[0]
+
+
+def send_to_primary(
+    conn: Connection, queries: Sequence[Query[Any]], deadline: float, access: AccessRequest | None
+) -> list[list[Any]]:
+    """The rows of each query, from one flush to the server. Without `access` there is no transaction around them.
+
+    Sets the headers of the rate limit, and of a write its position in the log. Raises psycopg.Error, and leaves the
+    transaction open then.
+    """
+    buckets = conn.cursor(row_factory=args_row(Bucket))
+    tells_position = access is not None and not access.is_read and replica.is_configured()
     with conn.pipeline():
         if access:
             conn.execute("BEGIN")
@@ -88,6 +128,9 @@ def send(
         cursors = [conn.cursor(row_factory=dict_row).execute(query.sql, query.params) for query in queries]
         if access:
             conn.execute("COMMIT")
+        committed = conn.execute(COMMITTED) if tells_position else None
+    if access and committed:
+        access.set_headers(replica.header(committed.fetchall()[0][0]))
     if access and access.is_limited and (spent := buckets.fetchall()):
         access.set_headers(rate_limits.headers(spent))
     return [query.rows(cursor.fetchall()) for query, cursor in zip(queries, cursors, strict=True)]

@@ -43,6 +43,14 @@ class Database:
         """The same, for what follows a round trip of this request."""
         return replace(self, access=replace(self.access, is_counted=True))
 
+    def by_replica(self, position: int) -> "Database":
+        """The same, whose reads a replica may answer that has replayed the log to that position."""
+        return replace(self, access=replace(self.access, replica_from=position))
+
+    def by_primary(self) -> "Database":
+        """The same, whose reads no replica may answer."""
+        return replace(self, access=replace(self.access, replica_from=None))
+
     def all[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
         """The rows. Raises ServiceError."""
         (rows,) = pipeline.execute([query], self.deadline, self.access)

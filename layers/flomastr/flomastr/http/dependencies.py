@@ -13,7 +13,7 @@ from flomastr.database.access import AccessRequest
 from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.session import Database, deadline_in
 from flomastr.errors import UnauthorizedError
-from flomastr.http.patterns import IDEMPOTENCY_KEY, TENANT
+from flomastr.http.patterns import CONSISTENCY, IDEMPOTENCY_KEY, TENANT
 from flomastr.http.weights import weight_of
 
 NOBODY = "The token's `sub` cannot name a person: it is empty, too long, an address or not to be printed."
@@ -102,13 +102,26 @@ async def in_tenant_of_path(
     return database(request, response, slug, scopes)
 
 
+async def in_tenant_by_replica(
+    db: Annotated[Database, Depends(in_tenant)],
+    flo_consistency: Annotated[
+        str | None,
+        Header(pattern=CONSISTENCY, description="What the last write has answered: the list then includes that write."),
+    ] = None,
+) -> Database:
+    return db.by_replica(int(flo_consistency or "0", 16))
+
+
 async def without_tenant(request: Request, response: Response, scopes: SecurityScopes) -> Database:
     return database(request, response, None, scopes)
 
 
-def tenant_db(scope: str) -> Any:
-    """The database of the tenant that query, header or body name, else of the caller's only one."""
-    return Security(in_tenant, scopes=[scope])
+def tenant_db(scope: str, *, replica: bool = False) -> Any:
+    """The database of the tenant that query, header or body name, else of the caller's only one.
+
+    `replica` lets a read replica answer, if there is one: for reads that may be some seconds old.
+    """
+    return Security(in_tenant_by_replica if replica else in_tenant, scopes=[scope])
 
 
 def tenant_db_if_named(scope: str) -> Any:

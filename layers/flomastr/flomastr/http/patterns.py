@@ -7,6 +7,7 @@ VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"
 TENANT = r"^[0-9A-Za-z][0-9A-Za-z-]{0,62}$"
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+CONSISTENCY = r"^[0-9a-f]{16}$"
 KEY_ID = r"^[0-9A-Za-z]{12}$"
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # names of documents and persons
 EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
@@ -20,6 +21,7 @@ REFUSALS = {
     TENANT: "is neither the id nor the slug of a tenant",
     SLUG: "must be of lower case letters, digits and hyphens, and begin and end with none of these last",
     IDEMPOTENCY_KEY: "must be 1 to 255 characters of printable ASCII without spaces",
+    CONSISTENCY: "is not what a write has answered in Flo-Consistency",
     KEY_ID: "is not the id of a key, which is 12 letters and digits",
     ONE_LINE: "must not be empty or hold a control character",
     EMAIL: "is not an e-mail address of printable ASCII without spaces",
