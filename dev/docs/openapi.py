@@ -19,7 +19,7 @@ DOCUMENT = ROOT / "functions/openapi/openapi.json"
 type Json = dict[str, Any]
 
 SIGNED = {"events:write"}  # the scopes of routes that take a signature instead of a token
-NOT_ALWAYS = {"Link", "RateLimit", "RateLimit-Policy", "X-Total-Count"}
+NOT_ALWAYS = {"Flo-Consistency", "Link", "RateLimit", "RateLimit-Policy", "X-Total-Count"}
 LIMITS = ("RateLimit", "RateLimit-Policy")
 WAITS = {429: ("Retry-After", *LIMITS), 503: ("Retry-After",)}
 BY_GATEWAY = {401, 403, 413, 429, 503}  # API Gateway may refuse before a function runs, in words of its own
@@ -145,6 +145,8 @@ def _sent(route: APIRoute, scope: str | None, names: set[str]) -> Iterator[str]:
         yield from ("Link", "X-Total-Count")
     if _is_tagged(route):
         yield "ETag"
+    if scope and not scope.endswith(":read"):
+        yield "Flo-Consistency"
     if _is_tagged(route) and route.status_code == 201:
         yield "Location"
 

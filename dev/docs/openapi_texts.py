@@ -32,6 +32,7 @@ SIGNATURE = {
 }
 HEADERS = {
     "ETag": "The state of the resource.",
+    "Flo-Consistency": "Send it with later reads, and they see this write. Only where reads may go to a replica.",
     "Link": 'The next page: `<path>; rel="next"`. Not on the last one.',
     "Location": "The path of the resource.",
     "RateLimit": 'What is left: `"tenant";r=5999;t=1`, t being the seconds until the whole quota is available again.',

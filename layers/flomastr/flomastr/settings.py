@@ -94,7 +94,8 @@ def replica_url(*, fresh: bool = False) -> str:
 
 def verifying(url: str, ca_certificate: str) -> str:
     root = Path(tempfile.gettempdir()) / "database-ca.crt"
-    root.write_text(ca_certificate)
+    if not root.exists() or root.read_text() != ca_certificate:  # another thread may be reading it
+        root.write_text(ca_certificate)
     separator = "&" if "?" in url else "?"
     return f"{url}{separator}sslmode=verify-full&sslrootcert={root}"
 

@@ -51,7 +51,8 @@ class Client:
         return self.servers.replica_network
 
     def ask(self, **request: Any) -> Answer:
-        return call(workflows, "GET", "/routes/workflows", **{"caller": self.tenant.owner} | request)
+        request.setdefault("caller", self.tenant.owner)
+        return call(workflows, "GET", "/routes/workflows", **request)
 
     def create(self, name: str) -> Answer:
         return call(workflows, "POST", "/routes/workflows", caller=self.tenant.owner, body={"name": name})
@@ -203,8 +204,10 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
         pytest.param((None, MOMENT), (99, MOMENT), float("inf"), id="a primary that recovers"),
     ],
 )
-def test_lag_is_the_age_of_what_may_be_missing(written: Any, replayed: Any, seconds: float) -> None:
-    assert lag(LogPosition(*written, "context"), LogPosition(*replayed, "context")) == seconds
+def test_lag_is_the_age_of_what_may_be_missing(
+    written: tuple[int | None, datetime], replayed: tuple[int, datetime | None], seconds: float
+) -> None:
+    assert lag(LogPosition(*written, "a context"), LogPosition(*replayed, "a context")) == seconds
 
 
 def test_an_idle_primary_makes_no_lag(client: Client) -> None:

@@ -41,7 +41,11 @@ SELECT
   CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END, pg_last_xact_replay_timestamp(),
   (current_setting('app.tenant_id'), current_setting('app.actor'), current_setting('app.role'))::text
 """
-COMMITTED = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"  # after a COMMIT, so that it is before this position
+COMMITTED = """
+SELECT (CASE current_setting('synchronous_commit')
+  WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn()
+END - '0/0')::bigint
+"""  # sent after COMMIT, so that what was written is before this position
 
 type Rows = list[list[dict[str, Any]]]
 
@@ -74,11 +78,12 @@ link = Link()
 
 @cache
 def is_configured() -> bool:
+    """Whether there is a replica. Raises UnavailableError if the secret that says so cannot be read."""
     return bool(replica_url())
 
 
 def discard() -> None:
-    """As at a cold start."""
+    """Forgets the connection and whether there is a replica, as at a cold start."""
     global link
     if link.opening:
         wait([link.opening])
@@ -96,11 +101,11 @@ def connected() -> Connection | None:
         link.conn.close()
         link.conn = None
     if link.conn is None and link.opening is None:
-        link.opening = worker.submit(open_link)
+        link.opening = worker.submit(open_connection)
     return link.conn or opened()
 
 
-def open_link() -> Connection:
+def open_connection() -> Connection:
     return connection.connect(time.monotonic() + CONNECT_SECONDS, replica_url)
 
 
@@ -172,7 +177,7 @@ def lag(written: LogPosition, replayed: LogPosition) -> float:
 
 
 def ask(queries: Sequence[Query[Any]], deadline: float, access: AccessRequest) -> Reading | None:
-    """Begins to read, if the request may be answered by a replica and there is one."""
+    """Begins to read, if the request may be answered by a replica and one is connected. Waits for nothing."""
     if access.replica_from is None or not is_configured() or not (conn := connected()):
         return None
     half = (time.monotonic() + deadline) / 2  # the other is for the primary, should this one not answer
