@@ -394,3 +394,24 @@ def test_every_route_is_answered_before_api_gateway_gives_up() -> None:
     template = read_template()
     served = {route.function for route in template.routes} | {"AuthorizerFunction"}
     assert max(template.functions[name].timeout for name in served) < 30
+
+
+def dashboard() -> Any:
+    body: str = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    return json.loads(re.sub(r"\$\{[\w:.]+\}", "value", body))
+
+
+def test_the_dashboard_shows_metrics_that_functions_emit() -> None:
+    searched = " ".join(re.findall(r"SEARCH\('(.+?)',", json.dumps(dashboard()).replace('\\"', '"')))
+    names = re.findall(r'"(\w+)"', searched)
+    code = "".join(path.read_text() for path in (ROOT / "layers/flomastr").rglob("*.py"))
+    assert {"Latency", "Failures", "DatabaseTime", "DatabaseRetries", "JobFailed", "ReplicaLag"} < set(names)
+    assert [name for name in names if f'"{name}"' not in code] == []
+    namespace = FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+    assert set(re.findall(r"\{(\w+),service\}", searched)) == {namespace}
+
+
+def test_the_dashboard_names_where_each_figure_is_measured() -> None:
+    for widget in dashboard()["widgets"]:
+        assert widget["type"] == "metric"
+        assert {"title", "region", "metrics"} <= widget["properties"].keys()

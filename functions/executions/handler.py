@@ -29,8 +29,7 @@ async def record_execution(new: NewExecution, db: Writing, key: IdempotencyKeyHe
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
     (recorded,) = db.within(new.tenant_id).idempotent(recording.record(new), key)
     execution = recorded.execution
-    if recorded.outcome != "created":
-        response.status_code = 200
+    response.status_code = 201 if recorded.outcome == "created" else 200
     return created(execution, response, f"/routes/workflow-executions/{execution.id}")
 
 

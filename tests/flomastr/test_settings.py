@@ -157,6 +157,15 @@ def test_one_secret_says_where_the_database_is_and_another_what_signs(make: Fact
 
 
 @needs_pgbouncer
+def test_a_replica_is_named_by_the_same_secret_and_verified_alike(managed: Managed) -> None:
+    secret = {"url": "postgresql://a/b", "ca_certificate": managed.authority.root()}
+    managed.put(SECRET, secret)
+    assert settings.replica_url(fresh=True) == ""
+    managed.put(SECRET, secret | {"replica_url": "postgresql://replica/b"})
+    assert settings.replica_url(fresh=True).startswith("postgresql://replica/b?sslmode=verify-full&sslrootcert=/")
+
+
+@needs_pgbouncer
 def test_a_rotated_password_is_followed_within_the_request(
     make: Factory, managed: Managed, fetched: list[tuple[str, bool]]
 ) -> None:
@@ -167,7 +176,8 @@ def test_a_rotated_password_is_followed_within_the_request(
     managed.answer_with("second")
     managed.require("second")
     assert read(tenant).status == 200
-    assert fetched == [(SECRET, False), (SECRET, False), (SECRET, True)]  # and what signs was not asked for
+    whether_a_replica = (SECRET, False)
+    assert fetched == [(SECRET, False), whether_a_replica, (SECRET, False), (SECRET, True)]  # and not for what signs
 
 
 def refused(why: str) -> None:

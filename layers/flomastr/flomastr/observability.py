@@ -1,8 +1,11 @@
 """Logs, traces and metrics, made once. Service and namespace come from the template's POWERTOOLS_* variables."""
 
 import logging
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -19,8 +22,48 @@ type LambdaHandler = Callable[..., Any]
 
 def instrumented(handler: LambdaHandler) -> LambdaHandler:
     """Logs, traces and measures every invocation."""
-    measured = metrics.log_metrics(handler, capture_cold_start_metric=True)  # pyright: ignore[reportUnknownMemberType]
+    measured = metrics.log_metrics(timed(handler), capture_cold_start_metric=True)  # pyright: ignore[reportUnknownMemberType]
     traced = tracer.capture_lambda_handler(measured, capture_response=False)
     return logger.inject_lambda_context(  # pyright: ignore[reportUnknownVariableType]
         traced, correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True
     )
+
+
+def timed(handler: LambdaHandler) -> LambdaHandler:
+    """Measures how long each invocation takes and whether it fails. How many there are is the number of samples."""
+
+    @wraps(handler)
+    def handle(event: dict[str, Any], context: Any) -> Any:
+        has_failed = True
+        try:
+            with measuring("Latency"):
+                answer = handler(event, context)
+            has_failed = is_failure(answer)
+            return answer
+        finally:
+            count("Failures", has_failed)
+
+    return handle
+
+
+def is_failure(answer: Any) -> bool:
+    match answer:
+        case {"statusCode": int(status)}:
+            return status >= 500
+        case _:
+            return False
+
+
+@contextmanager
+def measuring(name: str) -> Generator[None]:
+    """Emits how many milliseconds the block takes, as a metric of the function."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        metrics.add_metric(name=name, unit="Milliseconds", value=(time.perf_counter() - began) * 1000)
+
+
+def count(name: str, number: int = 1) -> None:
+    """Emits a metric of the function. The average of one that is 0 or 1 is a share."""
+    metrics.add_metric(name=name, unit="Count", value=number)

@@ -20,6 +20,7 @@ from flomastr.database.replica import LogPosition, Reading, lag
 from flomastr.database.session import deadline_in
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
+from tests.support.archive_env import emitted
 from tests.support.clock import HANGS, until
 from tests.support.connected import connected
 from tests.support.events import Answer, call
@@ -121,6 +122,19 @@ def test_both_are_asked_before_either_answers(client: Client, monkeypatch: pytes
 
     monkeypatch.setattr(pipeline, "vouch", later)
     assert client.is_served()
+
+
+def test_its_share_and_its_lag_are_measured(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    client.servers.follow()
+    capsys.readouterr()
+    client.names()
+    measured = emitted(capsys.readouterr().out)
+    assert (measured["ReplicaShare"], len(measured["ReplicaLag"])) == ([1], 1)
+    client.names(headers={HEADER: "f" * 16})
+    assert emitted(capsys.readouterr().out)["ReplicaShare"] == [0]
+    replica.link.rests_until = time.monotonic() + HANGS
+    client.names()
+    assert emitted(capsys.readouterr().out)["ReplicaShare"] == [0]
 
 
 def test_what_the_replica_answers_is_what_it_has(client: Client) -> None:

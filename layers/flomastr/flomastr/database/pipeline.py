@@ -31,7 +31,7 @@ from flomastr.database.sqlstates import (
     to_service_error,
 )
 from flomastr.errors import ServiceError
-from flomastr.observability import logger
+from flomastr.observability import count, logger, measuring
 
 ATTEMPTS = 6
 
@@ -46,7 +46,7 @@ def execute(
     `repeatable` says that sending it twice does no harm. Reads are; a write whose COMMIT may have arrived is not.
     """
     repeatable = repeatable or access is None or access.is_read
-    with one_at_a_time:
+    with one_at_a_time, measuring("DatabaseTime"):
         for attempt in range(1, ATTEMPTS + 1):
             conn = None
             try:
@@ -59,6 +59,7 @@ def execute(
                 if not again or attempt == ATTEMPTS or time.monotonic() + pause > deadline:
                     raise to_service_error(error, queries) from error
                 logger.warning("Sending the pipeline again", sqlstate=sqlstate(error), attempt=attempt)
+                count("DatabaseRetries")
                 time.sleep(pause)
             except BaseException:  # a parameter that cannot be sent, for one
                 reset(conn)

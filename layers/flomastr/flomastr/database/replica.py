@@ -23,12 +23,13 @@ from flomastr.database.access import AUTHORIZE, AccessRequest
 from flomastr.database.connection import CONNECT_SECONDS, Connection
 from flomastr.database.query import Query
 from flomastr.errors import ServiceError
-from flomastr.observability import logger
+from flomastr.observability import count, logger, metrics
 from flomastr.settings import replica_url, settings
 
 PATIENCE_SECONDS = 0.5  # for its first word, which comes before the rows, however long those take
 FAILED_SECONDS = 5.0  # that it is left alone after a failure
 LAGGING_SECONDS = 1.0  # and when it lags
+LONG_SECONDS = 86_400  # what is reported of a lag that is not known, or longer
 
 # Positions are bytes of the log. A primary has no position to compare with while it recovers, a replica none without.
 WRITTEN = """
@@ -135,6 +136,11 @@ class Reading:
 
     def rows(self, written: LogPosition) -> list[list[Any]] | None:
         """Its rows, if they are as fresh as they must be."""
+        rows = self.fresh_rows(written)
+        count("ReplicaShare", rows is not None)
+        return rows
+
+    def fresh_rows(self, written: LogPosition) -> list[list[Any]] | None:
         try:
             replayed, rows = self.answer.result()
         except Exception as error:
@@ -154,6 +160,7 @@ class Reading:
             link.rest(FAILED_SECONDS, "it is no replica, or was promoted")
             return False
         seconds = lag(written, replayed)
+        metrics.add_metric(name="ReplicaLag", unit="Seconds", value=min(seconds, LONG_SECONDS))
         if seconds > settings().replica_max_lag_seconds:
             link.rest(LAGGING_SECONDS, f"it lags by {seconds:.1f} seconds")
             return False
@@ -178,7 +185,10 @@ def lag(written: LogPosition, replayed: LogPosition) -> float:
 
 def ask(queries: Sequence[Query[Any]], deadline: float, access: AccessRequest) -> Reading | None:
     """Begins to read, if the request may be answered by a replica and one is connected. Waits for nothing."""
-    if access.replica_from is None or not is_configured() or not (conn := connected()):
+    if access.replica_from is None or not is_configured():
+        return None
+    if not (conn := connected()):
+        count("ReplicaShare", 0)
         return None
     half = (time.monotonic() + deadline) / 2  # the other is for the primary, should this one not answer
     return Reading(conn, queries, access.replica_from, worker.submit(read, conn, queries, half, access))
