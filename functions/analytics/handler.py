@@ -10,7 +10,7 @@ from flomastr.http.app import create_app, http_handler
 from flomastr.http.dependencies import tenant_db
 
 app = create_app("/routes/analytics", "analytics")
-Reading = Annotated[Database, tenant_db("executions:read")]
+Reading = Annotated[Database, tenant_db("executions:read", replica=True)]
 
 
 @app.get("/executions", responses=CSV)

@@ -13,11 +13,13 @@ from flomastr.settings import settings
 @contextmanager
 def connected(**environment: str) -> Generator[None]:
     """As a cold start: no connection yet, and the environment read anew."""
-    before = {name: os.environ.get(name, "") for name in environment}
+    before = {name: value for name, value in os.environ.items() if name in environment}
     renew(environment)
     try:
         yield
     finally:
+        for name in environment.keys() - before.keys():
+            del os.environ[name]
         renew(before)
 
 

@@ -10,6 +10,8 @@ export class Problem extends Error {
   }
 }
 
+let written = ""; // what the last write has answered, so that lists by a read replica include it
+
 const tenant = () => decodeURIComponent(location.pathname.match(/^\/console\/t\/([^/]+)/)?.[1] ?? "");
 
 export const withQuery = (path, query = {}) => {
@@ -21,9 +23,11 @@ export const withQuery = (path, query = {}) => {
 export const ask = async (method, path, { query, body, headers = {} } = {}) => {
   const sent = { authorization: `Bearer ${session.token}`, ...headers };
   if (path.startsWith("/routes/") && tenant()) sent["x-tenant"] = tenant();
+  if (written) sent["flo-consistency"] = written;
   if (body !== undefined) sent["content-type"] = "application/json";
   if (method === "POST") sent["idempotency-key"] ??= crypto.randomUUID();
   const answer = await answered(withQuery(path, query), { method, headers: sent, body: body && JSON.stringify(body) });
+  written = answer.headers.get("flo-consistency") ?? written;
   const data = await answer.json().catch(() => ({}));
   if (!answer.ok) throw refused(answer, data);
   const next = answer.headers.get("link")?.match(/<([^>]+)>; rel="next"/)?.[1];
