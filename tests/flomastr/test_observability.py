@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flomastr.observability import instrumented
+from flomastr.observability import count, instrumented
 from functions.workflows.handler import lambda_handler
 from tests.support.archive_env import emitted
 from tests.support.connected import connected
@@ -58,6 +58,18 @@ def test_what_the_caller_did_wrong_is_no_failure_and_what_the_service_did_is_one
     measured = emitted(capsys.readouterr().out)
     assert measured["Failures"] == [1]
     assert len(measured["DatabaseRetries"]) >= 1
+
+
+def test_no_value_is_lost_where_there_are_more_than_a_line_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    def job(event: dict[str, Any], context: Context) -> None:
+        for number in range(250):
+            count("Things", number)
+
+    instrumented(job)({}, Context())
+    out = capsys.readouterr().out
+    assert emitted(out)["Things"] == list(range(250))
+    lines = [json.loads(line) for line in out.splitlines() if '"Things"' in line]
+    assert [len(line["Things"]) for line in lines] == [100, 100, 50]
 
 
 def test_a_job_that_raises_has_failed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,12 @@
 """Logs, traces and metrics, made once. Service and namespace come from the template's POWERTOOLS_* variables."""
 
+import json
 import logging
 import time
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -16,6 +17,9 @@ tracer = Tracer(auto_patch=False)  # patching imports botocore, which costs a co
 metrics = Metrics()
 warnings.filterwarnings("ignore", "No application metrics to publish")  # not every invocation has something to count
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of refused pipelines, which we log
+
+MOST_VALUES = 100  # of one metric, that CloudWatch takes in a line
+measured: dict[tuple[str, str], list[float]] = {}  # since the last line, by name and unit
 
 type LambdaHandler = Callable[..., Any]
 
@@ -42,6 +46,7 @@ def timed(handler: LambdaHandler) -> LambdaHandler:
             return answer
         finally:
             count("Failures", has_failed)
+            emit()
 
     return handle
 
@@ -56,14 +61,39 @@ def is_failure(answer: Any) -> bool:
 
 @contextmanager
 def measuring(name: str) -> Generator[None]:
-    """Emits how many milliseconds the block takes, as a metric of the function."""
+    """Measures how many milliseconds the block takes."""
     began = time.perf_counter()
     try:
         yield
     finally:
-        metrics.add_metric(name=name, unit="Milliseconds", value=(time.perf_counter() - began) * 1000)
+        measure(name, "Milliseconds", (time.perf_counter() - began) * 1000)
 
 
 def count(name: str, number: int = 1) -> None:
-    """Emits a metric of the function. The average of one that is 0 or 1 is a share."""
-    metrics.add_metric(name=name, unit="Count", value=number)
+    """Measures a number. The average of one that is 0 or 1 is a share."""
+    measure(name, "Count", int(number))
+
+
+def measure(name: str, unit: str, value: float) -> None:
+    """Keeps a finite value for the line of this invocation."""
+    values = measured.setdefault((name, unit), [])
+    values.append(value)
+    if len(values) == MOST_VALUES:
+        emit()
+
+
+def emit() -> None:
+    """What was measured, as one line of CloudWatch's embedded metric format.
+
+    Powertools takes five times as long for it, which is more than 3 % of a request: it is for what is measured rarely.
+    """
+    values = ",".join(f'"{name}":{found}' for (name, _), found in measured.items())
+    about = f'"Timestamp":{int(time.time() * 1000)},"CloudWatchMetrics":[{described(tuple(measured))}]'
+    print(f'{{"_aws":{{{about}}},"service":{json.dumps(metrics.service)},{values}}}')
+    measured.clear()
+
+
+@cache
+def described(names: tuple[tuple[str, str], ...]) -> str:
+    named = [{"Name": name, "Unit": unit} for name, unit in names]
+    return json.dumps({"Namespace": metrics.namespace, "Dimensions": [["service"]], "Metrics": named})

@@ -23,7 +23,7 @@ from flomastr.database.access import AUTHORIZE, AccessRequest
 from flomastr.database.connection import CONNECT_SECONDS, Connection
 from flomastr.database.query import Query
 from flomastr.errors import ServiceError
-from flomastr.observability import count, logger, metrics
+from flomastr.observability import count, logger, measure
 from flomastr.settings import replica_url, settings
 
 PATIENCE_SECONDS = 0.5  # for its first word, which comes before the rows, however long those take
@@ -160,7 +160,7 @@ class Reading:
             link.rest(FAILED_SECONDS, "it is no replica, or was promoted")
             return False
         seconds = lag(written, replayed)
-        metrics.add_metric(name="ReplicaLag", unit="Seconds", value=min(seconds, LONG_SECONDS))
+        measure("ReplicaLag", "Seconds", min(seconds, LONG_SECONDS))
         if seconds > settings().replica_max_lag_seconds:
             link.rest(LAGGING_SECONDS, f"it lags by {seconds:.1f} seconds")
             return False
