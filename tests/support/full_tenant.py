@@ -42,7 +42,16 @@ WITH file AS (
   RETURNING tenant_id, id, first_id
 ), erasure AS (
   INSERT INTO app.erasures (tenant_id, user_id, state, requested_by) VALUES (%(tenant)s, 'somebody', 'done', 'test')
-), delta AS (  -- of the execution
+), leaving AS (
+  INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
+)
+INSERT INTO app.rehydrated_rows (tenant_id, id, rehydration_id, checksum)
+SELECT tenant_id, app.uuid7(), id, 1 FROM app.rehydrations WHERE tenant_id = %(tenant)s
+"""
+
+# One row in each table of rollups, by an execution that is not counted yet.
+OF_ROLLUPS = """
+WITH delta AS (
   SELECT d AS whole, d.* FROM app.execution_deltas AS d WHERE d.tenant_id = %(tenant)s LIMIT 1
 ), rollup AS (
   INSERT INTO app.execution_rollups (
@@ -57,15 +66,9 @@ WITH file AS (
   SELECT tenant_id, '1', workflow_id, quarter, status, mode_class, runs FROM delta
 ), retried AS (
   INSERT INTO app.retried_runs (tenant_id, n8n_execution_id, retries) VALUES (%(tenant)s, '1', 1)
-), setting AS (
-  INSERT INTO app.rollup_settings (tenant_id) VALUES (%(tenant)s)
-), leaving AS (
-  INSERT INTO app.leaving_rows (tenant_id, file_id, id, checksum) SELECT tenant_id, id, first_id, 1 FROM file
 )
-INSERT INTO app.rehydrated_rows (tenant_id, id, rehydration_id, checksum)
-SELECT tenant_id, app.uuid7(), id, 1 FROM app.rehydrations WHERE tenant_id = %(tenant)s
+INSERT INTO app.rollup_settings (tenant_id) VALUES (%(tenant)s)
 """
-
 
 EMBEDDED = """
 SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::public.halfvec)),
@@ -88,6 +91,7 @@ def full_tenant(make: Factory) -> Tenant:
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
     add_cold_tier(make, tenant)
+    add_rollups(make, tenant)
     add_knowledge(make, tenant)
     return tenant
 
@@ -112,6 +116,11 @@ def add_cold_tier(make: Factory, tenant: Tenant) -> None:
         make.conn.execute(OF_THE_TENANT)
     with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
         job.execute(OF_JOBS, {"tenant": tenant.id})
+
+
+def add_rollups(make: Factory, tenant: Tenant) -> None:
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(OF_ROLLUPS, {"tenant": tenant.id})
 
 
 def set_context(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:

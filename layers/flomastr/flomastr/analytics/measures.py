@@ -49,6 +49,7 @@ class StatusCount(BaseModel):
 
 
 def measures(counts: Iterable[StatusCount], histogram: Counter[int], minutes: float | None) -> Measures:
+    """Sums counts, and reads percentiles from the histogram: how many runs by the key of their duration."""
     rows = list(counts)
     by_status: Counter[str] = Counter()
     for row in rows:

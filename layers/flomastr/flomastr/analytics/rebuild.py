@@ -26,6 +26,7 @@ class OutOfTimeError(Exception):
 
 
 def run(job: Job) -> None:
+    """Builds what is asked for, the longest waiting first. What cannot be read is reported, and tried by each run."""
     asked = "SELECT tenant_id FROM app.rollup_settings WHERE rebuild_asked_at IS NOT NULL ORDER BY rebuild_asked_at"
     for (tenant,) in job.conn.execute(asked).fetchall():
         try:
@@ -37,6 +38,7 @@ def run(job: Job) -> None:
 
 
 def ask(job: Job, tenant: UUID) -> None:
+    """Has the next run build the tenant's rollups anew."""
     job.conn.execute(
         """
         INSERT INTO app.rollup_settings (tenant_id, rebuild_asked_at) VALUES (%s, now())

@@ -10,6 +10,7 @@ BATCH = 20_000
 
 
 def run(job: Job) -> None:
+    """Rebuilds, folds, compares: what there is no time for is left to the next run."""
     rebuild.run(job)
     fold(job)
     reconcile(job)

@@ -52,6 +52,7 @@ def filters(matching: Filter) -> dict[str, str | None]:
 
 
 def fetch(query: str, files: Sequence[File], parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a query over `files`. Raises FileUnreadableError and errors of object storage."""
     with duckdb_filesystem.translating_storage_errors():
         return parquet.fetch(query, parameters | {"files": [file.path for file in files]})
 

@@ -64,6 +64,7 @@ def database(request: Request, response: Response, tenant: str | None, scopes: S
 def database_of(
     caller: Caller, request: Request, response: Response, tenant: str | None, scopes: SecurityScopes
 ) -> Database:
+    """The database as the caller may use it, for what the request weighs and until its deadline."""
     (scope,) = scopes.scopes
     access = AccessRequest(caller, tenant, scope, response.headers.update, weight_of(request))
     return Database(access, deadline(request))

@@ -22,5 +22,6 @@ WEIGHTS = {
 
 
 def weight_of(request: Request) -> int:
+    """In requests, at least 1."""
     counting = COUNTING if "count=exact" in request.headers.get("prefer", "") else 0
     return WEIGHTS.get(request.scope["route"].name, 1) + body_size(request.scope["aws.event"]) // BYTES + counting
