@@ -7,9 +7,10 @@ from pydantic import AfterValidator
 from flomastr.http.fields import Slug
 
 RESERVED = frozenset((
-    "api", "api-keys", "branding", "docs", "erasures", "hard-delete", "health", "history", "index", "knowledge",
-    "knowledge-bases", "legal-holds", "me", "n8n", "reactivate", "resolve-tenant", "restore", "soft-delete", "status",
-    "suspend", "tenants", "undelete", "user-preferences", "users", "webchat", "workflow-executions", "workflows",
+    "analytics", "api", "api-keys", "branding", "docs", "erasures", "hard-delete", "health", "history", "index",
+    "knowledge", "knowledge-bases", "legal-holds", "me", "n8n", "reactivate", "resolve-tenant", "restore",
+    "soft-delete", "status", "suspend", "tenants", "undelete", "user-preferences", "users", "webchat",
+    "workflow-executions", "workflows",
 ))  # fmt: skip
 
 

@@ -1,0 +1,2 @@
+-- `/routes/analytics/...` is no tenant's.
+INSERT INTO app.reserved_slugs (slug) VALUES ('analytics');
