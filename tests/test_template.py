@@ -19,6 +19,8 @@ YAML: Any = yamlhelper  # which has no types
 TEMPLATE = YAML.yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = {name: found for name, found in TEMPLATE["Resources"].items()}
 FUNCTION_DEFAULTS = TEMPLATE["Globals"]["Function"]
+NAMESPACE = FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+WAITING = "ApproximateNumberOfMessagesVisible"
 FUNCTIONS = {
     name.removesuffix("Function"): found["Properties"]
     for name, found in RESOURCES.items()
@@ -66,10 +68,6 @@ def secrets(function: Any) -> set[str]:
 
 def schedules(function: Any) -> list[Any]:
     return [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "ScheduleV2"]
-
-
-def is_ours(alarm: Any) -> bool:
-    return alarm["Namespace"] == FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
 
 
 def columns(source: Source) -> list[str]:
@@ -273,26 +271,35 @@ def test_two_stacks_may_stand_side_by_side() -> None:
 
 
 def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_written() -> None:
-    alarms = [found["Properties"] for found in RESOURCES.values() if found["Type"] == "AWS::CloudWatch::Alarm"]
-    watched = {(alarm["MetricName"], alarm["Dimensions"][0]["Value"]) for alarm in alarms if is_ours(alarm)}
-    services = {name.lower() for name in JOBS}
-    assert {service for metric, service in watched if metric == "JobFailed"} == services
-    assert {service for metric, service in watched if metric == "ArchiveUnverified"} == {
-        "archive",
-        "compact",
-        "restore",
+    alarms = {
+        name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::CloudWatch::Alarm"
     }
-    assert {
-        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS.values()
-    } >= services
-    assert ("EmbeddingsFailed", "embed") in watched
-    kept = [alarm for alarm in alarms if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"]
-    assert [alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for alarm in kept] == ["EmbedDeadLetters", "JobFailures"]
-    for alarm in alarms:
+    assert {name: watched(alarm) for name, alarm in alarms.items()} == {
+        "JobFailedAlarm": of_each_service("JobFailed"),
+        "ArchiveUnverifiedAlarm": of_each_service("ArchiveUnverified"),
+        "EmbeddingsFailedAlarm": ("EmbeddingsFailed", "embed", "Sum", 300),
+        "EmbedDeadLettersAlarm": (WAITING, {"Fn::GetAtt": ["EmbedDeadLetters", "QueueName"]}, "Maximum", 300),
+        "JobFailuresAlarm": (WAITING, {"Fn::GetAtt": ["JobFailures", "QueueName"]}, "Maximum", 300),
+    }
+    for alarm in alarms.values():
         assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (300, 1, "notBreaching")
-        assert alarm["Statistic"] == ("Sum" if is_ours(alarm) else "Maximum")
+        assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, "notBreaching")
+    services = {function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS.values()}
+    assert {name.lower() for name in JOBS} <= services
+
+
+def of_each_service(metric: str) -> tuple[str, int]:
+    """What makes an alarm of each function that writes the metric."""
+    return f"SELECT SUM({metric}) FROM SCHEMA({NAMESPACE}, service) GROUP BY service ORDER BY SUM() DESC", 300
+
+
+def watched(alarm: Any) -> tuple[Any, ...]:
+    if "Metrics" in alarm:
+        (query,) = alarm["Metrics"]
+        return query["Expression"], query["Period"]
+    assert alarm["Namespace"] == ("AWS/SQS" if alarm["MetricName"] == WAITING else NAMESPACE)
+    return alarm["MetricName"], alarm["Dimensions"][0]["Value"], alarm["Statistic"], alarm["Period"]
 
 
 def test_the_bucket_outlives_the_stack_and_is_nobody_elses() -> None:
