@@ -18,6 +18,7 @@ DOCUMENT = ROOT / "functions/openapi/openapi.json"
 
 type Json = dict[str, Any]
 
+UNNAMED = {"HTTPValidationError", "ValidationError", "Unread"}  # which no operation refers to
 SIGNED = {"events:write"}  # the scopes of routes that take a signature instead of a token
 NOT_ALWAYS = {"Flo-Consistency", "Link", "RateLimit", "RateLimit-Policy", "X-Total-Count"}
 LIMITS = ("RateLimit", "RateLimit-Policy")
@@ -59,7 +60,7 @@ def document() -> Json:
         "components": {
             "headers": {name: _header(name) for name in HEADERS},
             "responses": {str(status): _refusal(status, text) for status, text in REFUSALS.items()},
-            "schemas": _untitled({name: s for name, s in schemas.items() if not name.endswith("ValidationError")}),
+            "schemas": _untitled({name: schema for name, schema in schemas.items() if name not in UNNAMED}),
             "securitySchemes": {"bearer": BEARER, "signature": SIGNATURE},
         },
     }

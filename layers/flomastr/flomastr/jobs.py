@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from flomastr.database import connection
 from flomastr.database.connection import Connection
 from flomastr.observability import logger, metrics
+from flomastr.settings import database_url
 
 RESERVE_SECONDS = 30  # of Lambda's time, to end the current step and to record the run
 
@@ -54,7 +55,7 @@ def run(name: str, work: Callable[[Job], None], event: dict[str, Any], context: 
     Raises JobFailedError, and what the work raises.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    conn = connection.connect(deadline)
+    conn = connection.connect(deadline, database_url)
     try:
         set_timeouts(conn, deadline)
         if not lock(conn, name):

@@ -98,7 +98,7 @@ def connection(deadline: float) -> Connection:
         if not current.is_usable():
             discard()
     if current is None:
-        current = connect(deadline)
+        current = connect(deadline, database_url)
     current.deadline = deadline
     current.used_at = time.monotonic()
     return current
@@ -112,7 +112,7 @@ def discard() -> None:
         current = None
 
 
-def connect(deadline: float, url_of: Callable[..., str] = database_url) -> Connection:
+def connect(deadline: float, url_of: Callable[..., str]) -> Connection:
     """A new connection of a role that row-level security holds for, until `deadline` of time.monotonic().
 
     A refused password is read again, since it may have been rotated. Raises OperationalError, and UnavailableError for
