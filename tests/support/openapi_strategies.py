@@ -32,6 +32,7 @@ from tests.support.wsgi_app import Collection
 PERSON = "person"  # the bearer token of somebody who may do everything: owner of the tenant and super admin
 EVENTS = "/routes/n8n/events"
 PREFERENCES = "/routes/user-preferences"
+ANALYTICS = "/routes/analytics/"
 CONFIG: dict[str, Any] = {
     # JSON Schema cannot forbid U+0000 deep inside an object: test_bad_input.py sends it
     "generation": {"allow-x00": False, "with-security-parameters": False},
@@ -108,6 +109,7 @@ class Platform:
         self.cases.append(case.operation.label)
         self.name_what_exists(case)
         give_names_apart(case.body)
+        shorten_filter(case.body)
         case.call_and_validate(headers=self.headers(case))
 
     def headers(self, case: Any) -> dict[str, str]:
@@ -167,6 +169,8 @@ class Platform:
                 return secrets.token_hex()  # no key comes twice with another body
             case "logo_svg" if "\0" not in value and len(value) <= MAX_BYTES:
                 return SVG
+            case "from" | "to" if is_moment(value) and path.startswith(ANALYTICS):
+                return {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}[name]
             case "time_zone" if 0 < len(value) <= 100:
                 return "Europe/Berlin"
             case "expires_at" if is_moment(value):
@@ -190,6 +194,13 @@ def give_names_apart(body: Any) -> None:
             others = [other["name"] for other in named[:index]]
             if document["name"] in others and len(document["name"]) < 250:
                 document["name"] += str(index)
+
+
+def shorten_filter(body: Any) -> None:
+    """JSON Schema cannot bound an object's bytes: test_search.py sends large ones."""
+    asked: Any = body.get("filter") if hasattr(body, "get") else None
+    if hasattr(asked, "get") and hasattr(asked.get("metadata"), "items"):
+        asked["metadata"] = {"team": "support"} if asked["metadata"] else {}
 
 
 def is_uuid(value: str) -> bool:
