@@ -688,6 +688,72 @@ $$;
 
 ALTER FUNCTION app.break_seal() OWNER TO flo_owner;
 
+CREATE TABLE app.alerts (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    workflow_id uuid,
+    minutes integer NOT NULL,
+    threshold double precision,
+    min_runs integer DEFAULT 1 NOT NULL,
+    url text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    watched_since timestamp with time zone DEFAULT now() NOT NULL,
+    fired_id uuid,
+    fired_at timestamp with time zone,
+    CONSTRAINT alerts_check CHECK (((kind = 'silence'::text) = (threshold IS NULL))),
+    CONSTRAINT alerts_check1 CHECK (((fired_id IS NULL) = (fired_at IS NULL))),
+    CONSTRAINT alerts_kind_check CHECK ((kind = ANY (ARRAY['failure_rate'::text, 'slow'::text, 'silence'::text]))),
+    CONSTRAINT alerts_min_runs_check CHECK (((min_runs >= 1) AND (min_runs <= 1000000))),
+    CONSTRAINT alerts_minutes CHECK (
+CASE kind
+    WHEN 'silence'::text THEN ((minutes >= 60) AND (minutes <= 129600))
+    ELSE ((minutes >= 15) AND (minutes <= 1440))
+END),
+    CONSTRAINT alerts_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT alerts_threshold CHECK (((threshold >= (0)::double precision) AND
+CASE kind
+    WHEN 'failure_rate'::text THEN (threshold < (100)::double precision)
+    ELSE (threshold <= (1000000)::double precision)
+END)),
+    CONSTRAINT alerts_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
+);
+
+ALTER TABLE ONLY app.alerts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.alerts OWNER TO flo_owner;
+
+CREATE FUNCTION app.change_alert(alert uuid, changes jsonb, if_match text[]) RETURNS SETOF app.alerts
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  old app.alerts;
+  changed app.alerts;
+BEGIN
+  SELECT * INTO old FROM app.alerts AS a WHERE a.id = alert FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  PERFORM app.require_match(app.etag(old), if_match);
+  changed := jsonb_populate_record(old, changes);
+  PERFORM app.require_alert_numbers(changed);
+  RETURN QUERY
+  UPDATE app.alerts AS a
+  SET name = changed.name, minutes = changed.minutes, threshold = changed.threshold, min_runs = changed.min_runs,
+    url = changed.url, enabled = changed.enabled, updated_at = now(),
+    watched_since = CASE WHEN (old.minutes, old.enabled) = (changed.minutes, changed.enabled)
+      THEN old.watched_since ELSE now() END
+  WHERE a.id = alert
+  RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.change_alert(alert uuid, changes jsonb, if_match text[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text)
     LANGUAGE plpgsql
     AS $$
@@ -780,6 +846,47 @@ CREATE FUNCTION app.checksum(line text) RETURNS bigint
     RETURN ((('x0'::text || "left"(md5(line), 15)))::bit(64))::bigint;
 
 ALTER FUNCTION app.checksum(line text) OWNER TO flo_owner;
+
+CREATE TABLE app.alert_events (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid NOT NULL,
+    alert_id uuid NOT NULL,
+    workflow_id uuid,
+    type text NOT NULL,
+    data jsonb NOT NULL,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    delivery text DEFAULT 'pending'::text NOT NULL,
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT alert_events_delivery_check CHECK ((delivery = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text]))),
+    CONSTRAINT alert_events_type_check CHECK ((type = ANY (ARRAY['fired'::text, 'resolved'::text])))
+);
+
+ALTER TABLE ONLY app.alert_events FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.alert_events OWNER TO flo_owner;
+
+CREATE FUNCTION app.claim_alert_events(most integer, lease interval) RETURNS TABLE(event app.alert_events, url text)
+    LANGUAGE sql
+    AS $$
+  WITH due AS (
+    SELECT e.id, a.url
+    FROM app.alert_events AS e
+    JOIN app.alerts AS a ON a.tenant_id = e.tenant_id AND a.id = e.alert_id
+    JOIN app.tenants AS t ON t.id = e.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+    WHERE e.delivery = 'pending' AND e.next_attempt_at <= now()
+      AND NOT EXISTS (
+        SELECT FROM app.alert_events AS p
+        WHERE p.tenant_id = e.tenant_id AND p.alert_id = e.alert_id AND p.delivery = 'pending' AND p.id < e.id
+      )
+    ORDER BY jsonb_array_length(e.attempts), e.next_attempt_at LIMIT most
+    FOR NO KEY UPDATE OF e SKIP LOCKED
+  )
+  UPDATE app.alert_events AS e SET next_attempt_at = now() + lease FROM due WHERE e.id = due.id
+  RETURNING e, due.url
+$$;
+
+ALTER FUNCTION app.claim_alert_events(most integer, lease interval) OWNER TO flo_owner;
 
 CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) RETURNS TABLE(claimed_until timestamp with time zone, is_first_attempt boolean)
     LANGUAGE sql
@@ -904,6 +1011,32 @@ CREATE FUNCTION app.counted_executions(tenant uuid) RETURNS SETOF app.workflow_e
 $$;
 
 ALTER FUNCTION app.counted_executions(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.create_alert(new jsonb) RETURNS SETOF app.alerts
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  alert app.alerts := jsonb_populate_record(NULL::app.alerts, new);
+BEGIN
+  IF alert.workflow_id IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = alert.workflow_id) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'workflow_not_found',
+      message = 'body.workflow_id: there is no such workflow.';
+  END IF;
+  PERFORM app.wait_for_turn('alerts');
+  IF (SELECT count(*) FROM app.alerts AS a WHERE a.tenant_id = app.tenant()) >= 100 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 100 alerts: delete one first.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.alerts (name, kind, workflow_id, minutes, threshold, min_runs, url, enabled)
+  VALUES (
+    alert.name, alert.kind, alert.workflow_id, alert.minutes, alert.threshold, alert.min_runs, alert.url, alert.enabled
+  )
+  RETURNING *;
+END
+$$;
+
+ALTER FUNCTION app.create_alert(new jsonb) OWNER TO flo_owner;
 
 CREATE TABLE app.legal_holds (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -1896,6 +2029,48 @@ CREATE FUNCTION app.may_have_data_of(person text) RETURNS boolean
 
 ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) RETURNS TABLE(alert app.alerts, workflow_name text, is_watched boolean, runs bigint, failures bigint, successes bigint, duration_keys smallint[], duration_counts bigint[])
+    LANGUAGE sql
+    AS $$
+  SELECT
+    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), m.runs, m.failures, m.successes, h.keys,
+    h.counts
+  FROM app.alerts AS a
+  JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+  LEFT JOIN app.workflows AS w ON w.tenant_id = a.tenant_id AND w.id = a.workflow_id
+  CROSS JOIN LATERAL (
+    SELECT
+      coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
+      CASE WHEN a.workflow_id IS NULL THEN 'quarter' ELSE 'hour' END AS grain,
+      as_of - make_interval(mins => a.minutes + CASE WHEN a.workflow_id IS NULL THEN 15 ELSE 60 END) AS begins_after
+  ) AS f
+  CROSS JOIN LATERAL (
+    SELECT
+      coalesce(sum(r.runs), 0) AS runs,
+      coalesce(sum(r.runs) FILTER (WHERE r.status IN ('error', 'crashed')), 0) - coalesce(sum(r.recovered), 0)
+        AS failures,
+      coalesce(sum(r.runs) FILTER (WHERE r.status = 'success'), 0) AS successes
+    FROM app.execution_rollups AS r
+    WHERE r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
+      AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
+  ) AS m
+  CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(c.key), '{}') AS keys, coalesce(array_agg(c.count), '{}') AS counts
+    FROM (
+      SELECT u.key, sum(u.count) AS count
+      FROM app.execution_rollups AS r CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+      WHERE a.kind = 'slow' AND r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
+        AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
+      GROUP BY u.key
+    ) AS c
+  ) AS h
+  WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
+  ORDER BY a.id LIMIT most
+  FOR NO KEY UPDATE OF a SKIP LOCKED
+$$;
+
+ALTER FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2186,7 +2361,7 @@ ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted 
 
 CREATE FUNCTION app.needed_role(scope text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
+    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
 
 ALTER FUNCTION app.needed_role(scope text) OWNER TO flo_owner;
 
@@ -2260,6 +2435,37 @@ CREATE FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) RE
 $$;
 
 ALTER FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_alert_event(alert app.alerts, type text, data jsonb) RETURNS void
+    LANGUAGE sql
+    AS $$
+  WITH event AS (
+    INSERT INTO app.alert_events (tenant_id, alert_id, workflow_id, type, data)
+    VALUES (alert.tenant_id, alert.id, alert.workflow_id, note_alert_event.type, note_alert_event.data)
+    RETURNING id, occurred_at
+  )
+  UPDATE app.alerts AS a
+  SET fired_id = CASE WHEN note_alert_event.type = 'fired' THEN event.id END,
+    fired_at = CASE WHEN note_alert_event.type = 'fired' THEN event.occurred_at END
+  FROM event WHERE a.id = alert.id
+$$;
+
+ALTER FUNCTION app.note_alert_event(alert app.alerts, type text, data jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_attempt(event uuid, claim timestamp with time zone, attempt jsonb, is_delivered boolean, wait interval) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE app.alert_events AS e
+  SET attempts = e.attempts || attempt, next_attempt_at = now() + coalesce(wait, '0'),
+    delivery = CASE
+      WHEN is_delivered THEN 'delivered'
+      WHEN wait IS NULL OR e.occurred_at < now() - interval '3 days' THEN 'failed'
+      ELSE 'pending'
+    END
+  WHERE e.id = event AND e.delivery = 'pending' AND e.next_attempt_at = claim
+$$;
+
+ALTER FUNCTION app.note_attempt(event uuid, claim timestamp with time zone, attempt jsonb, is_delivered boolean, wait interval) OWNER TO flo_owner;
 
 CREATE FUNCTION app.note_execution_deltas() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3020,6 +3226,29 @@ END
 $$;
 
 ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_alert_numbers(alert app.alerts) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  least_minutes integer := CASE alert.kind WHEN 'silence' THEN 60 ELSE 15 END;
+  most_minutes integer := CASE alert.kind WHEN 'silence' THEN 129600 ELSE 1440 END;
+BEGIN
+  IF alert.minutes NOT BETWEEN least_minutes AND most_minutes THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict', message = format(
+      'body.minutes: must be from %s to %s for the kind %s.', least_minutes, most_minutes, alert.kind
+    );
+  ELSIF (alert.kind = 'silence') <> (alert.threshold IS NULL) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict',
+      message = 'body.threshold: an alert on silence has none, and any other has one.';
+  ELSIF alert.kind = 'failure_rate' AND alert.threshold >= 100 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'conflict',
+      message = 'body.threshold: must be below 100 per cent.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.require_alert_numbers(alert app.alerts) OWNER TO flo_owner;
 
 CREATE FUNCTION app.require_found(was_found boolean) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -4615,6 +4844,7 @@ CREATE TABLE app.rollup_progress (
     one boolean DEFAULT true NOT NULL,
     folded_at timestamp with time zone NOT NULL,
     reconciled_at timestamp with time zone,
+    alerted_at timestamp with time zone,
     CONSTRAINT rollup_progress_one_check CHECK (one)
 );
 
@@ -4980,6 +5210,15 @@ ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_execution
 
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_overflow FOR VALUES IN ('0');
 
+ALTER TABLE ONLY app.alert_events
+    ADD CONSTRAINT alert_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.alerts
+    ADD CONSTRAINT alerts_tenant_id_id_key UNIQUE (tenant_id, id);
+
 ALTER TABLE ONLY app.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
@@ -5258,6 +5497,10 @@ ALTER TABLE ONLY app.workflows
 
 ALTER TABLE ONLY app.workflows
     ADD CONSTRAINT workflows_tenant_id_id_key UNIQUE (tenant_id, id);
+
+CREATE INDEX alert_events_alert_id ON app.alert_events USING btree (tenant_id, alert_id, id);
+
+CREATE INDEX alert_events_pending ON app.alert_events USING btree (next_attempt_at) WHERE (delivery = 'pending'::text);
 
 CREATE INDEX api_keys_tenant_id ON app.api_keys USING btree (tenant_id);
 
@@ -5779,6 +6022,8 @@ CREATE TRIGGER keep_an_owner_on_change AFTER UPDATE OF role, status ON app.tenan
 
 CREATE TRIGGER keep_an_owner_on_removal AFTER DELETE ON app.tenant_memberships FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text))) EXECUTE FUNCTION app.keep_an_owner();
 
+CREATE TRIGGER keep_held BEFORE DELETE ON app.alert_events FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_workflow');
+
 CREATE TRIGGER keep_held BEFORE DELETE ON app.archive_files FOR EACH ROW WHEN ((old.state = 'stored'::text)) EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
 
 CREATE TRIGGER keep_held BEFORE DELETE ON app.documents FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
@@ -5820,6 +6065,12 @@ CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.t
 CREATE TRIGGER note_updated AFTER UPDATE ON app.workflow_executions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
 
 CREATE TRIGGER refuse_reserved_slug BEFORE INSERT OR UPDATE OF slug ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.refuse_reserved_slug();
+
+ALTER TABLE ONLY app.alert_events
+    ADD CONSTRAINT alert_events_tenant_id_alert_id_fkey FOREIGN KEY (tenant_id, alert_id) REFERENCES app.alerts(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.alerts
+    ADD CONSTRAINT alerts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY app.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
@@ -5950,6 +6201,10 @@ CREATE POLICY access ON app.touched_executions TO flo_owner USING (true) WITH CH
 
 CREATE POLICY access ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
 
+ALTER TABLE app.alert_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.alerts ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.archive_files ENABLE ROW LEVEL SECURITY;
@@ -6043,6 +6298,10 @@ ALTER TABLE app.failed_runs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY job ON app.alert_events TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.alerts TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.api_keys TO flo_job USING (true) WITH CHECK (true);
 
@@ -6178,6 +6437,10 @@ ALTER TABLE app.rollup_settings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.sealed_partitions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.superseded_versions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON app.alert_events TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.alerts TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.api_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -6323,6 +6586,42 @@ REVOKE ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_h
 GRANT ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
 
 REVOKE ALL ON FUNCTION app.break_seal() FROM PUBLIC;
+
+GRANT SELECT,DELETE ON TABLE app.alerts TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.alerts TO flo_job;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(kind) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(workflow_id) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(minutes),UPDATE(minutes) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(threshold),UPDATE(threshold) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(min_runs),UPDATE(min_runs) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(url),UPDATE(url) ON TABLE app.alerts TO flo_app;
+
+GRANT INSERT(enabled),UPDATE(enabled) ON TABLE app.alerts TO flo_app;
+
+GRANT UPDATE(updated_at) ON TABLE app.alerts TO flo_app;
+
+GRANT UPDATE(watched_since) ON TABLE app.alerts TO flo_app;
+
+GRANT UPDATE(fired_id) ON TABLE app.alerts TO flo_job;
+
+GRANT UPDATE(fired_at) ON TABLE app.alerts TO flo_job;
+
+GRANT SELECT ON TABLE app.alert_events TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.alert_events TO flo_job;
+
+GRANT UPDATE(delivery) ON TABLE app.alert_events TO flo_job;
+
+GRANT UPDATE(attempts) ON TABLE app.alert_events TO flo_job;
+
+GRANT UPDATE(next_attempt_at) ON TABLE app.alert_events TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.legal_holds TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.legal_holds TO flo_job;

@@ -135,7 +135,11 @@ def test_every_table_whose_rows_are_changed_keeps_what_they_say_or_is_known_not_
 
 
 def test_what_is_kept_from_deletion_is_kept_from_being_written_over(superuser: Connection) -> None:
-    assert names(superuser, KEEPS) - names(superuser, GROWS) == {"archive_files", "legal_holds"}  # NO_CONTENT says why
+    assert names(superuser, KEEPS) - names(superuser, GROWS) == {
+        "alert_events",
+        "archive_files",
+        "legal_holds",
+    }  # NO_CONTENT says why
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_under_a_hold_no_row_is_deleted_from_a_table_that_keeps_it(
         for table in kept:
             outcomes[table] = {attack(conn, held, table) for conn in (make.conn, job)}
     assert stored(superuser, held) == before
-    by_rights = {"tenants", "legal_holds", "archive_files"}  # which flo_app may not delete anyway
+    by_rights = {"tenants", "legal_holds", "archive_files", "alert_events"}  # which flo_app may not delete anyway
     assert outcomes == {table: {"FL409", "42501"} if table in by_rights else {"FL409"} for table in kept}
 
 

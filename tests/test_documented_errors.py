@@ -183,6 +183,27 @@ def the_hold_is_released(attempt: Attempt) -> Answer:
     return attempt.again()
 
 
+@to(409, called("create_alert"))
+def there_are_a_hundred_alerts(attempt: Attempt) -> Answer:
+    for _ in range(100):
+        attempt.make.alert(attempt.client.tenant)
+    return attempt.ask()
+
+
+@to(409, called("update_alert"))
+def another_kind_may_look_so_far_back(attempt: Attempt) -> Answer:
+    return attempt.ask(body={"minutes": 2000})
+
+
+@to(409, called("delete_alert"))
+def its_history_is_held(attempt: Attempt) -> Answer:
+    attempt.client.path(attempt.operation)  # makes the alert
+    event = "INSERT INTO app.alert_events (tenant_id, alert_id, type, data) SELECT tenant_id, id, 'fired', '{}'"
+    attempt.run(event + " FROM app.alerts WHERE tenant_id = %(tenant)s")
+    attempt.make.hold(attempt.client.tenant)
+    return attempt.ask()
+
+
 @to(409, called("append_messages"))
 def the_session_is_full(attempt: Attempt) -> Answer:
     many = {"messages": [{"role": "user", "content": "Hello"}] * 100}

@@ -13,10 +13,12 @@ from tests.support.requests import MACHINES, OPERATIONS, PEOPLE, ROLES, ApiClien
 NEEDED = {
     "member": (
         "workflows:read workflows:write executions:read executions:write webchat:read webchat:write preferences:read "
-        "preferences:write knowledge:read knowledge:write tenant:read members:read membership:write invitation:write"
+        "preferences:write knowledge:read knowledge:write tenant:read members:read membership:write invitation:write "
+        "alerts:read"
     ),
     "admin": (
-        "tenant:write members:write keys:read keys:write models:write holds:read holds:write archive:read archive:write"
+        "tenant:write members:write keys:read keys:write models:write holds:read holds:write archive:read "
+        "archive:write alerts:write"
     ),
     "owner": "tenant:delete erasures:read erasures:write",
 }
@@ -32,6 +34,8 @@ MAY: dict[str | None, tuple[str, ...]] = {
     "workflows:write": MEMBERS,
     "executions:read": MEMBERS,
     "executions:write": MEMBERS,
+    "alerts:read": MEMBERS,
+    "alerts:write": ADMINS,
     "webchat:read": MEMBERS,
     "webchat:write": MEMBERS,
     "preferences:read": MEMBERS,

@@ -27,9 +27,9 @@ FUNCTIONS = {
     if found["Type"] == "AWS::Serverless::Function"
 }
 REQUESTS = {"History"}
-JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup"}
+JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"}
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
@@ -231,6 +231,7 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Restore": "rate(5 minutes)",
         "Erase": "rate(15 minutes)",
         "Rollup": "rate(5 minutes)",
+        "Alert": "rate(1 minute)",
         "Requeue": "rate(1 minute)",
     }
     assert all(
@@ -260,8 +261,8 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
         "Authorizer": 8,  # two attempts to reach the issuer, and a cold start
         "History": 29,  # as long as API Gateway waits
         "Embed": 180,
-        "Requeue": 120,
-        **dict.fromkeys(JOBS - {"Requeue"} | {"Migrate"}, 900),
+        **dict.fromkeys(("Requeue", "Alert"), 120),
+        **dict.fromkeys(JOBS - {"Requeue", "Alert"} | {"Migrate"}, 900),
     }
 
 

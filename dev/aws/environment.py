@@ -14,6 +14,7 @@ from dev.services.object_storage import Storage
 from dev.services.oidc_issuer import ISSUER, JWKS_PATH, METADATA_PATH
 
 APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
+ALLOWED = {"WEBHOOKS_TO_LOCALHOST": "yes"}  # here, and in no deployment
 
 
 def parameters(url: str, embeddings_url: str = "", origins: str = "") -> dict[str, str]:
@@ -71,7 +72,7 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
         "LAMBDA_TASK_ROOT": str(function.folder),
         "_HANDLER": function.handler,
     }
-    overrides = {
+    overrides = ALLOWED | {
         "DATABASE_URL": _database_url(function, database),
         "SIGNING_KEY": private_file(data / "signing.key"),
         "ARCHIVE_BUCKET": storage.bucket,

@@ -10,6 +10,7 @@ import pytest
 from tests.support.source_code import LAYER, imported
 
 FLOORS = (
+    {"alerts"},
     {"retention", "analytics"},
     {"knowledge", "archive"},
     {"embeddings", "tenancy", "workflows"},

@@ -2,6 +2,7 @@
 
 # Tables of tenants whose rows a hold does not keep.
 NOT_KEPT = {
+    "alerts": "a setting; what it has reported is kept, and so is then the alert",
     "api_keys": "credentials, no data; they are revoked and stay listed",
     "chunks": "passages of documents, which are kept: deleting one and writing it over are refused",
     "retention_class_changes": "what is left to do",
@@ -29,6 +30,8 @@ NOT_KEPT = {
 }
 # Tables whose rows are changed, and say nothing that a hold would keep.
 NO_CONTENT = {
+    "alert_events": "how a delivery goes",
+    "alerts": "a setting",
     "api_keys": "when a key was used, ends or is revoked",
     "archive_files": "in what state a file is; what it holds is not changed",
     "chunks": "where passages stand; of a document whose replacement no hold forbids",
@@ -94,6 +97,7 @@ KNOWN = {
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.idempotency_keys": "answers of yesterday",
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.job_runs": "what jobs did, no tenant's data",
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.rate_buckets": "counts",
+    "flomastr/alerts/alerts.py 1) DELETE FROM app.alerts": "a setting; its history goes along where no hold is",
     "flomastr/archive/file_lifecycle.py 1) object_storage.remove": "objects that do not count, or no longer",
     "flomastr/tenancy/members.py 1) DELETE FROM app.tenant_memberships": "where no hold is on the tenant",
     "flomastr/tenancy/members.py 2) DELETE FROM app.tenant_memberships": "an invitation that is declined",

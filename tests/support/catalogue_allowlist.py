@@ -66,6 +66,10 @@ ALLOWLIST = {
         "drop_partition": "drops one, if its seal is whole",
     },
     "open_to_jobs": {  # all tenants' rows of these tables, and these verbs
+        "alert_events: DELETE, INSERT, SELECT, UPDATE (attempts), UPDATE (delivery), UPDATE (next_attempt_at)": (
+            "what alerts report, and how that is delivered"
+        ),
+        "alerts: DELETE, SELECT, UPDATE (fired_at), UPDATE (fired_id)": "whether they fire",
         "api_keys: DELETE, SELECT": "goes with an erased tenant",
         "archive_files: DELETE, INSERT, SELECT, UPDATE": "the manifest, which jobs alone write",
         "chunks: DELETE, SELECT": "are embedded; go with an erased tenant",

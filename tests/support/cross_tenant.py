@@ -12,7 +12,7 @@ from psycopg import sql
 from flomastr.auth.api_key_tokens import ApiKey
 from flomastr.caller import Caller
 from tests.support.factories import Factory, Tenant, machine
-from tests.support.full_tenant import add_cold_tier, add_knowledge
+from tests.support.full_tenant import add_alert, add_cold_tier, add_knowledge
 from tests.support.operations import Names
 
 type Connection = psycopg.Connection[Any]
@@ -54,6 +54,7 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
         "key": "colour",
         "file_id": str(make.file(tenant)),
         "restore_id": str(make.restore(tenant)),
+        "alert_id": str(add_alert(make, tenant, SECRET)),
         "hold_id": str(make.hold(tenant, execution_id=execution)),
         "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
         "user_role_id": str(role[0]),

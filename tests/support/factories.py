@@ -1,8 +1,10 @@
 """Rows for tests. Every tenant is new, so tests share a database and nothing in it."""
 
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -212,6 +214,17 @@ class Factory:
             " VALUES (%(scope)s, %(workflow_id)s, %(execution_id)s, 'A dispute', 'test') RETURNING id",
             {"scope": scope, "workflow_id": workflow_id, "execution_id": execution_id},
         )[0]
+
+    def alert(self, tenant: Tenant, **overrides: Any) -> UUID:
+        """On the failure rate of all workflows, unless the overrides say another kind."""
+        row: dict[str, Any] = {"name": "An alert", "kind": "failure_rate", "workflow_id": None, "minutes": 60}
+        row |= {"threshold": 10, "min_runs": 1, "url": "https://hooks.example.com/flomastr", "enabled": True}
+        with self.conn.transaction():
+            self.conn.execute("SELECT set_config('app.actor', 'test', true)")
+            created = "SELECT id FROM app.create_alert(%(row)s)"
+            return self.within(
+                tenant.id, created, {"row": Jsonb(row | overrides, dumps=partial(json.dumps, default=str))}
+            )[0]
 
     def file(self, tenant: Tenant, *ids: UUID) -> UUID:
         """Of the archive, as a job has stored it: of executions from the lowest to the highest id, else of chats."""

@@ -70,6 +70,16 @@ WITH delta AS (
 INSERT INTO app.rollup_settings (tenant_id) VALUES (%(tenant)s)
 """
 
+OF_AN_ALERT = """
+INSERT INTO app.alert_events (tenant_id, alert_id, type, data, delivery)
+SELECT tenant_id, id, 'fired', jsonb_build_object(
+  'alert_id', id, 'tenant_id', tenant_id, 'name', name, 'kind', kind, 'workflow_id', NULL, 'workflow_name', NULL,
+  'minutes', 60, 'threshold', 10, 'min_runs', 1, 'value', 20, 'runs', 1, 'as_of', now(), 'fired_at', NULL,
+  'reason', NULL
+), 'failed'
+FROM app.alerts WHERE id = %s
+"""
+
 EMBEDDED = """
 SELECT app.store_vectors(%(tenant)s, %(document)s, 'model-a', array_agg(id), array_agg(%(vector)s::public.halfvec)),
   app.meter(%(tenant)s, 'model-a', 1, 4)
@@ -90,6 +100,7 @@ def full_tenant(make: Factory) -> Tenant:
     make.tenant_action(tenant)
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
+    add_alert(make, tenant)
     add_cold_tier(make, tenant)
     add_rollups(make, tenant)
     add_knowledge(make, tenant)
@@ -121,6 +132,14 @@ def add_cold_tier(make: Factory, tenant: Tenant) -> None:
 def add_rollups(make: Factory, tenant: Tenant) -> None:
     with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
         job.execute(OF_ROLLUPS, {"tenant": tenant.id})
+
+
+def add_alert(make: Factory, tenant: Tenant, name: str = "An alert") -> UUID:
+    """One that has reported something."""
+    alert = make.alert(tenant, name=name)
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        job.execute(OF_AN_ALERT, (alert,))
+    return alert
 
 
 def set_context(conn: Connection, tenant: object, role: str = "key", person: Caller | None = None) -> None:

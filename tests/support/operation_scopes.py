@@ -1,6 +1,8 @@
 """What each operation asks for, by hand: a route that asks for less than it did is seen here."""
 
 SCOPES: dict[str | None, str] = {
+    "alerts:read": "get_alert list_alert_events list_alerts",
+    "alerts:write": "create_alert delete_alert update_alert",
     "archive:read": (
         "download_archive_file get_archive_statistics get_restore list_archive_files list_restores preview_archival"
     ),

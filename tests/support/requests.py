@@ -202,6 +202,10 @@ class ApiClient:
         return str(self.make.restore(self.tenant))
 
     @cached_property
+    def alert_id(self) -> str:
+        return str(self.make.alert(self.tenant))
+
+    @cached_property
     def hold_id(self) -> str:
         return str(self.make.hold(self.tenant, execution_id=uuid4()))
 
@@ -261,6 +265,14 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "update_member": lambda s: {"role": "member"},
     "create_api_key": lambda s: {"name": "n8n", "scopes": ["events:write"]},
     "rotate_api_key": lambda s: {},
+    "create_alert": lambda s: {
+        "name": "Failures",
+        "kind": "failure_rate",
+        "minutes": 60,
+        "threshold": 10,
+        "url": "https://hooks.example.com/flomastr",
+    },
+    "update_alert": lambda s: {"threshold": 20},
     "create_hold": lambda s: {"scope": "workflow", "workflow_id": s.workflow_id, "reason": "A dispute"},
     "release_hold": lambda s: {"reason": "The dispute is settled"},
     "update_branding": lambda s: {"brand_primary": "#336699"},

@@ -32,6 +32,9 @@ class Settings(BaseModel):
     embedding_models: str = Field("", description="Comma separated; new knowledge bases begin with the first.")
     embed_queue_url: str = Field("", description="The queue of `EmbedFunction`.")
     sqs_endpoint: str = Field("", description="Local runs only; empty: AWS SQS.")
+    webhooks_to_localhost: str = Field(
+        "", description="Local runs only: `yes` allows alerts to go to http://127.0.0.1."
+    )
     oidc_issuer: str = Field("", description="The `iss` of the tokens that are accepted.")
     oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
     oidc_authorized_parties: str = Field("", description="The accepted `azp`, comma separated; empty admits any.")

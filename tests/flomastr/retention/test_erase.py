@@ -24,7 +24,7 @@ from tests.support.connected import connected
 from tests.support.crash_points import steps
 from tests.support.events import call
 from tests.support.factories import Tenant
-from tests.support.full_tenant import add_knowledge, add_rollups
+from tests.support.full_tenant import add_alert, add_knowledge, add_rollups
 
 
 class FullTenant:
@@ -51,6 +51,7 @@ class FullTenant:
             old_chat(env, self.tenant, self.workflow, user_id, f"{user_id} said {self.marker}")
         env.run(archive)
         add_rollups(make, self.tenant)
+        add_alert(make, self.tenant, self.marker)
         env.session(self.tenant, self.workflow, TODAY, user_id=self.user_id, messages=[{"content": self.marker}])
         env.release(env.hold(self.tenant))
         env.superuser.execute("INSERT INTO app.cold_policies VALUES (%s, 90)", (self.tenant.id,))

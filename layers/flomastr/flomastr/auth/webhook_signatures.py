@@ -4,6 +4,7 @@ import hmac
 import re
 from base64 import b64encode
 from hashlib import sha256
+from uuid import UUID
 
 from flomastr.settings import signing_key
 
@@ -15,6 +16,11 @@ TIMESTAMP = re.compile(r"[0-9]{1,12}")
 def signing_secret(key_id: str) -> bytes:
     """The secret that an API key signs with: derived from its id, so that it is stored nowhere."""
     return hmac.digest(signing_key(), b"webhook " + key_id.encode(), sha256)
+
+
+def alert_secret(alert_id: UUID) -> bytes:
+    """The secret that the webhooks of an alert are signed with: derived from its id, as that of a key."""
+    return hmac.digest(signing_key(), f"alert {alert_id}".encode(), sha256)
 
 
 def whsec(secret: bytes) -> str:

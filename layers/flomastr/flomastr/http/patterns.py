@@ -14,6 +14,7 @@ EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
 ANYTHING = r"^\*$"
 HTTP_URL = r"^https?://[!-~]+$"
+WEBHOOK_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?([/?][!$-\[\]-~]*)?$"
 
 REFUSALS = {
     NO_NUL: "holds the character U+0000, which cannot be stored",
@@ -27,6 +28,7 @@ REFUSALS = {
     EMAIL: "is not an e-mail address of printable ASCII without spaces",
     COLOUR: "is not a colour such as #1a2b3c",
     ANYTHING: "must be *",
+    WEBHOOK_URL: "is not an https address of a host by its name, at port 443, without user and fragment",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",
 }
 

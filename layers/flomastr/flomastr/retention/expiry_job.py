@@ -45,6 +45,14 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
           SELECT name FROM app.rate_buckets WHERE full_at <= %(moment)s LIMIT %(most)s
         ))
     """,
+    "alert_events": """
+        DELETE FROM app.alert_events WHERE id = ANY (ARRAY(
+          SELECT e.id FROM app.alert_events AS e JOIN app.alerts AS a ON a.tenant_id = e.tenant_id AND a.id = e.alert_id
+          WHERE e.id < app.uuid7_floor(%(moment)s - interval '90 days') AND e.id IS DISTINCT FROM a.fired_id
+            AND NOT app.is_held(e.tenant_id, e.workflow_id)
+          LIMIT %(most)s
+        ))
+    """,
     "job_runs": """
         DELETE FROM app.job_runs WHERE id = ANY (ARRAY(
           SELECT id FROM app.job_runs WHERE started_at < %(moment)s - interval '90 days' LIMIT %(most)s
@@ -151,7 +159,7 @@ def ask_for_erasures(job: Job) -> None:
 
 
 def delete_outdated_rows(job: Job) -> None:
-    """Stored responses after a day, rate buckets that are full again, and records of jobs after 90 days."""
+    """Stored responses after a day, rate buckets that are full again, what alerts and jobs did after 90 days."""
     for table, statement in OUTDATED_ROWS.items():
         deleted = 1
         while deleted and job.has_time():

@@ -7,8 +7,8 @@ from pydantic import AfterValidator
 from flomastr.http.fields import Slug
 
 RESERVED = frozenset((
-    "analytics", "api", "api-keys", "branding", "docs", "erasures", "hard-delete", "health", "history", "index",
-    "knowledge", "knowledge-bases", "legal-holds", "me", "n8n", "reactivate", "resolve-tenant", "restore",
+    "alerts", "analytics", "api", "api-keys", "branding", "docs", "erasures", "hard-delete", "health", "history",
+    "index", "knowledge", "knowledge-bases", "legal-holds", "me", "n8n", "reactivate", "resolve-tenant", "restore",
     "soft-delete", "status", "suspend", "tenants", "undelete", "user-preferences", "users", "webchat",
     "workflow-executions", "workflows",
 ))  # fmt: skip
