@@ -1527,6 +1527,20 @@ $$;
 
 ALTER FUNCTION app.fold_deltas(most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.forget_deleted_copy() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF current_setting('app.rehydrating', true) IS DISTINCT FROM 'on' THEN
+    DELETE FROM app.rehydrated_rows AS r WHERE r.tenant_id = new.tenant_id AND r.id = new.id;
+  END IF;
+  RETURN new;
+END
+$$;
+
+ALTER FUNCTION app.forget_deleted_copy() OWNER TO flo_owner;
+
 CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -3084,7 +3098,7 @@ DECLARE
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant
   FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
-  PERFORM set_config('app.tenant_id', tenant::text, true);
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.rehydrating', 'on', true);
   PERFORM app.lock_n8n_ids(n8n_ids);
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
@@ -6014,6 +6028,8 @@ CREATE TRIGGER count_removed AFTER DELETE ON app.chunks REFERENCING OLD TABLE AS
 
 CREATE TRIGGER count_removed AFTER DELETE ON app.documents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
 
+CREATE TRIGGER forget_deleted_copy BEFORE INSERT ON app.workflow_executions FOR EACH ROW WHEN ((new.retention_class = 0)) EXECUTE FUNCTION app.forget_deleted_copy();
+
 CREATE TRIGGER keep_a_super_admin_on_change AFTER UPDATE OF role ON app.user_roles FOR EACH ROW WHEN (((old.role = 'super_admin'::text) AND (new.role <> 'super_admin'::text))) EXECUTE FUNCTION app.keep_a_super_admin();
 
 CREATE TRIGGER keep_a_super_admin_on_removal AFTER DELETE ON app.user_roles FOR EACH ROW WHEN ((old.role = 'super_admin'::text)) EXECUTE FUNCTION app.keep_a_super_admin();
@@ -6383,6 +6399,8 @@ ALTER TABLE app.knowledge_base_models ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.knowledge_bases ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY late ON app.rehydrated_rows FOR DELETE TO flo_owner USING (true);
+
 ALTER TABLE app.leaving_rows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.legal_holds ENABLE ROW LEVEL SECURITY;
@@ -6652,6 +6670,8 @@ GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
 
 REVOKE ALL ON FUNCTION app.drop_partition(partition_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.drop_partition(partition_name text) TO flo_job;
+
+REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
 

@@ -37,7 +37,7 @@ DECLARE
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant
   FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
-  PERFORM set_config('app.tenant_id', tenant::text, true);
+  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.rehydrating', 'on', true);
   PERFORM app.lock_n8n_ids(n8n_ids);
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e

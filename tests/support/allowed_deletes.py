@@ -69,6 +69,7 @@ KNOWN = {
     "schema/functions/rebuilds.sql 1) DELETE FROM app.failed_runs": "counts, which are counted again",
     "schema/functions/rebuilds.sql 1) DELETE FROM app.retried_runs": "counts, which are counted again",
     "schema/migrations/0030_rollups.sql 1) DELETE FROM app.superseded_versions": "the hot row is gone",
+    "schema/migrations/0039_deleted_copies.sql 1) DELETE FROM app.rehydrated_rows": "the copy is gone, a new row comes",
     "schema/functions/members.sql 1) DELETE FROM app.tenant_memberships": "the other invitation of one person",
     "schema/functions/members.sql 2) DELETE FROM app.tenant_memberships": "an invitation that brought a member back",
     "schema/functions/deliveries.sql 1) 'app.merging', 'on'": "what is held has been set aside before",

@@ -90,8 +90,8 @@ def deltas(files: list[File]) -> str:
             THEN greatest(epoch_us(finished_at) - epoch_us(started_at), 0 * epoch_us(finished_at)) END AS microseconds,
           CASE WHEN status IN ('error', 'crashed') THEN n8n_execution_id END AS failed,
           CASE
-            WHEN status = 'success' AND mode = 'retry' THEN execution_data ->> '$.retryOf'
-            WHEN status IN ('error', 'crashed') AND execution_data ->> '$.retrySuccessId' IS NOT NULL
+            WHEN status = 'success' AND mode = 'retry' THEN (execution_data ->> '$.retryOf')
+            WHEN status IN ('error', 'crashed') AND (execution_data ->> '$.retrySuccessId') IS NOT NULL
               THEN n8n_execution_id
           END AS retried,
           count(*) AS runs

@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
     AND NOT app.is_held(e.tenant_id, e.workflow_id, e.id)
 ) AS late
 WHERE f.state = 'stored' AND f.source = 'workflow_executions' AND late.ids IS NOT NULL
-ORDER BY f.id
+ORDER BY f.stored_at DESC, f.id DESC  -- the newest version is the one that no longer counts
 """
 
 
