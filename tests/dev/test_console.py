@@ -12,7 +12,8 @@ from dev.samples.people import OWNER
 from dev.services.oidc_issuer import Identity
 from tests.support.browser import needs_chromium
 from tests.support.console import AXE, ZONE, Scheme, Visitor, chromium, visitor
-from tests.support.dev_process import LocalPlatform, start
+from tests.support.dev_process import LocalPlatform, run, start
+from tests.support.webhook_receiver import receiving
 
 pytestmark = [
     needs_chromium,
@@ -269,6 +270,50 @@ def test_a_hold_is_made_and_released(owner: Visitor) -> None:
     hold.get_by_label("Why it is released").fill("It is over")
     hold.get_by_role("button", name="Release").click()
     expect(hold).to_contain_text("It is over")
+
+
+def test_an_alert_is_set_and_fires(owner: Visitor, platform: LocalPlatform) -> None:
+    page = owner.page
+    with receiving() as receiver:
+        owner.go(f"{TENANT}/alerts")
+        page.get_by_role("button", name="New alert").click()
+        page.get_by_label("Name").fill("Orders fail")
+        page.get_by_label("Webhook goes to").fill(receiver.url)
+        page.get_by_label("Per cent that may fail").fill("0")
+        assert owner.violations() == []
+        owner.picture("alerts-form")
+        page.get_by_role("button", name="Set").click()
+        expect(page.get_by_text("whsec_")).to_be_visible()
+        page.get_by_role("button", name="I have kept it").click()
+        row = page.get_by_role("row", name="Orders fail")
+        expect(row).to_contain_text("quiet")
+        expect(row).to_contain_text("when more than 0 % fail in 1 h 0 min")
+        fail_once(page, owner.origin, platform)
+        row.get_by_role("link").click()
+        expect(page.get_by_role("heading", name="Orders fail", level=1)).to_be_visible()
+        expect(page.locator("header .badge")).to_have_text("firing")
+        expect(page.locator("tbody tr")).to_contain_text("fired100 % of 1delivered1 attempt answered 204")
+        assert owner.violations() == []
+        owner.picture("alert")
+        assert len(receiver.received) == 1
+    owner.go(f"{TENANT}/alerts")
+    row.get_by_role("button", name="Turn off").click()
+    expect(row.get_by_role("button", name="Turn on")).to_be_visible()
+    row.get_by_role("button", name="Delete").click()
+    row.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("There is no alert yet.")).to_be_visible()
+
+
+def fail_once(page: Page, origin: str, platform: LocalPlatform) -> None:
+    """A workflow fails, and the jobs see it, by this run or by one that is under way."""
+    token = Identity(platform.data).token(OWNER.id, OWNER.email)
+    failure = {"workflow_id": asked(platform, "/routes/workflows?limit=1")[0]["id"], "status": "error"}
+    sent: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}, "data": failure}
+    assert page.request.post(f"{origin}/routes/workflow-executions", **sent).ok
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        while not asked(platform, "/routes/alerts")[0]["firing_since"]:
+            assert [run("invoke", job, "--data", platform.data).returncode for job in ("rollup", "alert")] == [0, 0]
 
 
 def test_the_page_of_the_api_is_lent_the_token_to_try_requests(owner: Visitor) -> None:

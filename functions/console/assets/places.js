@@ -1,5 +1,7 @@
 /* Where one can go. `least` is the role that a place needs; one without it is reached from another. */
 
+import { Alert } from "./views/alert.js";
+import { Alerts } from "./views/alerts.js";
 import { Execution } from "./views/execution.js";
 import { Executions } from "./views/executions.js";
 import { Failures } from "./views/failures.js";
@@ -20,6 +22,7 @@ export const TENANT = [
   { name: "workflows", title: "Workflows", view: Workflows, least: "member", parts: ["workflow"] },
   { name: "executions", title: "Executions", view: Executions, least: "member", parts: ["execution"] },
   { name: "failures", title: "Failures", view: Failures, least: "member" },
+  { name: "alerts", title: "Alerts", view: Alerts, least: "member", parts: ["alert"] },
   { name: "knowledge", title: "Knowledge", view: Knowledge, least: "member", parts: ["base"] },
   { name: "storage", title: "Storage", view: Storage, least: "admin" },
   { name: "usage", title: "Usage", view: Usage, least: "member" },
@@ -27,6 +30,7 @@ export const TENANT = [
   { name: "members", title: "Members", view: Members, least: "member" },
   { name: "workflow", title: "Workflow", view: Workflow },
   { name: "execution", title: "Execution", view: Execution },
+  { name: "alert", title: "Alert", view: Alert },
   { name: "base", title: "Knowledge base", view: Base },
 ];
 

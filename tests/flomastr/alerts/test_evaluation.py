@@ -119,8 +119,8 @@ def test_an_alert_fires_once_and_is_resolved_once_however_often_the_job_runs(env
 
 def test_alerts_are_compared_once_for_each_count_of_what_ran(env: AlertEnv) -> None:
     tenant = env.platform.make.tenant()
-    env.evaluated()
     env.execution(tenant, env.platform.make.workflow(tenant), 1, "error")
+    env.evaluated()
     set = env.set(tenant, threshold=0)
     env.run()
     assert types(env, tenant, set) == []
