@@ -12,7 +12,7 @@ from psycopg import sql
 from flomastr.auth.api_key_tokens import ApiKey
 from flomastr.caller import Caller
 from tests.support.factories import Factory, Tenant, machine
-from tests.support.full_tenant import add_alert, add_cold_tier, add_knowledge
+from tests.support.full_tenant import add_alert, add_cold_tier, add_knowledge, add_rollups
 from tests.support.operations import Names
 
 type Connection = psycopg.Connection[Any]
@@ -61,6 +61,7 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
     }
     names |= add_knowledge(make, tenant, SECRET)
     add_cold_tier(make, tenant)
+    add_rollups(make, tenant)
     return Other(tenant, key, names)
 
 
