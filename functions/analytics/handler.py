@@ -1,10 +1,11 @@
-"""Analytics over HTTP: executions over time, from rollups."""
+"""Analytics over HTTP: executions over time from rollups, and nodes from executions."""
 
 from typing import Annotated
 
-from flomastr.analytics import executions
+from flomastr.analytics import executions, nodes
 from flomastr.analytics.answers import CSV, Answer
 from flomastr.analytics.executions import Matching, Series
+from flomastr.analytics.nodes import NodeStatistics
 from flomastr.database.session import Database
 from flomastr.http.app import create_app, http_handler
 from flomastr.http.dependencies import tenant_db
@@ -18,6 +19,13 @@ async def analyze_executions(db: Reading, matching: Matching, answer: Answer) ->
     """A series of buckets (hour, day or week) by workflow, status or mode, and the totals."""
     series = executions.series(db, matching)
     return answer(series, series.series)
+
+
+@app.get("/nodes", responses=CSV)
+async def analyze_nodes(db: Reading, matching: nodes.Matching, answer: Answer) -> NodeStatistics:
+    """The nodes of a workflow, from the data of its newest executions."""
+    found = nodes.nodes(db, matching)
+    return answer(found, found.nodes)
 
 
 lambda_handler = http_handler(app)

@@ -34,3 +34,10 @@ class Frame(BaseModel):
     to: datetime = Field(validation_alias="ends")
     time_zone: str = Field(validation_alias="zone")
     as_of: datetime
+
+
+# what executions themselves tell: from and to as they are asked for, up to now. Raises what app.analytics_frame raises
+NOW_FRAME = """
+  SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends, f.zone, now() AS as_of
+  FROM app.analytics_frame('day', %(from)s, %(to)s, %(time_zone)s, false, %(most_buckets)s) AS f
+"""

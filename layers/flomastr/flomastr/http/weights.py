@@ -17,6 +17,7 @@ WEIGHTS = {
     "get_in_history": 5,
     "preview_archival": 10,
     "get_archive_statistics": 5,
+    "analyze_nodes": 10,
     "retry_dead_letters": 100,
 }
 
