@@ -1,11 +1,13 @@
-"""Analytics over HTTP: executions over time from rollups, and nodes from executions."""
+"""Analytics over HTTP: executions over time and workflows from rollups, failures and nodes from executions."""
 
 from typing import Annotated
 
-from flomastr.analytics import executions, nodes
+from flomastr.analytics import executions, failures, nodes, workflows
 from flomastr.analytics.answers import CSV, Answer
 from flomastr.analytics.executions import Matching, Series
+from flomastr.analytics.failures import FailureGroups
 from flomastr.analytics.nodes import NodeStatistics
+from flomastr.analytics.workflows import WorkflowRanking
 from flomastr.database.session import Database
 from flomastr.http.app import create_app, http_handler
 from flomastr.http.dependencies import tenant_db
@@ -19,6 +21,20 @@ async def analyze_executions(db: Reading, matching: Matching, answer: Answer) ->
     """A series of buckets (hour, day or week) by workflow, status or mode, and the totals."""
     series = executions.series(db, matching)
     return answer(series, series.series)
+
+
+@app.get("/workflows", responses=CSV)
+async def analyze_workflows(db: Reading, matching: workflows.Matching, answer: Answer) -> WorkflowRanking:
+    """Workflows side by side: each with the period before and a sparkline."""
+    found = workflows.workflows(db, matching)
+    return answer(found, found.workflows)
+
+
+@app.get("/errors", responses=CSV)
+async def analyze_errors(db: Reading, matching: failures.Matching, answer: Answer) -> FailureGroups:
+    """The newest failures by message, without ids, numbers, times, URLs and addresses."""
+    found = failures.failures(db, matching)
+    return answer(found, found.errors)
 
 
 @app.get("/nodes", responses=CSV)

@@ -11,7 +11,8 @@ SCOPES: dict[str | None, str] = {
     "erasures:write": "ask_for_erasure",
     "events:write": "record_events",
     "executions:read": (
-        "analyze_executions get_execution get_in_history list_executions list_executions_of_workflow list_history "
+        "analyze_errors analyze_executions analyze_nodes analyze_workflows get_execution get_in_history "
+        "list_executions list_executions_of_workflow list_history "
         "summarize_executions summarize_history"
     ),
     "executions:write": "delete_execution record_execution record_executions update_execution",

@@ -17,6 +17,8 @@ WEIGHTS = {
     "get_in_history": 5,
     "preview_archival": 10,
     "get_archive_statistics": 5,
+    "analyze_workflows": 5,
+    "analyze_errors": 10,
     "analyze_nodes": 10,
     "retry_dead_letters": 100,
 }
