@@ -183,6 +183,13 @@ def test_an_execution_reported_by_log_streaming_ends_alike_in_any_order(make: Fa
         ({"status": "crashed"}, {"status": "crashed", "finished_at": STOP}),
         ({"status": "canceled"}, {"status": "canceled", "finished_at": STOP}),
         ({"mode": "agent"}, {"mode": "agent"}),
+        ({"mode": "retry", "retryOf": "7"}, {"execution_data": {"mode": "retry", "retryOf": "7"}}),
+        ({"retrySuccessId": 8, "retryOf": None}, {"execution_data": {"mode": "webhook", "retrySuccessId": "8"}}),
+        ({"retryOf": "7" * 255}, {"execution_data": {"mode": "webhook", "retryOf": "7" * 255}}),
+        *[
+            ({"retryOf": other}, {"execution_data": {"mode": "webhook"}})
+            for other in ("7" * 256, "", "\0", "\ud800", -1, 2**63, 1.5, {"a": 1}, True)
+        ],
         ({"mode": None}, {"mode": None, "execution_data": None}),
         ({"data": None}, {"execution_data": {"mode": "webhook"}}),
         ({"data": {"resultData": {}, "a": None}}, {"execution_data": {"mode": "webhook", "resultData": {}, "a": None}}),

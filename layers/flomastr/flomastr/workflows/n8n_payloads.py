@@ -57,6 +57,13 @@ def as_text(id: Any) -> Any:
     return str(id) if type(id) is int else id
 
 
+def id_of_another(id: Any) -> str | None:
+    """What is no id is nothing: what a run tells of another one must not cost its own record."""
+    if type(id) is int and 0 <= id < 2**63:
+        return str(id)
+    return id if isinstance(id, str) and len(id) <= 255 and id.isascii() and id.isprintable() and id else None
+
+
 def as_error(error: Any) -> Any:
     """n8n's errors are objects; expressions and code of an error workflow make texts and nothing of them."""
     if error is None or isinstance(error, dict):
@@ -69,6 +76,7 @@ def shortened(message: str) -> str:
 
 
 Id = Annotated[Name, BeforeValidator(as_text, json_schema_input_type=str | int)]
+OtherId = Annotated[str | None, BeforeValidator(id_of_another, json_schema_input_type=Any)]
 Message = Annotated[str, StringConstraints(pattern=NO_NUL), AfterValidator(shortened)]
 
 
@@ -179,12 +187,15 @@ class ApiExecution(Form):
     mode: Name | None = None
     started_at: Moment | None = None
     stopped_at: Moment | None = None
+    retry_of: OtherId = None
+    retry_success_id: OtherId = None
     data: JsonObject | None = None
     workflow_data: NamedWorkflow | None = None
 
     def event(self) -> Event:
         status = self.status if self.status in STATUSES else "unknown"
-        data = without_nulls(mode=self.mode) | (self.data or {})
+        retry = without_nulls(retryOf=self.retry_of, retrySuccessId=self.retry_success_id)
+        data = without_nulls(mode=self.mode) | retry | (self.data or {})
         return Event(
             n8n_workflow_id=self.workflow_id,
             workflow_name=self.workflow_data.name if self.workflow_data else None,
