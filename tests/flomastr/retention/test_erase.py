@@ -313,7 +313,7 @@ def test_killed_before_its_steps_and_run_again_a_tenant_is_gone_and_each_row_was
     gone = FullTenant(env)
     own = counted(env, gone.tenant)
     asked = erasure_of(env, gone.tenant)
-    for _ in steps(lambda: env.run(lambda_handler), every=7):
+    for _ in steps(lambda: env.run(lambda_handler), every=17):
         env.run(lambda_handler)
         done = receipt(env, asked)
         assert (done["state"], done["counts"]) == ("done", erased(own))
@@ -326,7 +326,7 @@ def test_killed_before_its_steps_and_run_again_a_tenant_is_gone_and_each_row_was
 def test_killed_before_its_steps_and_run_again_a_person_is_gone_and_nobody_else(env: ArchiveEnv) -> None:
     home = FullTenant(env)
     asked = erasure_of(env, home.tenant, home.user_id)
-    for _ in steps(lambda: env.run(lambda_handler), every=7):
+    for _ in steps(lambda: env.run(lambda_handler), every=17):
         env.run(lambda_handler)
         counts = receipt(env, asked)["counts"]
         assert (counts["cold_rows"], counts["webchat_sessions"], counts["tenant_memberships"]) == (1, 1, 1)
