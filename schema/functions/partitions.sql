@@ -153,16 +153,23 @@ BEGIN
 END
 $$;
 
+-- How long statements of this transaction wait for a lock. Who needs one of everybody's asks for it shortly and again,
+-- and waits longer when that has failed: requests that overlap never let go all at once, but who waits comes next.
+CREATE OR REPLACE FUNCTION app.wait_for_locks(patience interval)
+RETURNS void
+LANGUAGE sql
+AS $$ SELECT set_config('lock_timeout', (extract(EPOCH FROM patience) * 1000)::integer::text, true) $$;
+
 -- Its lock waits for the partition's writers, so from here on each write breaks the seal: also of one that began under
 -- an earlier seal, found it broken, and commits after the next one.
-CREATE OR REPLACE FUNCTION app.seal_partition(partition_name text)
+CREATE OR REPLACE FUNCTION app.seal_partition(partition_name text, patience interval DEFAULT '20 ms')
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '20ms'
 AS $$
 BEGIN
+  PERFORM app.wait_for_locks(patience);
   IF NOT EXISTS (SELECT FROM app.partitions() AS l WHERE l.partition_name = seal_partition.partition_name) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
@@ -179,15 +186,15 @@ END
 $$;
 
 -- Drops a sealed partition, last in the transaction that marks its files as stored. Its locks block nobody for long:
--- they are acquired in the order of those who write executions, each within 15 ms or not at all (55P03).
-CREATE OR REPLACE FUNCTION app.drop_partition(partition_name text)
+-- they are acquired in the order of those who write executions, each within `patience` or not at all (55P03).
+CREATE OR REPLACE FUNCTION app.drop_partition(partition_name text, patience interval DEFAULT '15 ms')
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '15ms'
 AS $$
 BEGIN
+  PERFORM app.wait_for_locks(patience);
   IF NOT EXISTS (
     SELECT FROM app.partitions() AS p
     WHERE p.partition_name = drop_partition.partition_name

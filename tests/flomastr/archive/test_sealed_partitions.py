@@ -10,12 +10,14 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from flomastr.archive import export_job, file_lifecycle, manifest
+from flomastr.database.session import BUDGET_SECONDS
 from flomastr.jobs import Job
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import ArchiveEnv
 from tests.support.factories import Tenant
 
 PATIENCE = 2  # seconds for the locks of one partition, of which the job asks for each for 15 ms
+HELD_SECONDS = 0.5  # at most, by one of the readers that overlap
 WRITES: dict[str, LiteralString] = {
     "an update": """
         UPDATE app.workflow_executions SET error_message = 'Changed' WHERE retention_class = %(retention_class)s
@@ -125,6 +127,7 @@ def test_a_long_reader_delays_the_drop_and_nobody_else(
 ) -> None:
     before, attempts = env.rows(tenant), list[int]()
     monkeypatch.setattr(export_job, "LOCK_SECONDS", PATIENCE)
+    monkeypatch.setattr(export_job, "LONGER", ())
     with psycopg.connect(env.app_url) as reader, impatient_writer(env) as written:
 
         def pause(least: float, most: float) -> float:
@@ -136,10 +139,54 @@ def test_a_long_reader_delays_the_drop_and_nobody_else(
         assert env.run(lambda_handler)["state"] == "unfinished"
     assert env.rows(tenant) == before
     assert len(attempts) > 3 and attempts[0] < attempts[-1]
-    bound = "SELECT 'lock_timeout=15ms' = ANY (proconfig) FROM pg_proc WHERE oid = 'app.drop_partition'::regproc"
-    assert env.superuser.execute(bound).fetchall() == [(True,)]
+    assert export_job.SHORTLY == 0.015
     assert env.run(lambda_handler)["state"] == "done"
     assert (env.hot(tenant), env.rows(tenant)) == ([], before)
+
+
+def test_readers_that_overlap_all_the_while_do_not_keep_a_partition(
+    env: ArchiveEnv, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = env.rows(tenant)
+    monkeypatch.setattr(export_job, "LOCK_SECONDS", 0.2)
+    with overlapping_readers(env) as readings:
+        assert env.run(lambda_handler)["state"] == "done"
+        assert len(readings) > 2
+    assert (env.hot(tenant), env.rows(tenant)) == ([], before)
+
+
+def test_who_waits_for_a_lock_waits_longer_than_any_request_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_job, "LOCK_SECONDS", 0)
+    assert list(export_job.waits()) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0]
+    assert max(export_job.LONGER) > 2 * BUDGET_SECONDS
+
+
+@contextmanager
+def overlapping_readers(env: ArchiveEnv) -> Generator[list[int]]:
+    """Requests that read executions, of which one always begins before another ends."""
+    over, readings = threading.Event(), list[int]()
+    begun = [threading.Event(), threading.Event()]
+
+    def read(number: int) -> None:
+        with psycopg.connect(env.app_url) as conn:
+            while not over.is_set():
+                conn.execute("SELECT count(*) FROM app.workflow_executions")
+                readings.append(number)
+                begun[number].set()
+                begun[1 - number].wait(HELD_SECONDS)
+                begun[1 - number].clear()
+                conn.commit()
+
+    threads = [threading.Thread(target=read, args=[number]) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    begun[0].wait(10)
+    try:
+        yield readings
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ in the same way; then one transaction marks a file as stored and deletes its row
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import uniform
 from typing import LiteralString
 from uuid import UUID
@@ -21,7 +21,9 @@ from flomastr.jobs import Job, JobFailedError
 from flomastr.workflows import partition_job
 
 ATTEMPTS = 5  # at a partition that is written to meanwhile
-LOCK_SECONDS = 60  # for the locks of one partition
+LOCK_SECONDS = 30  # for the locks of one partition, asked for so shortly that nobody queues behind them
+SHORTLY = 0.015  # seconds
+LONGER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # the last ones outlast every request that holds a partition
 ROWS = 10_000  # in one plan or one move
 PLANS: dict[str, LiteralString] = {
     "overflow": "SELECT app.plan_overflow(%s, %s, %s)",
@@ -123,7 +125,8 @@ def prepare(job: Job, partition: Partition) -> None:
     if is_sealed(job, partition) and file_lifecycle.planned(job, partition.name):
         return
     file_lifecycle.discard(job, partition.name)
-    retrying_lock(job, lambda: job.conn.execute("SELECT app.seal_partition(%s)", (partition.name,)))
+    seal = "SELECT app.seal_partition(%s, make_interval(secs => %s))"
+    retrying_lock(job, lambda seconds: job.conn.execute(seal, (partition.name, seconds)))
     job.conn.execute(
         "SELECT app.plan_partition(%s, %s, %s, %s)",
         (partition.name, partition.retention_class, partition.lower, partition.upper),
@@ -161,33 +164,41 @@ def drop_partition(job: Job, partition: Partition) -> None:
     if move_to_overflow(job, partition):
         raise RowsChangedError
 
-    def drop() -> int:
+    def drop(seconds: float) -> int:
         with job.conn.transaction():
             rows = file_lifecycle.store(job, partition.name)
-            job.conn.execute("SELECT app.drop_partition(%s)", (partition.name,))
+            job.conn.execute("SELECT app.drop_partition(%s, make_interval(secs => %s))", (partition.name, seconds))
         return rows
 
     job.counts["rows_archived"] += retrying_lock(job, drop)
     job.counts["leaves_dropped"] += 1
 
 
-def retrying_lock[Result](job: Job, step: Callable[[], Result]) -> Result:
-    """Repeats a step until it gets its locks. Each attempt fails at once, so that nobody queues behind it.
+def retrying_lock[Result](job: Job, step: Callable[[float], Result]) -> Result:
+    """Repeats a step, which is told how many seconds to wait for a lock, until it gets its locks.
 
-    Raises LockNotAvailable after a minute, RowsChangedError.
+    Raises LockNotAvailable after the last attempt, RowsChangedError.
     """
-    until = time.monotonic() + LOCK_SECONDS
-    while True:
+    for seconds in waits():
         try:
-            return step()
+            return step(seconds)
         except LockNotAvailable:
-            if time.monotonic() > until or not job.has_time():
+            if not job.has_time():
                 raise
             time.sleep(uniform(0.02, 0.2))
         except DatabaseError as error:
             if error.sqlstate == "FL409":
                 raise RowsChangedError from error
             raise
+    raise LockNotAvailable
+
+
+def waits() -> Iterator[float]:
+    """Short ones, so that nobody queues behind them, then longer ones: requests that overlap never let go at once."""
+    until = time.monotonic() + LOCK_SECONDS
+    while time.monotonic() < until:
+        yield SHORTLY
+    yield from LONGER
 
 
 def archive_planned_rows(job: Job, plan: str) -> None:
@@ -215,7 +226,7 @@ def archive_rows(job: Job, file: File) -> bool:
         return False
     try:
         file_lifecycle.write(job, file)
-        retrying_lock(job, lambda: store_and_delete(job, file))
+        retrying_lock(job, lambda _: store_and_delete(job, file))
     except RowsChangedError:
         job.counts["rows_changed"] += file.rows  # they stay, and are planned again
         return False
