@@ -22,10 +22,7 @@ AS $$
   WHERE app.is_final(e.status)
     AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before
       ELSE greatest(e.created_at, e.finished_at) < t.before END
-    AND NOT EXISTS (
-      SELECT FROM app.legal_holds AS h
-      WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
-    )
+    AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
@@ -42,9 +39,11 @@ AS $$
     SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
     UNION
-    SELECT e.tenant_id, e.id FROM app.legal_holds AS h
-    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
+    SELECT e.tenant_id, e.id
+    FROM (SELECT DISTINCT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL) AS h
+    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+      AND EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     UNION
     SELECT e.tenant_id, e.id FROM app.touched_executions AS t
     JOIN app.workflow_executions AS e ON e.id = t.id
@@ -87,10 +86,7 @@ AS $$
     96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
   FROM app.tenants AS t
   JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
-  WHERE NOT EXISTS (
-    SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = s.tenant_id AND app.hold_covers(h, s.workflow_id, NULL)
-  )
+  WHERE NOT EXISTS (SELECT FROM app.holds_on(s.tenant_id, s.workflow_id))
 $$;
 
 -- Deletes the rows of a verified file, if each is still as it was planned; else raises FL409.

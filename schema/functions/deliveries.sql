@@ -1,14 +1,16 @@
 -- Records the executions that n8n reports.
 
 -- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row
--- comes out, since a row is an aggregate of its deliveries in which no order counts:   started_at      the earliest
--- reported, and no later than the first report   status          the highest in n8n's order of states   finished_at
--- of that status: the earliest of a final one, the latest of a waiting one; a final one has one   error_message   of
--- that status: the longest   execution_data  the largest: what n8n knows of a run only grows A function with a generic
--- plan, so that a session plans it once: left to itself Postgres plans it for each request, since it takes the plan for
--- a plan of all partitions, which costs nine times the work. Repeated deliveries of a large execution cost it once: the
--- first of a run carries the merged execution, later ones its id alone, and only where data competes for being the
--- largest is it written out and measured.
+-- comes out, since a row is an aggregate of its deliveries in which no order counts:
+--   started_at      the earliest reported, and no later than the first report
+--   status          the highest in n8n's order of states
+--   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
+--   error_message   of that status: the longest
+--   execution_data  the largest: what n8n knows of a run only grows
+-- The execution of a known row has data only where that takes the place of what is stored: stored data stays where it
+-- is, since to fetch it costs 10 ms for each MB. Of a run the first delivery carries the merged execution, later ones
+-- its id alone. A function with a generic plan, so that a session plans it once: left to itself Postgres plans it for
+-- each request, since it takes the plan for a plan of all partitions, which costs nine times the work.
 CREATE OR REPLACE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[])
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
@@ -37,7 +39,9 @@ BEGIN
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
   ),
   found AS (
-    SELECT e.n8n_execution_id, e.workflow_id, e AS stored
+    SELECT
+      e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
+      e.execution_data, e.error_message, e.created_at
     FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   ),
@@ -57,9 +61,8 @@ BEGIN
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      f.n8n_execution_id, (f.stored).workflow_id, f.n8n_execution_id, app.execution_rank((f.stored).status),
-      (f.stored).status, (f.stored).started_at, (f.stored).finished_at, (f.stored).execution_data,
-      (f.stored).error_message
+      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, app.execution_rank(f.status), f.status, f.started_at,
+      f.finished_at, NULL, f.error_message
     FROM found AS f
   ),
   ranked AS (
@@ -86,34 +89,26 @@ BEGIN
     FROM ranked
     GROUP BY run, n8n_execution_id, run_workflow_id
   ),
-  identified AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
+  compared AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
     SELECT
-      m.run, m.workflow_id, f.stored,
-      ROW(
-        coalesce((f.stored).retention_class, tenant_class),
-        coalesce((f.stored).id, app.uuid7(m.started_at, CASE
-          WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
-          ELSE md5(tenant::text || m.n8n_execution_id)::uuid
-        END)),
-        tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()),
-        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()),
-        app.execution_mode(m.execution_data)
-      )::app.workflow_executions AS execution
+      m.*, f.id IS NOT NULL AS known, least(m.started_at, f.created_at, now()) AS first_started_at,
+      coalesce(f.created_at, now()) AS created_at, coalesce(f.retention_class, tenant_class) AS retention_class,
+      coalesce(f.id, app.uuid7(m.started_at, CASE
+        WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
+        ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+      END)) AS id,
+      (f.status, f.started_at, f.finished_at, f.error_message) IS DISTINCT FROM
+        (m.status, least(m.started_at, f.created_at, now()), m.finished_at, m.error_message) AS differs,
+      app.replaces(m.execution_data, f.execution_data) AS replaces
     FROM merged AS m
     LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
-  ),
-  compared AS (
-    SELECT
-      run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
-      (execution).retention_class, (execution).id, execution
-    FROM identified
   ),
   outcomes AS (
     SELECT
       j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS occurrence,
       CASE
         WHEN p.run IS NULL THEN 'rejected'
-        WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
+        WHEN p.known THEN CASE WHEN p.differs OR p.replaces THEN 'updated' ELSE 'unchanged' END
         WHEN row_number() OVER earlier = 1 THEN 'created'
         WHEN j.rank > max(j.rank) OVER before THEN 'updated'
         WHEN j.rank < max(j.rank) OVER before THEN 'unchanged'
@@ -128,8 +123,7 @@ BEGIN
         WHEN p.run IS NULL THEN 'other_workflows_execution'
       END AS rejection
     FROM judged AS j
-    LEFT JOIN (SELECT run, workflow_id, retention_class, id, known, differs FROM compared) AS p
-      ON p.run = j.run AND p.workflow_id = j.known_workflow_id
+    LEFT JOIN compared AS p ON p.run = j.run AND p.workflow_id = j.known_workflow_id
     WINDOW
       earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
       before AS (PARTITION BY p.run ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -137,7 +131,11 @@ BEGIN
   SELECT
     o.ordinal, o.n8n_execution_id, o.outcome, o.rejection, o.known,
     CASE
-      WHEN c.run IS NOT NULL THEN c.execution
+      WHEN c.run IS NOT NULL THEN ROW(
+        c.retention_class, c.id, tenant, c.workflow_id, c.n8n_execution_id, c.status, c.first_started_at,
+        c.finished_at, CASE WHEN c.replaces THEN c.execution_data END, c.error_message, c.created_at,
+        app.execution_mode(c.execution_data)
+      )::app.workflow_executions
       ELSE ROW(
         o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
       )::app.workflow_executions
@@ -149,7 +147,8 @@ END
 $$;
 
 -- Merges deliveries and writes the executions. One that starts before the partitions of its retention class goes to the
--- overflow partition, and so does one that may be archived already: flomastr.archive.late_deliveries merges it.
+-- overflow partition, and so does one that may be archived already: flomastr.archive.late_deliveries merges it. Who
+-- records one gets it whole, as it is stored now.
 CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
@@ -201,14 +200,20 @@ BEGIN
     classes := ARRAY(SELECT DISTINCT c.retention_class FROM unnest(changed) AS c);
     PERFORM set_config('app.merging', 'on', true);
     UPDATE app.workflow_executions AS e
-    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, execution_data = c.execution_data,
-      error_message = c.error_message
+    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, error_message = c.error_message,
+      execution_data = coalesce(c.execution_data, e.execution_data)
     FROM unnest(changed) AS c
     WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
       AND e.retention_class = c.retention_class AND e.id = c.id;
     PERFORM set_config('app.merging', 'off', true);
   END IF;
 
+  IF cardinality(results) = 1 AND results[1].known THEN
+    results[1].execution := (
+      SELECT e FROM app.workflow_executions AS e
+      WHERE e.retention_class = (results[1].execution).retention_class AND e.id = (results[1].execution).id
+    );
+  END IF;
   RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;

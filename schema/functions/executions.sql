@@ -23,6 +23,19 @@ BEGIN
 END
 $$;
 
+-- Whether delivered data takes the place of what is stored: it is longer, written out. What is stored is only fetched
+-- where its size leaves that open: jsonb takes at most 4 bytes for a character that it is written out as, and 8 more.
+CREATE OR REPLACE FUNCTION app.replaces(delivered jsonb, stored jsonb)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN delivered IS NOT NULL AND CASE
+  WHEN stored IS NULL THEN true
+  WHEN pg_column_size(stored) > 8 * (length(delivered::text) + 8) THEN false
+  ELSE (length(delivered::text), delivered::text COLLATE "C") > (length(stored::text), stored::text COLLATE "C")
+END;
+
 -- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
 -- planning over every partition costs more than reading a page. A tenant's rows lie in its class, in those that it has
 -- left until a job has moved them, and in the overflow partition.

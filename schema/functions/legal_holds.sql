@@ -1,14 +1,20 @@
 -- Creates and releases legal holds, and says what is under one.
 
--- Whether a hold is active and covers a row: it is on the whole tenant, on a workflow with its executions and sessions,
--- or on one execution. One expression, so that the planner inlines it.
-CREATE OR REPLACE FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid)
-RETURNS boolean
+-- The active holds that cover a row: on its whole tenant, on its workflow (with its executions and sessions), or on the
+-- execution itself. Looked up by what is held, so that a thousand other holds of the tenant cost nothing: by the
+-- expression of legal_holds_held, which under row-level security must be leakproof (COALESCE is not). The planner
+-- inlines it.
+CREATE OR REPLACE FUNCTION app.holds_on(tenant uuid, workflow uuid DEFAULT NULL, execution uuid DEFAULT NULL)
+RETURNS SETOF app.legal_holds
 LANGUAGE sql
-IMMUTABLE
+STABLE
 PARALLEL SAFE
-RETURN hold.released_at IS NULL
-  AND (hold.scope = 'tenant' OR hold.workflow_id = workflow OR hold.execution_id = execution);
+AS $$
+  SELECT * FROM app.legal_holds AS h
+  WHERE h.tenant_id = tenant AND h.released_at IS NULL
+    AND CASE h.scope WHEN 'tenant' THEN h.tenant_id WHEN 'workflow' THEN h.workflow_id ELSE h.execution_id END
+      = ANY (ARRAY[tenant, workflow, execution])
+$$;
 
 -- Whether a row is under a hold: of its tenant, of its workflow, or of itself.
 CREATE OR REPLACE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL, execution uuid DEFAULT NULL)
@@ -16,12 +22,7 @@ RETURNS boolean
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
-AS $$
-  SELECT EXISTS (
-    SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = tenant AND app.hold_covers(h, workflow, execution)
-  )
-$$;
+AS $$ SELECT EXISTS (SELECT FROM app.holds_on(tenant, workflow, execution)) $$;
 
 -- A tenant is under a hold when anything of it is.
 CREATE OR REPLACE FUNCTION app.has_holds(tenant uuid)
@@ -70,7 +71,15 @@ DECLARE
     JOIN app.workflow_executions AS e
       ON e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND app.is_held(e.tenant_id, e.workflow_id, e.id) AND NOT app.only_adds_to(e, r.execution)
+      AND app.is_held(e.tenant_id, e.workflow_id, e.id)
+      AND NOT app.only_adds_to(  -- where an execution has no data, what is stored stays
+        ROW(
+          e.retention_class, e.id, e.tenant_id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at,
+          e.finished_at, CASE WHEN (r.execution).execution_data IS NOT NULL THEN e.execution_data END,
+          e.error_message, e.created_at, e.mode
+        )::app.workflow_executions,
+        r.execution
+      )
   );
 BEGIN
   RETURN ARRAY(

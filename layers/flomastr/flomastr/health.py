@@ -11,12 +11,9 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 
-NEEDED_MIGRATION = "0039_deleted_copies"
-NEEDED_FUNCTIONS = [
-    "ask_for_rehydration",
-    "authorize",
-    "message_pattern",
-]  # and what code calls that came without a migration
+NEEDED_MIGRATION = "0041_held_executions"
+# and what code calls that came without a migration
+NEEDED_FUNCTIONS = ["ask_for_rehydration", "authorize", "message_pattern"]
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask
 

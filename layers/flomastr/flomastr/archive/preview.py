@@ -54,10 +54,7 @@ WITH tenant AS (
 old AS (
   SELECT
     app.is_final(e.status) AS is_final,
-    EXISTS (
-      SELECT FROM app.legal_holds AS h
-      WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
-    ) AS is_held
+    EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id)) AS is_held
   FROM tenant AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.id
     AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.retention_class))
