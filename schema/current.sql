@@ -1303,12 +1303,12 @@ $$;
 
 ALTER FUNCTION app.drop_model(base uuid, model text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.drop_partition(partition_name text) RETURNS void
+CREATE FUNCTION app.drop_partition(partition_name text, patience interval DEFAULT '00:00:00.015'::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '15ms'
     AS $$
 BEGIN
+  PERFORM app.wait_for_locks(patience);
   IF NOT EXISTS (
     SELECT FROM app.partitions() AS p
     WHERE p.partition_name = drop_partition.partition_name
@@ -1328,7 +1328,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.drop_partition(partition_name text) OWNER TO flo_owner;
+ALTER FUNCTION app.drop_partition(partition_name text, patience interval) OWNER TO flo_owner;
 
 CREATE FUNCTION app.due_embeddings(most integer, wait interval) RETURNS TABLE(tenant_id uuid, document_id uuid, embedding_model text)
     LANGUAGE sql
@@ -1371,10 +1371,7 @@ CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABL
   WHERE app.is_final(e.status)
     AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before
       ELSE greatest(e.created_at, e.finished_at) < t.before END
-    AND NOT EXISTS (
-      SELECT FROM app.legal_holds AS h
-      WHERE h.tenant_id = e.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
-    )
+    AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
@@ -1388,10 +1385,7 @@ CREATE FUNCTION app.due_sessions(moment timestamp with time zone) RETURNS TABLE(
     96 + pg_column_size(s.user_id) + pg_column_size(s.session_key) + pg_column_size(s.messages)::bigint
   FROM app.tenants AS t
   JOIN app.webchat_sessions AS s ON s.tenant_id = t.id AND s.updated_at < moment - make_interval(days => t.hot_ttl_days)
-  WHERE NOT EXISTS (
-    SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = s.tenant_id AND app.hold_covers(h, s.workflow_id, NULL)
-  )
+  WHERE NOT EXISTS (SELECT FROM app.holds_on(s.tenant_id, s.workflow_id))
 $$;
 
 ALTER FUNCTION app.due_sessions(moment timestamp with time zone) OWNER TO flo_owner;
@@ -1561,11 +1555,16 @@ CREATE FUNCTION app.has_holds(tenant uuid) RETURNS boolean
 
 ALTER FUNCTION app.has_holds(tenant uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (((hold).released_at IS NULL) AND (((hold).scope = 'tenant'::text) OR ((hold).workflow_id = workflow) OR ((hold).execution_id = execution)));
+CREATE FUNCTION app.holds_on(tenant uuid, workflow uuid DEFAULT NULL::uuid, execution uuid DEFAULT NULL::uuid) RETURNS SETOF app.legal_holds
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT * FROM app.legal_holds AS h
+  WHERE h.tenant_id = tenant AND h.released_at IS NULL
+    AND CASE h.scope WHEN 'tenant' THEN h.tenant_id WHEN 'workflow' THEN h.workflow_id ELSE h.execution_id END
+      = ANY (ARRAY[tenant, workflow, execution])
+$$;
 
-ALTER FUNCTION app.hold_covers(hold app.legal_holds, workflow uuid, execution uuid) OWNER TO flo_owner;
+ALTER FUNCTION app.holds_on(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.id_in(name text) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1676,12 +1675,7 @@ ALTER FUNCTION app.is_final(status text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL::uuid, execution uuid DEFAULT NULL::uuid) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$
-  SELECT EXISTS (
-    SELECT FROM app.legal_holds AS h
-    WHERE h.tenant_id = tenant AND app.hold_covers(h, workflow, execution)
-  )
-$$;
+    AS $$ SELECT EXISTS (SELECT FROM app.holds_on(tenant, workflow, execution)) $$;
 
 ALTER FUNCTION app.is_held(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
 
@@ -2111,7 +2105,9 @@ BEGIN
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
   ),
   found AS (
-    SELECT e.n8n_execution_id, e.workflow_id, e AS stored
+    SELECT
+      e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
+      e.execution_data, e.error_message, e.created_at
     FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   ),
@@ -2131,9 +2127,8 @@ BEGIN
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      f.n8n_execution_id, (f.stored).workflow_id, f.n8n_execution_id, app.execution_rank((f.stored).status),
-      (f.stored).status, (f.stored).started_at, (f.stored).finished_at, (f.stored).execution_data,
-      (f.stored).error_message
+      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, app.execution_rank(f.status), f.status, f.started_at,
+      f.finished_at, NULL, f.error_message
     FROM found AS f
   ),
   ranked AS (
@@ -2160,34 +2155,26 @@ BEGIN
     FROM ranked
     GROUP BY run, n8n_execution_id, run_workflow_id
   ),
-  identified AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
+  compared AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
     SELECT
-      m.run, m.workflow_id, f.stored,
-      ROW(
-        coalesce((f.stored).retention_class, tenant_class),
-        coalesce((f.stored).id, app.uuid7(m.started_at, CASE
-          WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
-          ELSE md5(tenant::text || m.n8n_execution_id)::uuid
-        END)),
-        tenant, m.workflow_id, m.n8n_execution_id, m.status, least(m.started_at, (f.stored).created_at, now()),
-        m.finished_at, m.execution_data, m.error_message, coalesce((f.stored).created_at, now()),
-        app.execution_mode(m.execution_data)
-      )::app.workflow_executions AS execution
+      m.*, f.id IS NOT NULL AS known, least(m.started_at, f.created_at, now()) AS first_started_at,
+      coalesce(f.created_at, now()) AS created_at, coalesce(f.retention_class, tenant_class) AS retention_class,
+      coalesce(f.id, app.uuid7(m.started_at, CASE
+        WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
+        ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+      END)) AS id,
+      (f.status, f.started_at, f.finished_at, f.error_message) IS DISTINCT FROM
+        (m.status, least(m.started_at, f.created_at, now()), m.finished_at, m.error_message) AS differs,
+      app.replaces(m.execution_data, f.execution_data) AS replaces
     FROM merged AS m
     LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
-  ),
-  compared AS (
-    SELECT
-      run, workflow_id, (stored).id IS NOT NULL AS known, stored IS DISTINCT FROM execution AS differs,
-      (execution).retention_class, (execution).id, execution
-    FROM identified
   ),
   outcomes AS (
     SELECT
       j.ordinal, j.n8n_execution_id, p.run, p.retention_class, p.id, p.known, row_number() OVER earlier AS occurrence,
       CASE
         WHEN p.run IS NULL THEN 'rejected'
-        WHEN p.known THEN CASE WHEN p.differs THEN 'updated' ELSE 'unchanged' END
+        WHEN p.known THEN CASE WHEN p.differs OR p.replaces THEN 'updated' ELSE 'unchanged' END
         WHEN row_number() OVER earlier = 1 THEN 'created'
         WHEN j.rank > max(j.rank) OVER before THEN 'updated'
         WHEN j.rank < max(j.rank) OVER before THEN 'unchanged'
@@ -2202,8 +2189,7 @@ BEGIN
         WHEN p.run IS NULL THEN 'other_workflows_execution'
       END AS rejection
     FROM judged AS j
-    LEFT JOIN (SELECT run, workflow_id, retention_class, id, known, differs FROM compared) AS p
-      ON p.run = j.run AND p.workflow_id = j.known_workflow_id
+    LEFT JOIN compared AS p ON p.run = j.run AND p.workflow_id = j.known_workflow_id
     WINDOW
       earlier AS (PARTITION BY p.run ORDER BY j.ordinal),
       before AS (PARTITION BY p.run ORDER BY j.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -2211,7 +2197,11 @@ BEGIN
   SELECT
     o.ordinal, o.n8n_execution_id, o.outcome, o.rejection, o.known,
     CASE
-      WHEN c.run IS NOT NULL THEN c.execution
+      WHEN c.run IS NOT NULL THEN ROW(
+        c.retention_class, c.id, tenant, c.workflow_id, c.n8n_execution_id, c.status, c.first_started_at,
+        c.finished_at, CASE WHEN c.replaces THEN c.execution_data END, c.error_message, c.created_at,
+        app.execution_mode(c.execution_data)
+      )::app.workflow_executions
       ELSE ROW(
         o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
       )::app.workflow_executions
@@ -2448,9 +2438,10 @@ CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most int
     SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
     UNION
-    SELECT e.tenant_id, e.id FROM app.legal_holds AS h
-    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id AND app.hold_covers(h, e.workflow_id, e.id)
+    SELECT e.tenant_id, e.id FROM (SELECT DISTINCT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL) AS h
+    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+      AND EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     UNION
     SELECT e.tenant_id, e.id FROM app.touched_executions AS t
     JOIN app.workflow_executions AS e ON e.id = t.id
@@ -3017,14 +3008,20 @@ BEGIN
     classes := ARRAY(SELECT DISTINCT c.retention_class FROM unnest(changed) AS c);
     PERFORM set_config('app.merging', 'on', true);
     UPDATE app.workflow_executions AS e
-    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, execution_data = c.execution_data,
-      error_message = c.error_message
+    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, error_message = c.error_message,
+      execution_data = coalesce(c.execution_data, e.execution_data)
     FROM unnest(changed) AS c
     WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
       AND e.retention_class = c.retention_class AND e.id = c.id;
     PERFORM set_config('app.merging', 'off', true);
   END IF;
 
+  IF cardinality(results) = 1 AND results[1].known THEN
+    results[1].execution := (
+      SELECT e FROM app.workflow_executions AS e
+      WHERE e.retention_class = (results[1].execution).retention_class AND e.id = (results[1].execution).id
+    );
+  END IF;
   RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;
@@ -3265,6 +3262,12 @@ END
 $$;
 
 ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.replaces(delivered jsonb, stored jsonb) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((delivered IS NOT NULL) AND CASE WHEN (stored IS NULL) THEN true WHEN (pg_column_size(stored) > (8 * (length((delivered)::text) + 8))) THEN false ELSE (ROW(length((delivered)::text), ((delivered)::text COLLATE "C")) > ROW(length((stored)::text), ((stored)::text COLLATE "C"))) END);
+
+ALTER FUNCTION app.replaces(delivered jsonb, stored jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.require_alert_numbers(alert app.alerts) RETURNS void
     LANGUAGE plpgsql
@@ -3638,12 +3641,12 @@ CREATE FUNCTION app.rows_of_group() RETURNS integer
 
 ALTER FUNCTION app.rows_of_group() OWNER TO flo_owner;
 
-CREATE FUNCTION app.seal_partition(partition_name text) RETURNS void
+CREATE FUNCTION app.seal_partition(partition_name text, patience interval DEFAULT '00:00:00.02'::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '20ms'
     AS $$
 BEGIN
+  PERFORM app.wait_for_locks(patience);
   IF NOT EXISTS (SELECT FROM app.partitions() AS l WHERE l.partition_name = seal_partition.partition_name) THEN
     RAISE EXCEPTION USING errcode = 'FL404', message = 'There is no such partition.';
   END IF;
@@ -3659,7 +3662,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.seal_partition(partition_name text) OWNER TO flo_owner;
+ALTER FUNCTION app.seal_partition(partition_name text, patience interval) OWNER TO flo_owner;
 
 CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4051,6 +4054,12 @@ $$;
 
 ALTER FUNCTION app.verified_key(key_id text, key_hash bytea) OWNER TO flo_owner;
 
+CREATE FUNCTION app.wait_for_locks(patience interval) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT set_config('lock_timeout', (extract(EPOCH FROM patience) * 1000)::integer::text, true) $$;
+
+ALTER FUNCTION app.wait_for_locks(patience interval) OWNER TO flo_owner;
+
 CREATE FUNCTION app.wait_for_turn(wanted text) RETURNS void
     LANGUAGE sql
     AS $$ SELECT pg_advisory_xact_lock(hashtextextended(wanted || app.tenant(), 0)) $$;
@@ -4091,7 +4100,15 @@ DECLARE
     JOIN app.workflow_executions AS e
       ON e.retention_class = (r.execution).retention_class AND e.id = (r.execution).id
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      AND app.is_held(e.tenant_id, e.workflow_id, e.id) AND NOT app.only_adds_to(e, r.execution)
+      AND app.is_held(e.tenant_id, e.workflow_id, e.id)
+      AND NOT app.only_adds_to(  -- where an execution has no data, what is stored stays
+        ROW(
+          e.retention_class, e.id, e.tenant_id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at,
+          e.finished_at, CASE WHEN (r.execution).execution_data IS NOT NULL THEN e.execution_data END,
+          e.error_message, e.created_at, e.mode
+        )::app.workflow_executions,
+        r.execution
+      )
   );
 BEGIN
   RETURN ARRAY(
@@ -4109,7 +4126,7 @@ ALTER FUNCTION app.without_held(results app.merged_delivery[]) OWNER TO flo_owne
 
 CREATE FUNCTION app.words_of(text text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN to_tsvector('english'::regconfig, lower(NORMALIZE(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[/\\\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), NFKC)));
+    RETURN to_tsvector('english'::regconfig, lower(NORMALIZE(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[/\\_@\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), NFKC)));
 
 ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
 
@@ -5721,6 +5738,13 @@ CREATE INDEX leaving_rows_tenant_id ON app.leaving_rows USING btree (tenant_id);
 
 CREATE INDEX legal_holds_active ON app.legal_holds USING btree (tenant_id) WHERE (released_at IS NULL);
 
+CREATE INDEX legal_holds_held ON app.legal_holds USING btree (tenant_id, (
+CASE scope
+    WHEN 'tenant'::text THEN tenant_id
+    WHEN 'workflow'::text THEN workflow_id
+    ELSE execution_id
+END)) WHERE (released_at IS NULL);
+
 CREATE INDEX legal_holds_tenant_id ON app.legal_holds USING btree (tenant_id, id);
 
 CREATE INDEX rehydrated_rows_rehydration_id ON app.rehydrated_rows USING btree (tenant_id, rehydration_id);
@@ -6693,8 +6717,8 @@ GRANT SELECT,DELETE ON TABLE app.documents TO flo_job;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_base_models TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
 
-REVOKE ALL ON FUNCTION app.drop_partition(partition_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.drop_partition(partition_name text) TO flo_job;
+REVOKE ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) TO flo_job;
 
 REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 
@@ -6745,8 +6769,8 @@ GRANT INSERT(rebuild_asked_at),UPDATE(rebuild_asked_at) ON TABLE app.rollup_sett
 GRANT SELECT ON TABLE app.execution_rollups TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.execution_rollups TO flo_job;
 
-REVOKE ALL ON FUNCTION app.seal_partition(partition_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.seal_partition(partition_name text) TO flo_job;
+REVOKE ALL ON FUNCTION app.seal_partition(partition_name text, patience interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.seal_partition(partition_name text, patience interval) TO flo_job;
 
 REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;

@@ -64,6 +64,12 @@ def test_every_passage_says_where_it_stands_and_under_which_headings(kb: Knowled
     assert all(len(chunk["content_hash"]) == 64 and "semantic-text-splitter" in chunk["chunker"] for chunk in chunks)
 
 
+@pytest.mark.parametrize("unit", ["_a", "1a@", "a\u0301\u0302", "\u4e2d"])
+def test_ready_made_passages_without_a_space_are_stored_in_time(kb: KnowledgeClient, unit: str) -> None:
+    texts = [f"{number} {unit * 8000}"[:8000] for number in range(62)]
+    assert kb.put("a", chunks=[{"text": text} for text in texts])["chunk_count"] == 62
+
+
 PLAIN: list[str] = []
 
 
