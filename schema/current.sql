@@ -2438,7 +2438,8 @@ CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most int
     SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
     UNION
-    SELECT e.tenant_id, e.id FROM (SELECT DISTINCT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL) AS h
+    SELECT e.tenant_id, e.id
+    FROM (SELECT DISTINCT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL) AS h
     JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
     WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
       AND EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))

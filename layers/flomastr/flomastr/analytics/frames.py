@@ -9,10 +9,14 @@ from flomastr.http.fields import Moment, TimeZone
 
 MOST_BUCKETS = 1000
 USUAL = timedelta(days=30)
+QUARTER = timedelta(minutes=15)
 
 
 class Asked(BaseModel):
-    """Half open. Without `to` it is now, without `from` 30 days before it, without `time_zone` the tenant's."""
+    """Half open. Without `to` it is now or up to a quarter hour later, so that an answer stays the same for a while.
+
+    Without `from` it is 30 days before `to`, without `time_zone` the tenant's.
+    """
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
@@ -21,8 +25,13 @@ class Asked(BaseModel):
     time_zone: TimeZone | None = None
 
     def bounds(self) -> dict[str, Any]:
-        to = self.to or datetime.now(UTC)
+        to = self.to or next_quarter(datetime.now(UTC))
         return {"from": self.from_ or to - USUAL, "to": to, "time_zone": self.time_zone}
+
+
+def next_quarter(moment: datetime) -> datetime:
+    """The quarter hour at or after it."""
+    return moment + (datetime.min.replace(tzinfo=UTC) - moment) % QUARTER
 
 
 class Frame(BaseModel):
@@ -36,8 +45,10 @@ class Frame(BaseModel):
     as_of: datetime
 
 
-# what executions themselves tell: from and to as they are asked for, up to now. Raises what app.analytics_frame raises
+# what executions themselves tell: from and to as they are asked for, up to now or half a minute ago, as long as answers
+# are kept. Raises what app.analytics_frame raises
 NOW_FRAME = """
-  SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends, f.zone, now() AS as_of
+  SELECT %(from)s::timestamptz AS starts, %(to)s::timestamptz AS ends, f.zone,
+    date_bin('30 seconds', now(), 'epoch') AS as_of
   FROM app.analytics_frame('day', %(from)s, %(to)s, %(time_zone)s, false, %(most_buckets)s) AS f
 """

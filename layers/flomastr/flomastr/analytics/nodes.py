@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from flomastr.analytics.frames import MOST_BUCKETS, NOW_FRAME, Asked, Frame
 from flomastr.database.query import Query
 from flomastr.database.session import Database
+from flomastr.errors import NotFoundError
 
 MOST_READ = 200
 MOST_BYTES = 4_000_000  # of their data as it is stored, which is compressed; the newest is read in any case
@@ -96,14 +97,16 @@ NODES = """
     FROM runs GROUP BY node
   )
   SELECT s.executions_read, s.oldest, s.newest, n.*
-  FROM (SELECT count(*) AS executions_read, min(started_at) AS oldest, max(started_at) AS newest FROM sample) AS s
+  FROM app.workflows AS w
+  CROSS JOIN (SELECT count(*) AS executions_read, min(started_at) AS oldest, max(started_at) AS newest FROM sample) AS s
   LEFT JOIN nodes AS n ON true
+  WHERE w.id = %(workflow_id)s
   ORDER BY n.failures DESC, n.runs DESC, n.node LIMIT 1000
 """
 
 
 def nodes(db: Database, asked: Filter) -> NodeStatistics:
-    """One round trip: the nodes that have failed most first, at most 1,000."""
+    """One round trip: the nodes that have failed most first, at most 1,000. Raises NotFoundError of no workflow."""
     params: dict[str, Any] = asked.bounds() | {
         "workflow_id": asked.workflow_id,
         "most": MOST_READ,
@@ -111,6 +114,8 @@ def nodes(db: Database, asked: Filter) -> NodeStatistics:
         "most_buckets": MOST_BUCKETS,
     }
     (frame,), found = db.both(Query(NOW_FRAME, params, Frame), Query(NODES, params, Found))
+    if not found:
+        raise NotFoundError
     return NodeStatistics(
         **frame.model_dump(),
         workflow_id=asked.workflow_id,
