@@ -2280,6 +2280,12 @@ $$;
 
 ALTER FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint) OWNER TO flo_owner;
 
+CREATE FUNCTION app.minutes_saved(metadata jsonb) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (jsonb_typeof((metadata -> 'minutes_saved_per_run'::text)) = 'number'::text) THEN ((metadata ->> 'minutes_saved_per_run'::text))::double precision ELSE NULL::double precision END;
+
+ALTER FUNCTION app.minutes_saved(metadata jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.models_of(base uuid) RETURNS SETOF app.model_progress
     LANGUAGE sql STABLE
     AS $$

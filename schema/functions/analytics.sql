@@ -109,3 +109,12 @@ BEGIN
     AND r.bucket_start >= days_until AND r.bucket_start < ends;
 END
 $$;
+
+-- What a successful run of a workflow saves, in minutes, as its metadata say; NULL where they do not.
+CREATE OR REPLACE FUNCTION app.minutes_saved(metadata jsonb)
+RETURNS double precision
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(metadata -> 'minutes_saved_per_run') = 'number'
+  THEN (metadata ->> 'minutes_saved_per_run')::double precision END;

@@ -127,9 +127,9 @@ DURATIONS = f"""
 SAVED = f"""
   WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
   saving AS (
-    SELECT w.id, (w.metadata ->> 'minutes_saved_per_run')::double precision AS minutes
+    SELECT w.id, app.minutes_saved(w.metadata) AS minutes
     FROM app.workflows AS w
-    WHERE jsonb_typeof(w.metadata -> 'minutes_saved_per_run') = 'number'
+    WHERE app.minutes_saved(w.metadata) IS NOT NULL
       AND (%(workflow_id)s::uuid IS NULL OR w.id = %(workflow_id)s)
   )
   SELECT

@@ -147,8 +147,7 @@ WORKFLOWS = f"""
     coalesce(c.runs, 0) AS runs, coalesce(c.recovered, 0) AS recovered, coalesce(c.timed, 0) AS timed,
     coalesce(c.microseconds, 0) AS microseconds, c.longest, coalesce(c.exact, true) AS exact,
     cells.keys, cells.counts, s.sparkline,
-    coalesce(c.saving * CASE WHEN jsonb_typeof(w.metadata -> 'minutes_saved_per_run') = 'number'
-      THEN (w.metadata ->> 'minutes_saved_per_run')::double precision END, 0) AS minutes
+    coalesce(c.saving * app.minutes_saved(w.metadata), 0) AS minutes
   FROM n
   LEFT JOIN page AS p ON true
   LEFT JOIN counted AS c ON c.workflow_id = p.workflow_id
