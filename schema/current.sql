@@ -1,3 +1,5 @@
+-- Written by `python -m dev schema`. What is edited is in schema/migrations and schema/functions.
+
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;

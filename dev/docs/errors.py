@@ -102,7 +102,9 @@ EXPLANATIONS = (
         "Make another user a super admin first."),
     Explanation("legal_hold", (409,),
         "What the request deletes or replaces is under a legal hold.",
-        "Find the hold at `GET /routes/legal-holds`. Release it first, if it may be released."),
+        "Send only what adds to it. Or have an administrator, not an API key, find the hold at"
+        " `GET /routes/legal-holds` and release it, if it may be released. In a batch the item has the outcome `held`"
+        " in place of this."),
     Explanation("method_not_allowed", (405,),
         "The path exists, but not with this method.",
         "Use a method of the `Allow` header."),

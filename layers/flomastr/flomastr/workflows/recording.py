@@ -77,7 +77,7 @@ class Recorded(BaseModel):
 def record(new: NewExecution) -> Query[Recorded]:
     """Merges one report into its execution, which it creates if n8n's id is new. One row, with the whole execution.
 
-    Refused with 404 `workflow_not_found`, 409 `other_workflows_execution`.
+    Refused with 404 `workflow_not_found`, 409 `other_workflows_execution` and `legal_hold`.
     """
     return Query(
         """
