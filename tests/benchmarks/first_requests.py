@@ -27,14 +27,14 @@ def first_requests(template: Template, make: Factory, sample: SampleTenant, iden
     """Of all functions. Raises KeyError for one that has neither routes that are plain to ask nor an event here."""
     base = str(make.knowledge_base(sample.tenant))
     names = {"{slug}": sample.tenant.slug, "{knowledge_base_id}": base}
-    known = everyday(make, sample, identity)
+    known = everyday(make, sample, identity, base)
     return [
         First(name, known[name] if name in known else found(template, function, sample, names), floor(function))
         for name, function in template.functions.items()
     ]
 
 
-def everyday(make: Factory, sample: SampleTenant, identity: Identity) -> dict[str, Event]:
+def everyday(make: Factory, sample: SampleTenant, identity: Identity, base: str) -> dict[str, Event]:
     caller, slug = sample.tenant.owner, sample.tenant.slug
     key = {"authorization": f"Bearer {make.api_key(sample.tenant).token()}"}
     started: Event = {"eventName": "n8n.workflow.node", "ts": "2026-01-01T00:00:00Z", "payload": {}}
@@ -54,6 +54,9 @@ def everyday(make: Factory, sample: SampleTenant, identity: Identity) -> dict[st
         "KnowledgeSearchFunction": get(f"/routes/knowledge/{slug}/dead-letters"),
         "HistoryFunction": get("/routes/history/workflow-executions"),
         "ErasuresFunction": get(f"/routes/tenants/{slug}/erasures"),
+        "AnalyticsFunction": get("/routes/analytics/executions"),
+        "MembersFunction": get(f"/routes/tenants/{slug}/members"),
+        "DocumentsFunction": get(f"/routes/knowledge-bases/{base}/documents"),
         "EventsFunction": http_event("POST", "/routes/n8n/events", body=started, headers=key),
         "EmbedFunction": {"Records": []},
     }
@@ -61,10 +64,13 @@ def everyday(make: Factory, sample: SampleTenant, identity: Identity) -> dict[st
 
 def found(template: Template, function: Function, sample: SampleTenant, names: dict[str, str]) -> Event:
     """The list at the function's first path. A job and the migrations get an event without a word."""
-    paths = [route.path for route in template.routes if route.function == function.name and "+}" not in route.path]
-    if not paths:
+    routes = [route.path for route in template.routes if route.function == function.name]
+    plain = [path for path in routes if "+}" not in path]
+    if not routes:
         return {}
-    path = "/".join(names[part] if part.startswith("{") else part for part in paths[0].split("/"))
+    if not plain:
+        raise KeyError(function.name)
+    path = "/".join(names[part] if part.startswith("{") else part for part in plain[0].split("/"))
     return http_event("GET", path, caller=sample.tenant.owner)
 
 

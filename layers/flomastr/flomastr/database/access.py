@@ -41,4 +41,4 @@ class AccessRequest:
     def params(self, deadline: float) -> dict[str, Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))
         asked = {"tenant": self.tenant, "scope": self.scope, "weight": self.weight, "milliseconds": left}
-        return self.caller.model_dump() | asked
+        return dict(self.caller) | asked

@@ -97,13 +97,14 @@ def vouch(conn: Connection, deadline: float, access: AccessRequest) -> LogPositi
     That is looked at before the request is counted, which is a write. Raises psycopg.Error.
     """
     buckets = conn.cursor(row_factory=args_row(Bucket))
+    params = access.params(deadline)
     with conn.pipeline():
         conn.execute("BEGIN")
-        conn.execute(AUTHORIZE, access.params(deadline))
+        conn.execute(AUTHORIZE, params)
         written = conn.cursor(row_factory=args_row(LogPosition)).execute(WRITTEN)
         conn.execute("COMMIT")
         if access.is_limited:
-            buckets.execute(SPEND, access.params(deadline))
+            buckets.execute(SPEND, params)
     if access.is_limited and (spent := buckets.fetchall()):
         access.set_headers(rate_limits.headers(spent))
     return written.fetchall()[0]
@@ -121,11 +122,12 @@ def send_to_primary(
     tells_position = access is not None and not access.is_read and replica.is_configured()
     with conn.pipeline():
         if access:
+            params = access.params(deadline)
             conn.execute("BEGIN")
             if access.is_limited:
-                buckets.execute(SPEND, access.params(deadline))
+                buckets.execute(SPEND, params)
                 conn.execute("COMMIT AND CHAIN")
-            conn.execute(AUTHORIZE, access.params(deadline))
+            conn.execute(AUTHORIZE, params)
         cursors = [conn.cursor(row_factory=dict_row).execute(query.sql, query.params) for query in queries]
         if access:
             conn.execute("COMMIT")
