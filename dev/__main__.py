@@ -10,6 +10,8 @@ from types import FrameType
 from dev.errors import StartupError
 from dev.paths import find_layer
 
+type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]
+
 FRONT_END = "http://localhost:5173,http://127.0.0.1:5173"  # where Vite serves
 
 
@@ -62,8 +64,20 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.invoke import invoke
 
             invoke(arguments.name, arguments.event, data)
+        case "restore" | "verify":
+            _recover(arguments, data)
         case generated:
             _write(generated)
+
+
+def _recover(arguments: argparse.Namespace, data: Path) -> None:
+    from dev.restore import restore, verify
+
+    if arguments.command == "verify":
+        verify(arguments.backup, data)
+        return
+    asked = arguments.backup, arguments.database_url, arguments.table, arguments.tenant, arguments.workers
+    restore(*asked, data)
 
 
 def _write(generated: str) -> None:
@@ -106,10 +120,24 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("schema", parents=[shared], help="write schema/current.sql anew")
     commands.add_parser("docs", parents=[shared], help="write the generated pages of docs/reference anew")
 
+    _add_operations(commands, shared)
+    return parser
+
+
+def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None:
     invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
     invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")
     invoke.add_argument("--event", type=Path, help="a file with the event as JSON")
-    return parser
+
+    restored = commands.add_parser("restore", parents=[shared], help="restore a backup into an empty database")
+    restored.add_argument("--from", dest="backup", default="latest", help="its id; the newest if left out")
+    restored.add_argument("--database-url", required=True, help="an administrator's")
+    restored.add_argument("--table", action="append", default=[], help="this one and those that it refers to")
+    restored.add_argument("--tenant", default="", help="the id of the only one to restore")
+    restored.add_argument("--workers", type=int, default=4)
+
+    verified = commands.add_parser("verify", parents=[shared], help="read a backup and name what is damaged")
+    verified.add_argument("--from", dest="backup", default="latest", help="its id; the newest if left out")
 
 
 if __name__ == "__main__":

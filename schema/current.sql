@@ -4139,6 +4139,23 @@ CREATE FUNCTION app.words_of(text text) RETURNS tsvector
 
 ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
 
+CREATE TABLE app.backups (
+    id text NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    snapshot pg_snapshot NOT NULL,
+    manifest_key text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    text_bytes bigint NOT NULL,
+    copied_text_bytes bigint NOT NULL,
+    seconds double precision NOT NULL
+);
+
+ALTER TABLE ONLY app.backups FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.backups OWNER TO flo_owner;
+
 CREATE TABLE app.chunks (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -5290,6 +5307,9 @@ ALTER TABLE ONLY app.api_keys
 ALTER TABLE ONLY app.archive_files
     ADD CONSTRAINT archive_files_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY app.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY app.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (tenant_id, id);
 
@@ -6283,6 +6303,8 @@ ALTER TABLE app.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.archive_files ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.backups ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.chunks ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.cold_policies ENABLE ROW LEVEL SECURITY;
@@ -6381,6 +6403,8 @@ CREATE POLICY job ON app.api_keys TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.archive_files TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.backups TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.chunks TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.cold_policies TO flo_job USING (true) WITH CHECK (true);
@@ -6445,6 +6469,8 @@ CREATE POLICY job ON app.touched_executions TO flo_job USING (true) WITH CHECK (
 
 CREATE POLICY job ON app.user_preferences TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.user_roles TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.webchat_sessions TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.workflow_executions TO flo_job USING (true) WITH CHECK (true);
@@ -6481,6 +6507,8 @@ CREATE POLICY own_in_tenants ON app.user_preferences FOR SELECT TO flo_app USING
 CREATE POLICY person ON app.user_preferences AS RESTRICTIVE TO flo_app USING (app.acts_for(user_id)) WITH CHECK (app.acts_for(user_id));
 
 CREATE POLICY person ON app.webchat_sessions AS RESTRICTIVE TO flo_app USING (app.acts_for(user_id)) WITH CHECK (app.acts_for(user_id));
+
+CREATE POLICY platform ON app.backups FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
 
 CREATE POLICY platform ON app.erasures TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
 
@@ -6800,6 +6828,9 @@ REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 
+GRANT SELECT,INSERT ON TABLE app.backups TO flo_job;
+GRANT SELECT ON TABLE app.backups TO flo_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.chunks TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
 
@@ -6828,6 +6859,8 @@ GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 GRANT SELECT ON TABLE app.rehydrated_rows TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.rehydrated_rows TO flo_job;
 
+GRANT SELECT ON TABLE app.reserved_slugs TO flo_job;
+
 GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
 
@@ -6855,6 +6888,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_preferences TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.user_preferences TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_roles TO flo_app;
+GRANT SELECT ON TABLE app.user_roles TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflows TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.workflows TO flo_job;

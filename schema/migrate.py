@@ -81,9 +81,14 @@ def read_files(folder: Path, pattern: str) -> list[File]:
     return [File(path.stem, cast(LiteralString, path.read_text())) for path in sorted(folder.glob(pattern))]
 
 
-def migrate(url: str, folder: Path = FOLDER) -> list[str]:
-    """Applies what is pending or has changed and returns the files' names. May be killed anywhere and run again."""
+def migrate(url: str, folder: Path = FOLDER, last: str = "") -> list[str]:
+    """Applies what is pending or has changed and returns the files' names. May be killed anywhere and run again.
+
+    `last` is for a backup that is restored: no migration after that one, and no functions, which may need later ones.
+    """
     migrations, functions = read_migrations(folder), read_functions(folder)
+    if last:
+        migrations = [migration for migration in migrations if migration.name <= last]
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn:
         conn.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
@@ -92,6 +97,8 @@ def migrate(url: str, folder: Path = FOLDER) -> list[str]:
         pending = find_pending(conn, migrations)
         for migration in pending:
             retrying_lock(lambda migration=migration: apply(conn, migration))
+        if last:
+            return [file.name for file in pending]
         changed = find_changed(conn, functions)
         retrying_lock(lambda: replace(conn, changed, functions, migrations))
     return [*(file.name for file in pending), *(f"functions/{file.name}" for file in changed)]
@@ -206,7 +213,7 @@ def refuse_undefined(conn: Connection, defined: list[str]) -> None:
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:
-    """Invoked by the deployment before the code that needs the new schema goes live."""
+    """Invoked by the deployment before the code that needs the new schema goes live. `last` is as in `migrate`."""
     from flomastr.settings import database_url
 
-    return {"applied": migrate(database_url())}
+    return {"applied": migrate(database_url(), last=event.get("last", ""))}

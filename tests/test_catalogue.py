@@ -68,7 +68,7 @@ MORE_MUTATIONS: list[tuple[str, LiteralString, str]] = [
     ("for anybody", "GRANT EXECUTE ON FUNCTION app.drop_partition TO PUBLIC", "app.drop_partition("),
     ("for flo_app", "GRANT EXECUTE ON FUNCTION app.seal_partition TO flo_app", "seal_partition"),
     ("jobs do", "GRANT UPDATE (id) ON app.workflow_executions TO flo_job", "UPDATE (id)"),
-    ("jobs do", "GRANT SELECT ON app.user_roles TO PUBLIC", "user_roles: SELECT"),
+    ("jobs do", "GRANT INSERT ON app.user_roles TO PUBLIC", "user_roles: INSERT, SELECT"),
     ("jobs do", "GRANT SELECT ON app.workflow_executions_overflow TO flo_job", "workflow_executions_overflow: SELECT"),
     ("for jobs that", "ALTER POLICY job ON app.rehydrations TO flo_job, flo_app", "rehydrations.job"),
     ("opens more", "ALTER POLICY job ON app.rehydrations TO flo_job, flo_app", "rehydrations.job"),

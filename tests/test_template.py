@@ -27,16 +27,21 @@ FUNCTIONS = {
     if found["Type"] == "AWS::Serverless::Function"
 }
 REQUESTS = {"History"}
-JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"}
+JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert", "Backup"}
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Backup"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
     "storage_keys": "StorageSecretArn",
+    "backup_keys": "BackupStorageSecretArn",
     "embeddings_key": "EmbeddingsSecretArn",
 }
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
+ON_BACKUPS = {
+    *("s3:AbortMultipartUpload", "s3:GetObjectRetention", "s3:PutObjectRetention"),
+    "s3:GetBucketObjectLockConfiguration",
+}
 RIGHTS = {
     "History": {READ, LIST},
     "Rollup": {READ, LIST},
@@ -44,10 +49,12 @@ RIGHTS = {
     "Compact": {READ, WRITE, REMOVE, LIST},
     "Expire": {READ, WRITE, REMOVE, LIST},
     "Restore": {READ, LIST},
-    "Erase": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
+    "Erase": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"} | ON_BACKUPS,
+    "Backup": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
 }
 FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
 BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
+BACKUPS = {"Fn::If": ["OwnBackups", {"Ref": "BackupBucketName"}, BUCKET]}
 
 
 def statements(function: Any) -> list[Any]:
@@ -80,7 +87,8 @@ def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
     with_variable = {
         name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]
     }
-    assert has_layer == with_variable == set(RIGHTS) == LAKE
+    assert has_layer == LAKE
+    assert with_variable == set(RIGHTS) == LAKE | {"Backup"}
 
 
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
@@ -92,13 +100,15 @@ def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> 
     assert found == RIGHTS
 
 
-def test_rights_over_objects_end_at_the_archives_bucket() -> None:
+def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() -> None:
     for function in FUNCTIONS.values():
         for statement in statements(function):
             name, values = statement["Resource"]["Fn::Sub"]
             of_bucket = all("Bucket" in action for action in statement["Action"])
-            assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else "/*")
-            assert values == {"Bucket": BUCKET}
+            of_backups = statement in document({"Ref": "BackupPolicy"})["Statement"]
+            objects = "/backups/*" if of_backups else "/*"
+            assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else objects)
+            assert values == {"Bucket": BACKUPS if of_backups else BUCKET}
 
 
 def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> None:
@@ -160,6 +170,7 @@ def test_what_signs_and_what_pays_is_known_to_few() -> None:
     having = {secret: {n for n, f in FUNCTIONS.items() if secret in secrets(f)} for secret in SECRETS.values()}
     assert having["EmbeddingsSecretArn"] == {"Embed", "KnowledgeSearch"}
     assert having["StorageSecretArn"] == set(RIGHTS)
+    assert having["BackupStorageSecretArn"] == {"Backup", "Erase"}
     assert not having["SigningSecretArn"] & {"Authorizer", "Health", "OpenApi", "Branding", "Lifecycle", "Migrate"}
     assert having["SigningSecretArn"] >= {"ApiKeys", "Events", "Erase", "Workflows"}
     assert {n for n, f in FUNCTIONS.items() if "MigrationSecretArn" in secrets(f)} == {"Migrate"}
@@ -233,6 +244,7 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Rollup": "rate(5 minutes)",
         "Alert": "rate(1 minute)",
         "Requeue": "rate(1 minute)",
+        "Backup": "cron(30 0 * * ? *)",
     }
     assert all(
         schedule.get("State", "ENABLED") == "ENABLED" for name in JOBS for schedule in schedules(FUNCTIONS[name])

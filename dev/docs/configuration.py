@@ -17,7 +17,7 @@ POWERTOOLS = {
 SECRETS: dict[str, type[BaseModel]] = {
     "`DatabaseSecretArn`, `JobSecretArn`, `MigrationSecretArn`": DatabaseSecret,
     "`SigningSecretArn`": SigningSecret,
-    "`StorageSecretArn`": StorageSecret,
+    "`StorageSecretArn`, `BackupStorageSecretArn`": StorageSecret,
     "`EmbeddingsSecretArn`": EmbeddingsSecret,
 }
 PAGE = """\

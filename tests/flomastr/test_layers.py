@@ -12,7 +12,7 @@ from tests.support.source_code import LAYER, imported
 FLOORS = (
     {"alerts"},
     {"retention", "analytics"},
-    {"knowledge", "archive"},
+    {"knowledge", "archive", "recovery"},
     {"embeddings", "tenancy", "workflows"},
     {"http"},
     {"auth", "health", "jobs"},

@@ -60,6 +60,9 @@ NO_CONTENT = {
 }
 # Statements, beside those on tables that keep what is held. `n)` counts those of one file that are alike.
 KNOWN = {
+    "flomastr/recovery/restore.py 1) DROP TABLE app.restored_parts": "which parts of a restore were done",
+    "flomastr/recovery/restore_load.py 1) DELETE FROM {}": "what migrations wrote to a database that is in no use yet",
+    "flomastr/recovery/backup_storage.py 1) delete_objects": "backups past their time",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_deltas": "counted in rollups",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_rollups": "of nothing",
     "schema/functions/rollups.sql 1) DELETE FROM app.failed_runs": "of nothing",

@@ -11,22 +11,22 @@ from dev.services.postgres import Cluster
 
 
 @contextmanager
-def copy(server: Cluster) -> Generator[str]:
-    """The name of one, for the length of the block."""
+def copy(server: Cluster, template: str = "template") -> Generator[str]:
+    """The name of one, for the length of the block. Nobody else may be connected to the template."""
     name = f"copy_{secrets.token_hex(4)}"
-    make_copy(server, name)
+    make_copy(server, name, template)
     with dropped_after(server, name):
         yield name
 
 
-def make_copy(server: Cluster, name: str) -> None:
+def make_copy(server: Cluster, name: str, template: str = "template") -> None:
     """File by file, an eighth of the work of going through the log where nothing waits for a disk.
 
     What may be done with the database itself is not copied.
     """
     with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as conn:
-        made = sql.SQL("CREATE DATABASE {} TEMPLATE template STRATEGY file_copy OWNER flomastr_admin")
-        conn.execute(made.format(sql.Identifier(name)))
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER flomastr_admin")
+        conn.execute(made.format(sql.Identifier(name), sql.Identifier(template)))
         conn.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
 
 

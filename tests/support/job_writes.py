@@ -10,7 +10,19 @@ import psycopg
 from dev.paths import ROOT
 from tests.support.reached import definitions, reached
 
-JOBS = ("partitions", "archive", "expire", "compact", "restore", "erase", "requeue", "rollup", "alert", "embed")
+JOBS = (
+    "partitions",
+    "archive",
+    "expire",
+    "compact",
+    "restore",
+    "erase",
+    "requeue",
+    "rollup",
+    "alert",
+    "backup",
+    "embed",
+)
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)(?: INTO| FROM)?\s+app\.(\w+)")
 UPSERTS = re.compile(r"INSERT INTO\s+app\.(\w+)(?:(?!INSERT INTO).)*?DO UPDATE", re.DOTALL)
 CALLS = re.compile(r"app\.(\w+)\s*\(")

@@ -31,7 +31,12 @@ def key_of(source: str, month: date, tenant_id: UUID, id: UUID) -> str:
 
 @cache
 def client() -> Any:
-    """The one client. It imports boto3, which loads slowly, when it is first needed."""
+    """The one client of the archive."""
+    return connect(settings().s3_endpoint, *storage_keys())
+
+
+def connect(endpoint: str, key_id: str | None, secret: str | None) -> Any:
+    """A client. It imports boto3, which loads slowly, when it is first needed."""
     import boto3
     from botocore.config import Config
 
@@ -40,14 +45,13 @@ def client() -> Any:
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 2},  # in all less than jobs.RESERVE_SECONDS
-        s3={"addressing_style": "path" if settings().s3_endpoint else "auto"},
+        s3={"addressing_style": "path" if endpoint else "auto"},
         request_checksum_calculation="when_required",  # other S3 APIs know no newer checksums
         response_checksum_validation="when_required",
     )
-    key_id, secret = storage_keys()
     return cast(Any, boto3).client(
         "s3",
-        endpoint_url=settings().s3_endpoint or None,
+        endpoint_url=endpoint or None,
         config=config,
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,

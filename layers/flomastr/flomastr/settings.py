@@ -26,6 +26,13 @@ class Settings(BaseModel):
     s3_endpoint: str = Field(
         "", description="Address of object storage, such as https://fra1.digitaloceanspaces.com; empty: AWS S3."
     )
+    backup_bucket: str = Field(
+        "", description="The bucket of backups; empty: the archive's, with its address and keys."
+    )
+    backup_s3_endpoint: str = Field("", description="Address of the object storage of `BACKUP_BUCKET`; empty: AWS S3.")
+    backup_storage_secret: str = Field(
+        "", description="The id of a secret with the keys of `BACKUP_BUCKET`; empty: the function's role."
+    )
     embeddings_url: str = Field(
         "", description="Of an endpoint that speaks OpenAI's API, such as https://api.openai.com/v1."
     )
@@ -111,10 +118,19 @@ def signing_key() -> bytes:
 
 def storage_keys() -> tuple[str | None, str | None]:
     """Of object storage that is not AWS's. None: those of the function's role, or of the environment."""
-    if not settings().storage_secret:
+    return keys_in(settings().storage_secret)
+
+
+def backup_keys() -> tuple[str | None, str | None]:
+    """Of the bucket of backups, where that is another account's. None: as above."""
+    return keys_in(settings().backup_storage_secret)
+
+
+def keys_in(secret: str) -> tuple[str | None, str | None]:
+    if not secret:
         return None, None
-    secret = read_secret(StorageSecret, settings().storage_secret)
-    return secret.s3_access_key_id, secret.s3_secret_access_key
+    keys = read_secret(StorageSecret, secret)
+    return keys.s3_access_key_id, keys.s3_secret_access_key
 
 
 def embeddings_key() -> str:

@@ -135,7 +135,10 @@ def connect(deadline: float, url_of: Callable[..., str]) -> Connection:
 
 
 def open_connection(url: str, deadline: float) -> Connection:
-    """Step by step, since psycopg's own connect does not give up before two seconds and would overrun the deadline."""
+    """Step by step, since psycopg's own connect does not give up before two seconds and would overrun the deadline.
+
+    Raises OperationalError, and UnavailableError for a malformed URL.
+    """
     try:
         conninfo = make_conninfo(
             url, keepalives_idle=30, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=10_000

@@ -17,6 +17,8 @@ from flomastr.archive import compaction_job, export_job, file_lifecycle, manifes
 from flomastr.archive.compaction_job import SizedFile
 from flomastr.archive.parquet import FILES, Relation
 from flomastr.jobs import Job
+from flomastr.recovery import receipts
+from flomastr.recovery.receipts import Receipt
 from flomastr.retention import erasures
 from flomastr.retention.erasure_steps import PERSON_STEPS, TENANT_STEPS
 from flomastr.retention.erasures import Erasure
@@ -219,4 +221,5 @@ def finish(job: Job, erasure: Erasure) -> None:
         for receipt in done.fetchall():
             signed = (erasures.signature(receipt), receipt.id)
             job.conn.execute("UPDATE app.erasures SET signature = %s WHERE id = %s", signed)
+            receipts.keep(Receipt.model_validate(receipt.model_dump()))
     job.counts["erasures_done"] += 1
