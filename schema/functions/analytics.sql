@@ -68,46 +68,44 @@ BEGIN
     IF days_from < starts THEN
       days_from := (days_from AT TIME ZONE zone + interval '1 day') AT TIME ZONE zone;
     END IF;
-    days_until := greatest(date_trunc('day', ends, zone), days_from);
+    IF EXISTS (
+      SELECT FROM app.execution_rollups AS r
+      WHERE r.tenant_id = app.tenant() AND r.grain = 'quarter'
+        AND r.workflow_id = '00000000-0000-0000-0000-000000000000' AND r.bucket_start >= ends
+    ) THEN
+      days_until := greatest(date_trunc('day', ends, zone), days_from);
+    END IF;
   END IF;
 END
 $$;
 
 -- The rollups of a frame: those of its whole days, and by hour (of workflows) or quarter hour (of all) what is beside
--- them. `of_workflow`: one, or NULL; of all by workflow, or of all together.
+-- them. `of_workflow`: one, or NULL; of all by workflow, or of all together. Becomes a part of the query that calls it.
 CREATE OR REPLACE FUNCTION app.rollups_between(
   starts timestamptz, ends timestamptz, days_from timestamptz, days_until timestamptz, of_workflow uuid,
   by_workflow boolean
 )
 RETURNS SETOF app.execution_rollups
-LANGUAGE plpgsql
+LANGUAGE sql
 STABLE
-SET plan_cache_mode = force_custom_plan
 AS $$
-DECLARE
-  lowest uuid := coalesce(of_workflow, CASE WHEN by_workflow
-    THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END);
-  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow
-    THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
-  fine text := CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END;
-BEGIN
-  RETURN QUERY
-  SELECT r.* FROM app.execution_rollups AS r
-  WHERE r.tenant_id = app.tenant() AND r.grain = 'day' AND r.workflow_id BETWEEN lowest AND highest
-    AND r.bucket_start >= days_from AND r.bucket_start < least(days_until, ends);
-  IF days_from >= days_until THEN
-    days_from := ends;
-    days_until := ends;
-  END IF;
-  RETURN QUERY
-  SELECT r.* FROM app.execution_rollups AS r
-  WHERE r.tenant_id = app.tenant() AND r.grain = fine AND r.workflow_id BETWEEN lowest AND highest
-    AND r.bucket_start >= starts AND r.bucket_start < least(days_from, ends);
-  RETURN QUERY
-  SELECT r.* FROM app.execution_rollups AS r
-  WHERE r.tenant_id = app.tenant() AND r.grain = fine AND r.workflow_id BETWEEN lowest AND highest
-    AND r.bucket_start >= days_until AND r.bucket_start < ends;
-END
+  SELECT r.*
+  FROM (
+    VALUES
+    ('day', days_from, least(days_until, ends)),
+    (CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END, starts, least(days_from, ends)),
+    (CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END, days_until, ends)
+  ) AS p (grain, first, until)
+  CROSS JOIN LATERAL (
+    SELECT * FROM app.execution_rollups AS r
+    WHERE r.tenant_id = app.tenant() AND r.grain = p.grain
+      AND r.workflow_id >= CASE WHEN of_workflow IS NOT NULL THEN of_workflow WHEN by_workflow
+        THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END
+      AND r.workflow_id <= CASE WHEN of_workflow IS NOT NULL THEN of_workflow WHEN by_workflow
+        THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END
+      AND r.bucket_start >= p.first AND r.bucket_start < p.until
+    OFFSET 0  -- by the primary key, whatever it is joined with
+  ) AS r
 $$;
 
 -- What a successful run of a workflow saves, in minutes, as its metadata say; NULL where they do not.

@@ -19,9 +19,9 @@ from tests.support.events import call
 from tests.support.factories import Tenant
 from tests.support.s3 import Bucket
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(3600)
 
-EXECUTIONS, STEP = 200_000, 50_000
+EXECUTIONS, STEP = 2_000_000, 100_000
 GROUP = f"Analytics: {EXECUTIONS:,} executions of 200 workflows"
 FILL = """
 INSERT INTO app.workflow_executions (
@@ -29,13 +29,12 @@ INSERT INTO app.workflow_executions (
   error_message
 )
 SELECT
-  30, app.uuid7(s.at), %(tenant)s, (%(workflows)s::uuid[])[1 + n %% 200], n::text,
+  30, overlay(app.uuid7_floor(s.at)::text PLACING '7' || left(md5(n::text), 3) || '-8' FROM 15)::uuid, %(tenant)s,
+  (%(workflows)s::uuid[])[1 + n %% 200], n::text,
   CASE WHEN n %% 20 = 0 THEN 'error' ELSE 'success' END, s.at, s.at + random() ^ 4 * interval '60 seconds',
-  jsonb_build_object('mode', 'trigger', 'text', (
-    SELECT string_agg(md5((n * 10 + i)::text), '') FROM generate_series(1, 9) AS i
-  )),
+  jsonb_build_object('mode', 'trigger', 'text', repeat(md5(n::text), 9)),
   CASE WHEN n %% 20 = 0 THEN format('Order %%s of %%s was refused with status code %%s', n, md5(n::text), n %% 7) END
-FROM generate_series(%(first)s::integer, %(first)s + %(step)s - 1) AS n
+FROM generate_series(%(first)s::integer, %(first)s::integer + %(step)s - 1) AS n
 CROSS JOIN LATERAL (SELECT now() - (1 - n / %(all)s::double precision) * interval '29.9 days' AS at) AS s
 """
 RAW = """
@@ -79,10 +78,7 @@ def tenant(env: ArchiveEnv) -> tuple[Tenant, list[UUID]]:
 
 def test_folding_and_dashboards(env: ArchiveEnv, tenant: tuple[Tenant, list[UUID]], report: Report) -> None:
     owner, workflows = tenant
-    for first in range(0, EXECUTIONS, STEP):
-        values = {"tenant": owner.id, "workflows": workflows, "first": first, "step": STEP, "all": EXECUTIONS}
-        env.superuser.execute(FILL, values)
-    env.superuser.execute("VACUUM ANALYZE")
+    fill(env, owner, workflows, report)
     env.superuser.execute("UPDATE app.rollup_progress SET reconciled_at = now()")  # comparing is not folding
     began = time.perf_counter()
     assert env.run(rollup)["deltas_folded"] == EXECUTIONS
@@ -99,6 +95,16 @@ def test_folding_and_dashboards(env: ArchiveEnv, tenant: tuple[Tenant, list[UUID
     with connected(DATABASE_URL=env.app_url):
         for name, times in in_turn(dashboards(owner, workflows[0]), rounds=15, unmeasured=2).items():
             report.add(GROUP, name, {"p50 ms": times.p50}, Goal("p50 ms", at_most=30))
+
+
+def fill(env: ArchiveEnv, owner: Tenant, workflows: list[UUID], report: Report) -> None:
+    """By statements of many rows, in the order of their time, which fire the triggers that note deltas."""
+    began = time.perf_counter()
+    for first in range(0, EXECUTIONS, STEP):
+        values = {"tenant": owner.id, "workflows": workflows, "first": first, "step": STEP, "all": EXECUTIONS}
+        env.superuser.execute(FILL, values)
+    report.add(GROUP, "set-up", {"rows/s": EXECUTIONS / (time.perf_counter() - began)})
+    env.superuser.execute("VACUUM ANALYZE")
 
 
 def dashboards(owner: Tenant, workflow: UUID) -> dict[str, Callable[[], object]]:

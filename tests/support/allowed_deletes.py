@@ -65,6 +65,7 @@ KNOWN = {
     "flomastr/recovery/backup_storage.py 1) delete_objects": "backups past their time",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_deltas": "counted in rollups",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_rollups": "of nothing",
+    "schema/functions/rollups.sql 2) DELETE FROM app.execution_rollups": "of nothing",
     "schema/functions/rollups.sql 1) DELETE FROM app.failed_runs": "of nothing",
     "schema/functions/rollups.sql 1) DELETE FROM app.retried_runs": "of nothing",
     "schema/functions/rebuilds.sql 1) DELETE FROM app.execution_deltas": "counts, which are counted again",

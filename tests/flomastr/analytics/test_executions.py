@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from flomastr.analytics import executions
 from functions.analytics.handler import lambda_handler
 from functions.rollup.handler import lambda_handler as rollup
 from tests.support.archive_env import ArchiveEnv
@@ -56,3 +59,23 @@ def test_one_bucket_has_all_measures(env: ArchiveEnv) -> None:
     counts |= {"recovered": 0, "success_rate": 60.0, "mean_seconds": 35.0, "max_seconds": 60.0}
     assert body["totals"] == body["totals"] | counts
     assert body["series"] == [{"bucket_start": "2026-03-02T00:00:00Z", "group": None} | body["totals"]]
+
+
+@pytest.mark.parametrize(("most", "has_percentiles"), [(4, True), (3, False)])
+def test_many_points_of_workflows_have_no_percentiles(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch, most: int, has_percentiles: bool
+) -> None:
+    """Two workflows in two days are four points."""
+    monkeypatch.setattr(executions, "MOST_TIMED", most)
+    tenant = env.make.tenant()
+    workflows = [env.make.workflow(tenant) for _ in range(2)]
+    for workflow in workflows:
+        env.make.execution(tenant, workflow, **run(1, 10))
+    env.run(rollup)
+    query = {"from": DAY.isoformat(), "to": (DAY + timedelta(days=2)).isoformat()}
+    found = ask(env, tenant, group_by="workflow", **query).json
+    assert (found["totals"]["total"], found["totals"]["max_seconds"], len(found["series"])) == (2, 10.0, 4)
+    assert (found["totals"]["p95_seconds"] is not None) == has_percentiles
+    assert ask(env, tenant, **query).json["totals"]["p95_seconds"] == pytest.approx(10, rel=0.02)
+    alone = ask(env, tenant, group_by="workflow", workflow_id=workflows[0], **query).json
+    assert alone["totals"]["p95_seconds"] == pytest.approx(10, rel=0.02)

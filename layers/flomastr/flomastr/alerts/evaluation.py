@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from flomastr.alerts.history import EventData
-from flomastr.analytics.measures import percentile
+from flomastr.analytics.measures import percentiles
 from flomastr.jobs import Job
 
 PAGE = 100
@@ -67,7 +67,8 @@ class Measured:
             case "failure_rate":
                 return round(100 * self.failures / self.counted, 2) if self.counted else None
             case "slow":
-                return percentile(Counter(dict(zip(self.duration_keys, self.duration_counts, strict=True))), 95)
+                histogram = Counter(dict(zip(self.duration_keys, self.duration_counts, strict=True)))
+                return percentiles(histogram, 95)[0]
             case _:
                 return None
 

@@ -19,6 +19,7 @@ from flomastr.errors import ErrorCode, UnprocessableError
 from flomastr.workflows.executions import Status
 
 MOST_POINTS = 10_000  # of an answer, which has 6 MB
+MOST_TIMED = 2_000  # of workflows that have percentiles
 
 TOO_MANY = f"query.bucket: there would be more than {MOST_POINTS:,} points: choose a larger bucket or a shorter time."
 
@@ -50,7 +51,10 @@ class Point(Measures):
 
 
 class Series(Frame):
-    """Of the executions that started from `from` to before `to`. `as_of`: until when what was reported is counted."""
+    """Of the executions that started from `from` to before `to`. `as_of`: until when what was reported is counted.
+
+    By workflow, more than 2,000 points have no percentiles, and neither have their totals.
+    """
 
     bucket: Bucket
     totals: Measures
@@ -113,12 +117,20 @@ COUNTS = f"""
   ) AS b (bucket_start)
   LEFT JOIN counted AS c ON c.bucket_start = b.bucket_start
 """
+# of none where there are too many points of workflows
 DURATIONS = f"""
-  WITH f AS MATERIALIZED (SELECT * FROM {FRAME}),
+  WITH f AS MATERIALIZED (
+    SELECT * FROM {FRAME}
+    WHERE NOT %(by_workflow)s OR %(workflow_id)s::uuid IS NOT NULL OR f.ends - f.starts <= (
+      SELECT ('1 ' || %(bucket)s)::interval * (%(most_timed)s / greatest(count(*), 1)) FROM app.workflows
+    )
+  ),
   cells AS (
-    SELECT r.bucket_start, r."group", u.key, sum(u.count) AS count
-    FROM ({ROLLUPS}) AS r
-    CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+    SELECT bucket_start, "group", key, sum(count) AS count
+    FROM (
+      SELECT r.bucket_start, r."group", unnest(r.duration_keys) AS key, unnest(r.duration_counts) AS count
+      FROM ({ROLLUPS} OFFSET 0) AS r
+    ) AS u
     GROUP BY 1, 2, 3
   )
   SELECT bucket_start, "group", array_agg(key) AS keys, array_agg(count) AS counts FROM cells GROUP BY 1, 2
@@ -158,18 +170,19 @@ class Found:
 
     def __post_init__(self) -> None:
         self.rows: defaultdict[Key, list[Counted]] = defaultdict(list)
-        self.cells: defaultdict[Key, Counter[int]] = defaultdict(Counter)
+        self.cells = {
+            (row.bucket_start, row.group): Counter(dict(zip(row.keys, row.counts, strict=True)))
+            for row in self.histograms
+        }
         for row in self.counted:
             if row.status:
                 self.rows[row.bucket_start, row.group].append(row)
-        for row in self.histograms:
-            self.cells[row.bucket_start, row.group].update(dict(zip(row.keys, row.counts, strict=True)))
         self.minutes = {(row.bucket_start, row.group): row.minutes for row in self.saved}
         self.can_tell_minutes = None not in self.minutes.values()
 
     def measures(self, key: Key) -> Measures:
         minutes = (self.minutes.get(key) or 0) if self.can_tell_minutes else None
-        return measures(self.rows[key], self.cells[key], minutes)
+        return measures(self.rows[key], self.cells.get(key, Counter()), minutes)
 
     def totals(self) -> Measures:
         minutes = sum(filter(None, self.minutes.values())) if self.can_tell_minutes else None
@@ -215,4 +228,5 @@ def parameters(asked: Filter) -> dict[str, Any]:
         "by_workflow": asked.by_workflow,
         "of_workflows": asked.of_workflows,
         "most": MOST_BUCKETS,
+        "most_timed": MOST_TIMED,
     }

@@ -58,6 +58,7 @@ def measures(counts: Iterable[StatusCount], histogram: Counter[int], minutes: fl
     total, recovered = sum(by_status.values()), sum(row.recovered for row in rows)
     judged = by_status["success"] + by_status["error"] + by_status["crashed"] - recovered
     timed = sum(row.timed for row in rows)
+    p50, p95, p99 = percentiles(histogram, 50, 95, 99)
     return Measures(
         **{status: by_status[status] for status in known},
         total=total,
@@ -65,29 +66,32 @@ def measures(counts: Iterable[StatusCount], histogram: Counter[int], minutes: fl
         recovered=recovered,
         success_rate=round(100 * by_status["success"] / judged, 2) if judged else None,
         mean_seconds=seconds(sum(row.microseconds for row in rows) / timed) if timed else None,
-        p50_seconds=percentile(histogram, 50),
-        p95_seconds=percentile(histogram, 95),
-        p99_seconds=percentile(histogram, 99),
+        p50_seconds=p50,
+        p95_seconds=p95,
+        p99_seconds=p99,
         max_seconds=longest(rows, histogram),
         time_saved_minutes=minutes,
     )
 
 
-def percentile(histogram: Counter[int], percent: int) -> float | None:
-    """As percentile_disc has it: the first duration with so many per cent at or below it."""
-    left = -(-histogram.total() * percent // 100)
-    for key in sorted(histogram):
-        left -= histogram[key]
-        if left <= 0:
-            return seconds(duration(key))
-    return None
+def percentiles(histogram: Counter[int], *percents: int) -> list[float | None]:
+    """As percentile_disc has them, the lowest first: the first duration with so many per cent at or below it."""
+    total, upto, keys = histogram.total(), 0, iter(sorted(histogram))
+    found: list[float | None] = []
+    key: int | None = None
+    for percent in percents:
+        while upto < -(-total * percent // 100):
+            key = next(keys)
+            upto += histogram[key]
+        found.append(None if key is None else seconds(duration(key)))
+    return found
 
 
 def longest(rows: Iterable[StatusCount], histogram: Counter[int]) -> float | None:
-    """Where the longest run was taken back, the end of the histogram tells the next one."""
+    """Where the longest run was taken back, the end of the histogram tells the next one; None without one."""
     found = [row.longest for row in rows if row.longest is not None]
-    if histogram and not all(row.exact for row in rows):
-        found.append(int(duration(max(histogram))))
+    if not all(row.exact for row in rows):
+        found = [*found, int(duration(max(histogram)))] if histogram else []
     return seconds(max(found)) if found else None
 
 

@@ -6,7 +6,7 @@ Each step is one transaction, and may be killed.
 from flomastr.analytics import rebuild
 from flomastr.jobs import Job
 
-BATCH = 20_000
+BATCH = 50_000
 
 
 def run(job: Job) -> None:

@@ -62,33 +62,41 @@ FRAMES = """
     ) AS f
   )
 """
+# without durations, which are read of the page alone
 ROLLED = """
   rolled AS MATERIALIZED (
-    SELECT 'now' AS "group", r.*
+    SELECT 'now' AS "group", r.workflow_id, r.bucket_start, r.status, r.mode_class, r.runs, r.recovered, r.timed,
+      r.microseconds, r.max_microseconds
     FROM n CROSS JOIN LATERAL app.rollups_between(n.starts, n.ends, n.days_from, n.days_until, NULL, true) AS r
     UNION ALL
-    SELECT 'before', r.*
+    SELECT 'before', r.workflow_id, r.bucket_start, r.status, r.mode_class, r.runs, r.recovered, r.timed,
+      r.microseconds, r.max_microseconds
     FROM b CROSS JOIN LATERAL app.rollups_between(b.starts, b.ends, b.days_from, b.days_until, NULL, true) AS r
   )
 """
 # percentiles of all workflows only where these are sorted by them
 PAGE = """
-  slow AS (
-    SELECT workflow_id, min(key) FILTER (WHERE upto >= ceil(0.95 * timed)) AS p95
-    FROM (
-      SELECT workflow_id, key, sum(sum(count)) OVER (PARTITION BY workflow_id ORDER BY key) AS upto,
-        sum(sum(count)) OVER (PARTITION BY workflow_id) AS timed
-      FROM rolled CROSS JOIN LATERAL unnest(duration_keys, duration_counts) AS u (key, count)
-      WHERE %(sort)s = 'p95' AND "group" = 'now'
-      GROUP BY workflow_id, key
-    ) AS cells
-    GROUP BY workflow_id
-  ),
-  sums AS (
+  sums AS MATERIALIZED (
     SELECT workflow_id, coalesce(sum(runs) FILTER (WHERE "group" = 'now'), 0) AS total,
       coalesce(sum(runs - recovered) FILTER (WHERE "group" = 'now' AND status IN ('error', 'crashed')), 0) AS failures,
       coalesce(sum(runs - recovered) FILTER (WHERE "group" = 'before' AND status IN ('error', 'crashed')), 0) AS earlier
     FROM rolled GROUP BY workflow_id
+  ),
+  slow AS (
+    SELECT s.workflow_id, p.p95
+    FROM sums AS s CROSS JOIN n
+    CROSS JOIN LATERAL (
+      SELECT min(c.key) FILTER (WHERE c.upto >= ceil(0.95 * c.timed)) AS p95
+      FROM (
+        SELECT u.key, sum(sum(u.count)) OVER (ORDER BY u.key) AS upto, sum(sum(u.count)) OVER () AS timed
+        FROM (
+          SELECT unnest(r.duration_keys) AS key, unnest(r.duration_counts) AS count
+          FROM app.rollups_between(n.starts, n.ends, n.days_from, n.days_until, s.workflow_id, true) AS r
+        ) AS u
+        GROUP BY u.key
+      ) AS c
+    ) AS p
+    WHERE %(sort)s = 'p95'
   ),
   page AS MATERIALIZED (
     SELECT workflow_id, row_number() OVER (
@@ -102,14 +110,18 @@ PAGE = """
 # of periods shorter than 30 days by hour; longer ones by day, where a day counts in the part in which it begins
 SPARKLINES = """
   parts AS (
-    SELECT p.workflow_id, sum(r.runs) AS runs,
-      floor(%(points)s * extract(EPOCH FROM r.bucket_start - n.starts) / extract(EPOCH FROM n.ends - n.starts)) AS part
-    FROM n CROSS JOIN page AS p
-    CROSS JOIN LATERAL app.rollups_between(
-      n.starts, n.ends, CASE WHEN n.ends - n.starts < interval '30 days' THEN n.ends ELSE n.days_from END,
-      CASE WHEN n.ends - n.starts < interval '30 days' THEN n.ends ELSE n.days_until END, p.workflow_id, true
+    SELECT workflow_id, sum(runs) AS runs,
+      floor(%(points)s * extract(EPOCH FROM bucket_start - n.starts) / extract(EPOCH FROM n.ends - n.starts)) AS part
+    FROM n CROSS JOIN (
+      SELECT r.workflow_id, r.bucket_start, r.runs FROM rolled AS r JOIN page USING (workflow_id) CROSS JOIN n
+      WHERE r."group" = 'now' AND n.ends - n.starts >= interval '30 days'
+      UNION ALL
+      SELECT r.workflow_id, r.bucket_start, r.runs
+      FROM page AS p CROSS JOIN n
+      CROSS JOIN LATERAL app.rollups_between(n.starts, n.ends, n.ends, n.ends, p.workflow_id, true) AS r
+      WHERE n.ends - n.starts < interval '30 days'
     ) AS r
-    GROUP BY p.workflow_id, part
+    GROUP BY workflow_id, part
   ),
   sparklines AS (
     SELECT p.workflow_id, array_agg(coalesce(parts.runs, 0) ORDER BY g.part) AS sparkline
@@ -120,14 +132,20 @@ SPARKLINES = """
 """
 COUNTED = """
   cells AS (
-    SELECT workflow_id, "group", status, array_agg(key) AS keys, array_agg(count) AS counts
-    FROM (
-      SELECT workflow_id, "group", status, u.key, sum(u.count) AS count
-      FROM rolled JOIN page USING (workflow_id)
-      CROSS JOIN LATERAL unnest(duration_keys, duration_counts) AS u (key, count)
-      GROUP BY 1, 2, 3, 4
-    ) AS c
-    GROUP BY 1, 2, 3
+    SELECT p.workflow_id, f."group", h.keys, h.counts
+    FROM page AS p
+    CROSS JOIN (SELECT 'now' AS "group", n.* FROM n UNION ALL SELECT 'before', b.* FROM b) AS f
+    CROSS JOIN LATERAL (
+      SELECT array_agg(c.key) AS keys, array_agg(c.count) AS counts
+      FROM (
+        SELECT u.key, sum(u.count) AS count
+        FROM (
+          SELECT unnest(r.duration_keys) AS key, unnest(r.duration_counts) AS count
+          FROM app.rollups_between(f.starts, f.ends, f.days_from, f.days_until, p.workflow_id, true) AS r
+        ) AS u
+        GROUP BY u.key
+      ) AS c
+    ) AS h
   ),
   counted AS (
     SELECT
@@ -135,7 +153,8 @@ COUNTED = """
       sum(microseconds) AS microseconds, max(max_microseconds) AS longest,
       bool_and(timed = 0 OR max_microseconds IS NOT NULL) AS exact,
       coalesce(sum(runs) FILTER (WHERE status = 'success' AND mode_class IN ('production', 'error', 'retry')), 0)
-        AS saving
+        AS saving,
+      row_number() OVER (PARTITION BY workflow_id, "group") = 1 AS has_cells
     FROM rolled JOIN page USING (workflow_id)
     GROUP BY 1, 2, 3
   )
@@ -151,7 +170,7 @@ WORKFLOWS = f"""
   FROM n
   LEFT JOIN page AS p ON true
   LEFT JOIN counted AS c ON c.workflow_id = p.workflow_id
-  LEFT JOIN cells ON cells.workflow_id = c.workflow_id AND cells."group" = c."group" AND cells.status = c.status
+  LEFT JOIN cells ON cells.workflow_id = c.workflow_id AND cells."group" = c."group" AND c.has_cells
   LEFT JOIN sparklines AS s ON s.workflow_id = p.workflow_id
   LEFT JOIN app.workflows AS w ON w.id = p.workflow_id
   ORDER BY p.rank
@@ -183,7 +202,7 @@ def workflow(rows: Sequence[Counted]) -> WorkflowMeasures:
 
 def measured(rows: Iterable[Counted]) -> Measures:
     counted = list(rows)
-    histogram: Counter[int] = Counter()
-    for row in counted:
-        histogram.update(dict(zip(row.keys or (), row.counts or (), strict=True)))
+    histogram = Counter(
+        {key: count for row in counted for key, count in zip(row.keys or (), row.counts or (), strict=True)}
+    )  # of one row
     return measures(counted, histogram, sum(row.minutes for row in counted))
