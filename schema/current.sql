@@ -298,89 +298,43 @@ ALTER TABLE ONLY app.execution_deltas FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.execution_deltas OWNER TO flo_owner;
 
-CREATE FUNCTION app.add_to_rollups(deltas app.execution_deltas[], recoveries app.execution_deltas[]) RETURNS void
+CREATE FUNCTION app.add_recovered(recoveries app.execution_deltas[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  changed app.execution_rollups[];
 BEGIN
-  WITH netted AS (
-    SELECT
-      tenant_id, workflow_id, quarter, status, mode_class, microseconds, app.duration_key(microseconds) AS key,
-      sum(runs)::integer AS runs, 0 AS recovered
-    FROM unnest(deltas)
-    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(runs) <> 0
-    UNION ALL
-    SELECT tenant_id, workflow_id, quarter, status, mode_class, NULL, NULL, 0, sum(runs)::integer
-    FROM unnest(recoveries)
-    GROUP BY 1, 2, 3, 4, 5 HAVING sum(runs) <> 0
-  ),
-  cut AS MATERIALIZED (
-    SELECT n.*, date_trunc('hour', n.quarter, z.zone) AS hour, date_trunc('day', n.quarter, z.zone) AS day
-    FROM netted AS n
-    JOIN (SELECT t.id, app.rollup_zone(t.id) AS zone FROM app.tenants AS t
-      WHERE t.id IN (SELECT tenant_id FROM netted)) AS z ON z.id = n.tenant_id
-  ),
-  placed AS (
-    SELECT c.tenant_id, p.grain, p.workflow_id, p.bucket_start, c.status, c.mode_class, c.microseconds, c.key,
-      c.runs, c.recovered
-    FROM cut AS c
+  WITH placed AS (
+    SELECT d.tenant_id, p.grain, p.workflow_id, p.bucket_start, d.status, d.mode_class, sum(d.runs) AS recovered
+    FROM unnest(recoveries) AS d
+    CROSS JOIN LATERAL (SELECT app.rollup_zone(d.tenant_id)) AS z (zone)
     CROSS JOIN LATERAL (
       VALUES
-      ('quarter', '00000000-0000-0000-0000-000000000000'::uuid, c.quarter),
-      ('hour', c.workflow_id, c.hour),
-      ('day', '00000000-0000-0000-0000-000000000000'::uuid, c.day),
-      ('day', c.workflow_id, c.day)
+      ('quarter', '00000000-0000-0000-0000-000000000000'::uuid, d.quarter),
+      ('hour', d.workflow_id, date_trunc('hour', d.quarter, z.zone)),
+      ('day', '00000000-0000-0000-0000-000000000000'::uuid, date_trunc('day', d.quarter, z.zone)),
+      ('day', d.workflow_id, date_trunc('day', d.quarter, z.zone))
     ) AS p (grain, workflow_id, bucket_start)
+    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(d.runs) <> 0
   ),
-  changed AS MATERIALIZED (
-    SELECT
-      tenant_id, grain, workflow_id, bucket_start, status, mode_class, sum(runs) AS runs, sum(recovered) AS recovered,
-      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed,
-      coalesce(sum(microseconds * runs), 0) AS microseconds,
-      min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
-      min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
-      array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts
-    FROM placed
-    GROUP BY 1, 2, 3, 4, 5, 6
-  ),
-  merged AS (
-    SELECT
-      c.tenant_id, c.grain, c.workflow_id, c.bucket_start, c.status, c.mode_class,
-      coalesce(r.runs, 0) + c.runs AS runs, coalesce(r.recovered, 0) + c.recovered AS recovered,
-      coalesce(r.timed, 0) + c.timed AS timed, coalesce(r.microseconds, 0) + c.microseconds AS microseconds,
-      -app.known_highest(-r.min_microseconds, r.timed, -c.min_added, -c.min_taken) AS lowest,
-      app.known_highest(r.max_microseconds, r.timed, c.max_added, c.max_taken) AS highest,
-      h.keys, h.counts
-    FROM changed AS c
-    LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
-    CROSS JOIN LATERAL (
-      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys,
-        coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
-      FROM (
-        SELECT u.key, sum(u.count)::integer AS count
-        FROM (
-          SELECT * FROM unnest(c.keys, c.counts) UNION ALL SELECT * FROM unnest(r.duration_keys, r.duration_counts)
-        ) AS u (key, count)
-        GROUP BY u.key HAVING sum(u.count) <> 0
-      ) AS m
-    ) AS h
+  written AS (
+    INSERT INTO app.execution_rollups AS r (
+      tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
+      duration_keys, duration_counts
+    )
+    SELECT tenant_id, grain, workflow_id, bucket_start, status, mode_class, 0, recovered, 0, 0, '{}', '{}' FROM placed
+    ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
+    DO UPDATE SET recovered = r.recovered + excluded.recovered
+    RETURNING r.*
   )
-  INSERT INTO app.execution_rollups AS r (
-    tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-    min_microseconds, max_microseconds, duration_keys, duration_counts
-  )
-  SELECT
-    tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-    lowest, highest, keys, counts
-  FROM merged
-  ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class) DO UPDATE SET
-    runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed, microseconds = excluded.microseconds,
-    min_microseconds = excluded.min_microseconds, max_microseconds = excluded.max_microseconds,
-    duration_keys = excluded.duration_keys, duration_counts = excluded.duration_counts;
-  DELETE FROM app.execution_rollups AS r WHERE r.runs = 0 AND r.recovered = 0 AND r.duration_keys = '{}';
+  SELECT array_agg(w) INTO changed FROM written AS w WHERE w.runs = 0 AND w.recovered = 0 AND w.duration_keys = '{}';
+  DELETE FROM app.execution_rollups AS r USING unnest(changed) AS c
+  WHERE (r.tenant_id, r.grain, r.workflow_id, r.bucket_start, r.status, r.mode_class)
+    = (c.tenant_id, c.grain, c.workflow_id, c.bucket_start, c.status, c.mode_class);
 END
 $$;
 
-ALTER FUNCTION app.add_to_rollups(deltas app.execution_deltas[], recoveries app.execution_deltas[]) OWNER TO flo_owner;
+ALTER FUNCTION app.add_recovered(recoveries app.execution_deltas[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.analytics_frame(bucket text, asked_from timestamp with time zone, asked_to timestamp with time zone, asked_zone text, of_workflows boolean, most_buckets integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone, OUT zone text, OUT days_from timestamp with time zone, OUT days_until timestamp with time zone, OUT hours_align boolean, OUT as_of timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -424,7 +378,13 @@ BEGIN
     IF days_from < starts THEN
       days_from := (days_from AT TIME ZONE zone + interval '1 day') AT TIME ZONE zone;
     END IF;
-    days_until := greatest(date_trunc('day', ends, zone), days_from);
+    IF EXISTS (
+      SELECT FROM app.execution_rollups AS r
+      WHERE r.tenant_id = app.tenant() AND r.grain = 'quarter'
+        AND r.workflow_id = '00000000-0000-0000-0000-000000000000' AND r.bucket_start >= ends
+    ) THEN
+      days_until := greatest(date_trunc('day', ends, zone), days_from);
+    END IF;
   END IF;
 END
 $$;
@@ -1503,20 +1463,12 @@ CREATE FUNCTION app.fold_deltas(most integer) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  taken app.execution_deltas[];
   folded bigint;
+  failures app.execution_deltas[];
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
-  WITH gone AS (
-    DELETE FROM app.execution_deltas AS d
-    WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM app.execution_deltas LIMIT most)) RETURNING d AS delta
-  )
-  SELECT array_agg(delta) FILTER (WHERE EXISTS (SELECT FROM app.tenants AS t WHERE t.id = (delta).tenant_id)), count(*)
-  INTO taken, folded FROM gone;
-  IF taken IS NOT NULL THEN
-    PERFORM FROM app.tenants AS t WHERE t.id IN (SELECT tenant_id FROM unnest(taken)) ORDER BY t.id FOR KEY SHARE;
-    PERFORM app.add_to_rollups(taken, app.recovered_runs(taken));
-  END IF;
+  SELECT m.folded, m.failures INTO folded, failures FROM app.move_to_rollups(most) AS m;
+  PERFORM app.add_recovered(app.recovered_runs(failures));
   RETURN folded;
 END
 $$;
@@ -2334,6 +2286,100 @@ END
 $$;
 
 ALTER FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.move_to_rollups(most integer, OUT folded bigint, OUT failures app.execution_deltas[]) RETURNS record
+    LANGUAGE plpgsql
+    SET jit TO 'off'
+    SET work_mem TO '64MB'
+    SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  WITH gone AS (
+    DELETE FROM app.execution_deltas AS d
+    WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM app.execution_deltas LIMIT most)) RETURNING d.*
+  ),
+  zones AS MATERIALIZED (
+    SELECT t.id AS tenant_id, app.rollup_zone(t.id) AS zone FROM app.tenants AS t
+    WHERE t.id IN (SELECT tenant_id FROM gone) ORDER BY t.id FOR KEY SHARE
+  ),
+  netted AS MATERIALIZED (
+    SELECT
+      tenant_id, workflow_id, quarter, status, mode_class, microseconds, app.duration_key(microseconds) AS key,
+      sum(runs)::integer AS runs
+    FROM gone
+    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(runs) <> 0
+  ),
+  cut AS MATERIALIZED (
+    SELECT tenant_id, quarter, date_trunc('hour', quarter, zone) AS hour, date_trunc('day', quarter, zone) AS day
+    FROM (SELECT DISTINCT tenant_id, quarter FROM netted) AS q JOIN zones USING (tenant_id)
+  ),
+  changed AS MATERIALIZED (
+    SELECT
+      tenant_id, CASE WHEN quarter IS NOT NULL THEN 'quarter' WHEN hour IS NOT NULL THEN 'hour' ELSE 'day' END AS grain,
+      coalesce(workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
+      coalesce(quarter, hour, day) AS bucket_start, status, mode_class, sum(runs) AS runs,
+      coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed,
+      coalesce(sum(microseconds * runs), 0) AS microseconds,
+      min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
+      min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
+      array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts
+    FROM netted JOIN cut USING (tenant_id, quarter)
+    GROUP BY tenant_id, status, mode_class, GROUPING SETS ((quarter), (workflow_id, hour), (day), (workflow_id, day))
+  ),
+  merged AS MATERIALIZED (
+    SELECT
+      c.tenant_id, c.grain, c.workflow_id, c.bucket_start, c.status, c.mode_class,
+      coalesce(r.runs, 0) + c.runs AS runs, coalesce(r.recovered, 0) AS recovered,
+      coalesce(r.timed, 0) + c.timed AS timed, coalesce(r.microseconds, 0) + c.microseconds AS microseconds,
+      -app.known_highest(-r.min_microseconds, r.timed, -c.min_added, -c.min_taken) AS lowest,
+      app.known_highest(r.max_microseconds, r.timed, c.max_added, c.max_taken) AS highest,
+      h.keys, h.counts
+    FROM changed AS c
+    LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
+    CROSS JOIN LATERAL (
+      SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys,
+        coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
+      FROM (
+        SELECT u.key, sum(u.count)::integer AS count
+        FROM (
+          SELECT unnest(c.keys || r.duration_keys) AS key, unnest(c.counts || r.duration_counts) AS count
+        ) AS u
+        GROUP BY u.key HAVING sum(u.count) <> 0
+      ) AS m
+    ) AS h
+  ),
+  emptied AS (
+    DELETE FROM app.execution_rollups AS r USING merged AS m
+    WHERE m.runs = 0 AND m.recovered = 0 AND m.keys = '{}'
+      AND (r.tenant_id, r.grain, r.workflow_id, r.bucket_start, r.status, r.mode_class)
+        = (m.tenant_id, m.grain, m.workflow_id, m.bucket_start, m.status, m.mode_class)
+  ),
+  written AS (
+    INSERT INTO app.execution_rollups AS r (
+      tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
+      min_microseconds, max_microseconds, duration_keys, duration_counts
+    )
+    SELECT
+      tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
+      lowest, highest, keys, counts
+    FROM merged
+    WHERE NOT (runs = 0 AND recovered = 0 AND keys = '{}')
+    ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class) DO UPDATE SET
+      runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed,
+      microseconds = excluded.microseconds,
+      min_microseconds = excluded.min_microseconds, max_microseconds = excluded.max_microseconds,
+      duration_keys = excluded.duration_keys, duration_counts = excluded.duration_counts
+  )
+  SELECT
+    count(*), array_agg(ROW(g.*)::app.execution_deltas) FILTER (
+      WHERE (g.n8n_execution_id IS NOT NULL OR g.retried IS NOT NULL) AND g.tenant_id IN (SELECT tenant_id FROM zones)
+    )
+  INTO folded, failures FROM gone AS g;
+END
+$$;
+
+ALTER FUNCTION app.move_to_rollups(most integer, OUT folded bigint, OUT failures app.execution_deltas[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -3575,40 +3621,33 @@ CREATE TABLE app.execution_rollups (
     duration_keys smallint[] NOT NULL,
     duration_counts integer[] NOT NULL,
     CONSTRAINT execution_rollups_grain_check CHECK ((grain = ANY (ARRAY['quarter'::text, 'hour'::text, 'day'::text])))
-);
+)
+WITH (fillfactor='90');
 
 ALTER TABLE ONLY app.execution_rollups FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.execution_rollups OWNER TO flo_owner;
 
 CREATE FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) RETURNS SETOF app.execution_rollups
-    LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_custom_plan'
+    LANGUAGE sql STABLE
     AS $$
-DECLARE
-  lowest uuid := coalesce(of_workflow, CASE WHEN by_workflow
-    THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END);
-  highest uuid := CASE WHEN of_workflow IS NULL AND by_workflow
-    THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE lowest END;
-  fine text := CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END;
-BEGIN
-  RETURN QUERY
-  SELECT r.* FROM app.execution_rollups AS r
-  WHERE r.tenant_id = app.tenant() AND r.grain = 'day' AND r.workflow_id BETWEEN lowest AND highest
-    AND r.bucket_start >= days_from AND r.bucket_start < least(days_until, ends);
-  IF days_from >= days_until THEN
-    days_from := ends;
-    days_until := ends;
-  END IF;
-  RETURN QUERY
-  SELECT r.* FROM app.execution_rollups AS r
-  WHERE r.tenant_id = app.tenant() AND r.grain = fine AND r.workflow_id BETWEEN lowest AND highest
-    AND r.bucket_start >= starts AND r.bucket_start < least(days_from, ends);
-  RETURN QUERY
-  SELECT r.* FROM app.execution_rollups AS r
-  WHERE r.tenant_id = app.tenant() AND r.grain = fine AND r.workflow_id BETWEEN lowest AND highest
-    AND r.bucket_start >= days_until AND r.bucket_start < ends;
-END
+  SELECT r.*
+  FROM (
+    VALUES
+    ('day', days_from, least(days_until, ends)),
+    (CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END, starts, least(days_from, ends)),
+    (CASE WHEN of_workflow IS NULL AND NOT by_workflow THEN 'quarter' ELSE 'hour' END, days_until, ends)
+  ) AS p (grain, first, until)
+  CROSS JOIN LATERAL (
+    SELECT * FROM app.execution_rollups AS r
+    WHERE r.tenant_id = app.tenant() AND r.grain = p.grain
+      AND r.workflow_id >= CASE WHEN of_workflow IS NOT NULL THEN of_workflow WHEN by_workflow
+        THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END
+      AND r.workflow_id <= CASE WHEN of_workflow IS NOT NULL THEN of_workflow WHEN by_workflow
+        THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid ELSE '00000000-0000-0000-0000-000000000000'::uuid END
+      AND r.bucket_start >= p.first AND r.bucket_start < p.until
+    OFFSET 0  -- by the primary key, whatever it is joined with
+  ) AS r
 $$;
 
 ALTER FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) OWNER TO flo_owner;
@@ -5754,8 +5793,6 @@ CREATE INDEX erasures_open ON app.erasures USING btree (id) WHERE (state <> 'don
 CREATE INDEX erasures_tenant_id ON app.erasures USING btree (tenant_id, id DESC);
 
 CREATE INDEX execution_deltas_tenant_id ON app.execution_deltas USING brin (tenant_id);
-
-CREATE INDEX execution_rollups_empty ON app.execution_rollups USING btree (tenant_id) WHERE (runs = 0);
 
 CREATE UNIQUE INDEX idempotency_keys_key ON app.idempotency_keys USING btree (tenant_id, actor, key) NULLS NOT DISTINCT;
 

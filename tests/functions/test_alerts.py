@@ -141,7 +141,9 @@ def test_a_change_keeps_what_it_does_not_name(make: Factory) -> None:
     assert ask(tenant, "PUT", f"/{silence['id']}", body={"threshold": 5}).status == 409
 
 
-@pytest.mark.parametrize(("changes", "is_counted_anew"), [({"minutes": 2000}, True), ({"name": "Other"}, False)])
+@pytest.mark.parametrize(
+    ("changes", "is_counted_anew"), [({"minutes": 2000}, True), ({"enabled": False}, True), ({"name": "Other"}, False)]
+)
 def test_silence_counts_anew_when_it_is_watched_in_another_way(
     make: Factory, superuser: Superuser, changes: dict[str, Any], is_counted_anew: bool
 ) -> None:

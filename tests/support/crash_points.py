@@ -77,6 +77,25 @@ def killed(job: Callable[[], Any], step: int) -> bool:
     return False
 
 
+def interrupted(job: Callable[[], Any], act: Callable[[], Any], when: Callable[[int], bool]) -> int:
+    """Runs it, and does something else before those of its statements, by their number. How many it has."""
+    original, count, is_acting = psycopg.Cursor[Any].execute, 0, False
+
+    def execute(cursor: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal count, is_acting
+        if isinstance(cursor.connection, Connection) and not is_acting:
+            count += 1
+            is_acting = True
+            if when(count):
+                act()
+            is_acting = False
+        return original(cursor, *args, **kwargs)
+
+    with patch.object(psycopg.Cursor, "execute", execute):
+        job()
+    return count
+
+
 def steps(job: Callable[[], Any], every: int = 1) -> Iterator[int]:
     """Kills it before each step in turn, after the first thirty before every so many, until a run comes through."""
     step = 1

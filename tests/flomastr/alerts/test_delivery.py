@@ -5,13 +5,16 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 import pytest
 
 from dev.paths import ROOT
-from flomastr.alerts import webhooks
+from flomastr.alerts import delivery, webhooks
+from flomastr.alerts.webhooks import Outcome, Webhook
 from flomastr.auth.webhook_signatures import verify
+from flomastr.jobs import Job
 from tests.flomastr.alerts.conftest import AlertEnv
 from tests.support.crash_points import steps
 from tests.support.factories import Tenant
@@ -207,19 +210,60 @@ def test_what_a_killed_run_has_claimed_is_sent_again_under_the_same_id(
     assert len(env.receiver.received) >= 2  # it was killed between sending and noting that
 
 
-def test_a_claim_is_kept_for_a_minute(env: AlertEnv, tenant: Tenant, alert: dict[str, Any]) -> None:
+def claimable(env: AlertEnv) -> int:
+    """How many events another run could claim now."""
+    with psycopg.connect(env.platform.job_url) as job:
+        job.execute("SET lock_timeout = '1s'")
+        count = job.execute("SELECT count(*) FROM app.claim_alert_events(10, '1 minute')").fetchall()[0][0]
+        job.rollback()
+    return count
+
+
+def test_a_claim_is_kept_for_a_minute_and_then_another_run_has_it(
+    env: AlertEnv, tenant: Tenant, alert: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+
+    def sent(webhooks: list[Webhook]) -> list[Outcome]:
+        for seconds in (0, 30, 30):
+            env.later(seconds=seconds)
+            found.append(claimable(env))
+        return [Outcome(200)] * len(webhooks)
+
+    def has_time(_: Job, __: float = 0) -> bool:
+        return not found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery, "sent", sent)
+        patched.setattr(Job, "has_time", has_time)
+        env.evaluated()
+    assert found == [0, 0, 1]
+    assert env.history(tenant, alert)[0]["attempts"] == []  # what the run with the old claim says is not noted
+    assert env.run()["webhooks_delivered"] == 1
+
+
+def test_while_a_run_claims_an_event_no_other_run_does(env: AlertEnv, tenant: Tenant, alert: dict[str, Any]) -> None:
     env.receiver.always = DOWN
     env.evaluated()
-    env.receiver.always = OK
-    claimed = "SELECT count(*) FROM app.claim_alert_events(10, '1 minute')"
     env.later(minutes=1)
     with env.platform.superuser.transaction():
         env.platform.superuser.execute("SET LOCAL ROLE flo_job")
-        assert env.platform.superuser.execute(claimed).fetchall() == [(1,)]
-    env.later(seconds=50)
-    assert "webhooks_delivered" not in env.run()
-    env.later(seconds=10)
-    assert env.run()["webhooks_delivered"] == 1
+        claim = "SELECT count(*) FROM app.claim_alert_events(10, '1 minute')"
+        assert env.platform.superuser.execute(claim).fetchall() == [(1,)]
+        assert claimable(env) == 0
+
+
+def test_what_was_tried_least_comes_first(
+    env: AlertEnv, tenant: Tenant, alert: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.receiver.answers = [DOWN]
+    env.evaluated()
+    env.later(minutes=2)
+    other = env.set(tenant, name="Another", threshold=0)
+    monkeypatch.setattr(delivery, "BATCH", 1)
+    env.evaluated()
+    order = [json.loads(received.body)["data"]["alert_id"] for received in env.receiver.received]
+    assert order == [alert["id"], other["id"], alert["id"]]
 
 
 def test_a_new_address_gets_what_the_old_one_did_not(env: AlertEnv, tenant: Tenant) -> None:
@@ -231,15 +275,17 @@ def test_a_new_address_gets_what_the_old_one_did_not(env: AlertEnv, tenant: Tena
     assert env.run()["webhooks_delivered"] == 1
 
 
-def test_a_tenant_that_is_suspended_gets_nothing_until_it_is_active(
-    env: AlertEnv, tenant: Tenant, alert: dict[str, Any]
+@pytest.mark.parametrize(
+    ("gone", "back"), [("status = 'suspended'", "status = 'active'"), ("deleted_at = now()", "deleted_at = NULL")]
+)
+def test_a_tenant_that_is_suspended_or_deleted_gets_nothing_until_it_is_back(
+    env: AlertEnv, tenant: Tenant, alert: dict[str, Any], gone: LiteralString, back: LiteralString
 ) -> None:
     env.receiver.always = DOWN
     env.evaluated()
     env.receiver.always = OK
     env.later(minutes=1)
-    change = "UPDATE app.tenants SET status = %s WHERE id = %s"
-    env.platform.superuser.execute(change, ("suspended", tenant.id))
+    env.platform.superuser.execute(f"UPDATE app.tenants SET {gone} WHERE id = %s", (tenant.id,))
     assert "webhooks_delivered" not in env.run()
-    env.platform.superuser.execute(change, ("active", tenant.id))
+    env.platform.superuser.execute(f"UPDATE app.tenants SET {back} WHERE id = %s", (tenant.id,))
     assert env.run()["webhooks_delivered"] == 1

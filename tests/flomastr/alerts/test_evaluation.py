@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import pytest
@@ -35,8 +35,9 @@ def types(env: AlertEnv, tenant: Tenant, alert: dict[str, Any]) -> list[str]:
 def test_a_failure_rate_fires_over_its_threshold_of_enough_runs(env: AlertEnv) -> None:
     tenant = env.platform.make.tenant()
     one, other = env.platform.make.workflow(tenant, name="Orders"), env.platform.make.workflow(tenant)
-    for status in ("success", "success", "success", "error", "crashed"):
+    for status in ("success", "success", "error", "crashed"):
         env.execution(tenant, one, 1, status)
+    env.execution(tenant, one, 58)  # in the quarter hour in which the last hour begins
     for status in ("canceled", "running", "waiting"):  # neither succeeded nor failed
         env.execution(tenant, one, 1, status)
     env.execution(tenant, one, 1, "error", execution_data={"mode": "manual"})  # somebody tries it
@@ -73,17 +74,22 @@ def test_a_failure_whose_retry_succeeded_counts_no_more(env: AlertEnv) -> None:
 
 
 def test_what_is_slow_fires_over_its_p95(env: AlertEnv) -> None:
-    tenant = env.platform.make.tenant()
-    workflow = env.platform.make.workflow(tenant)
-    for number in range(20):  # one of twenty is slower than its p95
-        slower = {} if number else {"finished_at": datetime.now(UTC).isoformat()}
-        env.execution(tenant, workflow, 1, **slower)
+    make, tenant = env.platform.make, env.platform.make.tenant()
+    workflow, slower_one = make.workflow(tenant), make.workflow(tenant)
+    slower = {"finished_at": datetime.now(UTC).isoformat()}
+    for number in range(20):  # one of twenty is slower than its p95; of the other, two are
+        env.execution(tenant, workflow, 1, **(slower if number == 0 else {}))
+        env.execution(tenant, slower_one, 1, **(slower if number < 2 else {}))
+    for _ in range(5):
+        env.execution(tenant, workflow, 1, **slower, execution_data={"mode": "manual"})  # somebody tries it
+        env.execution(tenant, workflow, 300, **slower)  # long before
     of = {"kind": "slow", "workflow_id": str(workflow)}
     env.set(tenant, name="over 0.97", threshold=0.97, **of)
     env.set(tenant, name="over 1.03", threshold=1.03, **of)
     env.set(tenant, name="of 21", threshold=0.1, min_runs=21, **of)
+    env.set(tenant, name="slower", kind="slow", threshold=1.03, workflow_id=str(slower_one))
     env.evaluated()
-    assert firing(env, tenant) == {"over 0.97"}
+    assert firing(env, tenant) == {"over 0.97", "slower"}
 
 
 def test_silence_fires_for_a_workflow_that_should_have_run_and_did_not(env: AlertEnv) -> None:
@@ -187,15 +193,19 @@ def test_an_alert_that_is_watched_no_more_is_resolved_and_says_why(env: AlertEnv
     assert len(env.receiver.received) == 2
 
 
-def test_a_tenant_that_is_suspended_is_told_nothing(env: AlertEnv) -> None:
+@pytest.mark.parametrize(
+    ("gone", "back"), [("status = 'suspended'", "status = 'active'"), ("deleted_at = now()", "deleted_at = NULL")]
+)
+def test_a_tenant_that_is_suspended_or_deleted_is_told_nothing(
+    env: AlertEnv, gone: LiteralString, back: LiteralString
+) -> None:
     tenant = env.platform.make.tenant()
     env.execution(tenant, env.platform.make.workflow(tenant), 1, "error")
     set = env.set(tenant, threshold=0)
-    change = "UPDATE app.tenants SET status = %s WHERE id = %s"
-    env.platform.superuser.execute(change, ("suspended", tenant.id))
+    env.platform.superuser.execute(f"UPDATE app.tenants SET {gone} WHERE id = %s", (tenant.id,))
     env.evaluated()
+    env.platform.superuser.execute(f"UPDATE app.tenants SET {back} WHERE id = %s", (tenant.id,))
     assert types(env, tenant, set) == []
-    env.platform.superuser.execute(change, ("active", tenant.id))
     env.evaluated()
     assert types(env, tenant, set) == ["fired"]
 

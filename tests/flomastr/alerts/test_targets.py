@@ -27,7 +27,7 @@ PUBLIC = ["93.184.215.14", "1.1.1.1", "2606:4700:4700::1111", "2a00:1450:4001:81
 OTHERS = {
     "this machine": ["127.0.0.1", "127.255.255.254", "0.0.0.0", "::1", "::"],
     "private networks": ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fc00::1", "fd00:ec2::254"],
-    "metadata": ["169.254.169.254", "169.254.170.2", "fe80::1", "fe80::1%eth0"],
+    "metadata": ["169.254.169.254", "169.254.170.2", "fe80::1", "fe80::1%eth0", "2606:4700:4700::1111%eth0"],
     "carriers' networks": ["100.64.0.1", "100.127.255.255"],
     "documentation and tests": ["192.0.2.1", "198.18.0.1", "203.0.113.5", "2001:db8::1", "3fff::1"],
     "many": ["224.0.0.1", "255.255.255.255", "ff02::1", "240.0.0.1"],
@@ -241,3 +241,8 @@ def test_the_certificate_is_verified_against_the_name_though_the_address_is_pinn
 def test_a_certificate_that_nobody_vouches_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "tls_context", ssl.create_default_context)
     assert attempt() == Outcome(error="The host's certificate is not valid.")
+
+
+def test_certificates_are_verified() -> None:
+    context = webhooks.tls_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

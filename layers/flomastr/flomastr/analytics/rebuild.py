@@ -8,6 +8,7 @@ from itertools import batched
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable, SerializationFailure
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -33,6 +34,8 @@ def run(job: Job) -> None:
             rebuild(job, tenant)
         except OutOfTimeError:
             return
+        except (LockNotAvailable, SerializationFailure):  # an erasure of the tenant came between
+            job.unfinished = True
         except (*export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError) as error:
             job.failed(f"Rollups cannot be built anew: {type(error).__name__}", "RollupsNotRebuilt")
 
