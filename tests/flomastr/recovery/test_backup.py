@@ -1,5 +1,6 @@
 """A backup is one consistent snapshot of everything, or there is none."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -95,6 +96,13 @@ def column(env: BackupEnv, text: bytes, name: str, id: str, wanted: str = "error
     columns = next(part.relation.columns for part in env.newest().parts if part.relation.name == name)
     (line,) = [line for line in text.splitlines() if line.split(b"\t")[columns.index("id")] == id.encode()]
     return line.split(b"\t")[columns.index(wanted)]
+
+
+def test_an_object_is_what_its_name_says(env: BackupEnv) -> None:
+    env.backup()
+    part = next(part for part in env.newest().parts if part.relation.name == "tenants")
+    assert part.key.endswith("/tenants.copy.gz")
+    assert gzip.decompress(env.object(part.key)).count(b"\n") == part.rows
 
 
 def test_what_has_not_changed_is_referred_to(env: BackupEnv, workflow: str) -> None:

@@ -13,6 +13,7 @@ from flomastr.database.connection import Connection
 from flomastr.jobs import Job
 from flomastr.recovery import (
     backup_catalogue,
+    backup_compression,
     backup_copy,
     backup_manifest,
     backup_retention,
@@ -94,8 +95,8 @@ def copy_all(job: Job, seen: Snapshot, changed: Sequence[Relation], id: str, unt
             raise failed[0]
         try:
             with seen.connection() as conn:
-                upload = Upload(f"{backup_storage.PREFIX}objects/{id}/{relation.name}.copy.zst", until)
-                return backup_copy.write(conn, relation, upload, job.deadline)
+                key = f"{backup_storage.PREFIX}objects/{id}/{relation.name}.{backup_compression.SUFFIX}"
+                return backup_copy.write(conn, relation, Upload(key, until), job.deadline)
         except BaseException as error:
             failed.append(error)
             raise
