@@ -1,6 +1,6 @@
 """Executions of workflows over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -15,28 +15,28 @@ from flomastr.http.fields import Message
 from flomastr.http.paging import Page
 from flomastr.workflows import executions, recording, summary
 from flomastr.workflows.executions import Execution, ExecutionChanges, Matching, WithData
-from flomastr.workflows.recording import Batch, BatchResults, NewExecution
+from flomastr.workflows.recording import KNOWN, Batch, BatchResults, NewExecution, RecordedExecution
 
 app = create_app("/routes/workflow-executions", "executions")
 Reading = Annotated[Database, tenant_db("executions:read")]
 Listing = Annotated[Database, tenant_db("executions:read", replica=True)]
 Writing = Annotated[Database, tenant_db("executions:write")]
-KNOWN: dict[str, Any] = {"description": "Known already.", "model": Execution}
 
 
 @app.post("", status_code=201, responses={200: KNOWN, **conflict("Another workflow's, or under a legal hold.")})
-async def record_execution(new: NewExecution, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Execution:
+async def record_execution(
+    new: NewExecution, db: Writing, key: IdempotencyKeyHeader, response: Response
+) -> RecordedExecution:
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
-    (recorded,) = db.within(new.tenant_id).idempotent(recording.record(new), key)
-    execution = recorded.execution
+    recorded = recording.noted(new, db.within(new.tenant_id).idempotent(recording.record(new), key))
     response.status_code = 201 if recorded.outcome == "created" else 200
-    return created(execution, response, f"/routes/workflow-executions/{execution.id}")
+    return created(recorded.execution, response, f"/routes/workflow-executions/{recorded.execution.id}")
 
 
 @app.post("/batch")
 async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader) -> BatchResults:
     """Up to 1,000, each with its outcome: created, updated, unchanged, held (by a legal hold) or rejected."""
-    return BatchResults(results=db.within(batch.tenant_id).idempotent(recording.record_batch(batch), key))
+    return recording.results(batch, db.within(batch.tenant_id).idempotent(recording.record_batch(batch), key))
 
 
 @app.get("")

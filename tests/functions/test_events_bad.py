@@ -61,8 +61,6 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (executed(status=None), "status: "),
     (executed(status=1), "status: "),
     (executed(mode=1), "mode: "),
-    (executed(mode="\0"), "mode: "),
-    (executed(mode="\ud800"), "mode: "),
     (executed(startedAt=1795340666984), "startedAt: must be a date and time with an offset"),
     (executed(startedAt="yesterday"), "startedAt: "),
     (executed(startedAt="2026-01-01T00:00:00"), "startedAt: "),
@@ -70,29 +68,15 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (executed(stoppedAt="2026-13-01T00:00:00Z"), "stoppedAt: "),
     (executed(data=[]), "data: "),
     (executed(data="[]"), "data: "),
-    (executed(data={"x": ["\0"]}), "data: holds the character U+0000, which cannot be stored."),
-    (executed(data={"\0": 1}), "data: "),
-    (executed(data={"x": "\ud800"}), "data: holds half of a surrogate pair, which is no character."),
-    (executed(data={"\ud800": 1}), "data: "),
-    (executed(data={"x": float("nan")}), "data: holds NaN, an infinity or an integer of more than 4,300 digits."),
-    (executed(data={"x": float("-inf")}), "data: "),
-    (executed(data={"x": [1e300] * 17_000}), "data: is larger than 5,000,000 bytes"),
-    (executed(data=json.loads(nested(300))), "data: is nested too deeply: 200 levels are safe."),
     (executed(workflowData=7), "workflowData: "),
     (executed(workflowData={"name": ""}), "workflowData.name: "),
-    (executed(workflowData={"name": "\0"}), "workflowData.name: "),
     ({"execution": None, "workflow": {"id": "wf-1"}}, "execution or trigger is required."),
     ({"execution": 7, "workflow": {"id": "wf-1"}}, "execution: "),
     ({"trigger": [], "workflow": {"id": "wf-1"}}, "trigger: "),
     (without(failed(), "workflow"), "workflow: Field required."),
     (without(failed(), "workflow", "id"), "workflow.id: Field required."),
-    (failed(error={"x": "\0"}), "execution.error: "),
-    (failed(error={"x": "\ud800"}), "execution.error: "),
-    (failed(error={"x": float("inf")}), "execution.error: "),
-    (failed(error=json.loads(nested(300))), "execution.error: "),
     (failed([]), "execution.id: "),
     (failed(mode={}), "execution.mode: "),
-    (failed(lastNodeExecuted="\0"), "execution.lastNodeExecuted: "),
     (failed(retryOf=1.5), "execution.retryOf: "),
     (failed(executionContext=7), "execution.executionContext: "),
     ({"eventName": 7}, "eventName: "),
@@ -105,9 +89,6 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (without(logged(STARTED), "payload", "executionId"), "payload.executionId: Field required."),
     (logged(STARTED, workflowId=""), "payload.workflowId: "),
     (logged(STARTED, workflowName=7), "payload.workflowName: "),
-    (logged(STARTED, mode="\0"), "payload.mode: "),
-    (logged("n8n.workflow.failed", errorMessage="\0"), "payload.errorMessage: "),
-    (logged("n8n.workflow.failed", errorMessage="\ud800"), "payload.errorMessage: "),
 ]
 
 
@@ -120,11 +101,12 @@ def test_a_bad_item_is_rejected_by_the_name_of_its_field(
     assert (before["outcome"], after["outcome"]) == ("created", "created")
     said = bad.pop("error")
     assert said.startswith(error) and said.endswith(".")
-    assert bad == {"n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "rejected", "note": None}
+    assert bad.pop("outcome") == "rejected"
+    assert bad == dict.fromkeys(("n8n_execution_id", "n8n_workflow_id", "id", "note", "data_notes"))
     assert [row["n8n_execution_id"] for row in stored(superuser, n8n.tenant)] == ["after", "before"]
 
 
-@pytest.mark.parametrize(("name", "outcome"), [("id", "rejected"), ("data", "rejected"), ("retryOf", "created")])
+@pytest.mark.parametrize(("name", "outcome"), [("id", "rejected"), ("data", "created"), ("retryOf", "created")])
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_an_integer_of_too_many_digits_spoils_its_item_alone(make: Factory, name: str, outcome: str, sign: str) -> None:
     """Whatever is not read of an item, such as retryOf here, may be any number."""
@@ -162,13 +144,15 @@ def test_a_body_of_another_type_is_refused(n8n: Instance) -> None:
 
 def test_nothing_that_is_taken_spoils_a_list(make: Factory) -> None:
     n8n = instance(make)
-    outcomes = set[str]()
+    outcomes = set[Any]()
     for depth in range(235, 260):
         deep = json.loads(nested(depth))
         items = [executed(f"{depth}", data=deep), failed(f"{depth}f", error=deep), failed_trigger(error=deep)]
-        outcomes |= {result["outcome"] for result in n8n.send(*items)}
+        outcomes |= {
+            (result["error"], result["data_notes"] and result["data_notes"]["cut"]) for result in n8n.send(*items)
+        }
         assert ask(n8n.tenant, "GET", f"{EXECUTIONS}?include_data=true").status == 200
-    assert outcomes == {"created", "rejected"}
+    assert outcomes == {(None, None), (None, 1)}
 
 
 def test_numbers_that_postgres_can_hold_are_kept(n8n: Instance, superuser: Superuser) -> None:

@@ -136,7 +136,7 @@ def test_what_log_streaming_says_of_other_things_is_ignored(n8n: Instance, super
     (result, payloadless) = n8n.send(logged(event), {"eventName": event})
     assert result == payloadless == {
         "n8n_execution_id": None, "n8n_workflow_id": None, "id": None, "outcome": "ignored",
-        "error": None, "note": None,
+        "error": None, "note": None, "data_notes": None,
     }  # fmt: skip
     assert stored(superuser, n8n.tenant) == []
 

@@ -62,21 +62,23 @@ def test_data_that_is_plainly_storable_is_looked_at_once(tenant: Tenant, monkeyp
     [
         ('"Not NaN, not Infinity"', 200),
         (r'"a backslash \\u0000"', 200),
-        (r'"\u0000"', 422),
-        (r'"\ud800"', 422),
-        ("NaN", 422),
-        ("-Infinity", 422),
-        ("1e999", 422),
+        (r'"\u0000"', 200),
+        (r'"\ud800"', 200),
+        ("NaN", 200),
+        ("-Infinity", 200),
+        ("1e999", 200),
         ("[" * 150 + "]" * 150, 200),
-        ("[" * 300 + "]" * 300, 422),
+        ("[" * 300 + "]" * 300, 200),
         ("[" * 100_000 + "]" * 100_000, 400),
         (f'"{"y" * 60_000}"', 200),
-        (rf'"{"y" * 60_000}\u0000"', 422),
-        (f"[{'1e300,' * 20_000}1]", 422),
+        (rf'"{"y" * 60_000}\u0000"', 200),
+        (f"[{'1e300,' * 20_000}1]", 200),
         (f"[{'1e300,' * 10_000}1]", 200),
         ("01", 400),
         ('"\t"', 400),
     ],
 )
-def test_what_is_no_json_or_cannot_be_stored_is_refused_as_before(tenant: Tenant, data: str, status: int) -> None:
+def test_what_is_no_json_is_refused_and_what_cannot_be_stored_is_cleaned(
+    tenant: Tenant, data: str, status: int
+) -> None:
     assert batch_of(tenant, batch(data)).status == status

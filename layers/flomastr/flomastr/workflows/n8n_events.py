@@ -9,11 +9,15 @@ from pydantic import BaseModel, Field, PlainValidator, ValidationError
 from flomastr.database.query import Query
 from flomastr.http.bodies import Unread
 from flomastr.http.patterns import message
+from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.n8n_payloads import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
 MARKERS = {"execution", "trigger", "eventName", "workflowId"}  # every form has one of these fields
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
+
+PARTS = ("execution", "trigger", "payload", "workflow", "workflowData")  # objects of n8n's, some with ids
+CONTENT = ("data", "error", "errorMessage", "executionContext", "lastNodeExecuted", "mode", "name", "workflowName")
 
 Item = ErrorPost | LogMessage | ApiExecution
 
@@ -56,6 +60,7 @@ class EventResult(BaseModel):
     outcome: Outcome | Literal["ignored"]
     error: str | None
     note: str | None = Field(default=None, description="What is recorded in another way than it was sent.")
+    data_notes: DataNotes | None = Field(default=None, description="null: all is stored as it was sent.")
 
 
 class EventResults(BaseModel):
@@ -66,7 +71,7 @@ class EventResults(BaseModel):
 
 def record(events: Sequence[Event]) -> Query[EventResult]:
     """One row for each event, in their order. Workflows that n8n names and the tenant lacks are created."""
-    sent = (event.model_dump_json(exclude_none=True, exclude={"note"}) for event in events)
+    sent = (event.model_dump_json(exclude_none=True, exclude={"note", "data_notes"}) for event in events)
     return Query(
         """
         SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
@@ -78,9 +83,13 @@ def record(events: Sequence[Event]) -> Query[EventResult]:
 
 
 def results(events: Sequence[Event], recorded: Sequence[EventResult]) -> EventResults:
-    """What became of each, with its note."""
+    """What became of each, with its notes."""
     noted = zip(events, recorded, strict=True)
-    return EventResults(results=[result.model_copy(update={"note": event.note}) for event, result in noted])
+    return EventResults(
+        results=[
+            result.model_copy(update={"note": event.note, "data_notes": event.data_notes}) for event, result in noted
+        ]
+    )
 
 
 def to_event(item: Any) -> Event:
@@ -93,7 +102,26 @@ def to_event(item: Any) -> Event:
     if not posted.keys() & MARKERS:
         return Event(outcome="rejected", error=NO_FORM)
     try:
-        return form_for(posted).model_validate(posted).event().by_a_right_clock()
+        return read(posted)
+    except ValidationError as error:
+        return read_cleaned(posted) or Event(outcome="rejected", error=describe(error))
+
+
+def read(posted: dict[str, Any]) -> Event:
+    """Raises ValidationError."""
+    return form_for(posted).model_validate(posted).event().by_a_right_clock()
+
+
+def read_cleaned(posted: dict[str, Any]) -> Event | None:
+    """The event, without what cannot be stored of its content. None: that is not why it is invalid."""
+    content, notes = with_cleaned(posted, CONTENT)
+    for name in content.keys() & PARTS:
+        content[name], of_part = with_cleaned(content[name], CONTENT)
+        notes += of_part
+    if notes == NOTHING:
+        return None
+    try:
+        return read(content).model_copy(update={"data_notes": notes})
     except ValidationError as error:
         return Event(outcome="rejected", error=describe(error))
 

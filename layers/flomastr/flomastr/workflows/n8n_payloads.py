@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from flomastr.http.fields import JsonObject, Moment, Name, Text, is_ahead
 from flomastr.http.patterns import NO_NUL
+from flomastr.workflows.cleaning import DataNotes
 from flomastr.workflows.executions import Status
 
 STATUSES: tuple[Status, ...] = get_args(Status.__value__)
@@ -42,6 +43,7 @@ class Event(BaseModel):
     outcome: Literal["ignored", "rejected"] | None = None
     error: str | None = None
     note: str | None = None  # what of it is recorded in another way than it was sent
+    data_notes: DataNotes | None = None
 
     def by_a_right_clock(self) -> Self:
         """Without moments that only a wrong clock can have."""

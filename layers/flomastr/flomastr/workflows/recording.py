@@ -1,15 +1,26 @@
 """Deliveries: reports of executions, in any order and any number of times. app.record_executions merges them."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
 
 from flomastr.database.query import Query
-from flomastr.http.fields import Body, JsonObject, Name, PastMoment, TenantName, Text
+from flomastr.http.fields import Body, Json, JsonObject, Name, PastMoment, TenantName, Text
+from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.executions import Execution, Status
 
 MAX_BATCH = 1000
+CONTENT = ("execution_data", "error_message")
 
 type Outcome = Literal["created", "updated", "unchanged", "held", "rejected"]
 
@@ -44,6 +55,25 @@ class NewExecution(Delivery):
     tenant_id: TenantName | None = None
     n8n_execution_id: Name | None = None
     status: Status = "running"
+    _data_notes: DataNotes | None = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def as_it_can_be_stored(cls, sent: Any, validate: ValidatorFunctionWrapHandler) -> Self:
+        try:
+            return validate(sent)
+        except ValidationError:
+            content, notes = with_cleaned(sent, CONTENT)
+            if notes == NOTHING:
+                raise
+            new = validate(content)
+            new._data_notes = notes
+            return new
+
+    @property
+    def data_notes(self) -> DataNotes | None:
+        """What of it is stored in another way than it was sent."""
+        return self._data_notes
 
 
 class BatchDelivery(Delivery):
@@ -54,6 +84,29 @@ class BatchDelivery(Delivery):
 class Batch(Body):
     tenant_id: TenantName | None = None
     executions: Annotated[list[BatchDelivery], Field(min_length=1, max_length=MAX_BATCH)]
+    _data_notes: list[DataNotes] = PrivateAttr(default=[])
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def as_it_can_be_stored(cls, sent: Any, validate: ValidatorFunctionWrapHandler) -> Self:
+        """What is refused as it was sent is cleaned and read again, so that all others cost nothing more."""
+        try:
+            return validate(sent)
+        except ValidationError:
+            if not isinstance(sent, dict) or not isinstance(listed := cast(Json, sent).get("executions"), list):
+                raise
+            items = [with_cleaned(item, CONTENT) for item in cast(list[Any], listed)[: MAX_BATCH + 1]]
+            notes = [of_item for _, of_item in items]
+            if not any(of_item != NOTHING for of_item in notes):
+                raise
+            batch = validate(cast(Json, sent) | {"executions": [item for item, _ in items]})
+            batch._data_notes = notes
+            return batch
+
+    @property
+    def data_notes(self) -> list[DataNotes]:
+        """What of each is stored in another way than it was sent; empty: nothing of any."""
+        return self._data_notes
 
 
 class BatchResult(BaseModel):
@@ -61,6 +114,7 @@ class BatchResult(BaseModel):
     id: UUID | None
     outcome: Outcome
     error: str | None
+    data_notes: DataNotes | None = Field(default=None, description="null: all is stored as it was sent.")
 
 
 class BatchResults(BaseModel):
@@ -69,9 +123,16 @@ class BatchResults(BaseModel):
     results: list[BatchResult]
 
 
+class RecordedExecution(Execution):
+    data_notes: DataNotes | None = Field(default=None, description="null: all is stored as it was sent.")
+
+
+KNOWN: dict[str, Any] = {"description": "Known already.", "model": RecordedExecution}
+
+
 class Recorded(BaseModel):
     outcome: Outcome
-    execution: Execution
+    execution: RecordedExecution
 
 
 def record(new: NewExecution) -> Query[Recorded]:
@@ -90,6 +151,13 @@ def record(new: NewExecution) -> Query[Recorded]:
         kept="jsonb_build_object('id', effect.execution -> 'id', 'outcome', effect.outcome)",
         reread=recorded,
     )
+
+
+def noted(new: NewExecution, rows: Sequence[Recorded]) -> Recorded:
+    """What became of it, with its notes."""
+    (row,) = rows
+    row.execution.data_notes = new.data_notes
+    return row
 
 
 def recorded(row: dict[str, Any]) -> Query[Recorded]:
@@ -115,3 +183,10 @@ def record_batch(batch: Batch) -> Query[BatchResult]:
         {"batch": batch.model_dump_json(include={"executions"})},
         BatchResult,
     )
+
+
+def results(batch: Batch, recorded: Sequence[BatchResult]) -> BatchResults:
+    """What became of each, with its notes."""
+    for result, notes in zip(recorded, batch.data_notes, strict=False):
+        result.data_notes = notes if notes != NOTHING else None
+    return BatchResults(results=list(recorded))
