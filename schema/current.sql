@@ -3930,6 +3930,26 @@ $$;
 
 ALTER FUNCTION app.store_entry(title text, content text, metadata jsonb, model text, sent jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.store_sizes(moment timestamp with time zone, sizes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  today date := (moment AT TIME ZONE 'UTC')::date;
+BEGIN
+  DELETE FROM app.storage_sizes AS s WHERE s.day = today OR s.day < today - 31;
+  DELETE FROM app.storage_measurements AS m WHERE m.day = today OR m.day < today - 31;
+  INSERT INTO app.storage_measurements (day, measured_at) VALUES (today, moment);
+  INSERT INTO app.storage_sizes (tenant_id, day, kind, hot_rows, hot_bytes, cold_rows, cold_bytes, vectors)
+  SELECT s.tenant_id, today, s.kind, s.hot_rows, s.hot_bytes, s.cold_rows, s.cold_bytes, s.vectors
+  FROM jsonb_to_recordset(sizes) AS s (
+    tenant_id uuid, kind text, hot_rows bigint, hot_bytes bigint, cold_rows bigint, cold_bytes bigint, vectors bigint
+  )
+  JOIN app.tenants AS t ON t.id = s.tenant_id;  -- one may have been erased meanwhile
+END
+$$;
+
+ALTER FUNCTION app.store_sizes(moment timestamp with time zone, sizes jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.store_vectors(tenant uuid, document uuid, model text, ids uuid[], vectors public.halfvec[]) RETURNS bigint
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -4999,6 +5019,31 @@ ALTER TABLE ONLY app.sealed_partitions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.sealed_partitions OWNER TO flo_owner;
 
+CREATE TABLE app.storage_measurements (
+    day date NOT NULL,
+    measured_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY app.storage_measurements FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.storage_measurements OWNER TO flo_owner;
+
+CREATE TABLE app.storage_sizes (
+    tenant_id uuid NOT NULL,
+    day date NOT NULL,
+    kind text NOT NULL,
+    hot_rows bigint NOT NULL,
+    hot_bytes bigint NOT NULL,
+    cold_rows bigint NOT NULL,
+    cold_bytes bigint NOT NULL,
+    vectors bigint NOT NULL,
+    CONSTRAINT storage_sizes_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 63)))
+);
+
+ALTER TABLE ONLY app.storage_sizes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.storage_sizes OWNER TO flo_owner;
+
 CREATE TABLE app.superseded_versions (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -5544,6 +5589,12 @@ ALTER TABLE ONLY app.schema_migrations
 ALTER TABLE ONLY app.sealed_partitions
     ADD CONSTRAINT sealed_partitions_pkey PRIMARY KEY (partition_name);
 
+ALTER TABLE ONLY app.storage_measurements
+    ADD CONSTRAINT storage_measurements_pkey PRIMARY KEY (day);
+
+ALTER TABLE ONLY app.storage_sizes
+    ADD CONSTRAINT storage_sizes_pkey PRIMARY KEY (tenant_id, day, kind);
+
 ALTER TABLE ONLY app.superseded_versions
     ADD CONSTRAINT superseded_versions_pkey PRIMARY KEY (tenant_id, id);
 
@@ -5820,6 +5871,8 @@ CREATE UNIQUE INDEX rehydrations_of_tenant ON app.rehydrations USING btree (tena
 CREATE INDEX rehydrations_open ON app.rehydrations USING btree (state) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]));
 
 CREATE INDEX rehydrations_tenant_id ON app.rehydrations USING btree (tenant_id, id DESC);
+
+CREATE INDEX storage_sizes_day ON app.storage_sizes USING btree (day);
 
 CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_id, id);
 
@@ -6275,6 +6328,9 @@ ALTER TABLE ONLY app.retried_runs
 ALTER TABLE ONLY app.rollup_settings
     ADD CONSTRAINT rollup_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.storage_sizes
+    ADD CONSTRAINT storage_sizes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.tenant_memberships
     ADD CONSTRAINT tenant_memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -6492,6 +6548,10 @@ CREATE POLICY job ON app.rollup_settings TO flo_job USING (true) WITH CHECK (tru
 
 CREATE POLICY job ON app.sealed_partitions TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.storage_measurements TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.storage_sizes TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.superseded_versions TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.tenant_actions TO flo_job USING (true) WITH CHECK (true);
@@ -6549,7 +6609,11 @@ CREATE POLICY platform ON app.backups FOR SELECT TO flo_app USING (( SELECT app.
 
 CREATE POLICY platform ON app.erasures TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
 
+CREATE POLICY platform ON app.job_runs FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
+
 CREATE POLICY platform ON app.legal_holds FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.storage_sizes FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
 
 CREATE POLICY platform ON app.tenant_actions TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
 
@@ -6560,6 +6624,8 @@ CREATE POLICY platform ON app.tenants TO flo_app USING (( SELECT app.on_platform
 CREATE POLICY platform ON app.user_roles TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
 
 CREATE POLICY progress ON app.rollup_progress FOR SELECT TO flo_app USING (true);
+
+CREATE POLICY progress ON app.storage_measurements FOR SELECT TO flo_app USING (true);
 
 ALTER TABLE app.rate_limits ENABLE ROW LEVEL SECURITY;
 
@@ -6576,6 +6642,10 @@ ALTER TABLE app.rollup_progress ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.rollup_settings ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.sealed_partitions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.storage_measurements ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.storage_sizes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.superseded_versions ENABLE ROW LEVEL SECURITY;
 
@@ -6630,6 +6700,8 @@ CREATE POLICY tenant ON app.retention_class_changes TO flo_app USING ((tenant_id
 CREATE POLICY tenant ON app.retried_runs TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.rollup_settings TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.storage_sizes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.superseded_versions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -6888,6 +6960,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.invitations TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.invitations TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.job_runs TO flo_job;
+GRANT SELECT ON TABLE app.job_runs TO flo_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.leaving_rows TO flo_job;
 
@@ -6910,6 +6983,12 @@ GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 
 GRANT SELECT ON TABLE app.sealed_partitions TO flo_job;
+
+GRANT SELECT ON TABLE app.storage_measurements TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.storage_measurements TO flo_job;
+
+GRANT SELECT ON TABLE app.storage_sizes TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.storage_sizes TO flo_job;
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.superseded_versions TO flo_job;
 

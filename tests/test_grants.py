@@ -55,7 +55,7 @@ WHERE relnamespace = 'app'::regnamespace AND grantee IN (0, 'flo_app'::regrole)
 GROUP BY relname, a.privilege_type
 """
 UNREAD = {
-    *("job_runs", "leaving_rows", "rate_buckets", "reserved_slugs", "schema_functions", "sealed_partitions"),
+    *("leaving_rows", "rate_buckets", "reserved_slugs", "schema_functions", "sealed_partitions"),
     *("touched_executions", "execution_deltas", "superseded_versions", "failed_runs", "retried_runs"),
 }
 ABLE = ("super admin", "owner", "key for events:write", "pending")

@@ -15,7 +15,7 @@ FLOORS = (
     {"knowledge", "archive", "recovery"},
     {"embeddings", "tenancy", "workflows"},
     {"http"},
-    {"auth", "health", "jobs"},
+    {"auth", "health", "jobs", "job_runs"},
     {"database", "object_storage"},
     {"settings"},
     {"errors", "observability", "caller", "uuid7"},

@@ -1,7 +1,10 @@
 """Liveness answers without a database, readiness says what is missing."""
 
 import re
+import secrets
+from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from flomastr import health
@@ -47,6 +50,34 @@ def test_super_admins_see_the_versions_and_nobody_else(make: Factory) -> None:
     assert answer.json["migration"] >= answer.json["needed_migration"] == health.NEEDED_MIGRATION
     assert answer.json["missing_functions"] == []
     assert [versions(caller).status for caller in (None, make.person(), make.tenant().owner)] == [401, 403, 403]
+
+
+def test_super_admins_see_what_jobs_did_and_nobody_else(make: Factory) -> None:
+    name = f"job-{secrets.token_hex(4)}"
+    runs = [
+        ("done", "3 hours", '{"files": 2}', None),
+        ("failed", "2 hours", "{}", "No space"),
+        ("killed", "1 hour", "{}", None),
+        ("failed", "30 hours", "{}", None),
+        ("unfinished", "1 minute", '{"files": 1}', None),
+    ]
+    with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
+        for state, ago, counts, error in runs:
+            job.execute(
+                "INSERT INTO app.job_runs (id, job, state, counts, error, started_at, finished_at)"
+                " SELECT app.uuid7(at), %s, %s, %s, %s, at, at FROM (SELECT now() - %s::interval AS at) AS t",
+                (name, state, counts, error, ago),
+            )
+
+    def jobs(caller: Caller | None) -> Answer:
+        return call(lambda_handler, "GET", "/routes/health/jobs", caller=caller)
+
+    (found,) = [job for job in jobs(make.super_admin()).json if job["job"] == name]
+    assert (found["state"], found["counts"], found["error"]) == ("unfinished", {"files": 1}, None)
+    assert (found["runs_in_a_day"], found["failures_in_a_day"]) == (4, 2)
+    since = datetime.now(UTC) - datetime.fromisoformat(found["last_done_at"])
+    assert timedelta(hours=3) <= since < timedelta(hours=4)
+    assert [jobs(caller).status for caller in (None, make.person(), make.tenant().owner)] == [401, 403, 403]
 
 
 def test_the_database_is_asked_once_in_five_seconds_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:

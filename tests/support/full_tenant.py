@@ -70,6 +70,11 @@ WITH delta AS (
 INSERT INTO app.rollup_settings (tenant_id) VALUES (%(tenant)s)
 """
 
+OF_STORAGE = """
+INSERT INTO app.storage_sizes (tenant_id, day, kind, hot_rows, hot_bytes, cold_rows, cold_bytes, vectors)
+VALUES (%(tenant)s, '2026-01-01', 'workflow_executions', 1, 100, 0, 0, 0)
+"""
+
 OF_AN_ALERT = """
 INSERT INTO app.alert_events (tenant_id, alert_id, type, data, delivery)
 SELECT tenant_id, id, 'fired', jsonb_build_object(
@@ -132,6 +137,7 @@ def add_cold_tier(make: Factory, tenant: Tenant) -> None:
 def add_rollups(make: Factory, tenant: Tenant) -> None:
     with psycopg.connect(make.conn.info.dsn, user="flo_job") as job:
         job.execute(OF_ROLLUPS, {"tenant": tenant.id})
+        job.execute(OF_STORAGE, {"tenant": tenant.id})
 
 
 def add_alert(make: Factory, tenant: Tenant, name: str = "An alert") -> UUID:

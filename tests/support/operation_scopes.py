@@ -11,8 +11,8 @@ SCOPES: dict[str | None, str] = {
     "erasures:write": "ask_for_erasure",
     "events:write": "record_events",
     "executions:read": (
-        "analyze_errors analyze_executions analyze_nodes analyze_workflows get_execution get_in_history "
-        "list_executions list_executions_of_workflow list_history "
+        "analyze_errors analyze_executions analyze_nodes analyze_storage analyze_workflows get_execution "
+        "get_in_history list_executions list_executions_of_workflow list_history "
         "summarize_executions summarize_history"
     ),
     "executions:write": "delete_execution record_execution record_executions update_execution",
@@ -34,7 +34,10 @@ SCOPES: dict[str | None, str] = {
     "members:write": "invite_member update_member",
     "membership:write": "remove_member",
     "models:write": "activate_model add_model drop_model",
-    "platform:read": "get_any_erasure get_tenant_status get_user get_versions list_all_erasures list_users",
+    "platform:read": (
+        "analyze_storage_of_tenants get_any_erasure get_jobs get_tenant_status get_user get_versions "
+        "list_all_erasures list_users"
+    ),
     "platform:write": (
         "create_tenant create_user delete_user hard_delete_tenant provision_tenant reactivate_tenant "
         "restore_tenant soft_delete_tenant suspend_tenant undelete_tenant update_user"

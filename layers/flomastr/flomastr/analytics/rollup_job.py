@@ -1,19 +1,21 @@
-"""Keeps rollups: folds what writers of executions have left, builds anew what must be, and compares once a day.
+"""Keeps rollups: folds what writers of executions have left, builds anew what must be, compares once a day,
+and measures what is stored.
 
 Each step is one transaction, and may be killed.
 """
 
-from flomastr.analytics import rebuild
+from flomastr.analytics import rebuild, storage_job
 from flomastr.jobs import Job
 
 BATCH = 50_000
 
 
 def run(job: Job) -> None:
-    """Rebuilds, folds, compares: what there is no time for is left to the next run."""
+    """Rebuilds, folds, compares, measures: what there is no time for is left to the next run."""
     rebuild.run(job)
     fold(job)
     reconcile(job)
+    storage_job.measure(job)
 
 
 def fold(job: Job) -> None:

@@ -21,6 +21,7 @@ TENANT_STEPS: dict[str, LiteralString] = {
     "failed_runs": delete_rows("failed_runs"),
     "retried_runs": delete_rows("retried_runs"),
     "rollup_settings": delete_rows("rollup_settings"),
+    "storage_sizes": delete_rows("storage_sizes"),
     "alert_events": delete_rows("alert_events"),
     "alerts": delete_rows("alerts"),
     "webchat_sessions": delete_rows("webchat_sessions"),
