@@ -90,7 +90,7 @@ def chromium() -> Generator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, platform: LocalPlatform, width: int = 1280) -> Generator[Visitor]:
-    context = browser.new_context(viewport={"width": width, "height": 900}, timezone_id=ZONE, locale="en-GB")
+def visitor(browser: Browser, platform: LocalPlatform, width: int = 1280, zone: str = ZONE) -> Generator[Visitor]:
+    context = browser.new_context(viewport={"width": width, "height": 900}, timezone_id=zone, locale="en-GB")
     yield Visitor(context.new_page(), platform)
     context.close()

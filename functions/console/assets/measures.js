@@ -1,22 +1,13 @@
-/* What series of analytics are summed up from. Counts add up; percentiles do not, and are only shown as they are answered. */
+/* What is said of measures of analytics. */
 
-import { COUNTED } from "./statuses.js";
+import { html } from "./vendor/htm-preact.js";
+import { number } from "./format.js";
 
 export const failures = ({ error, crashed }) => error + crashed;
 
-/** Per workflow: {id, total, failed, success_rate, points}, of a series that is grouped by workflow. */
-export const byWorkflow = (series) =>
-  Object.entries(Object.groupBy(series, ({ group }) => group)).map(([id, rows]) => {
-    const sum = Object.fromEntries([...COUNTED, "total", "recovered"].map((name) => [name, rows.reduce((all, row) => all + row[name], 0)]));
-    const judged = sum.success + failures(sum) - sum.recovered;
-    return {
-      id,
-      total: sum.total,
-      failed: failures(sum),
-      success_rate: judged ? Math.round((10_000 * sum.success) / judged) / 100 : null,
-      points: rows.map((row) => ({ total: row.total, failed: failures(row) })),
-    };
-  });
-
-/** The worst first, then the busiest. */
-export const worstFirst = (workflows) => workflows.toSorted((one, other) => other.failed - one.failed || other.total - one.total);
+/** How much more or less than in the period before, as `format` says it. Nothing where it is the same, or not known. */
+export const Change = ({ now, then, format = number, moreIsBad = false }) => {
+  if (now === null || then === null || now === then) return null;
+  const more = now > then;
+  return html`<small class=${more && moreIsBad ? "bad" : ""} title=${`${format(then)} in the period before`}>${more ? "+" : "−"}${format(Math.abs(now - then))}</small>`;
+};

@@ -34,6 +34,9 @@ export const useWorkflowPeriod = () => {
   return { ...own, from: new Date(to - days * 24 * HOUR).toISOString(), to: new Date(to).toISOString(), time_zone: "UTC" };
 };
 
+/** Without the bucket, for what is answered as a whole. */
+export const rangeOf = ({ from, to, time_zone }) => ({ from, to, time_zone });
+
 export const PeriodChoice = () => html`
   <${Choice} label="Period" value=${String(chosenDays())} options=${PERIODS} onChange=${(value) => setQuery({ days: value })} />`;
 

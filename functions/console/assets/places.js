@@ -6,11 +6,13 @@ import { Execution } from "./views/execution.js";
 import { Executions } from "./views/executions.js";
 import { Failures } from "./views/failures.js";
 import { Health } from "./views/health.js";
+import { Jobs } from "./views/jobs.js";
 import { Keys } from "./views/keys.js";
 import { Base } from "./views/base.js";
 import { Knowledge } from "./views/knowledge.js";
 import { Members } from "./views/members.js";
 import { Overview } from "./views/overview.js";
+import { Sizes } from "./views/sizes.js";
 import { Storage } from "./views/storage.js";
 import { Tenants } from "./views/tenants.js";
 import { Usage } from "./views/usage.js";
@@ -36,5 +38,7 @@ export const TENANT = [
 
 export const PLATFORM = [
   { name: "tenants", title: "Tenants", view: Tenants },
+  { name: "storage", title: "Storage of tenants", view: Sizes },
+  { name: "jobs", title: "Jobs", view: Jobs },
   { name: "health", title: "Health and erasures", view: Health },
 ];

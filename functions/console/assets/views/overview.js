@@ -1,23 +1,26 @@
 /* What ran, how it went, and what needs attention. */
 
 import { html } from "../vendor/htm-preact.js";
-import { duration, moment, number, percent, plural } from "../format.js";
+import { ago, duration, moment, number, percent, plural } from "../format.js";
 import { useLoaded } from "../hooks.js";
-import { byWorkflow, failures, worstFirst } from "../measures.js";
-import { RunsChart } from "../parts/runs.js";
-import { PeriodChoice, usePeriod, useWorkflowPeriod } from "../period.js";
+import { failures } from "../measures.js";
+import { Messages } from "../parts/failures.js";
+import { Outcomes, RunsChart } from "../parts/runs.js";
+import { PeriodChoice, rangeOf, usePeriod, useWorkflowPeriod } from "../period.js";
 import { Card, Empty, Figure, Figures, Loaded, View } from "../ui.js";
-import { ExecutionTable } from "./executions.js";
+
+const FEW = 5;
 
 export const Overview = ({ tenant, base }) => {
-  const runs = useLoaded("/routes/analytics/executions", usePeriod());
-  const failed = useLoaded("/routes/history/workflow-executions", { status: "error", limit: 5 });
+  const period = usePeriod();
+  const runs = useLoaded("/routes/analytics/executions", period);
+  const errors = useLoaded("/routes/analytics/errors", { ...rangeOf(period), limit: FEW });
   return html`
     <${View} title="Overview" about=${tenant.name} aside=${html`<${PeriodChoice} />`}>
       <${Loaded} of=${runs}>${(found) => html`<${Runs} found=${found} base=${base} />`}<//>
       <div class="columns">
-        <${Card} title="Last failures" aside=${html`<a href=${`${base}/failures`}>All failures</a>`}>
-          <${Loaded} of=${failed}>${(rows) => html`<${ExecutionTable} rows=${rows} base=${base} short empty="Nothing has failed." />`}<//>
+        <${Card} title="Failures by message" aside=${html`<a href=${`${base}/failures`}>All failures</a>`}>
+          <${Loaded} of=${errors}>${(found) => html`<${Messages} found=${found} base=${base} short />`}<//>
         <//>
         <${Attention} tenant=${tenant} base=${base} />
       </div>
@@ -25,11 +28,12 @@ export const Overview = ({ tenant, base }) => {
 };
 
 const Runs = ({ found, base }) => {
-  const { totals, as_of } = found;
+  const { totals, as_of, time_zone } = found;
   if (!totals.total) return html`<${Card}><${Empty}>Nothing ran in this time. <a href=${`${base}/executions`}>Look at all executions</a>, or choose a longer period.<//><//>`;
   return html`
     <${Totals} totals=${totals} />
-    <${Card} title="Executions over time" aside=${html`<span class="note">counted as of ${moment(as_of)}</span>`}><${RunsChart} found=${found} /><//>`;
+    <${Card} title="Executions over time" aside=${html`<span class="note">${time_zone}, counted as of ${moment(as_of)}</span>`}><${RunsChart} found=${found} /><//>
+    <${Outcomes} found=${found} />`;
 };
 
 export const Totals = ({ totals }) => html`
@@ -41,30 +45,36 @@ export const Totals = ({ totals }) => html`
     ${totals.time_saved_minutes > 0 && html`<${Figure} name="Time saved" value=${duration(totals.time_saved_minutes * 60)} />`}
   <//>`;
 
-const FEW = 5;
-
 const Attention = ({ tenant, base }) => {
-  const grouped = useLoaded("/routes/analytics/executions", { ...useWorkflowPeriod(), group_by: "workflow" });
-  const workflows = useLoaded("/routes/workflows", { limit: 250 });
+  const alerts = useLoaded("/routes/alerts", { limit: 100 });
+  const ranking = useLoaded("/routes/analytics/workflows", { ...rangeOf(useWorkflowPeriod()), sort: "failures", limit: FEW });
   const letters = useLoaded(`/routes/knowledge/${tenant.slug}/dead-letters`, { limit: 250 });
-  const all = [grouped, workflows, letters];
+  const all = [alerts, ranking, letters];
   const unfinished = all.find(({ status }) => status === "failed") ?? all.find(({ status }) => status === "loading");
   return html`
     <${Card} title="What needs attention">
-      ${unfinished ? html`<${Loaded} of=${unfinished} />` : html`<${Things} things=${[...failing(grouped.data, workflows.data, base), ...unread(letters.data, base)]} />`}
+      ${unfinished ? html`<${Loaded} of=${unfinished} />` : html`
+        <${Things} things=${[...firing(alerts.data, base), ...failing(ranking.data, base), ...unread(letters.data, base)]} />`}
     <//>`;
 };
 
 const Things = ({ things }) =>
   things.length
     ? html`<ul class="things">${things.map(({ href, what, why }) => html`<li><a href=${href}>${what}</a><span>${why}</span></li>`)}</ul>`
-    : html`<${Empty}>Nothing: no workflow fails, and every document is embedded.<//>`;
+    : html`<${Empty}>Nothing: no alert fires, no workflow fails, and every document is embedded.<//>`;
 
-const failing = ({ series }, workflows, base) =>
-  worstFirst(byWorkflow(series)).filter(({ failed }) => failed).slice(0, FEW).map(({ id, total, failed }) => ({
-    href: `${base}/workflow/${id}`,
-    what: workflows.find((each) => each.id === id)?.name ?? "A deleted workflow",
-    why: `${number(failed)} of ${plural(total, "run")} failed`,
+const firing = (alerts, base) =>
+  alerts.filter(({ firing_since }) => firing_since).map(({ id, name, firing_since }) => ({
+    href: `${base}/alert/${id}`,
+    what: name,
+    why: `an alert, firing since ${ago(firing_since)}`,
+  }));
+
+const failing = ({ workflows }, base) =>
+  workflows.filter((each) => failures(each) > each.recovered).map((each) => ({
+    href: `${base}/workflow/${each.workflow_id}`,
+    what: each.name ?? "A deleted workflow",
+    why: `${number(failures(each))} of ${plural(each.total, "run")} failed`,
   }));
 
 const unread = (letters, base) =>

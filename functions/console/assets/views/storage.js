@@ -1,4 +1,4 @@
-/* What is kept where and until when, what tonight's run will do, and what holds, brings back or erases. */
+/* How much is kept where and until when, what tonight's run will do, and what holds, brings back or erases. */
 
 import { html } from "../vendor/htm-preact.js";
 import { bytes, date, moment, number, plural } from "../format.js";
@@ -8,6 +8,7 @@ import { Table } from "../table.js";
 import { Card, Figure, Figures, Loaded, View } from "../ui.js";
 import { Erasures } from "../parts/erasures.js";
 import { Holds } from "../parts/holds.js";
+import { Kept, LimitChoice } from "../parts/kept.js";
 import { Restores } from "../parts/restores.js";
 
 const ARCHIVE_HOUR = 2; // UTC, when the first run of a night begins
@@ -19,12 +20,14 @@ const nextRun = () => {
   return at.toISOString();
 };
 
-export const Storage = ({ tenant, role }) => {
+export const Storage = ({ tenant, role, query: { limit_bytes } }) => {
+  const kept = useLoaded("/routes/analytics/storage", { limit_bytes });
   const tonight = useLoaded("/routes/history/preview", { at: nextRun() });
   const policies = useLoaded(`/routes/tenants/${tenant.slug}/policies`);
   const archive = useLoaded("/routes/history/statistics");
   return html`
-    <${View} title="Storage" about="Executions are hot, then archived, then gone, as the tenant's policies say.">
+    <${View} title="Storage" about="Executions are hot, then archived, then gone, as the tenant's policies say." aside=${html`<${LimitChoice} value=${limit_bytes} />`}>
+      <${Card} title="What is kept"><${Loaded} of=${kept}>${(found) => html`<${Kept} found=${found} />`}<//><//>
       <div class="columns">
         <${Card} title="Tonight's run"><${Loaded} of=${tonight}>${(found) => html`<${Tonight} found=${found} />`}<//><//>
         <${Card} title="Policies"><${Loaded} of=${policies}>${(found) => html`<${Policies} found=${found} />`}<//><//>

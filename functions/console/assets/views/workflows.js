@@ -1,38 +1,57 @@
-/* Workflows with how they ran in a time, the worst first. */
+/* Workflows side by side, each with the period before: the worst first, or by another measure. */
 
 import { html } from "../vendor/htm-preact.js";
 import { Sparkline } from "../chart.js";
-import { number, percent } from "../format.js";
-import { useLoaded } from "../hooks.js";
-import { byWorkflow, worstFirst } from "../measures.js";
-import { ForeignZone, PeriodChoice, useWorkflowPeriod } from "../period.js";
+import { duration, number, percent } from "../format.js";
+import { setQuery, useLoaded } from "../hooks.js";
+import { Change, failures } from "../measures.js";
+import { ForeignZone, PeriodChoice, rangeOf, useWorkflowPeriod } from "../period.js";
 import { Table } from "../table.js";
-import { Badge, Card, Loaded, View } from "../ui.js";
+import { Badge, Card, Choice, Loaded, View } from "../ui.js";
 
-export const Workflows = ({ base }) => {
-  const workflows = useLoaded("/routes/workflows", { limit: 250 });
+const SORTS = [["failures", "Most failures"], ["trend", "Failures that are new"], ["total", "Most runs"], ["p95", "Slowest"]];
+
+export const Workflows = ({ base, query: { sort = "failures" } }) => {
   const period = useWorkflowPeriod();
-  const grouped = useLoaded("/routes/analytics/executions", { ...period, group_by: "workflow" });
+  const workflows = useLoaded("/routes/workflows", { limit: 250 });
+  const ranking = useLoaded("/routes/analytics/workflows", { ...rangeOf(period), sort, limit: 100 });
+  const aside = html`
+    <${ForeignZone} zone=${period.time_zone} />
+    <${Choice} label="Order" value=${sort} options=${SORTS} onChange=${(value) => setQuery({ sort: value })} />
+    <${PeriodChoice} />`;
   return html`
-    <${View} title="Workflows" about="Those that fail most are first." aside=${html`<${ForeignZone} zone=${period.time_zone} /><${PeriodChoice} />`}>
+    <${View} title="Workflows" about="Small numbers: the change to the period before." aside=${aside}>
       <${Card}><${Loaded} of=${workflows}>${(named, { more }) => html`
-        <${Loaded} of=${grouped}>${({ series }) => html`<${Table} caption="Workflows" rows=${joined(named, byWorkflow(series))} more=${more} columns=${columns(base)} empty="There is no workflow yet. n8n makes them when it reports executions." />`}<//>`}<//><//>
+        <${Loaded} of=${ranking}>${(found) => html`<${Table} caption="Workflows" rows=${joined(found.workflows, named)} more=${more} columns=${columns(base)} empty="There is no workflow yet. n8n makes them when it reports executions." />`}<//>`}<//><//>
     <//>`;
 };
 
-const IDLE = { total: 0, failed: 0, success_rate: null, points: [] };
+const NONE = { total: 0, error: 0, crashed: 0, success_rate: null, p95_seconds: null };
+const IDLE = { ...NONE, before: NONE, sparkline: [] };
 
-/** All workflows, those too that did not run. */
-const joined = (workflows, measured) => {
-  const found = new Map(measured.map((each) => [each.id, each]));
-  return worstFirst(workflows.map((each) => ({ ...each, ...(found.get(each.id) ?? IDLE) })));
+/** Those that ran, in their order, then those that did not. */
+const joined = (ranked, named) => {
+  const known = new Map(named.map((each) => [each.id, each]));
+  const ran = new Set(ranked.map(({ workflow_id }) => workflow_id));
+  return [
+    ...ranked.map((each) => ({ ...each, id: each.workflow_id, is_active: known.get(each.workflow_id)?.is_active })),
+    ...named.filter(({ id }) => !ran.has(id)).map((each) => ({ ...IDLE, ...each })),
+  ];
+};
+
+const STATES = { true: ["active", "success"], false: ["inactive", "canceled"] };
+
+const State = ({ name, is_active }) => {
+  const [word, tone] = STATES[is_active] ?? [name === null ? "deleted" : "", "canceled"];
+  return word && html`<${Badge} tone=${tone}>${word}<//>`;
 };
 
 const columns = (base) => [
-  { title: "Workflow", cell: ({ id, name }) => html`<a href=${`${base}/workflow/${id}`}>${name}</a>` },
-  { title: "State", extra: true, cell: ({ is_active }) => html`<${Badge} tone=${is_active ? "success" : "canceled"}>${is_active ? "active" : "inactive"}<//>` },
-  { title: "Runs over time", extra: true, cell: ({ name, points }) => points.length > 0 && html`<${Sparkline} points=${points} label=${`Runs of ${name} over time`} />` },
-  { title: "Runs", numeric: true, cell: ({ total }) => number(total) },
-  { title: "Failures", numeric: true, cell: ({ failed }) => html`<span class=${failed ? "bad" : ""}>${number(failed)}</span>` },
-  { title: "Success rate", numeric: true, cell: ({ success_rate }) => percent(success_rate) },
+  { title: "Workflow", cell: ({ id, name }) => (name === null ? "A deleted workflow" : html`<a href=${`${base}/workflow/${id}`}>${name}</a>`) },
+  { title: "State", extra: true, cell: (row) => html`<${State} ...${row} />` },
+  { title: "Runs over time", extra: true, cell: ({ name, sparkline }) => sparkline.length > 0 && html`<${Sparkline} points=${sparkline} label=${`Runs of ${name ?? "a deleted workflow"} over time: ${sparkline.join(", ")}`} />` },
+  { title: "Runs", numeric: true, cell: ({ total, before }) => html`${number(total)}<${Change} now=${total} then=${before.total} />` },
+  { title: "Failures", numeric: true, cell: (row) => html`<span class=${failures(row) ? "bad" : ""}>${number(failures(row))}</span><${Change} now=${failures(row)} then=${failures(row.before)} moreIsBad />` },
+  { title: "Success rate", numeric: true, extra: true, cell: ({ success_rate, before }) => html`${percent(success_rate)}<${Change} now=${success_rate} then=${before.success_rate} format=${percent} />` },
+  { title: "p95", numeric: true, cell: ({ p95_seconds, before }) => html`${duration(p95_seconds)}<${Change} now=${p95_seconds} then=${before.p95_seconds} format=${duration} />` },
 ];
