@@ -739,7 +739,7 @@ BEGIN
     INSERT INTO app.rollup_settings AS s (tenant_id, time_zone, rebuild_asked_at)
     VALUES (app.tenant(), app.require_time_zone('body.time_zone', changes ->> 'time_zone'), now())
     ON CONFLICT ON CONSTRAINT rollup_settings_pkey DO UPDATE
-    SET time_zone = excluded.time_zone, rebuild_asked_at = excluded.rebuild_asked_at
+    SET time_zone = excluded.time_zone, rebuild_asked_at = greatest(s.rebuild_asked_at, excluded.rebuild_asked_at)
     WHERE s.time_zone <> excluded.time_zone;
   END IF;
   UPDATE app.tenants AS t
@@ -1459,7 +1459,7 @@ CREATE FUNCTION app.execution_delta(e app.workflow_executions, runs integer) RET
 
 ALTER FUNCTION app.execution_delta(e app.workflow_executions, runs integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.fold_deltas(most integer) RETURNS bigint
+CREATE FUNCTION app.fold_deltas_of(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -1467,11 +1467,17 @@ DECLARE
   failures app.execution_deltas[];
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
-  SELECT m.folded, m.failures INTO folded, failures FROM app.move_to_rollups(most) AS m;
+  SELECT m.folded, m.failures INTO folded, failures FROM app.move_to_rollups(tenant, most) AS m;
   PERFORM app.add_recovered(app.recovered_runs(failures));
   RETURN folded;
 END
 $$;
+
+ALTER FUNCTION app.fold_deltas_of(tenant uuid, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.fold_deltas(most integer) RETURNS bigint
+    LANGUAGE sql
+    RETURN app.fold_deltas_of(NULL::uuid, most);
 
 ALTER FUNCTION app.fold_deltas(most integer) OWNER TO flo_owner;
 
@@ -1994,18 +2000,45 @@ ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
 CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) RETURNS TABLE(alert app.alerts, workflow_name text, is_watched boolean, runs bigint, failures bigint, successes bigint, duration_keys smallint[], duration_counts bigint[])
     LANGUAGE sql
     AS $$
-  SELECT
-    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), m.runs, m.failures, m.successes, h.keys,
-    h.counts
-  FROM app.alerts AS a
-  JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
-  LEFT JOIN app.workflows AS w ON w.tenant_id = a.tenant_id AND w.id = a.workflow_id
-  CROSS JOIN LATERAL (
+  WITH page AS MATERIALIZED (
     SELECT
-      coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
+      a.id, a.tenant_id, a.kind, coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
       CASE WHEN a.workflow_id IS NULL THEN 'quarter' ELSE 'hour' END AS grain,
       as_of - make_interval(mins => a.minutes + CASE WHEN a.workflow_id IS NULL THEN 15 ELSE 60 END) AS begins_after
-  ) AS f
+    FROM app.alerts AS a
+    JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+    WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
+    ORDER BY a.id LIMIT most
+  ),
+  timed AS MATERIALIZED (  -- once for all alerts of a workflow, as these may be many, and histograms long
+    SELECT p.tenant_id, p.grain, p.workflow_id, r.bucket_start, u.key, sum(u.count) AS count
+    FROM (
+      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM page
+      WHERE kind = 'slow' GROUP BY 1, 2, 3
+    ) AS p
+    JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
+      AND r.workflow_id = p.workflow_id AND r.bucket_start > p.begins_after AND r.mode_class <> 'manual'
+    CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+    GROUP BY 1, 2, 3, 4, 5
+  ),
+  histograms AS MATERIALIZED (
+    SELECT id, array_agg(key) AS keys, array_agg(count) AS counts
+    FROM (
+      SELECT p.id, t.key, sum(t.count)::bigint AS count
+      FROM page AS p
+      JOIN timed AS t ON t.tenant_id = p.tenant_id AND t.grain = p.grain AND t.workflow_id = p.workflow_id
+        AND t.bucket_start > p.begins_after
+      WHERE p.kind = 'slow'
+      GROUP BY 1, 2
+    ) AS c
+    GROUP BY 1
+  )
+  SELECT
+    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), m.runs, m.failures, m.successes,
+    coalesce(h.keys, '{}'), coalesce(h.counts, '{}')
+  FROM page AS f
+  JOIN app.alerts AS a ON a.id = f.id AND (a.enabled OR a.fired_id IS NOT NULL)
+  LEFT JOIN app.workflows AS w ON w.tenant_id = a.tenant_id AND w.id = a.workflow_id
   CROSS JOIN LATERAL (
     SELECT
       coalesce(sum(r.runs), 0) AS runs,
@@ -2016,18 +2049,8 @@ CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, 
     WHERE r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
       AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
   ) AS m
-  CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(c.key), '{}') AS keys, coalesce(array_agg(c.count), '{}') AS counts
-    FROM (
-      SELECT u.key, sum(u.count) AS count
-      FROM app.execution_rollups AS r CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
-      WHERE a.kind = 'slow' AND r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
-        AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
-      GROUP BY u.key
-    ) AS c
-  ) AS h
-  WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
-  ORDER BY a.id LIMIT most
+  LEFT JOIN histograms AS h ON h.id = a.id
+  ORDER BY a.id
   FOR NO KEY UPDATE OF a SKIP LOCKED
 $$;
 
@@ -2236,7 +2259,7 @@ ALTER FUNCTION app.meter(tenant uuid, model text, chunks bigint, tokens bigint) 
 
 CREATE FUNCTION app.minutes_saved(metadata jsonb) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (jsonb_typeof((metadata -> 'minutes_saved_per_run'::text)) = 'number'::text) THEN ((metadata ->> 'minutes_saved_per_run'::text))::double precision ELSE NULL::double precision END;
+    RETURN CASE WHEN (((metadata -> 'minutes_saved_per_run'::text) >= '-1000000000'::jsonb) AND ((metadata -> 'minutes_saved_per_run'::text) <= '1000000000'::jsonb)) THEN ((metadata ->> 'minutes_saved_per_run'::text))::double precision ELSE NULL::double precision END;
 
 ALTER FUNCTION app.minutes_saved(metadata jsonb) OWNER TO flo_owner;
 
@@ -2287,7 +2310,7 @@ $$;
 
 ALTER FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.move_to_rollups(most integer, OUT folded bigint, OUT failures app.execution_deltas[]) RETURNS record
+CREATE FUNCTION app.move_to_rollups(tenant uuid, most integer, OUT folded bigint, OUT failures app.execution_deltas[]) RETURNS record
     LANGUAGE plpgsql
     SET jit TO 'off'
     SET work_mem TO '64MB'
@@ -2297,7 +2320,10 @@ CREATE FUNCTION app.move_to_rollups(most integer, OUT folded bigint, OUT failure
 BEGIN
   WITH gone AS (
     DELETE FROM app.execution_deltas AS d
-    WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM app.execution_deltas LIMIT most)) RETURNING d.*
+    WHERE d.ctid = ANY (ARRAY(
+      SELECT ctid FROM app.execution_deltas AS n WHERE tenant IS NULL OR n.tenant_id = tenant LIMIT most
+    ))
+    RETURNING d.*
   ),
   zones AS MATERIALIZED (
     SELECT t.id AS tenant_id, app.rollup_zone(t.id) AS zone FROM app.tenants AS t
@@ -2320,7 +2346,7 @@ BEGIN
       coalesce(workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
       coalesce(quarter, hour, day) AS bucket_start, status, mode_class, sum(runs) AS runs,
       coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed,
-      coalesce(sum(microseconds * runs), 0) AS microseconds,
+      coalesce(sum(microseconds::numeric * runs), 0) AS microseconds,
       min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
       min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
       array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts
@@ -2379,7 +2405,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.move_to_rollups(most integer, OUT folded bigint, OUT failures app.execution_deltas[]) OWNER TO flo_owner;
+ALTER FUNCTION app.move_to_rollups(tenant uuid, most integer, OUT folded bigint, OUT failures app.execution_deltas[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -3113,7 +3139,7 @@ DECLARE
     SELECT DISTINCT ROW(d.tenant_id, d.id, 0)::app.retried_runs
     FROM (
       SELECT tenant_id, n8n_execution_id AS id FROM unnest(deltas) WHERE n8n_execution_id IS NOT NULL
-      UNION ALL SELECT tenant_id, retried FROM unnest(deltas) WHERE retried IS NOT NULL
+      UNION ALL SELECT tenant_id, retried FROM unnest(deltas) WHERE length(retried) <= 255
     ) AS d
   );
   before app.execution_deltas[];
@@ -3133,7 +3159,7 @@ BEGIN
   WHERE f.tenant_id = k.tenant_id AND f.n8n_execution_id = k.n8n_execution_id AND f.runs = 0;
 
   INSERT INTO app.retried_runs AS r (tenant_id, n8n_execution_id, retries)
-  SELECT d.tenant_id, d.retried, sum(d.runs) FROM unnest(deltas) AS d WHERE d.retried IS NOT NULL
+  SELECT d.tenant_id, d.retried, sum(d.runs) FROM unnest(deltas) AS d WHERE length(d.retried) <= 255
   GROUP BY 1, 2 HAVING sum(d.runs) <> 0
   ON CONFLICT (tenant_id, n8n_execution_id) DO UPDATE SET retries = r.retries + excluded.retries;
   DELETE FROM app.retried_runs AS r USING unnest(known) AS k
@@ -3615,7 +3641,7 @@ CREATE TABLE app.execution_rollups (
     runs integer NOT NULL,
     recovered integer NOT NULL,
     timed integer NOT NULL,
-    microseconds bigint NOT NULL,
+    microseconds numeric NOT NULL,
     min_microseconds bigint,
     max_microseconds bigint,
     duration_keys smallint[] NOT NULL,

@@ -85,18 +85,45 @@ RETURNS TABLE (
 )
 LANGUAGE sql
 AS $$
-  SELECT
-    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), m.runs, m.failures, m.successes, h.keys,
-    h.counts
-  FROM app.alerts AS a
-  JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
-  LEFT JOIN app.workflows AS w ON w.tenant_id = a.tenant_id AND w.id = a.workflow_id
-  CROSS JOIN LATERAL (
+  WITH page AS MATERIALIZED (
     SELECT
-      coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
+      a.id, a.tenant_id, a.kind, coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
       CASE WHEN a.workflow_id IS NULL THEN 'quarter' ELSE 'hour' END AS grain,
       as_of - make_interval(mins => a.minutes + CASE WHEN a.workflow_id IS NULL THEN 15 ELSE 60 END) AS begins_after
-  ) AS f
+    FROM app.alerts AS a
+    JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+    WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
+    ORDER BY a.id LIMIT most
+  ),
+  timed AS MATERIALIZED (  -- once for all alerts of a workflow, as these may be many, and histograms long
+    SELECT p.tenant_id, p.grain, p.workflow_id, r.bucket_start, u.key, sum(u.count) AS count
+    FROM (
+      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM page
+      WHERE kind = 'slow' GROUP BY 1, 2, 3
+    ) AS p
+    JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
+      AND r.workflow_id = p.workflow_id AND r.bucket_start > p.begins_after AND r.mode_class <> 'manual'
+    CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+    GROUP BY 1, 2, 3, 4, 5
+  ),
+  histograms AS MATERIALIZED (
+    SELECT id, array_agg(key) AS keys, array_agg(count) AS counts
+    FROM (
+      SELECT p.id, t.key, sum(t.count)::bigint AS count
+      FROM page AS p
+      JOIN timed AS t ON t.tenant_id = p.tenant_id AND t.grain = p.grain AND t.workflow_id = p.workflow_id
+        AND t.bucket_start > p.begins_after
+      WHERE p.kind = 'slow'
+      GROUP BY 1, 2
+    ) AS c
+    GROUP BY 1
+  )
+  SELECT
+    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), m.runs, m.failures, m.successes,
+    coalesce(h.keys, '{}'), coalesce(h.counts, '{}')
+  FROM page AS f
+  JOIN app.alerts AS a ON a.id = f.id AND (a.enabled OR a.fired_id IS NOT NULL)
+  LEFT JOIN app.workflows AS w ON w.tenant_id = a.tenant_id AND w.id = a.workflow_id
   CROSS JOIN LATERAL (
     SELECT
       coalesce(sum(r.runs), 0) AS runs,
@@ -107,18 +134,8 @@ AS $$
     WHERE r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
       AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
   ) AS m
-  CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(c.key), '{}') AS keys, coalesce(array_agg(c.count), '{}') AS counts
-    FROM (
-      SELECT u.key, sum(u.count) AS count
-      FROM app.execution_rollups AS r CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
-      WHERE a.kind = 'slow' AND r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
-        AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
-      GROUP BY u.key
-    ) AS c
-  ) AS h
-  WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
-  ORDER BY a.id LIMIT most
+  LEFT JOIN histograms AS h ON h.id = a.id
+  ORDER BY a.id
   FOR NO KEY UPDATE OF a SKIP LOCKED
 $$;
 

@@ -114,5 +114,5 @@ RETURNS double precision
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-RETURN CASE WHEN jsonb_typeof(metadata -> 'minutes_saved_per_run') = 'number'
+RETURN CASE WHEN metadata -> 'minutes_saved_per_run' BETWEEN '-1000000000' AND '1000000000'  -- others are no numbers
   THEN (metadata ->> 'minutes_saved_per_run')::double precision END;

@@ -20,7 +20,7 @@ RETURN coalesce((SELECT s.built_in FROM app.rollup_settings AS s WHERE s.tenant_
 
 -- Takes the next deltas and adds them to the rollups, all or nothing. Returns how many; fewer than `most` were all.
 -- One at a time: what a rollup was is read here, and written anew.
-CREATE OR REPLACE FUNCTION app.fold_deltas(most integer)
+CREATE OR REPLACE FUNCTION app.fold_deltas_of(tenant uuid, most integer)  -- NULL: of all
 RETURNS bigint
 LANGUAGE plpgsql
 AS $$
@@ -29,14 +29,19 @@ DECLARE
   failures app.execution_deltas[];
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('app.fold_deltas', 0));
-  SELECT m.folded, m.failures INTO folded, failures FROM app.move_to_rollups(most) AS m;
+  SELECT m.folded, m.failures INTO folded, failures FROM app.move_to_rollups(tenant, most) AS m;
   PERFORM app.add_recovered(app.recovered_runs(failures));
   RETURN folded;
 END
 $$;
 
+CREATE OR REPLACE FUNCTION app.fold_deltas(most integer)
+RETURNS bigint
+LANGUAGE sql
+RETURN app.fold_deltas_of(NULL, most);
+
 -- Adds failures and retries to those that are kept. Returns by how many runs each group of failures has more or fewer
--- that are recovered; n8n_execution_id is NULL in these.
+-- that are recovered; n8n_execution_id is NULL in these. What is longer than an id repeats nothing.
 CREATE OR REPLACE FUNCTION app.recovered_runs(deltas app.execution_deltas[])
 RETURNS app.execution_deltas[]
 LANGUAGE plpgsql
@@ -46,7 +51,7 @@ DECLARE
     SELECT DISTINCT ROW(d.tenant_id, d.id, 0)::app.retried_runs
     FROM (
       SELECT tenant_id, n8n_execution_id AS id FROM unnest(deltas) WHERE n8n_execution_id IS NOT NULL
-      UNION ALL SELECT tenant_id, retried FROM unnest(deltas) WHERE retried IS NOT NULL
+      UNION ALL SELECT tenant_id, retried FROM unnest(deltas) WHERE length(retried) <= 255
     ) AS d
   );
   before app.execution_deltas[];
@@ -66,7 +71,7 @@ BEGIN
   WHERE f.tenant_id = k.tenant_id AND f.n8n_execution_id = k.n8n_execution_id AND f.runs = 0;
 
   INSERT INTO app.retried_runs AS r (tenant_id, n8n_execution_id, retries)
-  SELECT d.tenant_id, d.retried, sum(d.runs) FROM unnest(deltas) AS d WHERE d.retried IS NOT NULL
+  SELECT d.tenant_id, d.retried, sum(d.runs) FROM unnest(deltas) AS d WHERE length(d.retried) <= 255
   GROUP BY 1, 2 HAVING sum(d.runs) <> 0
   ON CONFLICT (tenant_id, n8n_execution_id) DO UPDATE SET retries = r.retries + excluded.retries;
   DELETE FROM app.retried_runs AS r USING unnest(known) AS k
@@ -103,7 +108,9 @@ END;
 
 -- Moves deltas to the rollups of all grains. Those of tenants that are gone count for nothing; the other tenants stay
 -- until this is committed. Returns the failures and the retries among them, which may make others recovered.
-CREATE OR REPLACE FUNCTION app.move_to_rollups(most integer, OUT folded bigint, OUT failures app.execution_deltas[])
+CREATE OR REPLACE FUNCTION app.move_to_rollups(
+  tenant uuid, most integer, OUT folded bigint, OUT failures app.execution_deltas[]
+)
 LANGUAGE plpgsql
 SET jit = off
 SET work_mem = '64MB'
@@ -113,7 +120,10 @@ AS $$
 BEGIN
   WITH gone AS (
     DELETE FROM app.execution_deltas AS d
-    WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM app.execution_deltas LIMIT most)) RETURNING d.*
+    WHERE d.ctid = ANY (ARRAY(
+      SELECT ctid FROM app.execution_deltas AS n WHERE tenant IS NULL OR n.tenant_id = tenant LIMIT most
+    ))
+    RETURNING d.*
   ),
   zones AS MATERIALIZED (
     SELECT t.id AS tenant_id, app.rollup_zone(t.id) AS zone FROM app.tenants AS t
@@ -136,7 +146,7 @@ BEGIN
       coalesce(workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
       coalesce(quarter, hour, day) AS bucket_start, status, mode_class, sum(runs) AS runs,
       coalesce(sum(runs) FILTER (WHERE key IS NOT NULL), 0) AS timed,
-      coalesce(sum(microseconds * runs), 0) AS microseconds,
+      coalesce(sum(microseconds::numeric * runs), 0) AS microseconds,
       min(microseconds) FILTER (WHERE runs > 0) AS min_added, max(microseconds) FILTER (WHERE runs > 0) AS max_added,
       min(microseconds) FILTER (WHERE runs < 0) AS min_taken, max(microseconds) FILTER (WHERE runs < 0) AS max_taken,
       array_agg(key) FILTER (WHERE key IS NOT NULL) AS keys, array_agg(runs) FILTER (WHERE key IS NOT NULL) AS counts

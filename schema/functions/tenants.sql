@@ -46,7 +46,7 @@ BEGIN
     INSERT INTO app.rollup_settings AS s (tenant_id, time_zone, rebuild_asked_at)
     VALUES (app.tenant(), app.require_time_zone('body.time_zone', changes ->> 'time_zone'), now())
     ON CONFLICT ON CONSTRAINT rollup_settings_pkey DO UPDATE
-    SET time_zone = excluded.time_zone, rebuild_asked_at = excluded.rebuild_asked_at
+    SET time_zone = excluded.time_zone, rebuild_asked_at = greatest(s.rebuild_asked_at, excluded.rebuild_asked_at)
     WHERE s.time_zone <> excluded.time_zone;
   END IF;
   UPDATE app.tenants AS t

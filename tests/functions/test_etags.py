@@ -93,6 +93,10 @@ def test_a_weak_tag_does_not_match_for_a_write(resource: Resource) -> None:
     assert resource.ask("PUT", if_match=f"W/{resource.etag}").status == 412
 
 
+def test_a_star_in_quotes_is_a_tag_that_no_state_has(resource: Resource) -> None:
+    assert resource.ask("PUT", if_match='"*"').status == 412
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 @pytest.mark.parametrize("tag", ["*", '"other"'])
 def test_what_is_not_there_is_not_found_whatever_the_tag(resource: Resource, method: str, tag: str) -> None:

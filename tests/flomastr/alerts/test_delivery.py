@@ -2,18 +2,21 @@
 
 import json
 import re
+import socket
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
 from dev.paths import ROOT
-from flomastr.alerts import delivery, webhooks
+from flomastr.alerts import delivery, evaluation, webhooks
 from flomastr.alerts.webhooks import Outcome, Webhook
 from flomastr.auth.webhook_signatures import verify
+from flomastr.database.connection import DeadlineExceededError
 from flomastr.jobs import Job
 from tests.flomastr.alerts.conftest import AlertEnv
 from tests.support.crash_points import steps
@@ -201,13 +204,15 @@ def test_a_receiver_that_never_answers_holds_up_no_other(
 def test_what_a_killed_run_has_claimed_is_sent_again_under_the_same_id(
     env: AlertEnv, tenant: Tenant, alert: dict[str, Any]
 ) -> None:
-    env.fold()
+    env.receiver.answers = [DOWN]
+    env.evaluated()
+    env.later(minutes=2)
     for _ in steps(env.run):
         env.later(seconds=61)
     (event,) = env.history(tenant, alert)
-    assert event["delivery"] == "delivered" and len(event["attempts"]) == 1
+    assert event["delivery"] == "delivered" and len(event["attempts"]) == 2
     assert {received.headers["webhook-id"] for received in env.receiver.received} == {event["id"]}
-    assert len(env.receiver.received) >= 2  # it was killed between sending and noting that
+    assert len(env.receiver.received) >= 3  # it was killed between sending and noting that
 
 
 def claimable(env: AlertEnv) -> int:
@@ -289,3 +294,49 @@ def test_a_tenant_that_is_suspended_or_deleted_gets_nothing_until_it_is_back(
     assert "webhooks_delivered" not in env.run()
     env.platform.superuser.execute(f"UPDATE app.tenants SET {back} WHERE id = %s", (tenant.id,))
     assert env.run()["webhooks_delivered"] == 1
+
+
+def test_what_cannot_be_compared_keeps_no_delivery_waiting(
+    env: AlertEnv, tenant: Tenant, alert: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.receiver.answers = [DOWN]
+    env.evaluated()
+    env.later(minutes=2)
+
+    def fails(*_: Any) -> None:
+        raise DeadlineExceededError
+
+    monkeypatch.setattr(evaluation, "evaluate", fails)
+    env.fold()
+    with pytest.raises(DeadlineExceededError):
+        env.run()
+    assert [received.headers["webhook-id"] for received in env.receiver.received[1:]] == [
+        env.history(tenant, alert)[0]["id"]
+    ]
+
+
+def test_a_slow_name_server_keeps_no_other_webhook_waiting(
+    env: AlertEnv, tenant: Tenant, alert: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered, look_up = Event(), socket.getaddrinfo
+
+    def slow(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host == "127.0.0.1":
+            return look_up(host, *args, **kwargs)
+        delivered.wait(30)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    slow_ones = [webhooks.Webhook(str(n), f"https://slow-{n}.example/", b"{}", b"key") for n in range(40)]
+
+    def answer() -> bytes:
+        delivered.set()
+        return OK
+
+    monkeypatch.setattr(env.receiver, "answer", answer)
+    quick = webhooks.Webhook("quick", env.receiver.url, b"{}", b"key")
+    outcomes = delivery.sent([*slow_ones, quick])
+    assert (outcomes[-1].status, {outcome.error for outcome in outcomes[:-1]}) == (
+        204,
+        {"The host's name has no address."},
+    )

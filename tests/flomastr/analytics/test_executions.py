@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from flomastr.analytics import executions
 from functions.analytics.handler import lambda_handler
@@ -79,3 +80,27 @@ def test_many_points_of_workflows_have_no_percentiles(
     assert ask(env, tenant, **query).json["totals"]["p95_seconds"] == pytest.approx(10, rel=0.02)
     alone = ask(env, tenant, group_by="workflow", workflow_id=workflows[0], **query).json
     assert alone["totals"]["p95_seconds"] == pytest.approx(10, rel=0.02)
+
+
+def test_an_hour_of_lord_howe_in_which_clocks_change_by_half_an_hour(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    workflow = env.make.workflow(tenant)
+    first = datetime(2026, 4, 4, 13, 15, tzinfo=UTC)  # at 15:00 clocks go from 02:00 back to 01:30
+    for half_hour in range(12):
+        start = (first + timedelta(minutes=30 * half_hour)).isoformat()
+        env.make.execution(tenant, workflow, status="success", started_at=start)
+    env.run(rollup)
+    span = {"from": "2026-04-04T13:00:00Z", "to": "2026-04-04T20:00:00Z"}
+    body = ask(env, tenant, bucket="hour", time_zone="Australia/Lord_Howe", **span).json
+    assert body["totals"]["total"] == 12 == sum(point["total"] for point in body["series"])
+
+
+def test_minutes_that_no_clock_has_are_not_saved(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    workflow = env.make.workflow(tenant)
+    metadata = "UPDATE app.workflows SET metadata = %s WHERE id = %s"
+    env.superuser.execute(metadata, (Jsonb({"minutes_saved_per_run": 10**400}), workflow))
+    env.make.execution(tenant, workflow, **run(1, 10))
+    env.run(rollup)
+    span = {"from": DAY.isoformat(), "to": (DAY + timedelta(days=1)).isoformat()}
+    assert ask(env, tenant, **span).json["totals"]["time_saved_minutes"] == 0

@@ -73,3 +73,15 @@ def test_a_bad_period_is_refused(make: Factory) -> None:
     tenant = make.tenant()
     assert ask(tenant, "errors", **{"from": at(2), "to": at(2)}).status == 422
     assert ask(tenant, "errors", time_zone="Mars/Phobos").status == 422
+
+
+def test_the_last_node_is_read_of_the_first_eight_megabytes(make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant)
+    for message, count in (("Often", 2), ("Seldom", 1)):
+        for minute in range(count):
+            data = {"resultData": {"lastNodeExecuted": message * 100}}
+            failed(make, tenant, workflow, minute, message, execution_data=data)
+    assert [row["last_node"] for row in ask(tenant, "errors").json["errors"]] == ["Often" * 51, ("Seldom" * 43)[:255]]
+    monkeypatch.setattr(failures, "MOST_BYTES", 1)
+    assert [row["last_node"] for row in ask(tenant, "errors").json["errors"]] == [None, None]

@@ -59,3 +59,24 @@ def test_another_tenants_workflow_is_none(make: Factory) -> None:
     assert ask(tenant, "nodes").status == 422
     assert ask(tenant, "nodes", workflow_id=workflow, **{"from": at(2), "to": at(2)}).status == 422
     assert ask(tenant, "nodes", workflow_id=workflow, time_zone="Mars/Phobos").status == 422
+
+
+def test_compressed_data_are_read_until_they_have_many_runs(make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant)
+    for minute in range(3):
+        failed(make, tenant, workflow, minute, None, execution_data=run_data(*[1] * 500))
+    monkeypatch.setattr(nodes, "MOST_RUNS", 501)
+    assert ask(tenant, "nodes", workflow_id=workflow).json["executions_read"] == 2
+    monkeypatch.setattr(nodes, "MOST_RUNS", 500)
+    assert ask(tenant, "nodes", workflow_id=workflow).json["executions_read"] == 1
+
+
+def test_names_are_cut_and_times_beyond_any_clock_are_none(make: Factory) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant)
+    data = {"resultData": {"runData": {"N" * 300: [{"executionTime": 10**400}, {"executionTime": 2000}]}}}
+    failed(make, tenant, workflow, 1, None, execution_data=data)
+    assert ask(tenant, "nodes", workflow_id=workflow).json["nodes"] == [
+        {"node": "N" * 255, "runs": 2, "failures": 0, "p50_seconds": 2.0, "p95_seconds": 2.0}
+    ]

@@ -111,9 +111,11 @@ COUNTS = f"""
     coalesce(c.recovered, 0) AS recovered, coalesce(c.timed, 0) AS timed,
     coalesce(c.microseconds, 0) AS microseconds, c.longest, coalesce(c.exact, true) AS exact
   FROM f
-  CROSS JOIN LATERAL generate_series(
-    date_trunc(%(bucket)s, f.starts, f.zone), f.ends - interval '1 microsecond',
-    ('1 ' || %(bucket)s)::interval, f.zone
+  CROSS JOIN LATERAL (
+    SELECT DISTINCT date_trunc(%(bucket)s, step, f.zone) FROM generate_series(
+      date_trunc(%(bucket)s, f.starts, f.zone), f.ends - interval '1 microsecond',
+      CASE %(bucket)s WHEN 'hour' THEN '30 minutes' ELSE '1 ' || %(bucket)s END::interval, f.zone
+    ) AS step  -- by which Lord Howe's clocks change
   ) AS b (bucket_start)
   LEFT JOIN counted AS c ON c.bucket_start = b.bucket_start
 """

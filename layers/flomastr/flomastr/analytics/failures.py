@@ -12,6 +12,7 @@ from flomastr.database.query import Query
 from flomastr.database.session import Database
 
 MOST_READ = 2_000
+MOST_BYTES = 8_000_000  # of data that is read for `last_node`, as it is stored
 
 
 class Filter(Asked):
@@ -68,7 +69,9 @@ FAILURES = """
   newest AS (SELECT DISTINCT ON (message) message, id, execution_data FROM failed ORDER BY message, started_at DESC, id)
   SELECT
     left(md5(coalesce(g.message, '')), 16) AS fingerprint, g.message, g.count, g.workflows,
-    n.execution_data #>> '{resultData,lastNodeExecuted}' AS last_node, g.first_seen, g.last_seen,
+    CASE WHEN sum(pg_column_size(n.execution_data)) OVER (ORDER BY g.count DESC, g.last_seen DESC, g.message)
+      <= %(most_bytes)s
+      THEN left(n.execution_data #>> '{resultData,lastNodeExecuted}', 255) END AS last_node, g.first_seen, g.last_seen,
     n.id AS example_execution_id, (SELECT count(*) FROM failed) AS failures_read
   FROM grouped AS g
   JOIN newest AS n ON n.message IS NOT DISTINCT FROM g.message
@@ -82,6 +85,7 @@ def failures(db: Database, asked: Filter) -> FailureGroups:
         "workflow_id": asked.workflow_id,
         "limit": asked.limit,
         "most": MOST_READ,
+        "most_bytes": MOST_BYTES,
         "most_buckets": MOST_BUCKETS,
     }
     (frame,), found = db.both(Query(NOW_FRAME, params, Frame), Query(FAILURES, params, Found))

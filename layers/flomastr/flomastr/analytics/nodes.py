@@ -14,6 +14,7 @@ from flomastr.errors import NotFoundError
 
 MOST_READ = 200
 MOST_BYTES = 4_000_000  # of their data as it is stored, which is compressed; the newest is read in any case
+MOST_RUNS = 50_000  # of nodes, after which no older execution is read
 
 
 class Filter(Asked):
@@ -55,9 +56,9 @@ class Found(BaseModel):
 Matching = Annotated[Filter, QueryParameter()]
 
 NODES = """
-  WITH ended AS MATERIALIZED (
+  WITH RECURSIVE ended AS MATERIALIZED (
     SELECT
-      e.id, e.started_at, e.execution_data,
+      e.id, e.started_at, e.execution_data, row_number() OVER (ORDER BY e.id DESC) AS place,
       sum(pg_column_size(e.execution_data)) OVER (ORDER BY e.id DESC) - pg_column_size(e.execution_data) AS bytes_before
     FROM (
       SELECT w.id, w.started_at, w.execution_data FROM app.workflow_executions AS w
@@ -67,21 +68,28 @@ NODES = """
       ORDER BY w.id DESC LIMIT %(most)s
     ) AS e
   ),
-  sample AS MATERIALIZED (
-    SELECT id, started_at, run_data
-    FROM (
-      SELECT id, started_at, execution_data #> '{resultData,runData}' AS run_data FROM ended
-      WHERE bytes_before < %(most_bytes)s
-      OFFSET 0
-    ) AS s
-    WHERE jsonb_typeof(run_data) = 'object'
+  read AS (  -- one after the other, as compressed data may be long
+    SELECT 0::bigint AS place, NULL::uuid AS id, NULL::timestamptz AS started_at, NULL::jsonb AS run_data,
+      0::bigint AS runs
+    UNION ALL
+    SELECT e.place, e.id, e.started_at, d.run_data, r.runs + c.runs
+    FROM read AS r
+    JOIN ended AS e ON e.place = r.place + 1
+    CROSS JOIN LATERAL (SELECT e.execution_data #> '{resultData,runData}' AS run_data OFFSET 0) AS d
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(jsonb_array_length(n.node_runs)), 0)::bigint AS runs
+      FROM jsonb_each(CASE WHEN jsonb_typeof(d.run_data) = 'object' THEN d.run_data END) AS n (node, node_runs)
+      WHERE jsonb_typeof(n.node_runs) = 'array'
+    ) AS c
+    WHERE e.bytes_before < %(most_bytes)s AND r.runs < %(most_runs)s
   ),
+  sample AS MATERIALIZED (SELECT id, started_at, run_data FROM read WHERE jsonb_typeof(run_data) = 'object'),
   runs AS (
     SELECT
-      n.node,
+      left(n.node, 255) AS node,
       coalesce(run ->> 'executionStatus' = 'error', false) OR coalesce(jsonb_typeof(run -> 'error') = 'object', false)
         AS failed,
-      CASE WHEN jsonb_typeof(run -> 'executionTime') = 'number'
+      CASE WHEN run -> 'executionTime' BETWEEN '0' AND '1000000000000'  -- milliseconds; others are no numbers
         THEN (run ->> 'executionTime')::double precision / 1000 END AS seconds
     FROM sample
     CROSS JOIN LATERAL jsonb_each(run_data) AS n (node, node_runs)
@@ -111,6 +119,7 @@ def nodes(db: Database, asked: Filter) -> NodeStatistics:
         "workflow_id": asked.workflow_id,
         "most": MOST_READ,
         "most_bytes": MOST_BYTES,
+        "most_runs": MOST_RUNS,
         "most_buckets": MOST_BUCKETS,
     }
     (frame,), found = db.both(Query(NOW_FRAME, params, Frame), Query(NODES, params, Found))

@@ -3,12 +3,20 @@
 What started before `kept_before` is left as it is: its archived executions have expired, and only rollups tell of them.
 """
 
+import time
 from collections.abc import Iterator
 from itertools import batched
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable, SerializationFailure
+from psycopg.errors import (
+    DataError,
+    IntegrityError,
+    LockNotAvailable,
+    ProgramLimitExceeded,
+    QueryCanceled,
+    SerializationFailure,
+)
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -20,50 +28,74 @@ from flomastr.jobs import Job
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
 ROWS = 10_000  # in one statement
+SECONDS = 600  # of a run, so that others are counted every ten minutes at least
+POSTPONED = "1 day"  # what does not fit into that
+
+
+UNREADABLE = (
+    *export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError, DataError, IntegrityError,
+    ProgramLimitExceeded,
+)  # fmt: skip
 
 
 class OutOfTimeError(Exception):
-    """The transaction is rolled back, and the next run begins it again."""
+    """The transaction is rolled back."""
 
 
 def run(job: Job) -> None:
-    """Builds what is asked for, the longest waiting first. What cannot be read is reported, and tried by each run."""
-    asked = "SELECT tenant_id FROM app.rollup_settings WHERE rebuild_asked_at IS NOT NULL ORDER BY rebuild_asked_at"
-    for (tenant,) in job.conn.execute(asked).fetchall():
+    """Builds what is asked for, the longest waiting first.
+
+    What cannot be built is reported, and tried by each run; what does not fit into a run, a day later.
+    """
+    until = min(job.deadline, time.monotonic() + SECONDS)
+    asked = "SELECT tenant_id FROM app.rollup_settings WHERE rebuild_asked_at <= now() ORDER BY rebuild_asked_at"
+    for place, (tenant,) in enumerate(job.conn.execute(asked).fetchall()):
         try:
-            rebuild(job, tenant)
-        except OutOfTimeError:
+            rebuild(job, tenant, until)
+        except (OutOfTimeError, QueryCanceled):
+            if place == 0:  # it had all the time
+                postpone(job, tenant)
+            job.unfinished = True
             return
         except (LockNotAvailable, SerializationFailure):  # an erasure of the tenant came between
             job.unfinished = True
-        except (*export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError) as error:
+        except UNREADABLE as error:
             job.failed(f"Rollups cannot be built anew: {type(error).__name__}", "RollupsNotRebuilt")
+
+
+def postpone(job: Job, tenant: UUID) -> None:
+    """Has it tried again a day later, and reports it."""
+    later = "UPDATE app.rollup_settings SET rebuild_asked_at = now() + %s::interval WHERE tenant_id = %s"
+    job.conn.execute(later, (POSTPONED, tenant))
+    job.failed(f"Rollups of tenant {tenant} cannot be built anew in {SECONDS} seconds.", "RollupsNotRebuilt")
 
 
 def ask(job: Job, tenant: UUID) -> None:
     """Has the next run build the tenant's rollups anew."""
     job.conn.execute(
         """
-        INSERT INTO app.rollup_settings (tenant_id, rebuild_asked_at) VALUES (%s, now())
-        ON CONFLICT (tenant_id) DO UPDATE SET rebuild_asked_at = now()
+        INSERT INTO app.rollup_settings AS s (tenant_id, rebuild_asked_at) VALUES (%s, now())
+        ON CONFLICT (tenant_id) DO UPDATE SET rebuild_asked_at = greatest(s.rebuild_asked_at, now())
         """,
         (tenant,),
     )
 
 
-def rebuild(job: Job, tenant: UUID) -> None:
+def rebuild(job: Job, tenant: UUID, until: float) -> None:
     """All of it sees one state of the database, in which every execution is hot, archived or a delta of neither."""
     with job.conn.transaction():
         job.conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         job.conn.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # while files are read
+        left = max(1, int((until - time.monotonic()) * 1000))
+        job.conn.execute("SELECT set_config('statement_timeout', %s, true)", (str(left),))
         job.conn.execute("SELECT app.begin_rebuild(%s)", (tenant,))
         for rows in batched(archived(job, tenant), ROWS, strict=False):
             job.conn.execute("SELECT app.add_archived_deltas(%s, %s)", (tenant, Jsonb(rows)))
         folded = 1
         while folded:
-            if not job.has_time():
+            if time.monotonic() > until:
                 raise OutOfTimeError
-            (folded,) = job.conn.execute("SELECT app.fold_deltas(%s)", (ROWS,)).fetchall()[0]
+            (folded,) = job.conn.execute("SELECT app.fold_deltas_of(%s, %s)", (tenant, ROWS)).fetchall()[0]
     job.counts["rollups_rebuilt"] += 1
 
 

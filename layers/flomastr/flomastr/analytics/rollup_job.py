@@ -4,14 +4,18 @@ and measures what is stored.
 Each step is one transaction, and may be killed.
 """
 
+from psycopg.errors import DataError, IntegrityError, ProgramLimitExceeded
+
 from flomastr.analytics import rebuild, storage_job
 from flomastr.jobs import Job
 
 BATCH = 50_000
+UNCOUNTABLE = (DataError, IntegrityError, ProgramLimitExceeded)
 
 
 def run(job: Job) -> None:
-    """Rebuilds, folds, compares, measures: what there is no time for is left to the next run."""
+    """Folds, rebuilds, compares, measures: what there is no time for is left to the next run."""
+    fold(job)
     rebuild.run(job)
     fold(job)
     reconcile(job)
@@ -19,6 +23,29 @@ def run(job: Job) -> None:
 
 
 def fold(job: Job) -> None:
+    """Folds what all have left: tenant by tenant, if some of it cannot be counted, which so keeps no other waiting."""
+    try:
+        fold_all(job)
+    except UNCOUNTABLE:
+        fold_each(job)
+
+
+def fold_each(job: Job) -> None:
+    """Folds each tenant's by itself, and reports those that cannot be counted."""
+    began = job.conn.execute("SELECT now()").fetchall()[0][0]
+    for (tenant,) in job.conn.execute("SELECT DISTINCT tenant_id FROM app.execution_deltas").fetchall():
+        try:
+            folded = BATCH
+            while folded == BATCH and job.has_time():
+                (folded,) = job.conn.execute("SELECT app.fold_deltas_of(%s, %s)", (tenant, BATCH)).fetchall()[0]
+                job.counts["deltas_folded"] += folded
+        except UNCOUNTABLE as error:
+            job.failed(f"Executions of tenant {tenant} cannot be counted: {type(error).__name__}", "DeltasNotFolded")
+    if job.has_time():
+        job.conn.execute("UPDATE app.rollup_progress SET folded_at = %s", (began,))
+
+
+def fold_all(job: Job) -> None:
     """Folds all that was committed before it began, and notes when that was."""
     while job.has_time():
         with job.conn.transaction():

@@ -32,7 +32,12 @@ def tags_in(header: str | None) -> list[str] | None:
     """The tags of If-Match or If-None-Match. None without the header: then any state will do."""
     if header is None:
         return None
-    return [tag.strip().strip('"') for tag in header.split(",")]
+    return [unquoted(tag.strip()) for tag in header.split(",")]
+
+
+def unquoted(tag: str) -> str:
+    """`*` means any state; an ETag that is written "*" is one that no state has."""
+    return tag if tag == '"*"' else tag.strip('"')
 
 
 async def if_match(

@@ -70,7 +70,11 @@ PERSON_STEPS: dict[str, LiteralString] = {
     "idempotency_keys": """
         DELETE FROM app.idempotency_keys WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM app.idempotency_keys
-          WHERE tenant_id = %(tenant_id)s AND actor = 'user:' || %(user_id)s LIMIT %(most)s
+          WHERE tenant_id = %(tenant_id)s AND (
+            actor = 'user:' || %(user_id)s
+            OR jsonb_path_exists(answer, '$.**.user_id ? (@ == $id)', jsonb_build_object('id', %(user_id)s::text))
+          )
+          LIMIT %(most)s
         ))
     """,
 }
