@@ -182,7 +182,7 @@ def test_a_key_in_the_header_is_what_counts_beside_a_signature(n8n: Instance) ->
 def test_the_answer_has_ids_and_outcomes_and_nothing_else(n8n: Instance) -> None:
     n8n.send(executed(status="error", data={"resultData": {"error": {"message": "known to the tenant"}}}))
     answer = n8n.post(executed(workflowData={"name": "known to n8n"}))
-    names = {"n8n_execution_id", "n8n_workflow_id", "id", "outcome", "error", "note"}
+    names = {"n8n_execution_id", "n8n_workflow_id", "id", "outcome", "error", "note", "data_notes"}
     assert answer.json["results"][0].keys() == names
     assert "known" not in answer.body
 

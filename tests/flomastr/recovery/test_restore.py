@@ -157,7 +157,7 @@ def test_only_an_empty_database_with_the_schema_of_the_backup_is_filled(
 
 
 CHANGED_RIGHTS = {
-    "GRANT SELECT ON app.job_runs TO flo_app": "+ table job_runs",
+    "GRANT SELECT ON app.execution_deltas TO flo_app": "+ table execution_deltas",
     "ALTER POLICY tenant ON app.workflows USING (true)": "+ policy workflows tenant",
     "DROP TRIGGER keep_held ON app.alert_events": "- trigger alert_events keep_held",
     "GRANT UPDATE (slug) ON app.tenants TO flo_job": "+ column tenants slug",
