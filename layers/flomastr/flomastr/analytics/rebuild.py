@@ -20,7 +20,7 @@ from psycopg.errors import (
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from flomastr.archive import export_job, manifest, reader
+from flomastr.archive import export_job, manifest, parquet, reader
 from flomastr.archive.duckdb_filesystem import FileUnreadableError
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES
@@ -113,7 +113,7 @@ def archived(job: Job, tenant: UUID) -> Iterator[dict[str, Any]]:
     superseded = job.conn.execute("SELECT id::text FROM app.superseded_versions WHERE tenant_id = %s", (tenant,))
     if not files:
         return iter(())
-    return iter(reader.fetch(deltas(files), files, {"superseded": [id for (id,) in superseded.fetchall()]}))
+    return iter(reader.fetch(deltas(files), files, {"superseded": parquet.joined(id for (id,) in superseded)}))
 
 
 def deltas(files: list[File]) -> str:
@@ -131,6 +131,6 @@ def deltas(files: list[File]) -> str:
           END AS retried,
           count(*) AS runs
         FROM (SELECT * FROM {FILES} {reader.versions(files)})
-        WHERE id NOT IN (SELECT unnest($superseded))
+        WHERE id NOT IN (SELECT {parquet.items("superseded")})
         GROUP BY ALL
     """

@@ -49,16 +49,18 @@ def merge_late(job: Job) -> bool:
         if not job.has_time():
             return False
         for row in versions(overlap):
+            if not job.has_time():
+                return False
             deliver_again(job, overlap.tenant_id, row)
     return True
 
 
 def versions(overlap: Overlap) -> list[dict[str, str]]:
     """The file's versions of these executions. Raises UnverifiedError, UnwrittenError."""
-    query = f"SELECT {COLUMNS} FROM {FILES} WHERE id = ANY ($ids)"
+    query = f"SELECT {COLUMNS} FROM {FILES} WHERE id IN (SELECT {parquet.items('ids')})"
     try:
         with duckdb_filesystem.translating_storage_errors():
-            return parquet.fetch(query, {"files": [overlap.path], "ids": [str(id) for id in overlap.ids]})
+            return parquet.fetch(query, {"files": [overlap.path], "ids": parquet.joined(overlap.ids)})
     except (ObjectMissingError, duckdb_filesystem.FileUnreadableError) as error:
         raise UnverifiedError(f"{overlap.name} is missing or cannot be read.") from error
     except StorageUnavailableError as error:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -137,6 +138,16 @@ def tally(source: Source, rows: Relation) -> Tally:
     """
     counted = duck().execute(query, rows.parameters).fetchall()[0]
     return Tally(counted[0], int(counted[1]), counted[2], counted[3])
+
+
+def joined(ids: Iterable[object]) -> str:
+    """Ids as one parameter: DuckDB takes 150 microseconds for each element of a list."""
+    return ",".join(map(str, ids))
+
+
+def items(parameter: LiteralString) -> LiteralString:
+    """What `joined` has put into a parameter, as rows."""
+    return f"unnest(string_split(${parameter}, ','))"
 
 
 def fetch(query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
