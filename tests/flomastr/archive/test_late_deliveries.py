@@ -5,6 +5,8 @@ from uuid import UUID
 
 import pytest
 
+from flomastr.archive import late_deliveries
+from flomastr.jobs import Job
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.factories import Tenant
@@ -12,16 +14,11 @@ from tests.support.factories import Tenant
 EIGHT_DAYS_AGO = TODAY - timedelta(days=8)
 
 
-def report(env: ArchiveEnv, tenant: Tenant, workflow: UUID, status: str) -> UUID:
+def report(env: ArchiveEnv, tenant: Tenant, workflow: UUID, status: str, n8n_execution_id: str = "1") -> UUID:
     """Of one execution of eight days ago, as n8n does, and as if it did so eight days ago."""
     moment = EIGHT_DAYS_AGO.isoformat()
-    translating_storage_errors = {
-        "n8n_execution_id": "1",
-        "status": status,
-        "started_at": moment,
-        "finished_at": moment,
-    }
-    return env.make.execution(tenant, workflow, **translating_storage_errors)
+    row = {"n8n_execution_id": n8n_execution_id, "status": status, "started_at": moment, "finished_at": moment}
+    return env.make.execution(tenant, workflow, **row)
 
 
 def age(env: ArchiveEnv, tenant: Tenant) -> None:
@@ -120,3 +117,32 @@ def test_a_late_delivery_waits_beside_its_archived_execution_for_the_end_of_a_ho
     env.release(hold)
     assert env.run(lambda_handler)["rows_rejoined"] == 1
     assert (env.hot(tenant), env.cold(tenant)) == ([], [id])
+
+
+def test_between_late_deliveries_a_run_looks_at_its_time(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
+    for id in "12":
+        report(env, tenant, workflow, "success", id)
+    age(env, tenant)
+    env.run(lambda_handler)
+    for id in "12":
+        report(env, tenant, workflow, "success", id)
+    merged: list[UUID] = []
+    deliver_again = late_deliveries.deliver_again
+
+    def one(job: Job, of_tenant: UUID, row: dict[str, str]) -> None:
+        merged.append(of_tenant)
+        deliver_again(job, of_tenant, row)
+
+    def has_time(job: Job, _: float = 0) -> bool:
+        job.unfinished = bool(merged)
+        return not merged
+
+    with monkeypatch.context() as patched:
+        patched.setattr(late_deliveries, "deliver_again", one)
+        patched.setattr(Job, "has_time", has_time)
+        assert env.run(lambda_handler)["state"] == "unfinished"
+    assert (merged, len(env.hot(tenant))) == ([tenant.id], 1)
+    env.run(lambda_handler)
+    assert env.hot(tenant) == []

@@ -30,12 +30,8 @@ from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 ROWS = 10_000  # in one statement
 SECONDS = 600  # of a run, so that others are counted every ten minutes at least
 POSTPONED = "1 day"  # what does not fit into that
-
-
-UNREADABLE = (
-    *export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError, DataError, IntegrityError,
-    ProgramLimitExceeded,
-)  # fmt: skip
+UNCOUNTABLE = (DataError, IntegrityError, ProgramLimitExceeded)  # what Postgres says of sums that it cannot keep
+UNREADABLE = (*export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError)
 
 
 class OutOfTimeError(Exception):
@@ -53,13 +49,13 @@ def run(job: Job) -> None:
         try:
             rebuild(job, tenant, until)
         except (OutOfTimeError, QueryCanceled):
-            if place == 0:  # it had all the time
+            if place == 0 and until < job.deadline:  # it had all the time that there is for one
                 postpone(job, tenant)
             job.unfinished = True
             return
         except (LockNotAvailable, SerializationFailure):  # an erasure of the tenant came between
             job.unfinished = True
-        except UNREADABLE as error:
+        except (*UNREADABLE, *UNCOUNTABLE) as error:
             job.failed(f"Rollups cannot be built anew: {type(error).__name__}", "RollupsNotRebuilt")
 
 

@@ -4,20 +4,17 @@ and measures what is stored.
 Each step is one transaction, and may be killed.
 """
 
-from psycopg.errors import DataError, IntegrityError, ProgramLimitExceeded
-
 from flomastr.analytics import rebuild, storage_job
+from flomastr.analytics.rebuild import UNCOUNTABLE
 from flomastr.jobs import Job
 
 BATCH = 50_000
-UNCOUNTABLE = (DataError, IntegrityError, ProgramLimitExceeded)
 
 
 def run(job: Job) -> None:
     """Folds, rebuilds, compares, measures: what there is no time for is left to the next run."""
     fold(job)
     rebuild.run(job)
-    fold(job)
     reconcile(job)
     storage_job.measure(job)
 
