@@ -4275,6 +4275,27 @@ ALTER TABLE ONLY app.cold_policies FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.cold_policies OWNER TO flo_owner;
 
+CREATE TABLE app.drills (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    name text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    restored_to timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    verdict text,
+    problems text[] DEFAULT '{}'::text[] NOT NULL,
+    backup_id text,
+    fork_seconds double precision,
+    fork_lost_seconds double precision,
+    restore_seconds double precision,
+    backup_lost_seconds double precision,
+    CONSTRAINT drills_check CHECK (((finished_at IS NULL) = (verdict IS NULL))),
+    CONSTRAINT drills_verdict_check CHECK ((verdict = ANY (ARRAY['good'::text, 'backup bad'::text, 'fork bad'::text, 'drill bad'::text])))
+);
+
+ALTER TABLE ONLY app.drills FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.drills OWNER TO flo_owner;
+
 CREATE TABLE app.embedding_usage (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     day date NOT NULL,
@@ -5438,6 +5459,12 @@ ALTER TABLE ONLY app.documents
 ALTER TABLE ONLY app.documents
     ADD CONSTRAINT documents_tenant_id_id_key UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY app.drills
+    ADD CONSTRAINT drills_name_key UNIQUE (name);
+
+ALTER TABLE ONLY app.drills
+    ADD CONSTRAINT drills_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY app.embedding_tasks
     ADD CONSTRAINT embedding_tasks_pkey PRIMARY KEY (tenant_id, id);
 
@@ -6432,6 +6459,8 @@ CREATE POLICY counted ON app.knowledge_bases FOR UPDATE TO flo_owner USING (true
 
 ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.drills ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.embedding_tasks ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.embedding_usage ENABLE ROW LEVEL SECURITY;
@@ -6529,6 +6558,8 @@ CREATE POLICY job ON app.chunks TO flo_job USING (true) WITH CHECK (true);
 CREATE POLICY job ON app.cold_policies TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.documents TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.drills TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.embedding_tasks TO flo_job USING (true) WITH CHECK (true);
 
@@ -6632,6 +6663,8 @@ CREATE POLICY person ON app.user_preferences AS RESTRICTIVE TO flo_app USING (ap
 CREATE POLICY person ON app.webchat_sessions AS RESTRICTIVE TO flo_app USING (app.acts_for(user_id)) WITH CHECK (app.acts_for(user_id));
 
 CREATE POLICY platform ON app.backups FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
+
+CREATE POLICY platform ON app.drills FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
 
 CREATE POLICY platform ON app.erasures TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
 
@@ -6971,6 +7004,9 @@ GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.cold_policies TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.cold_policies TO flo_job;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.drills TO flo_job;
+GRANT SELECT ON TABLE app.drills TO flo_app;
 
 GRANT SELECT ON TABLE app.embedding_usage TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.embedding_usage TO flo_job;

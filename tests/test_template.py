@@ -27,14 +27,18 @@ FUNCTIONS = {
     if found["Type"] == "AWS::Serverless::Function"
 }
 REQUESTS = {"History"}
-JOBS = {"Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert", "Backup"}
+JOBS = {
+    *("Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"),
+    *("Backup", "Drill"),
+}
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Backup"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Backup", "Drill"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
     "storage_keys": "StorageSecretArn",
     "backup_keys": "BackupStorageSecretArn",
+    "digitalocean_token": "DigitalOceanSecretArn",
     "embeddings_key": "EmbeddingsSecretArn",
 }
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
@@ -51,6 +55,7 @@ RIGHTS = {
     "Restore": {READ, LIST},
     "Erase": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"} | ON_BACKUPS,
     "Backup": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
+    "Drill": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
 }
 FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
 BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
@@ -88,7 +93,7 @@ def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
         name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]
     }
     assert has_layer == LAKE
-    assert with_variable == set(RIGHTS) == LAKE | {"Backup"}
+    assert with_variable == set(RIGHTS) == LAKE | {"Backup", "Drill"}
 
 
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
@@ -170,7 +175,8 @@ def test_what_signs_and_what_pays_is_known_to_few() -> None:
     having = {secret: {n for n, f in FUNCTIONS.items() if secret in secrets(f)} for secret in SECRETS.values()}
     assert having["EmbeddingsSecretArn"] == {"Embed", "KnowledgeSearch"}
     assert having["StorageSecretArn"] == set(RIGHTS)
-    assert having["BackupStorageSecretArn"] == {"Backup", "Erase"}
+    assert having["BackupStorageSecretArn"] == {"Backup", "Drill", "Erase"}
+    assert having["DigitalOceanSecretArn"] == {"Drill"}
     assert not having["SigningSecretArn"] & {"Authorizer", "Health", "OpenApi", "Branding", "Lifecycle", "Migrate"}
     assert having["SigningSecretArn"] >= {"ApiKeys", "Events", "Erase", "Workflows"}
     assert {n for n, f in FUNCTIONS.items() if "MigrationSecretArn" in secrets(f)} == {"Migrate"}
@@ -245,6 +251,7 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Alert": "rate(1 minute)",
         "Requeue": "rate(1 minute)",
         "Backup": "cron(30 0 * * ? *)",
+        "Drill": "rate(15 minutes)",
     }
     assert all(
         schedule.get("State", "ENABLED") == "ENABLED" for name in JOBS for schedule in schedules(FUNCTIONS[name])

@@ -10,7 +10,7 @@ import pytest
 from tests.support.source_code import LAYER, imported
 
 FLOORS = (
-    {"alerts"},
+    {"alerts", "drills"},
     {"retention", "analytics"},
     {"knowledge", "archive", "recovery"},
     {"embeddings", "tenancy", "workflows"},

@@ -37,6 +37,7 @@ NO_CONTENT = {
     "archive_files": "in what state a file is; what it holds is not changed",
     "chunks": "where passages stand; of a document whose replacement no hold forbids",
     "cold_policies": "a setting",
+    "drills": "what a drill found",
     "embedding_tasks": "what is left to do",
     "embedding_usage": "counts",
     "embeddings": "vectors, which can be made again",
@@ -61,6 +62,8 @@ NO_CONTENT = {
 }
 # Statements, beside those on tables that keep what is held. `n)` counts those of one file that are alike.
 KNOWN = {
+    "flomastr/drills/drill_checks.py 1) DROP DATABASE {}": "what an earlier drill restored, on a fork",
+    "flomastr/drills/drill_checks.py 1) TRUNCATE {}": "a copy on a fork, into which a backup is restored",
     "flomastr/recovery/restore.py 1) DROP TABLE app.restored_parts": "which parts of a restore were done",
     "flomastr/recovery/restore_load.py 1) DELETE FROM {}": "what migrations wrote to a database that is in no use yet",
     "flomastr/recovery/backup_storage.py 1) delete_objects": "backups past their time",

@@ -11,7 +11,7 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 
-NEEDED_MIGRATION = "0051_sums_of_any_size"
+NEEDED_MIGRATION = "0056_drills"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = ["ask_for_rehydration", "authorize", "message_pattern", "minutes_saved", "store_sizes"]
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes

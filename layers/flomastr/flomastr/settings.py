@@ -33,6 +33,10 @@ class Settings(BaseModel):
     backup_storage_secret: str = Field(
         "", description="The id of a secret with the keys of `BACKUP_BUCKET`; empty: the function's role."
     )
+    digitalocean_cluster: str = Field("", description="The id of the database's cluster; empty: no drills.")
+    digitalocean_secret: str = Field("", description="The id of a secret with a token of DigitalOcean's API.")
+    digitalocean_token: str = Field("", description="Local runs only, in place of the secret.")
+    digitalocean_url: str = Field("https://api.digitalocean.com", description="Address of DigitalOcean's API.")
     embeddings_url: str = Field(
         "", description="Of an endpoint that speaks OpenAI's API, such as https://api.openai.com/v1."
     )
@@ -74,6 +78,12 @@ class SigningSecret(Secret):
 class StorageSecret(Secret):
     s3_access_key_id: str = Field(description="Of object storage that is not AWS's.")
     s3_secret_access_key: str = Field(description="Of object storage that is not AWS's.")
+
+
+class DigitalOceanSecret(Secret):
+    token: str = Field(
+        description="Of an account that has the cluster, with the scopes database:read, create and delete."
+    )
 
 
 class EmbeddingsSecret(Secret):
@@ -131,6 +141,13 @@ def keys_in(secret: str) -> tuple[str | None, str | None]:
         return None, None
     keys = read_secret(StorageSecret, secret)
     return keys.s3_access_key_id, keys.s3_secret_access_key
+
+
+def digitalocean_token() -> str:
+    """Of DigitalOcean's API. Raises UnavailableError."""
+    return (
+        settings().digitalocean_token or read_secret(DigitalOceanSecret, settings().digitalocean_secret).token.strip()
+    )
 
 
 def embeddings_key() -> str:
