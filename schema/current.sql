@@ -870,6 +870,25 @@ $$;
 
 ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.compounds(folded text) RETURNS TABLE(written text, joined text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+  SELECT m.found[1], CASE WHEN m.found[1] ~ '^[0-9.-]+$' THEN regexp_replace(m.found[1], '[.-]', 'dot', 'g')
+    ELSE replace(translate(m.found[1], '.-', ''), '&', 'and') END
+  FROM regexp_matches(
+    lower(regexp_replace(folded, '(?<![A-Za-z0-9])[vV](?=[0-9]+\.)', '', 'g')),
+    '('
+    '[^\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u007F]+'
+    '(?:[.-][^\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u007F]+){1,7}'
+    '|(?<![A-Za-z0-9])[A-Za-z0-9]{1,3}&[A-Za-z0-9]{1,3}(?![A-Za-z0-9])'
+    '|[0-9]+[^\u0001-\u0040\u005B-\u0060\u007B-\u007F][^\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u007F]*'
+    '|[^\u0001-\u0040\u005B-\u0060\u007B-\u007F]+[0-9][^\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u007F]*'
+    ')', 'g'
+  ) AS m (found)
+$_$;
+
+ALTER FUNCTION app.compounds(folded text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.count_differing_rollups(tenant uuid) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
@@ -1481,6 +1500,12 @@ CREATE FUNCTION app.fold_deltas(most integer) RETURNS bigint
 
 ALTER FUNCTION app.fold_deltas(most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.folded(text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (octet_length(text) = length(text)) THEN text ELSE NORMALIZE(regexp_replace(NORMALIZE(translate(replace(replace(replace(replace(replace(replace(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), 'ß'::text, 'ss'::text), 'ẞ'::text, 'SS'::text), 'æ'::text, 'ae'::text), 'Æ'::text, 'AE'::text), 'œ'::text, 'oe'::text), 'Œ'::text, 'OE'::text), 'øØłŁđĐı'::text, 'oOlLdDi'::text), NFKD), '([A-Za-z])[\u0300-\u036F]+'::text, '\1'::text, 'g'::text), NFKC) END;
+
+ALTER FUNCTION app.folded(text text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.forget_deleted_copy() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1494,6 +1519,29 @@ END
 $$;
 
 ALTER FUNCTION app.forget_deleted_copy() OWNER TO flo_owner;
+
+CREATE FUNCTION app.found_words(passage text, lexemes text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT ARRAY(
+    SELECT w.word
+    FROM (SELECT DISTINCT unnest(string_to_array(lower(app.plain(f.folded)), ' ')) AS word) AS w
+    WHERE left(w.word, 3) LIKE ANY (p.beginnings)
+      AND coalesce((ts_lexize('english_stem', w.word))[1], '=' || w.word) = ANY (lexemes)
+    UNION
+    SELECT c.written FROM app.compounds(f.folded) AS c
+    WHERE left(c.joined, 3) LIKE ANY (p.beginnings) AND tsvector_to_array(to_tsvector('english', c.joined)) && lexemes
+  )
+  FROM (SELECT app.folded(passage) AS folded OFFSET 0) AS f
+  CROSS JOIN (
+    SELECT ARRAY(
+      SELECT DISTINCT left(l.bare, least(3, greatest(1, length(l.bare) - 2))) || '%'
+      FROM unnest(lexemes) AS u (lexeme) CROSS JOIN LATERAL (SELECT lower(ltrim(u.lexeme, '=')) AS bare) AS l
+    ) AS beginnings
+  ) AS p
+$$;
+
+ALTER FUNCTION app.found_words(passage text, lexemes text[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1849,12 +1897,6 @@ CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETUR
 $$;
 
 ALTER FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.like_lexemes(lexemes text[]) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT (('\m(?:'::text || string_agg(DISTINCT p.prefix, '|'::text)) || ')[[:alnum:]\u0300-\u036F]*'::text) FROM (unnest(like_lexemes.lexemes) l(lexeme) CROSS JOIN LATERAL (VALUES ("left"(l.lexeme, LEAST(3, GREATEST(1, (length(l.lexeme) - 2))))), (CASE WHEN (NOT (l.lexeme IS NFD NORMALIZED)) THEN "left"(NORMALIZE(l.lexeme, NFD), 1) ELSE NULL::text END)) p(prefix)) WHERE (l.lexeme ~ '^[[:alnum:]]+$'::text));
-
-ALTER FUNCTION app.like_lexemes(lexemes text[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     LANGUAGE plpgsql
@@ -2771,6 +2813,12 @@ $$;
 
 ALTER FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.plain(folded text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(folded, '(?<![A-Za-z0-9])[vV](?=[0-9]+\.)'::text, ''::text, 'g'::text), '(?<![A-Za-z0-9])([A-Za-z]{1,2})\+\+(?![A-Za-z+])'::text, '\1plusplus '::text, 'g'::text), '(?<![A-Za-z0-9])([A-Za-z]{1,2})#(?![A-Za-z0-9#])'::text, '\1sharp '::text, 'g'::text), '[\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u007F]+'::text, ' '::text, 'g'::text), '(?<=[0-9])(?=[^0-9 ])|(?<=[^0-9 ])(?=[0-9])'::text, ' '::text, 'g'::text);
+
+ALTER FUNCTION app.plain(folded text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2940,33 +2988,50 @@ $$;
 
 ALTER FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.query_terms(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
+CREATE FUNCTION app.query_words(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
     LANGUAGE sql STABLE
     AS $$
-  WITH counted AS (
-    SELECT b.chunks, word.lexeme, word.term,
+  WITH words AS (
+    SELECT l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.lexeme LIKE '=%' AS is_stop_word
+    FROM unnest(app.words_of(query)) AS l
+  ),
+  parts AS (
+    SELECT part.lexeme, min(whole.lexeme) AS whole
+    FROM app.compounds(app.folded(query)) AS c
+    CROSS JOIN LATERAL unnest(to_tsvector('english', c.joined)) AS whole
+    CROSS JOIN LATERAL unnest(to_tsvector('english', lower(app.plain(c.written)))) AS part
+    WHERE part.lexeme <> whole.lexeme GROUP BY 1
+  ),
+  wanted AS (
+    SELECT DISTINCT ON (app.term(w.lexeme)) w.lexeme, w.times, app.term_of(tenant, w.lexeme) AS term,
+      CASE WHEN w.lexeme NOT IN (SELECT p.whole FROM parts AS p)
+        THEN app.term_of(tenant, coalesce((SELECT p.whole FROM parts AS p WHERE p.lexeme = w.lexeme), w.lexeme))
+      END AS alternative
+    FROM words AS w
+    WHERE NOT w.is_stop_word OR NOT EXISTS (SELECT FROM words AS o WHERE NOT o.is_stop_word)
+      OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
+  ),
+  counted AS (
+    SELECT w.lexeme, w.times, w.term, w.alternative,
       ln(1 + (b.chunks - coalesce(n.chunks, 0) + 0.5) / (coalesce(n.chunks, 0) + 0.5)) AS rarity
-    FROM (
-      SELECT DISTINCT ON (app.term(l.lexeme))
-        l.lexeme, (app.terms_of(tenant, array_to_tsvector(ARRAY[l.lexeme])))[1] AS term
-      FROM unnest(app.words_of(query)) AS l
-    ) AS word
+    FROM wanted AS w
     CROSS JOIN (
       SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
       WHERE b.tenant_id = tenant AND b.id = ANY (bases)
     ) AS b
     CROSS JOIN LATERAL (
       SELECT sum(t.chunks)::double precision AS chunks FROM app.term_counts AS t
-      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = word.term
+      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = w.term
     ) AS n
   )
-  SELECT array_agg(lexeme), array_agg(term), array_agg(rarity),
-    ('{' || string_agg(format('%s:%s', app.term(lexeme) + 1, rarity), ',' ORDER BY app.term(lexeme)) || '}/536870912')
-      ::public.sparsevec
+  SELECT array_agg(lexeme), array_agg(term), array_agg(alternative), array_agg(rarity),
+    ('{' || string_agg(
+      format('%s:%s', app.term(lexeme) + 1, rarity * times), ',' ORDER BY app.term(lexeme)) || '}/536870912'
+    )::public.sparsevec
   FROM counted
 $$;
 
-ALTER FUNCTION app.query_terms(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
+ALTER FUNCTION app.query_words(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
 
 CREATE FUNCTION app.rank(role text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3750,6 +3815,7 @@ DECLARE
   base_ids uuid[];
   query_lexemes text[];  -- NULL in mode vector
   query_terms integer[];
+  query_alternatives integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
   of_model record;
@@ -3757,7 +3823,6 @@ DECLARE
   scores float[] := '{}';
   found uuid[];
   highlighted text[];
-  pattern text;
 BEGIN
   SELECT array_agg(b.id) INTO base_ids
   FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
@@ -3766,8 +3831,8 @@ BEGIN
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights
-    FROM app.query_terms(tenant, base_ids, query);
+    SELECT * INTO query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
+    FROM app.query_words(tenant, base_ids, query);
     found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
     listed := found;
     scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
@@ -3793,22 +3858,16 @@ BEGIN
     SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
     ORDER BY q.rarity DESC, q.lexeme LIMIT 20
   );  -- more take seconds to find in long passages
-  pattern := app.like_lexemes(highlighted);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
     1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
-      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
-      FROM unnest(query_terms, query_rarities) AS q (term, rarity)
+      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms) OR q.alternative = ANY (c.terms)) / sum(q.rarity)
+      FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
+      WHERE q.alternative IS NOT NULL
     ),
-    ARRAY(
-      SELECT w.word
-      FROM (
-        SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)
-      ) AS w
-      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (highlighted)
-    ),
+    CASE WHEN mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
     t.confidence_threshold
   FROM (
     SELECT l.id, sum(l.score) AS score FROM unnest(listed, scores) AS l (id, score)
@@ -4106,11 +4165,16 @@ CREATE FUNCTION app.term(lexeme text) RETURNS integer
 
 ALTER FUNCTION app.term(lexeme text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.term_of(tenant uuid, lexeme text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (app.term(lexeme) # ((('x'::text || "left"(md5((tenant)::text), 8)))::bit(32))::integer);
+
+ALTER FUNCTION app.term_of(tenant uuid, lexeme text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.terms_of(tenant uuid, lexemes tsvector) RETURNS integer[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT coalesce(array_agg(app.term(l.lexeme) # ('x' || left(md5(tenant::text), 8))::bit(32)::integer), '{}')
-  FROM unnest(lexemes) AS l
+  SELECT coalesce(array_agg(app.term_of(tenant, l.lexeme)), '{}') FROM unnest(lexemes) AS l
 $$;
 
 ALTER FUNCTION app.terms_of(tenant uuid, lexemes tsvector) OWNER TO flo_owner;
@@ -4164,8 +4228,8 @@ CREATE FUNCTION app.weights_of(lexemes tsvector) RETURNS public.sparsevec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   WITH counted AS (
-    SELECT app.term(l.lexeme) + 1 AS dimension, sum(cardinality(l.positions)) AS times,
-      sum(sum(cardinality(l.positions))) OVER () AS words
+    SELECT app.term(l.lexeme) + 1 AS dimension, sum(coalesce(cardinality(l.positions), 1)) AS times,
+      coalesce(sum(sum(cardinality(l.positions))) OVER (), 0) AS words
     FROM unnest(lexemes) AS l GROUP BY 1
   )
   SELECT (
@@ -4220,7 +4284,21 @@ ALTER FUNCTION app.without_held(results app.merged_delivery[]) OWNER TO flo_owne
 
 CREATE FUNCTION app.words_of(text text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN to_tsvector('english'::regconfig, lower(NORMALIZE(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[/\\_@\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), NFKC)));
+    AS $$
+  SELECT to_tsvector('english', lower(p.plain))
+    || strip(to_tsvector('english', coalesce((SELECT string_agg(c.joined, ' ') FROM app.compounds(f.folded) AS c), '')))
+    || array_to_tsvector(ARRAY(
+      SELECT DISTINCT s.lexeme
+      FROM (SELECT DISTINCT unnest(string_to_array(p.plain, ' ')) AS word) AS w
+      CROSS JOIN LATERAL (VALUES
+        ('=' || lower(w.word)), (CASE WHEN length(w.word) > 1 AND w.word = upper(w.word) THEN '=' || w.word END)
+      ) AS s (lexeme)
+      WHERE w.word <> '' AND s.lexeme IS NOT NULL AND length(w.word) < 20
+        AND ts_lexize('english_stem', lower(w.word)) = '{}'
+    ))
+  FROM (SELECT app.folded(text) AS folded OFFSET 0) AS f
+  CROSS JOIN LATERAL (SELECT app.plain(f.folded) AS plain OFFSET 0) AS p
+$$;
 
 ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
 

@@ -119,6 +119,7 @@ DECLARE
   base_ids uuid[];
   query_lexemes text[];  -- NULL in mode vector
   query_terms integer[];
+  query_alternatives integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
   of_model record;
@@ -126,7 +127,6 @@ DECLARE
   scores float[] := '{}';
   found uuid[];
   highlighted text[];
-  pattern text;
 BEGIN
   SELECT array_agg(b.id) INTO base_ids
   FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
@@ -135,8 +135,8 @@ BEGIN
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_rarities, query_weights
-    FROM app.query_terms(tenant, base_ids, query);
+    SELECT * INTO query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
+    FROM app.query_words(tenant, base_ids, query);
     found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
     listed := found;
     scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
@@ -162,22 +162,16 @@ BEGIN
     SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
     ORDER BY q.rarity DESC, q.lexeme LIMIT 20
   );  -- more take seconds to find in long passages
-  pattern := app.like_lexemes(highlighted);
   RETURN QUERY
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
     1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
-      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms)) / sum(q.rarity)
-      FROM unnest(query_terms, query_rarities) AS q (term, rarity)
+      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms) OR q.alternative = ANY (c.terms)) / sum(q.rarity)
+      FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
+      WHERE q.alternative IS NOT NULL
     ),
-    ARRAY(
-      SELECT w.word
-      FROM (
-        SELECT DISTINCT r.found[1] AS word FROM regexp_matches(lower(e.chunk_text), pattern, 'g') AS r (found)
-      ) AS w
-      WHERE (ts_lexize('english_stem', normalize(w.word, NFKC)))[1] = ANY (highlighted)
-    ),
+    CASE WHEN mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
     t.confidence_threshold
   FROM (
     SELECT l.id, sum(l.score) AS score FROM unnest(listed, scores) AS l (id, score)

@@ -13,7 +13,14 @@ from flomastr.observability import logger
 
 NEEDED_MIGRATION = "0056_drills"
 # and what code calls that came without a migration
-NEEDED_FUNCTIONS = ["ask_for_rehydration", "authorize", "message_pattern", "minutes_saved", "store_sizes"]
+NEEDED_FUNCTIONS = [
+    "ask_for_rehydration",
+    "authorize",
+    "message_pattern",
+    "minutes_saved",
+    "query_words",
+    "store_sizes",
+]
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask
 

@@ -1,6 +1,5 @@
 """Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; the scores are made here."""
 
-import re
 import time
 from collections.abc import Iterable
 from itertools import islice
@@ -19,6 +18,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError, Unprocess
 from flomastr.http.fields import Body, DocumentName, JsonInteger, JsonObject, at_most
 from flomastr.http.paging import fitting
 from flomastr.http.patterns import VISIBLE
+from flomastr.knowledge.words import positions
 from flomastr.observability import logger, metrics
 from flomastr.settings import embedding_models
 from flomastr.tenancy.tenants import Fraction
@@ -96,11 +96,7 @@ class Found(Passage):
         return round(min(1.0, score), 4)
 
     def highlights(self) -> list[tuple[int, int]]:
-        if not self.words:
-            return []
-        words = "|".join(re.escape(word) for word in self.words)
-        found = re.finditer(rf"(?<![^\W_])(?:{words})(?![^\W_])", self.chunk_text, re.IGNORECASE)
-        return [one.span() for one in islice(found, MAX_HIGHLIGHTS)]
+        return list(islice(positions(self.chunk_text, set(self.words)), MAX_HIGHLIGHTS))
 
 
 def search(db: Database, asked: SearchRequest) -> SearchAnswer:
