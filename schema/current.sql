@@ -1641,6 +1641,14 @@ $$;
 
 ALTER FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.indexed_text(context text, chunk_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE context WHEN ''::text THEN chunk_text ELSE ((context || '
+
+'::text) || chunk_text) END;
+
+ALTER FUNCTION app.indexed_text(context text, chunk_text text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.invite_member(invited text, role text) RETURNS SETOF app.tenant_memberships
     LANGUAGE plpgsql
     AS $$
@@ -2801,7 +2809,7 @@ BEGIN
   FROM pending AS p JOIN known AS k ON k.content_hash = p.content_hash
   WHERE e.tenant_id = tenant AND e.id = p.id AND e.embedding_model = model AND k.vector IS NOT NULL;
   RETURN QUERY
-  SELECT e.id, e.chunk_index, e.chunk_text
+  SELECT e.id, e.chunk_index, app.indexed_text(c.context, e.chunk_text)
   FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
   WHERE c.tenant_id = tenant AND c.document_id = document AND e.embedding_model = model AND e.embedding_vector IS NULL
   ORDER BY c.chunk_index;
@@ -3342,7 +3350,7 @@ $$;
 
 ALTER FUNCTION app.release_hold(hold uuid, reason text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.replace_chunks(document app.documents, chunks jsonb) RETURNS integer
+CREATE FUNCTION app.replace_chunks(document app.documents, chunks jsonb, anew boolean) RETURNS integer
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -3352,14 +3360,15 @@ BEGIN
   WITH wanted AS (
     SELECT c.*, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
     FROM (
-      SELECT w.text, w.start, w."end", w.metadata, sha256(convert_to(w.text, 'UTF8')) AS content_hash,
-        (row_number() OVER ())::integer - 1 AS chunk_index
-      FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb)
+      SELECT w.text, w.start, w."end", w.metadata, coalesce(w.context, '') AS context, i.indexed,
+        sha256(convert_to(i.indexed, 'UTF8')) AS content_hash, (row_number() OVER ())::integer - 1 AS chunk_index
+      FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb, context text)
+      CROSS JOIN LATERAL app.indexed_text(coalesce(w.context, ''), w.text) AS i (indexed)
     ) AS c
   ),
   stored AS (
     SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
-    FROM app.chunks AS c WHERE c.document_id = document.id
+    FROM app.chunks AS c WHERE c.document_id = document.id AND NOT anew
   ),
   matched AS MATERIALIZED (
     SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
@@ -3381,11 +3390,12 @@ BEGIN
   ),
   added AS (
     INSERT INTO app.chunks (
-      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, terms, weights
+      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, context, terms, weights
     )
-    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash,
+    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.context,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM matched AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
+    FROM matched AS p CROSS JOIN (SELECT strip(app.words_of(document.name)) AS lexemes OFFSET 0) AS of_name
+    CROSS JOIN LATERAL (SELECT app.words_of(p.indexed) || of_name.lexemes AS lexemes OFFSET 0) AS l
     WHERE p.is_new
   ),
   known AS MATERIALIZED (
@@ -3407,7 +3417,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb, anew boolean) OWNER TO flo_owner;
 
 CREATE FUNCTION app.replaces(delivered jsonb, stored jsonb) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -3950,11 +3960,12 @@ BEGIN
   IF stored.id IS NULL THEN
     stored := old;
   END IF;
-  IF (old.content_hash, old.chunker, old.metadata)
-    IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
+  IF (old.content_hash, old.chunker, old.title, old.metadata)
+    IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.title, stored.metadata) THEN
     PERFORM FROM app.embedding_tasks AS t
     WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
-    UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
+    UPDATE app.documents AS d
+    SET chunk_count = app.replace_chunks(stored, sent -> 'chunks', old.chunker IS DISTINCT FROM stored.chunker)
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
   ELSE
@@ -4330,6 +4341,7 @@ CREATE TABLE app.chunks (
     content_hash bytea NOT NULL,
     terms integer[] NOT NULL,
     weights public.sparsevec NOT NULL,
+    context text DEFAULT ''::text NOT NULL,
     CONSTRAINT chunks_check CHECK ((chunk_end >= chunk_start)),
     CONSTRAINT chunks_chunk_index_check CHECK ((chunk_index >= 0)),
     CONSTRAINT chunks_chunk_start_check CHECK ((chunk_start >= 0)),

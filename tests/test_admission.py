@@ -15,9 +15,8 @@ type Superuser = psycopg.Connection[Any]
 
 COSTLY = [
     (chunking, "split"),
-    (chunking, "markdown_of"),
     (ingest, "markdown_of"),
-    (ingest, "passages"),
+    (ingest, "reading"),
     (client, "embed"),
     (client, "posted"),
     (queue, "send_batch"),

@@ -1,8 +1,16 @@
 -- Storing and deleting documents. A passage whose text the tenant has already embedded keeps or copies its vector.
 
--- Replaces the passages of a document, and returns their number. A passage of the same text keeps its row when it
--- moves.
-CREATE OR REPLACE FUNCTION app.replace_chunks(document app.documents, chunks jsonb)
+-- What of a passage is indexed and embedded: title, headings and a table's first row before its text.
+CREATE OR REPLACE FUNCTION app.indexed_text(context text, chunk_text text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE context WHEN '' THEN chunk_text ELSE context || E'\n\n' || chunk_text END;
+
+-- Replaces the passages of a document, and returns their number. A passage of the same text under the same headings
+-- keeps its row when it moves, unless all are to be indexed anew.
+CREATE OR REPLACE FUNCTION app.replace_chunks(document app.documents, chunks jsonb, anew boolean)
 RETURNS integer
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- planning over all partitions takes longer than the work
@@ -13,14 +21,15 @@ BEGIN
   WITH wanted AS (
     SELECT c.*, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
     FROM (
-      SELECT w.text, w.start, w."end", w.metadata, sha256(convert_to(w.text, 'UTF8')) AS content_hash,
-        (row_number() OVER ())::integer - 1 AS chunk_index
-      FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb)
+      SELECT w.text, w.start, w."end", w.metadata, coalesce(w.context, '') AS context, i.indexed,
+        sha256(convert_to(i.indexed, 'UTF8')) AS content_hash, (row_number() OVER ())::integer - 1 AS chunk_index
+      FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb, context text)
+      CROSS JOIN LATERAL app.indexed_text(coalesce(w.context, ''), w.text) AS i (indexed)
     ) AS c
   ),
   stored AS (
     SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
-    FROM app.chunks AS c WHERE c.document_id = document.id
+    FROM app.chunks AS c WHERE c.document_id = document.id AND NOT anew
   ),
   matched AS MATERIALIZED (
     SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
@@ -42,11 +51,12 @@ BEGIN
   ),
   added AS (
     INSERT INTO app.chunks (
-      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, terms, weights
+      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, context, terms, weights
     )
-    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash,
+    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.context,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM matched AS p CROSS JOIN LATERAL app.words_of(p.text) AS l (lexemes)
+    FROM matched AS p CROSS JOIN (SELECT strip(app.words_of(document.name)) AS lexemes OFFSET 0) AS of_name
+    CROSS JOIN LATERAL (SELECT app.words_of(p.indexed) || of_name.lexemes AS lexemes OFFSET 0) AS l
     WHERE p.is_new
   ),
   known AS MATERIALIZED (
@@ -166,11 +176,12 @@ BEGIN
   IF stored.id IS NULL THEN
     stored := old;
   END IF;
-  IF (old.content_hash, old.chunker, old.metadata)
-    IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.metadata) THEN
+  IF (old.content_hash, old.chunker, old.title, old.metadata)
+    IS DISTINCT FROM (stored.content_hash, stored.chunker, stored.title, stored.metadata) THEN
     PERFORM FROM app.embedding_tasks AS t
     WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
-    UPDATE app.documents AS d SET chunk_count = app.replace_chunks(stored, sent -> 'chunks')
+    UPDATE app.documents AS d
+    SET chunk_count = app.replace_chunks(stored, sent -> 'chunks', old.chunker IS DISTINCT FROM stored.chunker)
     WHERE d.id = stored.id RETURNING d.* INTO stored;
     PERFORM app.plan_embedding(stored);
   ELSE

@@ -23,8 +23,8 @@ AS $$
   SELECT claimed.due_at, claimed.attempts = 1 FROM claimed WHERE claimed.status = 'processing'
 $$;
 
--- The passages of a document that have no vector yet. Adds rows for a model that was added later, and copies vectors of
--- texts that have been embedded elsewhere since.
+-- The passages of a document that have no vector yet, and what of each is embedded. Adds rows for a model that was
+-- added later, and copies vectors of texts that have been embedded elsewhere since.
 CREATE OR REPLACE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text)
 RETURNS TABLE (id uuid, chunk_index integer, chunk_text text)
 LANGUAGE plpgsql
@@ -55,7 +55,7 @@ BEGIN
   FROM pending AS p JOIN known AS k ON k.content_hash = p.content_hash
   WHERE e.tenant_id = tenant AND e.id = p.id AND e.embedding_model = model AND k.vector IS NOT NULL;
   RETURN QUERY
-  SELECT e.id, e.chunk_index, e.chunk_text
+  SELECT e.id, e.chunk_index, app.indexed_text(c.context, e.chunk_text)
   FROM app.chunks AS c JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id
   WHERE c.tenant_id = tenant AND c.document_id = document AND e.embedding_model = model AND e.embedding_vector IS NULL
   ORDER BY c.chunk_index;

@@ -7,7 +7,8 @@ from multiprocessing import get_context
 
 import pytest
 
-from flomastr.knowledge.chunking import MAX_CONTENT, chunks_of_markdown, chunks_of_text, markdown_of
+from flomastr.knowledge.chunking import chunks_of_markdown, chunks_of_text
+from flomastr.knowledge.html import MAX_CONTENT, markdown_of
 from tests.benchmarks.report import Goal, Report
 
 pytestmark = pytest.mark.timeout(600)

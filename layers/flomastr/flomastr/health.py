@@ -11,11 +11,12 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 
-NEEDED_MIGRATION = "0056_drills"
+NEEDED_MIGRATION = "0061_contexts"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
     "authorize",
+    "indexed_text",
     "message_pattern",
     "minutes_saved",
     "query_words",

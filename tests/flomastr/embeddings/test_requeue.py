@@ -74,7 +74,7 @@ def test_what_is_written_is_sent_to_the_queue_and_what_needs_nothing_is_not(kb: 
     messages = queue.messages()
     assert messages == [json.dumps(json.loads(body), separators=(",", ":")) for body in kb.tasks()]
     kb.work(messages)
-    kb.put("a", "One", title="A title")
+    kb.put("a", "One", metadata={"team": "north"})
     assert queue.messages() == []
     kb.batch(*({"name": str(n), "content": f"Text {n}"} for n in range(25)))
     assert len(queue.messages()) == 25

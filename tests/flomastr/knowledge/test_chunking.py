@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from semantic_text_splitter import MarkdownSplitter, TextSplitter
+from semantic_text_splitter import TextSplitter
 
 from dev.paths import ROOT
 from flomastr.knowledge.chunking import CAPACITY, RUN, Chunk, chunks_of_markdown, chunks_of_text
@@ -65,8 +65,7 @@ def test_a_character_of_endless_marks_is_parted_too() -> None:
     assert "".join(chunk.text for chunk in chunks_of_text(content)) == content
 
 
-def test_documents_with_spaces_are_cut_as_the_splitters_cut_them() -> None:
+def test_text_with_spaces_is_cut_as_the_splitter_cuts_it() -> None:
     for page in [ROOT / "README.md", *ROOT.glob("docs/*/*.md")]:
         text = page.read_text()
         assert [(c.start, c.text) for c in chunks_of_text(text)] == TextSplitter(CAPACITY).chunk_indices(text)
-        assert [(c.start, c.text) for c in chunks_of_markdown(text)] == MarkdownSplitter(CAPACITY).chunk_indices(text)

@@ -107,14 +107,18 @@ def test_passages_may_come_ready_made(kb: KnowledgeClient) -> None:
     assert metadata == [("One", {"source": "crm"}), ("Two", {"source": "crm", "page": 7})]
 
 
-def test_a_title_costs_no_call_and_leaves_every_passage_as_it_is(kb: KnowledgeClient) -> None:
-    kb.put("a", long(3))
+def test_a_new_title_embeds_every_passage_anew_and_is_metered(kb: KnowledgeClient) -> None:
+    kb.put("a", "\n\n".join(["One", "Two"]))
     kb.embed()
-    before, asked = kb.chunks(include_vectors="true"), len(kb.endpoint.asked)
-    assert kb.put("a", long(3), title="A new title")["title"] == "A new title"
-    assert kb.work() == []
-    assert kb.chunks(include_vectors="true") == before
-    assert len(kb.endpoint.asked) == asked
+    tokens = kb.usage()[0]["tokens"]
+    assert kb.put("a", "One\n\nTwo", title="Refund policy")["title"] == "Refund policy"
+    kb.embed()
+    assert kb.endpoint.texts[-1] == "Refund policy\n\nOne\n\nTwo"
+    assert kb.chunks()[0]["chunk_text"] == "One\n\nTwo"
+    assert kb.usage()[0]["tokens"] == tokens + 4
+    assert kb.names("refund policy", mode="text") == ["a"]
+    kb.put("a", "One\n\nTwo", title="Refund policy", metadata={"new": True})
+    assert kb.work() == [] and kb.usage()[0]["tokens"] == tokens + 4
 
 
 def test_metadata_change_without_a_call(kb: KnowledgeClient) -> None:
@@ -239,9 +243,21 @@ def test_the_largest_document_is_taken_in_time(kb: KnowledgeClient) -> None:
     assert counts(kb) == (1, put["chunk_count"])
 
 
-def test_a_document_of_which_nothing_can_be_seen_is_there_and_is_found_by_nothing(kb: KnowledgeClient) -> None:
-    assert (kb.put("blank", " \n ")["status"], counts(kb)) == ("embedded", (1, 0))
-    assert kb.find("anything") == []
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (" \n ", "text"),
+        ("\u2003\u00a0", "markdown"),
+        ("<script>write()</script>", "html"),
+        ("<p> </p><style>p { color: red }</style>", "html"),
+        ("<!-- nothing -->", "html"),
+    ],
+)
+def test_a_document_without_text_is_refused(kb: KnowledgeClient, content: str, content_type: str) -> None:
+    answer = kb.sends("blank", content, content_type=content_type)
+    refused(answer, 422, "body.content")
+    assert "has no text" in answer.json["errors"][0]["message"]
+    assert counts(kb) == (0, 0)
 
 
 def test_a_write_may_demand_the_state_that_it_knows(kb: KnowledgeClient) -> None:

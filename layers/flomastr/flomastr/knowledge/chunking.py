@@ -1,76 +1,114 @@
-"""Cuts documents into passages, each with its position and the headings above it."""
+"""Cuts documents into passages, each with its position, the headings above it, and what is indexed before its text."""
 
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Iterator
 
-from html_to_markdown import ConversionOptions, convert
 from pydantic import BaseModel
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
+from flomastr.knowledge.structure import Range, Structure, structure_of
+
 CAPACITY = 2000  # characters: a model sees a passage as a whole, and a reader takes it in at a glance
-CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, {CAPACITY}"  # another version cuts differently
-HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
-UNDERLINE = re.compile(r"^ {0,3}(=|-)\1*[ \t]*$")
-FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
-SPAN = re.compile(r"\b(?:row|col)span\s*=", re.IGNORECASE)  # cells that repeat a thousand times
+# another version cuts differently
+CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, markdown-it-py 4.3.0, {CAPACITY}, 2"
+MIN_CUT = 200  # characters of text that a passage has beside the headings that it begins with
 RUN = CAPACITY  # characters without a space: of longer ones the splitters take seconds, which grow by the square
 UNBROKEN = re.compile(rf"\S{{{RUN + 1},}}")
 ZERO_WIDTH_JOINER, JAMO_THAT_CONTINUE = "\u200d", range(0x1160, 0x1200)
 MAX_CLUSTER = 100  # characters of what is read as one
-MAX_CONTENT = 500_000  # characters of one document
-MAX_HEADING = 100  # characters of each that are kept
-OPTIONS = ConversionOptions(extract_metadata=False, skip_images=True)
+READABLE = re.compile(r"[^\W_]")
+INLINE_IMAGE = re.compile(r"(data:image/[\w.+-]{1,40})(?:;[\w=.+-]{1,60}){0,4},[A-Za-z0-9+/=_%-]+")
+
+type Splitter = type[TextSplitter] | type[MarkdownSplitter]
 
 
 class Chunk(BaseModel):
-    """A passage: `content[start:end]`, and the headings that it stands under, the outermost first."""
+    """A passage: `content[start:end]`, and the headings that it stands under, the outermost first.
+
+    `context` is what is indexed and embedded before its text: headings that stand above it, the first row of its table.
+    """
 
     text: str
     start: int
     end: int
     headings: list[str] = []
+    context: list[str] = []
 
 
-def markdown_of(html: str) -> str:
-    """The text of a page as Markdown, without scripts and styles. Raises ValueError."""
-    result = convert(SPAN.sub(" ", html), OPTIONS)
-    content = result.content or ""
-    if result.warnings:
-        raise ValueError("is nested too deeply, and would lose text")
-    if len(content) > MAX_CONTENT:
-        raise ValueError(f"is {len(content):,} characters as Markdown, and may be {MAX_CONTENT:,}")
-    return content
+def without_images(content: str) -> str:
+    """Markdown whose images are elsewhere: of those that it has within itself only the kind is left."""
+    return INLINE_IMAGE.sub(r"\1", content) if "data:image/" in content else content
 
 
 def chunks_of_text(content: str) -> list[Chunk]:
     """Passages that follow paragraphs and sentences, under no headings."""
-    return [
-        Chunk(text=text, start=start, end=start + len(text)) for start, text in split(TextSplitter(CAPACITY), content)
-    ]
+    ranges = with_text(content, content, TextSplitter)
+    return [Chunk(text=content[start:end], start=start, end=end) for start, end in ranges]
 
 
-def chunks_of_markdown(content: str) -> list[Chunk]:
-    """Passages that follow the document's structure, each with the headings that it stands under."""
-    headings = headings_of(content)
-    chunks: list[Chunk] = []
-    path: list[tuple[int, str]] = []
-    index = 0
-    for start, text in split(MarkdownSplitter(CAPACITY), content):
-        while index < len(headings) and headings[index][0] <= start:
-            _, level, heading = headings[index]
-            path = [above for above in path if above[0] < level] + [(level, heading)]
-            index += 1
-        chunks.append(Chunk(text=text, start=start, end=start + len(text), headings=[heading for _, heading in path]))
-    return chunks
+def chunks_of_markdown(content: str, begin: int = 0) -> list[Chunk]:
+    """Passages that follow the document's structure. Before `begin` stands what is no Markdown."""
+    structure = structure_of(content, begin)
+    return [chunk(content, structure, *one) for one in with_text(content, structure.own, MarkdownSplitter)]
 
 
-def split(splitter: TextSplitter | MarkdownSplitter, content: str) -> Iterator[tuple[int, str]]:
-    """The position and text of each passage. A run without spaces is split in parts of at most RUN characters."""
-    begin = 0
-    for end in [*seams(content), len(content)]:
-        yield from ((begin + start, text) for start, text in splitter.chunk_indices(content[begin:end]))
-        begin = end
+def chunk(content: str, structure: Structure, start: int, end: int) -> Chunk:
+    first = READABLE.search(structure.own, start, end)
+    path = structure.path(first.start() if first else start)
+    above = [heading.text for heading in path if heading.position < start]
+    return Chunk(
+        text=content[start:end],
+        start=start,
+        end=end,
+        headings=[heading.text for heading in path],
+        context=[line for line in (" > ".join(above), structure.header(start)) if line],
+    )
+
+
+def with_text(content: str, own: str, splitter: Splitter) -> list[Range]:
+    """The ranges of passages, each with text of its own: headings and rules are part of what follows them."""
+    left = deque(split(splitter, content, 0, len(content)))
+    ranges: list[Range] = []
+    begin: int | None = None  # of headings that wait for their text
+    while left:
+        start, end = left.popleft()
+        if begin is not None and end - begin > CAPACITY:
+            if parts := smaller(splitter, content, (start, end), start - begin):
+                left.extendleft(reversed(parts))
+                continue
+            ranges.append((begin, begin + len(content[begin:start].rstrip())))
+            begin = None
+        begin = start if begin is None else begin
+        if READABLE.search(own, begin, end):
+            ranges.append((begin, end))
+            begin = None
+    return ranges if begin is None else with_rest(splitter, content, ranges, begin)
+
+
+def with_rest(splitter: Splitter, content: str, ranges: list[Range], begin: int) -> list[Range]:
+    """Headings without text at the end are part of the passage before them."""
+    end = len(content.rstrip())
+    if not ranges:
+        return [*split(splitter, content, begin, end)]
+    *others, last = ranges
+    parts = [last] if end - last[0] <= CAPACITY else smaller(splitter, content, last, end - last[1])
+    return [*others, *parts[:-1], (parts[-1][0], end)] if parts else [*ranges, (begin, end)]
+
+
+def smaller(splitter: Splitter, content: str, passage: Range, taken: int) -> list[Range]:
+    """Parts of a passage that leave so many characters of a passage to others. None, if that left too little."""
+    return list(split(splitter, content, *passage, CAPACITY - taken)) if CAPACITY - taken >= MIN_CUT else []
+
+
+def split(splitter: Splitter, content: str, start: int, end: int, capacity: int = CAPACITY) -> Iterator[Range]:
+    """Ranges of at most so many characters. A run without spaces is split in parts of at most RUN characters."""
+    cutting = splitter(capacity)
+    for stop in [*(start + seam for seam in seams(content[start:end])), end]:
+        for position, text in cutting.chunk_indices(content[start:stop]):
+            yield start + position, start + position + len(text)
+        start = stop
 
 
 def seams(content: str) -> Iterator[int]:
@@ -88,35 +126,3 @@ def begins_a_character(content: str, position: int) -> bool:
         and ZERO_WIDTH_JOINER not in (before, character)
         and ord(character) not in JAMO_THAT_CONTINUE
     )
-
-
-def headings_of(content: str) -> list[tuple[int, int, str]]:
-    """Each heading's position in characters, level and text, in order. Blocks of code have no headings."""
-    found: list[tuple[int, int, str]] = []
-    position, fence, before = 0, "", ""
-    for line in content.splitlines(keepends=True):
-        text = line.rstrip("\r\n")
-        if mark := FENCE.match(text):
-            fence = open_fence(fence, mark[1], mark[2])
-        elif not fence and (heading := HEADING.match(text)):
-            found.append(
-                (position + heading.start(1), len(heading[1]), without_closing_marks(heading[2])[:MAX_HEADING])
-            )
-        elif not fence and before.strip() and (underline := UNDERLINE.match(text)):
-            found.append((position - len(before), 1 if underline[1] == "=" else 2, before.strip()[:MAX_HEADING]))
-        position, before = position + len(line), "" if fence or mark or HEADING.match(text) else line
-    return found
-
-
-def without_closing_marks(heading: str) -> str:
-    """A heading's text without its closing #s."""
-    words = heading.strip()
-    bare = words.rstrip("#")
-    return bare.rstrip() if not bare or bare[-1] in " \t" else words
-
-
-def open_fence(fence: str, mark: str, rest: str) -> str:
-    """The fence that is open after a line of a mark and a rest; a mark at least as long, alone, closes the open one."""
-    if not fence:
-        return mark
-    return "" if mark.startswith(fence) and not rest.strip() else fence

@@ -1,21 +1,31 @@
 """Documents of knowledge bases: what is sent, and the passages that it is cut into."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import to_json
 
 from flomastr.errors import UnprocessableError
 from flomastr.http.fields import Body, DocumentName, JsonObject, at_most
 from flomastr.http.patterns import NO_NUL, VISIBLE
-from flomastr.knowledge.chunking import CHUNKER, MAX_CONTENT, Chunk, chunks_of_markdown, chunks_of_text, markdown_of
+from flomastr.knowledge.chunking import CHUNKER, Chunk, chunks_of_markdown, chunks_of_text, without_images
+from flomastr.knowledge.front_matter import front_matter
+from flomastr.knowledge.html import MAX_CONTENT, markdown_of, title_of
 
 MAX_CONTENTS = 750_000  # characters of all documents of one request
 MAX_CHUNKS = 600  # of one request
 MAX_METADATA = 10_000  # bytes of JSON; up to about 4,000 it lies beside the vector, in the same page
 
 type ContentType = Literal["text", "markdown", "html"]
+
+EMPTY: dict[ContentType, str] = {
+    "text": "has no text",
+    "markdown": "has no text",
+    "html": "has no text: what scripts write and what pictures show is not read",
+}
 
 
 Title = Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
@@ -78,7 +88,10 @@ class DocumentBatch(Body):
 
 
 class CutDocument(BaseModel):
-    """A document as app.store_documents takes it. Positions count in its content."""
+    """A document as app.store_documents takes it. Positions count in its content.
+
+    Where the request says nothing of title and metadata, they are those of a page's head or of front matter.
+    """
 
     name: str
     title: str | None
@@ -90,58 +103,96 @@ class CutDocument(BaseModel):
     chunks: list[dict[str, Any]]
 
 
-def cut(name: str, document: NewDocument, field: str = "body") -> CutDocument:
-    """A document as passages. `field` names it in the UnprocessableError that one of too many passages raises."""
-    content, chunks = passages(document, field)
-    if len(chunks) > MAX_CHUNKS:
-        raise UnprocessableError(f"{field}.content: is {len(chunks):,} passages, and may be {MAX_CHUNKS:,}")
-    as_sent = document.model_dump_json(include={"content", "content_type", "chunks"})
+@dataclass(frozen=True)
+class Read:
+    """What a document's content says: its text, passages, and what it says of itself."""
+
+    content: str | None
+    chunks: list[Chunk]
+    title: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def cut(name: str, document: NewDocument, where: str = "body") -> CutDocument:
+    """A document as passages. `where` names it in the UnprocessableError that one without or of too many raises."""
+    if document.chunks:
+        return ready_made(name, document, document.chunks)
+    read = reading(document, where)
+    if not read.chunks:
+        raise UnprocessableError(f"{where}.content: {EMPTY[document.content_type]}")
+    if len(read.chunks) > MAX_CHUNKS:
+        raise UnprocessableError(f"{where}.content: is {len(read.chunks):,} passages, and may be {MAX_CHUNKS:,}")
+    title = document.title or read.title
+    both = read.metadata | document.metadata
     return CutDocument(
         name=name,
-        title=document.title,
-        content_type="chunks" if document.chunks else document.content_type,
-        content=content,
-        metadata=document.metadata,
-        content_hash=sha256(as_sent.encode()).hexdigest(),
-        chunker="none" if document.chunks else CHUNKER,
-        chunks=chunks,
+        title=title,
+        content_type=document.content_type,
+        content=read.content,
+        metadata=both if len(to_json(both)) <= MAX_METADATA else document.metadata,
+        content_hash=hash_of(document),
+        chunker=CHUNKER,
+        chunks=[stored(chunk, title) for chunk in read.chunks],
     )
+
+
+def hash_of(document: NewDocument) -> str:
+    as_sent = document.model_dump_json(include={"content", "content_type", "chunks"})
+    return sha256(as_sent.encode()).hexdigest()
 
 
 def cut_all(documents: list[NamedDocument]) -> list[CutDocument]:
     """The documents of a batch as passages. Raises UnprocessableError for what cannot be read, and for too many."""
-    done = [cut(d.name, d, f"body.documents.{index}") for index, d in enumerate(documents)]
+    done = [cut(one.name, one, f"body.documents.{index}") for index, one in enumerate(documents)]
     if (total := sum(len(document.chunks) for document in done)) > MAX_CHUNKS:
         raise UnprocessableError(f"body.documents: are {total:,} passages, and may be {MAX_CHUNKS:,} at once")
     return done
 
 
-def passages(document: NewDocument, field: str) -> tuple[str | None, list[dict[str, Any]]]:
-    match document:
-        case NewDocument(chunks=[_, *_] as chunks):
-            return None, ready_made(chunks)
-        case NewDocument(content_type="text"):
-            return document.content, [stored(chunk) for chunk in chunks_of_text(document.content or "")]
-        case _:
-            content = markdown(document, field)
-            return content, [stored(chunk) for chunk in chunks_of_markdown(content)]
+def reading(document: NewDocument, where: str) -> Read:
+    """Raises UnprocessableError for HTML that cannot be read."""
+    content = document.content or ""
+    match document.content_type:
+        case "text":
+            return Read(content, chunks_of_text(content))
+        case "markdown":
+            content = without_images(content)
+            metadata, begin = front_matter(content)
+            title = metadata.get("title")
+            return Read(
+                content, chunks_of_markdown(content, begin), title[:1000] if isinstance(title, str) else None, metadata
+            )
+        case "html":
+            try:
+                markdown = markdown_of(content)
+            except ValueError as error:
+                raise UnprocessableError(f"{where}.content: {error}") from error
+            return Read(markdown, chunks_of_markdown(markdown), title_of(content))
 
 
-def markdown(document: NewDocument, field: str) -> str:
-    """The content as Markdown. Raises UnprocessableError for HTML that cannot be read."""
-    if document.content_type == "markdown":
-        return document.content or ""
-    try:
-        return markdown_of(document.content or "")
-    except ValueError as error:
-        raise UnprocessableError(f"{field}.content: {error}") from error
+def stored(chunk: Chunk, title: str | None) -> dict[str, Any]:
+    above = [title] if title and title not in chunk.headings else []
+    return {
+        "text": chunk.text,
+        "start": chunk.start,
+        "end": chunk.end,
+        "metadata": {"headings": chunk.headings} if chunk.headings else {},
+        "context": "\n".join([*above, *chunk.context]),
+    }
 
 
-def stored(chunk: Chunk) -> dict[str, Any]:
-    metadata = {"headings": chunk.headings} if chunk.headings else {}
-    return {"text": chunk.text, "start": chunk.start, "end": chunk.end, "metadata": metadata}
-
-
-def ready_made(chunks: list[NewChunk]) -> list[dict[str, Any]]:
-    """Chunks as the client cut them. Positions count in the chunk's own text."""
-    return [{"text": c.text, "start": 0, "end": len(c.text), "metadata": c.metadata} for c in chunks]
+def ready_made(name: str, document: NewDocument, chunks: list[NewChunk]) -> CutDocument:
+    """Passages as the client cut them. Positions count in the passage's own text."""
+    title = document.title or ""
+    return CutDocument(
+        name=name,
+        title=document.title,
+        content_type="chunks",
+        content=None,
+        metadata=document.metadata,
+        content_hash=hash_of(document),
+        chunker="none",
+        chunks=[
+            {"text": c.text, "start": 0, "end": len(c.text), "metadata": c.metadata, "context": title} for c in chunks
+        ],
+    )
