@@ -103,6 +103,16 @@ CREATE TYPE app.model_progress AS (
 
 ALTER TYPE app.model_progress OWNER TO flo_owner;
 
+CREATE TYPE app.planned_row AS (
+	table_name text,
+	id uuid,
+	action text,
+	image jsonb,
+	present jsonb
+);
+
+ALTER TYPE app.planned_row OWNER TO flo_owner;
+
 CREATE FUNCTION app.uuid7(moment timestamp with time zone DEFAULT clock_timestamp(), entropy uuid DEFAULT gen_random_uuid()) RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     RETURN (WITH timed AS (SELECT OVERLAY(uuid_send(uuid7.entropy) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM uuid7.moment) * (1000)::numeric)))::bigint) FROM 3) FROM 1) AS bytes), versioned AS (SELECT set_byte(set_byte(timed.bytes, 6, ((get_byte(timed.bytes, 6) & 15) | 112)), 8, ((get_byte(timed.bytes, 8) & 63) | 128)) AS bytes FROM timed) SELECT (encode(versioned.bytes, 'hex'::text))::uuid AS encode FROM versioned);
@@ -422,6 +432,78 @@ END
 $$;
 
 ALTER FUNCTION app.append_messages(key text, appended jsonb, OUT numbered jsonb, OUT total integer) OWNER TO flo_owner;
+
+CREATE TABLE app.recoveries (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    at timestamp with time zone,
+    of_transaction xid8,
+    tables text[] NOT NULL,
+    row_ids uuid[],
+    undone_id uuid,
+    since pg_snapshot NOT NULL,
+    is_exact boolean NOT NULL,
+    seen pg_snapshot DEFAULT pg_current_snapshot() NOT NULL,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    swept_along bigint DEFAULT 0 NOT NULL,
+    state text DEFAULT 'previewed'::text NOT NULL,
+    reason text,
+    requested_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    applied_by text,
+    applied_at timestamp with time zone,
+    applied_xid xid8,
+    error text,
+    CONSTRAINT recoveries_check CHECK (((at IS NULL) <> (of_transaction IS NULL))),
+    CONSTRAINT recoveries_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+    CONSTRAINT recoveries_state_check CHECK ((state = ANY (ARRAY['previewed'::text, 'pending'::text, 'done'::text, 'failed'::text]))),
+    CONSTRAINT recoveries_tables_check CHECK ((cardinality(tables) > 0))
+);
+
+ALTER TABLE ONLY app.recoveries FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.recoveries OWNER TO flo_owner;
+
+CREATE FUNCTION app.apply_recovery(recovery uuid) RETURNS SETOF app.recoveries
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  r app.recoveries;
+  plan app.planned_row[];
+  of_table text;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.recovery ' || app.tenant(), 0));
+  SELECT * INTO r FROM app.recoveries AS f WHERE f.id = recovery AND f.state IN ('previewed', 'pending') FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = 'The recovery is done or has failed.';
+  END IF;
+  INSERT INTO app.restore_points (tenant_id, reason) VALUES (app.tenant(), 'before a recovery');
+  PERFORM app.lock_planned(app.plan_recovery(r));
+  plan := app.plan_recovery(r);
+  IF app.swept_along(plan) > 0 OR app.plan_counts(plan) <> r.counts THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
+      message = 'What the recovery would write has changed since its preview. Preview it again.';
+  END IF;
+  FOREACH of_table IN ARRAY ARRAY(
+    SELECT t.name FROM unnest(app.recoverable_tables()) WITH ORDINALITY AS t (name, ordinal) ORDER BY t.ordinal DESC
+  ) LOOP
+    PERFORM app.write_planned(plan, of_table, 'delete');
+  END LOOP;
+  FOREACH of_table IN ARRAY app.recoverable_tables() LOOP
+    PERFORM app.write_planned(plan, of_table, 'update');
+    PERFORM app.write_planned(plan, of_table, 'insert');
+  END LOOP;
+  RETURN QUERY
+  UPDATE app.recoveries AS u SET
+    state = 'done', applied_by = coalesce(u.applied_by, current_setting('app.actor')), applied_at = now(),
+    applied_xid = pg_current_xact_id(), error = NULL
+  WHERE u.id = recovery RETURNING u.*;
+END
+$$;
+
+ALTER FUNCTION app.apply_recovery(recovery uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.archive_rows(file uuid) RETURNS bigint
     LANGUAGE plpgsql
@@ -870,6 +952,60 @@ $$;
 
 ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
+
+ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
+
+CREATE TABLE app.retention_class_changes (
+    tenant_id uuid NOT NULL,
+    retention_class smallint NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    moved_at timestamp with time zone
+);
+
+ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.retention_class_changes OWNER TO flo_owner;
+
+CREATE TABLE app.tenants (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    n8n_url text,
+    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
+    hot_ttl_days integer DEFAULT 30 NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
+    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
+    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
+    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
+);
+
+ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.tenants OWNER TO flo_owner;
+
+CREATE FUNCTION app.classes_of_tenant() RETURNS smallint[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT (0)::smallint AS int2 UNION SELECT app.retention_class(t.hot_ttl_days) AS retention_class FROM app.tenants t WHERE (t.id = app.tenant()) UNION SELECT c.retention_class FROM app.retention_class_changes c WHERE (c.tenant_id = app.tenant()));
+
+ALTER FUNCTION app.classes_of_tenant() OWNER TO flo_owner;
+
+CREATE FUNCTION app.committed_snapshot() RETURNS pg_snapshot
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN pg_visible_in_snapshot(t.own, s.taken) THEN (format('%s:%s:%s'::text, LEAST(pg_snapshot_xmin(s.taken), t.own), pg_snapshot_xmax(s.taken), (SELECT string_agg((p.xid)::text, ','::text ORDER BY p.xid) AS string_agg FROM (SELECT pg_snapshot_xip(s.taken) AS pg_snapshot_xip UNION SELECT t.own) p(xid))))::pg_snapshot ELSE s.taken END AS taken FROM (SELECT pg_current_snapshot() AS taken) s, (SELECT pg_current_xact_id_if_assigned() AS own) t);
+
+ALTER FUNCTION app.committed_snapshot() OWNER TO flo_owner;
+
 CREATE FUNCTION app.compounds(folded text) RETURNS TABLE(written text, joined text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -1018,6 +1154,43 @@ END
 $$;
 
 ALTER FUNCTION app.create_alert(new jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.create_history_partitions(moment timestamp with time zone DEFAULT now()) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '2s'
+    AS $_$
+DECLARE
+  week timestamptz := date_trunc('week', moment);
+  partition_name text;
+  made integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.create_history_partitions', 0));
+  WHILE week <= moment + interval '14 days' LOOP
+    partition_name := 'row_history_' || to_char(week, 'YYYYMMDD');
+    IF to_regclass('app.' || partition_name) IS NULL THEN
+      EXECUTE format('CREATE TABLE app.%I (LIKE app.row_history INCLUDING ALL)', partition_name);
+      IF EXISTS (
+        SELECT FROM app.row_history AS h WHERE h.recorded_at >= week AND h.recorded_at < week + interval '7 days'
+      ) THEN
+        LOCK TABLE app.row_history IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('INSERT INTO app.%I SELECT * FROM app.row_history AS h WHERE h.recorded_at >= $1'
+          ' AND h.recorded_at < $2', partition_name) USING week, week + interval '7 days';
+        DELETE FROM app.row_history AS h WHERE h.recorded_at >= week AND h.recorded_at < week + interval '7 days';
+      END IF;
+      EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition_name);
+      EXECUTE format('ALTER TABLE app.row_history ATTACH PARTITION app.%I FOR VALUES FROM (%L) TO (%L)',
+        partition_name, week, week + interval '7 days');
+      made := made + 1;
+    END IF;
+    week := week + interval '7 days';
+  END LOOP;
+  RETURN made;
+END
+$_$;
+
+ALTER FUNCTION app.create_history_partitions(moment timestamp with time zone) OWNER TO flo_owner;
 
 CREATE TABLE app.legal_holds (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -1177,6 +1350,25 @@ $$;
 
 ALTER FUNCTION app.create_partitions(moment timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.defaults_of(of_table text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  defaults jsonb;
+  list text := (
+    SELECT string_agg(format('%L, %s', a.attname, pg_get_expr(d.adbin, d.adrelid)), ', ')
+    FROM pg_attribute AS a
+    JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = ('app.' || of_table)::regclass AND NOT a.attisdropped AND a.attgenerated = '' AND a.attnotnull
+  );
+BEGIN
+  EXECUTE format('SELECT jsonb_build_object(%s)', list) INTO defaults;
+  RETURN defaults;
+END
+$$;
+
+ALTER FUNCTION app.defaults_of(of_table text) OWNER TO flo_owner;
+
 CREATE TABLE app.documents (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -1248,6 +1440,28 @@ CREATE FUNCTION app.document_state_of(document app.documents) RETURNS app.docume
 $$;
 
 ALTER FUNCTION app.document_state_of(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.drop_history(before timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '15ms'
+    AS $$
+DECLARE
+  due text := (SELECT min(p.partition_name) FROM app.history_partitions() AS p WHERE p.ends <= before);
+BEGIN
+  IF due IS NULL THEN
+    RETURN false;
+  END IF;
+  LOCK TABLE ONLY app.row_history IN ACCESS EXCLUSIVE MODE;
+  EXECUTE format('ALTER TABLE app.row_history DETACH PARTITION app.%I', due);
+  EXECUTE format('ALTER TABLE app.%I NO FORCE ROW LEVEL SECURITY', due);
+  EXECUTE format('INSERT INTO app.row_history SELECT * FROM app.%I AS h WHERE app.has_holds(h.tenant_id)', due);
+  EXECUTE format('DROP TABLE app.%I', due);
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.drop_history(before timestamp with time zone) OWNER TO flo_owner;
 
 CREATE TABLE app.knowledge_base_models (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -1563,6 +1777,17 @@ CREATE FUNCTION app.has_holds(tenant uuid) RETURNS boolean
 
 ALTER FUNCTION app.has_holds(tenant uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.history_partitions(OUT partition_name text, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+  SELECT c.relname, right(c.relname, 8)::timestamptz, right(c.relname, 8)::timestamptz + interval '7 days'
+  FROM pg_class AS c
+  WHERE c.relnamespace = 'app'::regnamespace AND c.relispartition AND c.relname ~ '^row_history_[0-9]{8}$'
+$_$;
+
+ALTER FUNCTION app.history_partitions(OUT partition_name text, OUT starts timestamp with time zone, OUT ends timestamp with time zone) OWNER TO flo_owner;
+
 CREATE FUNCTION app.holds_on(tenant uuid, workflow uuid DEFAULT NULL::uuid, execution uuid DEFAULT NULL::uuid) RETURNS SETOF app.legal_holds
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -1695,42 +1920,25 @@ CREATE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL::uuid, execu
 
 ALTER FUNCTION app.is_held(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT min(class.class) AS min FROM unnest('{7,14,30,60,90,365}'::smallint[]) class(class) WHERE (class.class >= retention_class.hot_ttl_days));
-
-ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
-
-CREATE TABLE app.tenants (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    slug text NOT NULL,
-    name text NOT NULL,
-    status text DEFAULT 'active'::text NOT NULL,
-    n8n_url text,
-    branding_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    confidence_threshold double precision DEFAULT 0.8 NOT NULL,
-    hot_ttl_days integer DEFAULT 30 NOT NULL,
-    deleted_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    CONSTRAINT tenants_confidence_threshold_check CHECK (((confidence_threshold >= (0)::double precision) AND (confidence_threshold <= (1)::double precision))),
-    CONSTRAINT tenants_hot_ttl_days_check CHECK (((hot_ttl_days >= 1) AND (hot_ttl_days <= 365))),
-    CONSTRAINT tenants_n8n_url_check CHECK ((length(n8n_url) <= 255)),
-    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
-    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT tenants_slug_check1 CHECK ((slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text)),
-    CONSTRAINT tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text])))
-);
-
-ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.tenants OWNER TO flo_owner;
-
 CREATE FUNCTION app.is_kept_longer(tenant uuid, class integer) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (EXISTS (SELECT FROM app.tenants t WHERE ((t.id = is_kept_longer.tenant) AND (app.retention_class(t.hot_ttl_days) > is_kept_longer.class))));
 
 ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_same_stored(one jsonb, other jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF current_setting('server_version_num')::integer >= 170000 THEN
+    RETURN coalesce(pg_column_toast_chunk_id(one) = pg_column_toast_chunk_id(other), false)
+      AND pg_column_size(one) = pg_column_size(other);
+  END IF;
+  RETURN false;
+END
+$$;
+
+ALTER FUNCTION app.is_same_stored(one jsonb, other jsonb) OWNER TO flo_owner;
 
 CREATE PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text DEFAULT 'tenant_id'::text)
     LANGUAGE plpgsql
@@ -1847,6 +2055,21 @@ $$;
 
 ALTER FUNCTION app.keep_held_values() OWNER TO flo_owner;
 
+CREATE PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[] DEFAULT '{}'::text[], IN kept text[] DEFAULT '{}'::text[])
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  EXECUTE format('CREATE TRIGGER record_inserted AFTER INSERT ON %s REFERENCING NEW TABLE AS written'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
+  EXECUTE format('CREATE TRIGGER record_updated AFTER UPDATE ON %s REFERENCING OLD TABLE AS stored NEW TABLE AS written'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
+  EXECUTE format('CREATE TRIGGER record_deleted AFTER DELETE ON %s REFERENCING OLD TABLE AS stored'
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
+END
+$$;
+
+ALTER PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.key_scopes() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '{workflows:read,workflows:write,executions:read,executions:write,events:write,webchat:read,webchat:write,preferences:read,preferences:write,tenant:read,knowledge:read,knowledge:write}'::text[];
@@ -1954,6 +2177,35 @@ CREATE FUNCTION app.lock_of_holds(tenant uuid) RETURNS bigint
     RETURN hashtextextended(('app.legal_holds '::text || tenant), (0)::bigint);
 
 ALTER FUNCTION app.lock_of_holds(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_planned(plan app.planned_row[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $_$
+DECLARE
+  of_table text;
+  ids uuid[];
+BEGIN
+  PERFORM app.lock_n8n_ids(ARRAY(
+    SELECT DISTINCT n.id FROM unnest(plan) AS p
+    CROSS JOIN LATERAL (VALUES (p.image ->> 'n8n_execution_id'), (p.present ->> 'n8n_execution_id')) AS n (id)
+    WHERE p.table_name = 'workflow_executions' AND n.id IS NOT NULL
+  ));
+  FOREACH of_table IN ARRAY app.recoverable_tables() LOOP
+    ids := ARRAY(
+      SELECT p.id FROM unnest(plan) AS p
+      WHERE p.table_name = of_table AND p.action IN ('update', 'delete') ORDER BY p.id
+    );
+    EXECUTE format(
+      'SELECT FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1) AND t.id BETWEEN $2 AND $3 %s'
+      ' ORDER BY t.id FOR UPDATE', of_table,
+      CASE of_table WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE '' END
+    ) USING ids, ids[1], ids[cardinality(ids)];
+  END LOOP;
+END
+$_$;
+
+ALTER FUNCTION app.lock_planned(plan app.planned_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
@@ -2520,7 +2772,7 @@ ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted 
 
 CREATE FUNCTION app.needed_role(scope text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
+    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['recovery:read'::text, 'recovery:preview'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text, 'recovery:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
 
 ALTER FUNCTION app.needed_role(scope text) OWNER TO flo_owner;
 
@@ -2627,6 +2879,19 @@ CREATE FUNCTION app.note_attempt(event uuid, claim timestamp with time zone, att
 $$;
 
 ALTER FUNCTION app.note_attempt(event uuid, claim timestamp with time zone, attempt jsonb, is_delivered boolean, wait interval) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_commit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE app.recorded_transactions AS t SET committed_at = clock_timestamp()
+  WHERE t.tenant_id = new.tenant_id AND t.xid = new.xid;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.note_commit() OWNER TO flo_owner;
 
 CREATE FUNCTION app.note_execution_deltas() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2827,6 +3092,12 @@ CREATE FUNCTION app.plain(folded text) RETURNS text
 
 ALTER FUNCTION app.plain(folded text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.plan_counts(plan app.planned_row[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT COALESCE(jsonb_object_agg(t.table_name, t.counts), '{}'::jsonb) AS "coalesce" FROM (SELECT c.table_name, jsonb_object_agg(c.action, c.rows) AS counts FROM (SELECT p.table_name, p.action, count(*) AS rows FROM unnest(plan_counts.plan) p(table_name, id, action, image, present) GROUP BY p.table_name, p.action) c GROUP BY c.table_name) t);
+
+ALTER FUNCTION app.plan_counts(plan app.planned_row[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.plan_embedding(document app.documents) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2848,6 +3119,18 @@ END
 $$;
 
 ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (length((v.value)::text) > 1000) THEN jsonb_build_object('omitted_characters', length((v.value)::text)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
+
+ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_examples(plan app.planned_row[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT COALESCE(jsonb_agg(jsonb_build_object('table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image), 'then', CASE e.action WHEN 'delete'::text THEN NULL::jsonb ELSE app.small_values(e.image, e.present) END) ORDER BY e.table_name, e.action, e.id), '[]'::jsonb) AS "coalesce" FROM (SELECT p.table_name, p.id, p.action, p.image, p.present, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan_examples.plan) p(table_name, id, action, image, present)) e WHERE (e.nth <= 3));
+
+ALTER FUNCTION app.plan_examples(plan app.planned_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) RETURNS integer
     LANGUAGE sql
@@ -2907,6 +3190,31 @@ $$;
 
 ALTER FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.plan_recovery(r app.recoveries) RETURNS app.planned_row[]
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  plan app.planned_row[] := ARRAY(
+    SELECT p FROM unnest(r.tables) AS t (name), app.planned_rows(r, t.name) AS p WHERE p.action IS NOT NULL
+  );
+BEGIN
+  IF app.has_holds(r.tenant_id) THEN
+    plan := ARRAY(
+      SELECT CASE
+        WHEN p.action IN ('update', 'delete') AND app.is_held(
+          r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
+        ) THEN ROW(p.table_name, p.id, 'held', p.image, p.present)::app.planned_row
+        ELSE p::app.planned_row
+      END FROM unnest(plan) AS p
+    );
+  END IF;
+  RETURN app.without_taken(app.without_orphans(plan));
+END
+$$;
+
+ALTER FUNCTION app.plan_recovery(r app.recoveries) OWNER TO flo_owner;
+
 CREATE FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -2961,6 +3269,42 @@ $$;
 
 ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.planned_rows(r app.recoveries, of_table text) RETURNS SETOF app.planned_row
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  ids uuid[];
+  existed boolean[];
+  images jsonb[];
+  changed boolean[];
+  of_class text := '';
+BEGIN
+  SELECT array_agg(u.id ORDER BY u.id), array_agg(u.existed ORDER BY u.id), array_agg(u.image ORDER BY u.id),
+    array_agg(u.has_changed ORDER BY u.id)
+  INTO ids, existed, images, changed FROM app.undone_rows(r, of_table) AS u;
+  IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
+    of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
+  END IF;
+  RETURN QUERY EXECUTE format(
+    $q$
+      SELECT $5, p.id,
+        CASE
+          WHEN p.changed THEN 'changed_since'
+          WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || p.image <> to_jsonb(c) THEN 'update' END
+          WHEN p.image ? 'tenant_id' THEN 'insert'
+          ELSE 'archived'
+        END,
+        p.image, to_jsonb(c)
+      FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
+      LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+    $q$, of_table, of_class
+  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
+END
+$_$;
+
+ALTER FUNCTION app.planned_rows(r app.recoveries, of_table text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.policies_v2() RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text)
     LANGUAGE sql STABLE
     AS $$
@@ -2974,6 +3318,35 @@ CREATE FUNCTION app.policies_v2() RETURNS TABLE(tenant_id uuid, hot_ttl_days int
 $$;
 
 ALTER FUNCTION app.policies_v2() OWNER TO flo_owner;
+
+CREATE FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid DEFAULT NULL::uuid) RETURNS TABLE(recovery app.recoveries, examples jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  r app.recoveries;
+  point app.restore_points;
+  plan app.planned_row[];
+BEGIN
+  IF at IS NOT NULL THEN
+    point := app.restore_point_before(at);
+  ELSIF undone IS NULL THEN  -- a recovery that is undone may have written nothing
+    of_transaction := app.recorded_transaction(of_transaction, deleted);
+  END IF;
+  INSERT INTO app.recoveries AS new (at, of_transaction, tables, row_ids, since, is_exact, reason, undone_id) VALUES (
+    preview_recovery.at, preview_recovery.of_transaction, coalesce(preview_recovery.tables, app.recoverable_tables()),
+    preview_recovery.row_ids,
+    coalesce(point.committed, format('%s:%s:%1$s', of_transaction, of_transaction::text::bigint + 1)::pg_snapshot),
+    at IS NULL OR point.taken_at = at, preview_recovery.reason, undone
+  ) RETURNING new.* INTO r;
+  plan := app.plan_recovery(r);
+  UPDATE app.recoveries AS u SET counts = app.plan_counts(plan), swept_along = app.swept_along(plan)
+  WHERE u.id = r.id RETURNING u.* INTO r;
+  RETURN QUERY SELECT r, app.plan_examples(plan);
+END
+$_$;
+
+ALTER FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) RETURNS TABLE(tenant_id uuid, tenant_slug text, owner_user_id text, membership_id uuid)
     LANGUAGE plpgsql
@@ -3112,6 +3485,49 @@ $_$;
 
 ALTER FUNCTION app.record_events(events jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.record_execution_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  WITH recorded AS (
+    INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
+    SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, d.old
+    FROM stored AS s
+    JOIN written AS w ON w.id = s.id
+    CROSS JOIN LATERAL (
+      SELECT
+        jsonb_build_object(
+          'workflow_id', s.workflow_id, 'n8n_execution_id', s.n8n_execution_id, 'status', s.status,
+          'started_at', s.started_at, 'finished_at', s.finished_at, 'error_message', s.error_message,
+          'created_at', s.created_at
+        ) AS before,
+        jsonb_build_object(
+          'workflow_id', w.workflow_id, 'n8n_execution_id', w.n8n_execution_id, 'status', w.status,
+          'started_at', w.started_at, 'finished_at', w.finished_at, 'error_message', w.error_message,
+          'created_at', w.created_at
+        ) AS after,
+        NOT app.is_same_stored(s.execution_data, w.execution_data)
+          AND s.execution_data IS DISTINCT FROM w.execution_data AS has_other_data
+      OFFSET 0
+    ) AS i
+    CROSS JOIN LATERAL (
+      SELECT coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE b.value <> i.after -> b.key), '{}')
+        || CASE WHEN i.has_other_data THEN jsonb_build_object('execution_data', s.execution_data) ELSE '{}' END AS old
+      FROM jsonb_each(i.before) AS b
+    ) AS d
+    WHERE s.tenant_id IS NOT NULL AND (i.has_other_data OR i.before <> i.after)
+    RETURNING h.tenant_id, h.seq
+  )
+  INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+  SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.record_execution_update() OWNER TO flo_owner;
+
 CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3181,6 +3597,89 @@ END
 $$;
 
 ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.record_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  ignored text[] := TG_ARGV[0];
+  kept text[] := TG_ARGV[1];
+BEGIN
+  IF TG_OP = 'INSERT' AND current_setting('app.rehydrating', true) = 'on' OR TG_OP = 'DELETE' AND 'on' IN (
+    current_setting('app.erasing', true), current_setting('app.archiving', true), current_setting('app.moving', true)
+  ) THEN
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'INSERT' THEN
+    WITH recorded AS (
+      INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, row_ids)
+      SELECT w.tenant_id, TG_TABLE_NAME, 'insert', CASE count(*) WHEN 1 THEN (array_agg(w.id))[1] END,
+        CASE WHEN count(*) > 1 THEN array_agg(w.id) END
+      FROM written AS w WHERE w.tenant_id IS NOT NULL GROUP BY w.tenant_id
+      RETURNING h.tenant_id, h.seq
+    )
+    INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+    SELECT r.tenant_id, r.seq FROM recorded AS r
+    ON CONFLICT DO NOTHING;
+  ELSIF TG_OP = 'UPDATE' THEN
+    WITH recorded AS (
+      INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
+      SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, d.old
+      FROM stored AS s
+      JOIN written AS w ON w.id = s.id
+      CROSS JOIN LATERAL (SELECT to_jsonb(s) - ignored AS before, to_jsonb(w) - ignored AS after OFFSET 0) AS i
+      CROSS JOIN LATERAL (
+        SELECT jsonb_object_agg(b.key, b.value) AS old FROM jsonb_each(i.before) AS b
+        WHERE b.value <> i.after -> b.key OR b.key = ANY (kept)
+      ) AS d
+      WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
+      RETURNING h.tenant_id, h.seq
+    )
+    INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+    SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
+    ON CONFLICT DO NOTHING;
+  ELSE
+    WITH recorded AS (
+      INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
+      SELECT s.tenant_id, TG_TABLE_NAME, 'delete', s.id, to_jsonb(s) - ignored
+      FROM stored AS s WHERE s.tenant_id IS NOT NULL
+      RETURNING h.tenant_id, h.seq
+    )
+    INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+    SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
+    ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.record_history() OWNER TO flo_owner;
+
+CREATE FUNCTION app.recorded_transaction(named xid8, deleted uuid) RETURNS xid8
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  found xid8 := coalesce(named, (
+    SELECT h.xid FROM app.row_history AS h
+    WHERE h.tenant_id = app.tenant() AND h.row_id = deleted AND h.action = 'delete' ORDER BY h.seq DESC LIMIT 1
+  ));
+BEGIN
+  IF NOT EXISTS (SELECT FROM app.recorded_transactions AS t WHERE t.tenant_id = app.tenant() AND t.xid = found) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'The history has no such transaction, or no such deleted row.';
+  END IF;
+  RETURN found;
+END
+$$;
+
+ALTER FUNCTION app.recorded_transaction(named xid8, deleted uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.recoverable_tables() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '{workflows,workflow_executions,webchat_sessions,user_preferences}'::text[];
+
+ALTER FUNCTION app.recoverable_tables() OWNER TO flo_owner;
 
 CREATE TABLE app.retried_runs (
     tenant_id uuid NOT NULL,
@@ -3605,6 +4104,40 @@ $$;
 
 ALTER FUNCTION app.reserve_key(key_name text, request_fingerprint bytea) OWNER TO flo_owner;
 
+CREATE TABLE app.restore_points (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    committed pg_snapshot DEFAULT app.committed_snapshot() NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT restore_points_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 255)))
+);
+
+ALTER TABLE ONLY app.restore_points FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.restore_points OWNER TO flo_owner;
+
+CREATE FUNCTION app.restore_point_before(at timestamp with time zone) RETURNS app.restore_points
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  point app.restore_points;
+BEGIN
+  SELECT p.* INTO point FROM app.restore_points AS p
+  WHERE p.taken_at <= at AND (p.tenant_id IS NULL OR p.tenant_id = app.tenant())
+  ORDER BY p.taken_at DESC LIMIT 1;
+  IF at > now() OR point.id IS NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_range', message = format(
+      'body.at: is in the future, or before the history begins, which is %s.',
+      to_char((SELECT min(p.taken_at) FROM app.restore_points AS p) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    );
+  END IF;
+  RETURN point;
+END
+$$;
+
+ALTER FUNCTION app.restore_point_before(at timestamp with time zone) OWNER TO flo_owner;
+
 CREATE FUNCTION app.uuid7_floor(moment timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (rpad(encode(SUBSTRING(int8send((floor((EXTRACT(epoch FROM moment) * (1000)::numeric)))::bigint) FROM 3), 'hex'::text), 32, '0'::text))::uuid;
@@ -3790,6 +4323,12 @@ CREATE FUNCTION app.rows_of_group() RETURNS integer
 
 ALTER FUNCTION app.rows_of_group() OWNER TO flo_owner;
 
+CREATE FUNCTION app.rows_to_write(counts jsonb) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(sum((a.value)::bigint), (0)::numeric) AS "coalesce" FROM jsonb_each(rows_to_write.counts) t(key, value), LATERAL jsonb_each_text(t.value) a(key, value) WHERE (a.key = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])));
+
+ALTER FUNCTION app.rows_to_write(counts jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.seal_partition(partition_name text, patience interval DEFAULT '00:00:00.02'::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3934,6 +4473,31 @@ END
 $$;
 
 ALTER FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.start_recovery(recovery uuid) RETURNS SETOF app.recoveries
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  r app.recoveries;
+BEGIN
+  SELECT * INTO r FROM app.recoveries AS f WHERE f.id = recovery FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  ELSIF r.state <> 'previewed' THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = format('The recovery is %s: preview another one.', r.state);
+  ELSIF app.rows_to_write(r.counts) <= 1000 THEN
+    RETURN QUERY SELECT * FROM app.apply_recovery(recovery);
+  ELSE
+    RETURN QUERY
+    UPDATE app.recoveries AS u SET state = 'pending', applied_by = current_setting('app.actor')
+    WHERE u.id = recovery RETURNING u.*;
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.start_recovery(recovery uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[]) RETURNS app.documents
     LANGUAGE plpgsql
@@ -4086,6 +4650,30 @@ $$;
 
 ALTER FUNCTION app.supersede(version app.workflow_executions) OWNER TO flo_owner;
 
+CREATE FUNCTION app.swept_along(plan app.planned_row[]) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  parents uuid[] := ARRAY(
+    SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
+  );
+BEGIN
+  RETURN CASE WHEN cardinality(parents) > 0 THEN (
+    SELECT count(*) FROM (
+      SELECT e.id FROM app.workflow_executions AS e
+      WHERE e.tenant_id = app.tenant() AND e.workflow_id = ANY (parents)
+        AND e.retention_class = ANY (app.classes_of_tenant())
+      UNION ALL SELECT s.id FROM app.webchat_sessions AS s
+      WHERE s.tenant_id = app.tenant() AND s.workflow_id = ANY (parents)
+      EXCEPT ALL SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete'
+    ) AS swept
+  ) ELSE 0 END;
+END
+$$;
+
+ALTER FUNCTION app.swept_along(plan app.planned_row[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -4116,6 +4704,20 @@ END
 $$;
 
 ALTER FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.take_restore_point() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF app.tenant() IS NOT NULL AND session_user <> 'flo_job' AND EXISTS (SELECT FROM stored) THEN
+    INSERT INTO app.restore_points (tenant_id, reason) VALUES (app.tenant(), TG_ARGV[0]);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.take_restore_point() OWNER TO flo_owner;
 
 CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) RETURNS TABLE(tenant_id uuid, tenant_status text, role text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4201,6 +4803,118 @@ CREATE FUNCTION app.text_bytes_of_file() RETURNS integer
     RETURN 64000000;
 
 ALTER FUNCTION app.text_bytes_of_file() OWNER TO flo_owner;
+
+CREATE FUNCTION app.undo_recovery(recovery uuid) RETURNS SETOF app.recoveries
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  r app.recoveries;
+  undo app.recoveries;
+BEGIN
+  SELECT * INTO r FROM app.recoveries AS f WHERE f.id = recovery FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  ELSIF r.state <> 'done' THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = format('The recovery is %s: there is nothing to undo.', r.state);
+  END IF;
+  SELECT (p.recovery).* INTO undo FROM app.preview_recovery(NULL, r.applied_xid, NULL, r.tables, NULL, NULL, r.id) AS p;
+  IF app.rows_to_write(undo.counts) <> app.rows_to_write(r.counts) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
+      message = 'Rows of the recovery have changed since. Preview it by its transaction to undo the others.';
+  END IF;
+  RETURN QUERY SELECT * FROM app.start_recovery(undo.id);
+END
+$$;
+
+ALTER FUNCTION app.undo_recovery(recovery uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  first bigint := (
+    SELECT min(t.first_seq) FROM app.recorded_transactions AS t
+    WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
+      AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
+  );
+BEGIN
+  RETURN QUERY
+  WITH transactions AS MATERIALIZED (
+    SELECT
+      t.xid,
+      (r.is_exact OR t.committed_at > r.at) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
+        AND pg_visible_in_snapshot(t.xid, r.seen) AS is_undone,
+      r.of_transaction IS NOT NULL AND t.xid <> r.of_transaction
+        OR NOT pg_visible_in_snapshot(t.xid, r.seen) AS is_later
+    FROM app.recorded_transactions AS t
+    WHERE t.tenant_id = r.tenant_id AND (r.of_transaction IS NOT NULL OR NOT pg_visible_in_snapshot(t.xid, r.since))
+  ),
+  changes AS (
+    SELECT c.id, h.seq, h.action, h.old, t.is_undone, t.is_later
+    FROM app.row_history AS h
+    JOIN transactions AS t ON t.xid = h.xid
+    CROSS JOIN LATERAL unnest(coalesce(h.row_ids, ARRAY[h.row_id])) AS c (id)
+    WHERE h.tenant_id = r.tenant_id AND h.seq >= first AND h.table_name = of_table
+      AND (r.row_ids IS NULL OR c.id = ANY (r.row_ids)) AND (t.is_undone OR t.is_later)
+  )
+  SELECT
+    c.id, (array_agg(c.action ORDER BY c.seq) FILTER (WHERE c.is_undone))[1] <> 'insert',
+    app.laid_over(c.old ORDER BY c.seq DESC) FILTER (WHERE c.is_undone),
+    coalesce(max(c.seq) FILTER (WHERE c.is_later) > min(c.seq) FILTER (WHERE c.is_undone), false)
+  FROM changes AS c
+  GROUP BY c.id HAVING bool_or(c.is_undone);
+END
+$$;
+
+ALTER FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean) OWNER TO flo_owner;
+
+CREATE TABLE app.row_history (
+    seq bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    tenant_id uuid NOT NULL,
+    table_name text NOT NULL,
+    action text NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+)
+PARTITION BY RANGE (recorded_at);
+
+ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history OWNER TO flo_owner;
+
+CREATE FUNCTION app.values_after(h app.row_history) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $_$
+DECLARE
+  later jsonb;
+  stored jsonb;
+  narrowed text := CASE h.table_name
+    WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE ''
+  END;
+BEGIN
+  IF h.action = 'delete' OR h.row_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT app.laid_over(n.old ORDER BY n.seq DESC) INTO later FROM app.row_history AS n
+  WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL;
+  EXECUTE format('SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed)
+  INTO stored USING h.tenant_id, h.row_id;
+  stored := stored || later;
+  RETURN CASE WHEN h.old IS NULL THEN stored
+  ELSE (SELECT jsonb_object_agg(o.key, coalesce(stored, later) -> o.key) FROM jsonb_each(h.old) AS o) END;
+END
+$_$;
+
+ALTER FUNCTION app.values_after(h app.row_history) OWNER TO flo_owner;
 
 CREATE FUNCTION app.verified_key(key_id text, key_hash bytea) RETURNS TABLE(tenant_id uuid, scopes text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4293,6 +5007,88 @@ $$;
 
 ALTER FUNCTION app.without_held(results app.merged_delivery[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.without_orphans(plan app.planned_row[]) RETURNS app.planned_row[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  parents uuid[] := ARRAY(
+    SELECT w.id FROM app.workflows AS w WHERE w.tenant_id = app.tenant()
+    EXCEPT SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
+    UNION SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'insert'
+  );
+BEGIN
+  RETURN ARRAY(
+    SELECT CASE
+      WHEN p.action = 'insert' AND (
+        p.image ? 'workflow_id' AND NOT EXISTS (
+          SELECT FROM unnest(parents) AS w (id) WHERE w.id = (p.image ->> 'workflow_id')::uuid
+        )
+        OR p.table_name = 'user_preferences' AND NOT EXISTS (
+          SELECT FROM app.tenant_memberships AS m
+          WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
+        )
+      ) THEN ROW(p.table_name, p.id, 'orphaned', p.image, p.present)::app.planned_row
+      ELSE p::app.planned_row
+    END FROM unnest(plan) AS p
+  );
+END
+$$;
+
+ALTER FUNCTION app.without_orphans(plan app.planned_row[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.without_taken(plan app.planned_row[]) RETURNS app.planned_row[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  gone uuid[] := ARRAY(SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete');
+  n8n_ids text[] := ARRAY(
+    SELECT p.image ->> 'n8n_execution_id' FROM unnest(plan) AS p
+    WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND p.image ->> 'n8n_execution_id' <> ''
+  );
+  taken uuid[];
+BEGIN
+  taken := ARRAY(
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.workflows AS w ON w.n8n_workflow_id = p.image ->> 'n8n_workflow_id'
+    WHERE p.table_name = 'workflows' AND p.action = 'insert' AND w.tenant_id = app.tenant() AND w.id <> ALL (gone)
+    UNION
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.webchat_sessions AS s ON s.user_id = p.image ->> 'user_id'
+      AND s.workflow_id = (p.image ->> 'workflow_id')::uuid
+    WHERE p.table_name = 'webchat_sessions' AND p.action = 'insert'
+      AND s.tenant_id = app.tenant() AND s.id <> ALL (gone)
+    UNION
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.user_preferences AS u ON u.user_id = p.image ->> 'user_id'
+    WHERE p.table_name = 'user_preferences' AND p.action = 'insert'
+      AND u.tenant_id = app.tenant() AND u.id <> ALL (gone)
+  );
+  IF cardinality(n8n_ids) > 0 THEN
+    taken := taken || ARRAY(
+      SELECT p.id FROM unnest(plan) AS p
+      JOIN (
+        SELECT e.id, e.n8n_execution_id FROM app.workflow_executions AS e
+        WHERE e.tenant_id = app.tenant() AND e.retention_class = ANY (app.classes_of_tenant())
+          AND e.n8n_execution_id = ANY (n8n_ids)
+      ) AS e ON e.n8n_execution_id = p.image ->> 'n8n_execution_id'
+      WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND e.id <> ALL (gone)
+    );
+  END IF;
+  IF cardinality(taken) = 0 THEN
+    RETURN plan;
+  END IF;
+  RETURN app.without_orphans(ARRAY(
+    SELECT CASE
+      WHEN p.id = ANY (taken) AND p.action = 'insert'
+      THEN ROW(p.table_name, p.id, 'taken', p.image, p.present)::app.planned_row
+      ELSE p::app.planned_row
+    END FROM unnest(plan) AS p
+  ));
+END
+$$;
+
+ALTER FUNCTION app.without_taken(plan app.planned_row[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.words_of(text text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -4312,6 +5108,64 @@ CREATE FUNCTION app.words_of(text text) RETURNS tsvector
 $$;
 
 ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  ids uuid[];
+  images jsonb[];
+  narrowed text := '';
+  defaults jsonb := app.defaults_of(of_table);
+  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant());
+BEGIN
+  SELECT array_agg(p.id ORDER BY p.id), array_agg(coalesce(p.present, defaults) || p.image ORDER BY p.id)
+  INTO ids, images FROM unnest(plan) AS p WHERE p.table_name = of_table AND p.action = wanted;
+  IF ids IS NULL THEN
+    RETURN;
+  END IF;
+  IF of_table = 'workflow_executions' THEN
+    narrowed := 'AND t.retention_class = ANY (app.classes_of_tenant())';
+    images := ARRAY(
+      SELECT CASE wanted WHEN 'insert' THEN
+        i.image || jsonb_build_object('retention_class', app.retention_class_for((i.image ->> 'id')::uuid, class))
+      ELSE i.image END
+      FROM unnest(images) WITH ORDINALITY AS i (image, ordinal) ORDER BY i.ordinal
+    );
+  END IF;
+  CASE wanted
+    WHEN 'delete' THEN
+      EXECUTE format('DELETE FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1)'
+        ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed) USING ids, ids[1], ids[cardinality(ids)];
+    WHEN 'update' THEN
+      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, i.image) AS n)'
+        ' FROM unnest($1, $2) AS i (id, image) WHERE t.tenant_id = app.tenant() AND t.id = i.id'
+        ' AND t.id BETWEEN $3 AND $4 %s',
+        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), narrowed)
+      USING ids, images, ids[1], ids[cardinality(ids)];
+    WHEN 'insert' THEN
+      EXECUTE format('INSERT INTO app.%1$I (%2$s) SELECT %3$s'
+        ' FROM unnest($1) AS i (image), jsonb_populate_record(NULL::app.%1$I, i.image) AS n',
+        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.')) USING images;
+  END CASE;
+END
+$_$;
+
+ALTER FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.written_columns(of_table text, prefix text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT string_agg((written_columns.prefix || quote_ident((a.attname)::text)), ', '::text ORDER BY a.attnum) AS string_agg FROM pg_attribute a WHERE ((a.attrelid = ((('app.'::text || written_columns.of_table))::regclass)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attgenerated = ''::"char")));
+
+ALTER FUNCTION app.written_columns(of_table text, prefix text) OWNER TO flo_owner;
+
+CREATE AGGREGATE app.laid_over(jsonb) (
+    SFUNC = jsonb_concat,
+    STYPE = jsonb,
+    INITCOND = '{}'
+);
+
+ALTER AGGREGATE app.laid_over(jsonb) OWNER TO flo_owner;
 
 CREATE TABLE app.backups (
     id text NOT NULL,
@@ -5090,6 +5944,20 @@ WITH (fillfactor='50');
 
 ALTER TABLE app.rate_buckets OWNER TO flo_owner;
 
+CREATE TABLE app.recorded_transactions (
+    tenant_id uuid NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    first_seq bigint NOT NULL,
+    actor text DEFAULT COALESCE(NULLIF(current_setting('app.actor'::text, true), ''::text), ('job:'::text || (SESSION_USER)::text)) NOT NULL,
+    request_id text DEFAULT NULLIF(current_setting('app.request_id'::text, true), ''::text),
+    committed_at timestamp with time zone
+)
+WITH (fillfactor='80');
+
+ALTER TABLE ONLY app.recorded_transactions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.recorded_transactions OWNER TO flo_owner;
+
 CREATE TABLE app.rehydrated_rows (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -5107,17 +5975,6 @@ CREATE TABLE app.reserved_slugs (
 
 ALTER TABLE app.reserved_slugs OWNER TO flo_owner;
 
-CREATE TABLE app.retention_class_changes (
-    tenant_id uuid NOT NULL,
-    retention_class smallint NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL,
-    moved_at timestamp with time zone
-);
-
-ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.retention_class_changes OWNER TO flo_owner;
-
 CREATE TABLE app.rollup_progress (
     one boolean DEFAULT true NOT NULL,
     folded_at timestamp with time zone NOT NULL,
@@ -5129,6 +5986,89 @@ CREATE TABLE app.rollup_progress (
 ALTER TABLE ONLY app.rollup_progress FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rollup_progress OWNER TO flo_owner;
+
+CREATE SEQUENCE app.row_history_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE app.row_history_seq OWNER TO flo_owner;
+
+ALTER SEQUENCE app.row_history_seq OWNED BY app.row_history.seq;
+
+CREATE TABLE app.row_history_20261123 (
+    seq bigint DEFAULT nextval('app.row_history_seq'::regclass) CONSTRAINT row_history_seq_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT row_history_recorded_at_not_null NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT row_history_xid_not_null NOT NULL,
+    tenant_id uuid CONSTRAINT row_history_tenant_id_not_null NOT NULL,
+    table_name text CONSTRAINT row_history_table_name_not_null NOT NULL,
+    action text CONSTRAINT row_history_action_not_null NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+);
+
+ALTER TABLE ONLY app.row_history_20261123 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_20261123 OWNER TO flo_owner;
+
+CREATE TABLE app.row_history_20261130 (
+    seq bigint DEFAULT nextval('app.row_history_seq'::regclass) CONSTRAINT row_history_seq_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT row_history_recorded_at_not_null NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT row_history_xid_not_null NOT NULL,
+    tenant_id uuid CONSTRAINT row_history_tenant_id_not_null NOT NULL,
+    table_name text CONSTRAINT row_history_table_name_not_null NOT NULL,
+    action text CONSTRAINT row_history_action_not_null NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+);
+
+ALTER TABLE ONLY app.row_history_20261130 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_20261130 OWNER TO flo_owner;
+
+CREATE TABLE app.row_history_20261207 (
+    seq bigint DEFAULT nextval('app.row_history_seq'::regclass) CONSTRAINT row_history_seq_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT row_history_recorded_at_not_null NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT row_history_xid_not_null NOT NULL,
+    tenant_id uuid CONSTRAINT row_history_tenant_id_not_null NOT NULL,
+    table_name text CONSTRAINT row_history_table_name_not_null NOT NULL,
+    action text CONSTRAINT row_history_action_not_null NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+);
+
+ALTER TABLE ONLY app.row_history_20261207 FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_20261207 OWNER TO flo_owner;
+
+CREATE TABLE app.row_history_overflow (
+    seq bigint DEFAULT nextval('app.row_history_seq'::regclass) CONSTRAINT row_history_seq_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT row_history_recorded_at_not_null NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT row_history_xid_not_null NOT NULL,
+    tenant_id uuid CONSTRAINT row_history_tenant_id_not_null NOT NULL,
+    table_name text CONSTRAINT row_history_table_name_not_null NOT NULL,
+    action text CONSTRAINT row_history_action_not_null NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+);
+
+ALTER TABLE ONLY app.row_history_overflow FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_overflow OWNER TO flo_owner;
 
 CREATE TABLE app.schema_functions (
     name text NOT NULL,
@@ -5499,6 +6439,14 @@ ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_8 FOR VALUES WIT
 
 ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_9 FOR VALUES WITH (modulus 32, remainder 9);
 
+ALTER TABLE ONLY app.row_history ATTACH PARTITION app.row_history_20261123 FOR VALUES FROM ('2026-11-23 00:00:00+00') TO ('2026-11-30 00:00:00+00');
+
+ALTER TABLE ONLY app.row_history ATTACH PARTITION app.row_history_20261130 FOR VALUES FROM ('2026-11-30 00:00:00+00') TO ('2026-12-07 00:00:00+00');
+
+ALTER TABLE ONLY app.row_history ATTACH PARTITION app.row_history_20261207 FOR VALUES FROM ('2026-12-07 00:00:00+00') TO ('2026-12-14 00:00:00+00');
+
+ALTER TABLE ONLY app.row_history ATTACH PARTITION app.row_history_overflow DEFAULT;
+
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c14 FOR VALUES IN ('14');
 
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c30 FOR VALUES IN ('30');
@@ -5512,6 +6460,8 @@ ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_execution
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_c90 FOR VALUES IN ('90');
 
 ALTER TABLE ONLY app.workflow_executions ATTACH PARTITION app.workflow_executions_overflow FOR VALUES IN ('0');
+
+ALTER TABLE ONLY app.row_history ALTER COLUMN seq SET DEFAULT nextval('app.row_history_seq'::regclass);
 
 ALTER TABLE ONLY app.alert_events
     ADD CONSTRAINT alert_events_pkey PRIMARY KEY (id);
@@ -5702,6 +6652,12 @@ ALTER TABLE ONLY app.rate_buckets
 ALTER TABLE ONLY app.rate_limits
     ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id);
 
+ALTER TABLE ONLY app.recorded_transactions
+    ADD CONSTRAINT recorded_transactions_pkey PRIMARY KEY (tenant_id, xid);
+
+ALTER TABLE ONLY app.recoveries
+    ADD CONSTRAINT recoveries_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY app.rehydrated_rows
     ADD CONSTRAINT rehydrated_rows_pkey PRIMARY KEY (tenant_id, id, rehydration_id);
 
@@ -5710,6 +6666,9 @@ ALTER TABLE ONLY app.rehydrations
 
 ALTER TABLE ONLY app.reserved_slugs
     ADD CONSTRAINT reserved_slugs_pkey PRIMARY KEY (slug);
+
+ALTER TABLE ONLY app.restore_points
+    ADD CONSTRAINT restore_points_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY app.retention_class_changes
     ADD CONSTRAINT retention_class_changes_pkey PRIMARY KEY (tenant_id, retention_class);
@@ -6007,6 +6966,12 @@ END)) WHERE (released_at IS NULL);
 
 CREATE INDEX legal_holds_tenant_id ON app.legal_holds USING btree (tenant_id, id);
 
+CREATE INDEX recorded_transactions_committed_at ON app.recorded_transactions USING brin (committed_at);
+
+CREATE INDEX recoveries_pending ON app.recoveries USING btree (id) WHERE (state = 'pending'::text);
+
+CREATE INDEX recoveries_tenant_id ON app.recoveries USING btree (tenant_id, id DESC);
+
 CREATE INDEX rehydrated_rows_rehydration_id ON app.rehydrated_rows USING btree (tenant_id, rehydration_id);
 
 CREATE UNIQUE INDEX rehydrations_of_tenant ON app.rehydrations USING btree (tenant_id, id);
@@ -6014,6 +6979,30 @@ CREATE UNIQUE INDEX rehydrations_of_tenant ON app.rehydrations USING btree (tena
 CREATE INDEX rehydrations_open ON app.rehydrations USING btree (state) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]));
 
 CREATE INDEX rehydrations_tenant_id ON app.rehydrations USING btree (tenant_id, id DESC);
+
+CREATE INDEX restore_points_taken_at ON app.restore_points USING btree (taken_at);
+
+CREATE INDEX restore_points_tenant_id ON app.restore_points USING btree (tenant_id, taken_at);
+
+CREATE INDEX row_history_row_id ON ONLY app.row_history USING btree (tenant_id, row_id, seq) WHERE (row_id IS NOT NULL);
+
+CREATE INDEX row_history_20261123_tenant_id_row_id_seq_idx ON app.row_history_20261123 USING btree (tenant_id, row_id, seq) WHERE (row_id IS NOT NULL);
+
+CREATE INDEX row_history_tenant_id ON ONLY app.row_history USING btree (tenant_id, seq);
+
+CREATE INDEX row_history_20261123_tenant_id_seq_idx ON app.row_history_20261123 USING btree (tenant_id, seq);
+
+CREATE INDEX row_history_20261130_tenant_id_row_id_seq_idx ON app.row_history_20261130 USING btree (tenant_id, row_id, seq) WHERE (row_id IS NOT NULL);
+
+CREATE INDEX row_history_20261130_tenant_id_seq_idx ON app.row_history_20261130 USING btree (tenant_id, seq);
+
+CREATE INDEX row_history_20261207_tenant_id_row_id_seq_idx ON app.row_history_20261207 USING btree (tenant_id, row_id, seq) WHERE (row_id IS NOT NULL);
+
+CREATE INDEX row_history_20261207_tenant_id_seq_idx ON app.row_history_20261207 USING btree (tenant_id, seq);
+
+CREATE INDEX row_history_overflow_tenant_id_row_id_seq_idx ON app.row_history_overflow USING btree (tenant_id, row_id, seq) WHERE (row_id IS NOT NULL);
+
+CREATE INDEX row_history_overflow_tenant_id_seq_idx ON app.row_history_overflow USING btree (tenant_id, seq);
 
 CREATE INDEX storage_sizes_day ON app.storage_sizes USING btree (day);
 
@@ -6273,6 +7262,22 @@ ALTER INDEX app.embeddings_pkey ATTACH PARTITION app.embeddings_9_pkey;
 
 ALTER INDEX app.embeddings_of_document ATTACH PARTITION app.embeddings_9_tenant_id_knowledge_base_id_document_name_chun_idx;
 
+ALTER INDEX app.row_history_row_id ATTACH PARTITION app.row_history_20261123_tenant_id_row_id_seq_idx;
+
+ALTER INDEX app.row_history_tenant_id ATTACH PARTITION app.row_history_20261123_tenant_id_seq_idx;
+
+ALTER INDEX app.row_history_row_id ATTACH PARTITION app.row_history_20261130_tenant_id_row_id_seq_idx;
+
+ALTER INDEX app.row_history_tenant_id ATTACH PARTITION app.row_history_20261130_tenant_id_seq_idx;
+
+ALTER INDEX app.row_history_row_id ATTACH PARTITION app.row_history_20261207_tenant_id_row_id_seq_idx;
+
+ALTER INDEX app.row_history_tenant_id ATTACH PARTITION app.row_history_20261207_tenant_id_seq_idx;
+
+ALTER INDEX app.row_history_row_id ATTACH PARTITION app.row_history_overflow_tenant_id_row_id_seq_idx;
+
+ALTER INDEX app.row_history_tenant_id ATTACH PARTITION app.row_history_overflow_tenant_id_seq_idx;
+
 ALTER INDEX app.workflow_executions_pkey ATTACH PARTITION app.workflow_executions_c14_pkey;
 
 ALTER INDEX app.workflow_executions_newest ATTACH PARTITION app.workflow_executions_c14_tenant_id_id_idx;
@@ -6383,6 +7388,8 @@ CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflow_executions FOR EAC
 
 CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflows FOR EACH ROW EXECUTE FUNCTION app.keep_held_values('workflow', '{updated_at}');
 
+CREATE CONSTRAINT TRIGGER note_commit AFTER INSERT ON app.recorded_transactions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.note_commit();
+
 CREATE TRIGGER note_deleted AFTER DELETE ON app.workflow_executions REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
 
 CREATE TRIGGER note_inserted AFTER INSERT ON app.workflow_executions REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
@@ -6391,7 +7398,39 @@ CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.t
 
 CREATE TRIGGER note_updated AFTER UPDATE ON app.workflow_executions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
 
+CREATE TRIGGER record_deleted AFTER DELETE ON app.tenant_memberships REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.user_preferences REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.webchat_sessions REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{message_count}', '{user_id}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.workflow_executions REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{retention_class,mode}', '{}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.workflows REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.tenant_memberships REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.user_preferences REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.webchat_sessions REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{message_count}', '{user_id}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.workflow_executions REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{retention_class,mode}', '{}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.workflows REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.tenant_memberships REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.user_preferences REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.webchat_sessions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{message_count}', '{user_id}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.workflow_executions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_execution_update();
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.workflows REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
+
 CREATE TRIGGER refuse_reserved_slug BEFORE INSERT OR UPDATE OF slug ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.refuse_reserved_slug();
+
+CREATE TRIGGER take_restore_point AFTER DELETE ON app.workflows REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.take_restore_point('before a workflow was deleted');
 
 ALTER TABLE ONLY app.alert_events
     ADD CONSTRAINT alert_events_tenant_id_alert_id_fkey FOREIGN KEY (tenant_id, alert_id) REFERENCES app.alerts(tenant_id, id) ON DELETE CASCADE;
@@ -6456,6 +7495,9 @@ ALTER TABLE ONLY app.legal_holds
 ALTER TABLE ONLY app.rate_limits
     ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.recoveries
+    ADD CONSTRAINT recoveries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
+
 ALTER TABLE ONLY app.rehydrated_rows
     ADD CONSTRAINT rehydrated_rows_tenant_id_rehydration_id_fkey FOREIGN KEY (tenant_id, rehydration_id) REFERENCES app.rehydrations(tenant_id, id) ON DELETE CASCADE;
 
@@ -6513,9 +7555,17 @@ CREATE POLICY access ON app.legal_holds FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.rate_limits FOR SELECT TO flo_owner USING (true);
 
+CREATE POLICY access ON app.recorded_transactions TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.recoveries TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
 CREATE POLICY access ON app.rehydrated_rows FOR SELECT TO flo_owner USING (true);
 
+CREATE POLICY access ON app.restore_points TO flo_owner USING (true) WITH CHECK (true);
+
 CREATE POLICY access ON app.rollup_settings TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.row_history TO flo_owner USING (true) WITH CHECK (true);
 
 CREATE POLICY access ON app.sealed_partitions TO flo_owner USING (true) WITH CHECK (true);
 
@@ -6623,6 +7673,10 @@ ALTER TABLE app.embeddings_9 ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.erasures ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY everybody ON app.restore_points FOR SELECT TO flo_app USING (((tenant_id IS NULL) AND (EXISTS ( SELECT
+   FROM app.tenants t
+  WHERE (t.id = app.tenant())))));
+
 ALTER TABLE app.execution_deltas ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.execution_rollups ENABLE ROW LEVEL SECURITY;
@@ -6681,9 +7735,15 @@ CREATE POLICY job ON app.legal_holds TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.rate_limits TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.recorded_transactions TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.recoveries TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.rehydrated_rows TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.rehydrations TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.restore_points TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.retention_class_changes TO flo_job USING (true) WITH CHECK (true);
 
@@ -6692,6 +7752,8 @@ CREATE POLICY job ON app.retried_runs TO flo_job USING (true) WITH CHECK (true);
 CREATE POLICY job ON app.rollup_progress TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.rollup_settings TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.row_history TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.sealed_partitions TO flo_job USING (true) WITH CHECK (true);
 
@@ -6778,9 +7840,23 @@ CREATE POLICY progress ON app.storage_measurements FOR SELECT TO flo_app USING (
 
 ALTER TABLE app.rate_limits ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.recorded_transactions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.recoveries ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY recovery ON app.user_preferences TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.webchat_sessions TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.workflow_executions TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.workflows TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
 ALTER TABLE app.rehydrated_rows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.restore_points ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.retention_class_changes ENABLE ROW LEVEL SECURITY;
 
@@ -6789,6 +7865,16 @@ ALTER TABLE app.retried_runs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.rollup_progress ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rollup_settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_20261123 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_20261130 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_20261207 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history_overflow ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.sealed_partitions ENABLE ROW LEVEL SECURITY;
 
@@ -6840,15 +7926,23 @@ CREATE POLICY tenant ON app.legal_holds TO flo_app USING ((tenant_id = ( SELECT 
 
 CREATE POLICY tenant ON app.rate_limits TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
+CREATE POLICY tenant ON app.recorded_transactions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.recoveries TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
 CREATE POLICY tenant ON app.rehydrated_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.rehydrations TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.restore_points TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.retention_class_changes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.retried_runs TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.rollup_settings TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.row_history TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.storage_sizes TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -6932,6 +8026,12 @@ REVOKE ALL ON PROCEDURE app.add_partition(IN class_table text, IN partition_name
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.execution_deltas TO flo_job;
 
+GRANT SELECT ON TABLE app.recoveries TO flo_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE app.recoveries TO flo_job;
+
+REVOKE ALL ON FUNCTION app.apply_recovery(recovery uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.apply_recovery(recovery uuid) TO flo_job;
+
 GRANT SELECT ON TABLE app.erasures TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.erasures TO flo_job;
 
@@ -6985,6 +8085,19 @@ GRANT UPDATE(attempts) ON TABLE app.alert_events TO flo_job;
 
 GRANT UPDATE(next_attempt_at) ON TABLE app.alert_events TO flo_job;
 
+GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
+
+GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.tenants TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
+
+GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
+
+REVOKE ALL ON FUNCTION app.create_history_partitions(moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.create_history_partitions(moment timestamp with time zone) TO flo_job;
+
 GRANT SELECT,INSERT ON TABLE app.legal_holds TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.legal_holds TO flo_job;
 
@@ -7009,6 +8122,9 @@ GRANT ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) TO 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.documents TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.documents TO flo_job;
 
+REVOKE ALL ON FUNCTION app.drop_history(before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.drop_history(before timestamp with time zone) TO flo_job;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.knowledge_base_models TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
 
@@ -7019,12 +8135,9 @@ REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE app.tenants TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
-
-GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
-
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.api_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
@@ -7038,16 +8151,28 @@ GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
 
+REVOKE ALL ON FUNCTION app.note_commit() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.note_execution_deltas() FROM PUBLIC;
 
 REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid) TO flo_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE app.rate_limits TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
+
+REVOKE ALL ON FUNCTION app.record_execution_update() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.record_history() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.retried_runs TO flo_job;
 
 REVOKE ALL ON FUNCTION app.refuse_reserved_slug() FROM PUBLIC;
+
+GRANT SELECT ON TABLE app.restore_points TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.restore_points TO flo_job;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.embedding_tasks TO flo_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE app.embedding_tasks TO flo_job;
@@ -7073,9 +8198,20 @@ GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid,
 REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) TO flo_app;
 
+REVOKE ALL ON FUNCTION app.start_recovery(recovery uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.start_recovery(recovery uuid) TO flo_app;
+
 REVOKE ALL ON FUNCTION app.take_from_bucket(bucket text, kind text, quota integer, weight integer, OUT name text, OUT q integer, OUT r integer, OUT t integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.take_restore_point() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.undo_recovery(recovery uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.undo_recovery(recovery uuid) TO flo_app;
+
+GRANT SELECT ON TABLE app.row_history TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
 
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
@@ -7118,15 +8254,13 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.leaving_rows TO flo_job;
 
 GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 
+GRANT SELECT ON TABLE app.recorded_transactions TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.recorded_transactions TO flo_job;
+
 GRANT SELECT ON TABLE app.rehydrated_rows TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.rehydrated_rows TO flo_job;
 
 GRANT SELECT ON TABLE app.reserved_slugs TO flo_job;
-
-GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
-
-GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
 
 GRANT SELECT ON TABLE app.rollup_progress TO flo_app;
 GRANT SELECT,UPDATE ON TABLE app.rollup_progress TO flo_job;

@@ -65,7 +65,9 @@ class File:
     @property
     def defined(self) -> list[str]:
         """The functions and procedures that it makes."""
-        return re.findall(r"^CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) app\.(\w+)", self.text, re.MULTILINE)
+        return re.findall(
+            r"^CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|AGGREGATE) app\.(\w+)", self.text, re.MULTILINE
+        )
 
 
 def read_migrations(folder: Path = FOLDER) -> list[File]:

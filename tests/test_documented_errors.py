@@ -29,7 +29,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 @to(409, called("create_knowledge_base", "add_model"))
 @to(409, called("create_workflow", "create_tenant", "provision_tenant", "invite_member", "create_user"))
-@to(409, called("suspend_tenant", "soft_delete_tenant", "ask_for_erasure"))
+@to(409, called("suspend_tenant", "soft_delete_tenant", "ask_for_erasure", "apply_recovery", "undo_recovery"))
 def it_has_been_done(attempt: Attempt) -> Answer:
     return attempt.again()
 

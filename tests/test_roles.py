@@ -18,9 +18,9 @@ NEEDED = {
     ),
     "admin": (
         "tenant:write members:write keys:read keys:write models:write holds:read holds:write archive:read "
-        "archive:write alerts:write"
+        "archive:write alerts:write recovery:read recovery:preview"
     ),
-    "owner": "tenant:delete erasures:read erasures:write",
+    "owner": "tenant:delete erasures:read erasures:write recovery:write",
 }
 EVERYBODY = ("anonymous", *PEOPLE, "key for nothing", *MACHINES)
 MEMBERS = ("member", "admin", "owner", "super admin")
@@ -57,6 +57,9 @@ MAY: dict[str | None, tuple[str, ...]] = {
     "archive:write": ADMINS,
     "holds:read": ADMINS,
     "holds:write": ADMINS,
+    "recovery:read": ADMINS,
+    "recovery:preview": ADMINS,
+    "recovery:write": OWNERS,
     "erasures:read": OWNERS,
     "erasures:write": OWNERS,
     "me:read": PEOPLE,

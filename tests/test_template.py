@@ -29,10 +29,10 @@ FUNCTIONS = {
 REQUESTS = {"History"}
 JOBS = {
     *("Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"),
-    *("Backup", "Drill"),
+    *("Backup", "Drill", "Recover"),
 }
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Backup", "Drill"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Backup", "Drill", "Recover"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
@@ -252,6 +252,7 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Requeue": "rate(1 minute)",
         "Backup": "cron(30 0 * * ? *)",
         "Drill": "rate(15 minutes)",
+        "Recover": "rate(1 minute)",
     }
     assert all(
         schedule.get("State", "ENABLED") == "ENABLED" for name in JOBS for schedule in schedules(FUNCTIONS[name])

@@ -40,7 +40,7 @@ def test_a_schedule_that_is_none_is_reported(schedule: str) -> None:
 
 def test_every_schedule_of_the_template_is_understood() -> None:
     schedules = [schedule for function in read_template().functions.values() for schedule in function.schedules]
-    assert len([calendar(schedule)(NOON) for schedule in schedules]) == 11
+    assert len([calendar(schedule)(NOON) for schedule in schedules]) == 12
 
 
 def scheduled(name: str, *schedules: str) -> Function:

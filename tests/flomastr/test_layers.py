@@ -12,7 +12,7 @@ from tests.support.source_code import LAYER, imported
 FLOORS = (
     {"alerts", "drills"},
     {"retention", "analytics"},
-    {"knowledge", "archive", "recovery"},
+    {"knowledge", "archive", "recovery", "tenant_recovery"},
     {"embeddings", "tenancy", "workflows"},
     {"http"},
     {"auth", "health", "jobs", "job_runs"},

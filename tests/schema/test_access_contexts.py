@@ -35,7 +35,7 @@ class Context(NamedTuple):
 
 @contextmanager
 def authorized(make: Factory, caller: Caller, scope: str, tenant: object = None) -> Generator[psycopg.Connection[Any]]:
-    asked = {"tenant": None if tenant is None else str(tenant), "scope": scope, "milliseconds": 2001}
+    asked = {"tenant": None if tenant is None else str(tenant), "scope": scope, "milliseconds": 2001, "request_id": "1"}
     with make.conn.transaction(force_rollback=True):
         make.conn.execute(access.AUTHORIZE, caller.model_dump() | asked)
         yield make.conn

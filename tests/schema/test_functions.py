@@ -16,7 +16,7 @@ from tests.support.small_schema import APPLIED, FUNCTIONS, answers, complete, wr
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = [ROOT / name for name in ("schema", "layers", "functions", "dev")]
-DEFINITION = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+app\.(\w+)", re.IGNORECASE)
+DEFINITION = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE|AGGREGATE)\s+app\.(\w+)", re.IGNORECASE)
 # what runs only when the function is called
 BODY = re.compile(r"(?<=\nAS )\$\$.*?\$\$|--[^\n]*", re.DOTALL)
 DROP = re.compile(r"DROP\s+FUNCTION\s+IF\s+EXISTS\s+app\.\w+", re.IGNORECASE)

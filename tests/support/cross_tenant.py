@@ -54,6 +54,10 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
         "key": "colour",
         "file_id": str(make.file(tenant)),
         "restore_id": str(make.restore(tenant)),
+        "transaction": make.transaction(tenant),
+        "deleted_id": str(workflow),
+        "preview_id": str(make.preview(tenant)),
+        "recovery_id": str(make.recovery(tenant)),
         "alert_id": str(add_alert(make, tenant, SECRET)),
         "hold_id": str(make.hold(tenant, execution_id=execution)),
         "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
@@ -71,6 +75,8 @@ def unknown(names: Names) -> dict[str, str]:
 
 
 def like(name: str) -> str:
+    if name.isdigit():
+        return f"9{name}"
     try:
         return str(UUID(name)) and str(uuid4())
     except ValueError:
@@ -127,4 +133,7 @@ def stored(superuser: Connection, tenant: Tenant) -> dict[str, list[Any]]:
         names = {"table": sql.Identifier("app", table), "column": sql.Identifier(column)}
         found = superuser.execute(sql.SQL(QUESTION).format(**names), (tenant.id,)).fetchall()
         rows[table] = [row for (row,) in found if row.get("status") not in ("pending", "inactive")]
+    rows["row_history"] = [row for row in rows["row_history"] if row["table_name"] != "tenant_memberships"]
+    kept = {row["xid"] for row in rows["row_history"]}
+    rows["recorded_transactions"] = [row for row in rows["recorded_transactions"] if row["xid"] in kept]
     return rows

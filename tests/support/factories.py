@@ -241,6 +241,31 @@ class Factory:
             {},
         )[0]
 
+    def transaction(self, tenant: Tenant) -> str:
+        """One that has left history."""
+        self.workflow(tenant)
+        return self.within(tenant.id, "SELECT xid::text FROM app.recorded_transactions ORDER BY xid DESC LIMIT 1", {})[
+            0
+        ]
+
+    def preview(self, tenant: Tenant) -> UUID:
+        """Of a recovery that brings a deleted workflow back."""
+        workflow = self.workflow(tenant, name="Deleted")
+        self.within(tenant.id, "DELETE FROM app.workflows WHERE id = %(id)s", {"id": workflow})
+        asked = (
+            "WITH actor AS MATERIALIZED (SELECT set_config('app.actor', 'test', true))"
+            " SELECT (p.recovery).id FROM actor, app.preview_recovery(NULL, NULL, %(id)s, NULL, NULL, NULL) AS p"
+        )
+        return self.within(tenant.id, asked, {"id": workflow})[0]
+
+    def recovery(self, tenant: Tenant) -> UUID:
+        """One that is done."""
+        asked = (
+            "WITH actor AS MATERIALIZED (SELECT set_config('app.actor', 'test', true))"
+            " SELECT r.id FROM actor, app.start_recovery(%(id)s) AS r"
+        )
+        return self.within(tenant.id, asked, {"id": self.preview(tenant)})[0]
+
     def tenant_action(self, tenant: Tenant, action: str = "provision") -> None:
         self.within(
             tenant.id,

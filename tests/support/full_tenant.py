@@ -106,6 +106,7 @@ def full_tenant(make: Factory) -> Tenant:
     asked: dict[str, Any] = {"headers": {"idempotency-key": "1"}, "body": {"name": "Two"}}
     assert call(lambda_handler, "POST", "/routes/workflows", caller=tenant.owner, **asked).status == 201
     add_alert(make, tenant)
+    make.recovery(tenant)
     add_cold_tier(make, tenant)
     add_rollups(make, tenant)
     add_knowledge(make, tenant)

@@ -23,6 +23,7 @@ JOBS = (
     "backup",
     "drill",
     "embed",
+    "recover",
 )
 # what is written as an administrator of another database
 ELSEWHERE = {("flomastr.recovery.receipts", "replay")}

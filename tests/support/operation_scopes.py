@@ -47,6 +47,9 @@ SCOPES: dict[str | None, str] = {
         "delete_preferences delete_preferences_by_path delete_setting replace_preferences replace_preferences_by_path "
         "store_preferences store_setting store_setting_by_path"
     ),
+    "recovery:preview": "preview_recovery",
+    "recovery:read": "get_recovery list_changes list_recoveries list_restore_points",
+    "recovery:write": "apply_recovery undo_recovery",
     "tenant:delete": "delete_tenant",
     "tenant:read": "get_branding get_policies get_tenant",
     "tenant:write": "reset_branding update_branding update_policies update_tenant",

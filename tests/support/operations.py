@@ -81,6 +81,8 @@ class Operation:
             first, *rest = schema.get("oneOf", [{}])  # the first one is taken
             others = {name for other in rest for name in other["required"]} - {*first.get("required", [])}
             return {name: self.fill(field, names, name) for name, field in fields.items() if name not in others}
+        if name == "row_ids":
+            return [names.get("execution_id")]
         if "anyOf" in schema:
             return self.fill(schema["anyOf"][0], names)
         if schema.get("type") == "array":

@@ -13,6 +13,7 @@ from dev.docs.openapi import document
 from dev.docs.routes import is_limited
 from dev.paths import ROOT
 from flomastr.caller import Caller
+from flomastr.tenant_recovery.recoveries import token_of
 from tests.support.events import Answer, call
 from tests.support.factories import KEY_SCOPES, Factory, Tenant, machine
 
@@ -202,6 +203,18 @@ class ApiClient:
         return str(self.make.restore(self.tenant))
 
     @cached_property
+    def transaction(self) -> str:
+        return self.make.transaction(self.tenant)
+
+    @cached_property
+    def preview_id(self) -> str:
+        return str(self.make.preview(self.tenant))
+
+    @cached_property
+    def recovery_id(self) -> str:
+        return str(self.make.recovery(self.tenant))
+
+    @cached_property
     def alert_id(self) -> str:
         return str(self.make.alert(self.tenant))
 
@@ -273,6 +286,8 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
         "url": "https://hooks.example.com/flomastr",
     },
     "update_alert": lambda s: {"threshold": 20},
+    "preview_recovery": lambda s: {"transaction": s.transaction},
+    "apply_recovery": lambda s: {"preview_id": s.preview_id, "token": token_of(UUID(s.preview_id))},
     "create_hold": lambda s: {"scope": "workflow", "workflow_id": s.workflow_id, "reason": "A dispute"},
     "release_hold": lambda s: {"reason": "The dispute is settled"},
     "update_branding": lambda s: {"brand_primary": "#336699"},

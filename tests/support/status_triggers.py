@@ -22,7 +22,7 @@ UNREACHABLE = "postgresql://flo_app:secret@127.0.0.1:1/nowhere"
 TOO_LARGE = json.dumps({"name": "x" * 5_000_000})
 UNKNOWN = {"user_id": "nobody", "key_id": "0" * 12, "session_key": "0" * 64, "key": "unheard-of"}
 ABLE = {
-    **dict.fromkeys(("tenant:delete", "erasures:read", "erasures:write"), "owner"),
+    **dict.fromkeys(("tenant:delete", "erasures:read", "erasures:write", "recovery:write"), "owner"),
     "invitation:write": "pending",
     "events:write": "key for events:write",
 }

@@ -135,7 +135,7 @@ def test_a_fork_that_lacks_rows_is_bad(backed_up: BackupEnv, account: Provider) 
     with psycopg.connect(fork.url("postgres", "flomastr")) as conn:
         conn.execute("SET session_replication_role = replica")
         conn.execute("DELETE FROM app.workflows")
-    with pytest.raises(JobFailedError, match=r"fork bad: fork: app[.]workflows lacks 2 rows from before the moment"):
+    with pytest.raises(JobFailedError, match=r"fork bad: fork: app[.]workflows lacks 3 rows from before the moment"):
         drill(backed_up)
     assert recorded(backed_up)["verdict"] == "fork bad"
     assert account.forks == {}

@@ -9,6 +9,7 @@ from psycopg.errors import UniqueViolation
 
 from dev.services.postgres import Cluster
 from flomastr.recovery import backup_verify, receipts, restore, restore_load
+from flomastr.recovery.backup_catalogue import EXCLUDED
 from flomastr.recovery.backup_manifest import DamagedError, Manifest, Part
 from flomastr.recovery.receipts import Receipt
 from flomastr.recovery.restore import CatalogueError, RefusedError
@@ -17,7 +18,7 @@ from tests.support.backup_env import BackupEnv, database_of, named, unnamed_env
 from tests.support.factories import new_id
 from tests.support.s3 import Bucket
 
-OF_THE_CLUSTER = {"backups", "job_runs", "schema_functions", "schema_migrations"}  # not copied, or written meanwhile
+OF_THE_CLUSTER = {*EXCLUDED, "job_runs"}  # not copied, or written meanwhile
 FILLED = ("workflows", "workflow_executions_overflow")
 
 

@@ -39,6 +39,10 @@ class FullTenant:
         self.key = make.api_key(self.tenant)
         self.workflow = make.workflow(self.tenant, name=f"workflow {self.marker}")
         make.preferences(self.tenant, self.person, theme=self.marker)
+        env.superuser.execute(
+            "UPDATE app.user_preferences SET preferences = '{}' WHERE user_id = %s", (self.person.user_id,)
+        )
+        make.recovery(self.tenant)
         make.tenant_action(self.tenant)
         add_knowledge(make, self.tenant, f"A passage of {self.marker}")
         remember(env, self.tenant, f"user:{self.person.user_id}", self.marker)
@@ -246,7 +250,13 @@ def test_of_an_erased_person_nothing_is_left_in_the_tenant_and_others_keep_their
     asked = erasure_of(env, home.tenant, user_id)
     env.run(lambda_handler)
     done = receipt(env, asked)
-    expected = {"user_preferences": 1, "tenant_memberships": 1, "webchat_sessions": 1, "idempotency_keys": 1}
+    expected = {
+        "user_preferences": 1,
+        "tenant_memberships": 1,
+        "webchat_sessions": 1,
+        "idempotency_keys": 1,
+        "row_history": 1,
+    }
     assert done["counts"] == expected | {"invitations": 0, "cold_files": 1, "cold_rows": 1}
     assert tables_with(env, [user_id]) == {"erasures", "tenant_memberships", "user_preferences"}  # elsewhere
     after = counted(env, home.tenant)

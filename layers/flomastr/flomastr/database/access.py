@@ -10,7 +10,7 @@ from flomastr.caller import Caller
 AUTHORIZE = """
 SELECT app.authorize(
   %(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s, %(milliseconds)s
-)
+), set_config('app.request_id', %(request_id)s, true)
 """
 
 UNCOUNTED = "platform:"  # scopes of super admins, who are at no limit
@@ -27,6 +27,7 @@ class AccessRequest:
         default=lambda _: None, compare=False
     )  # headers of the answer
     weight: int = 1  # of the request, in requests
+    request_id: str = ""  # which the history of rows tells
     is_counted: bool = False  # by a round trip of this request already
     replica_from: int | None = None  # the position in the log that a replica has to have; None: it may not answer
 
@@ -41,4 +42,4 @@ class AccessRequest:
     def params(self, deadline: float) -> dict[str, Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))
         asked = {"tenant": self.tenant, "scope": self.scope, "weight": self.weight, "milliseconds": left}
-        return dict(self.caller) | asked
+        return dict(self.caller) | asked | {"request_id": self.request_id}

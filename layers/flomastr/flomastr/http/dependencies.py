@@ -14,6 +14,7 @@ from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.session import Database, deadline_in
 from flomastr.errors import UnauthorizedError
 from flomastr.http.patterns import CONSISTENCY, IDEMPOTENCY_KEY, TENANT
+from flomastr.http.problems import request_id
 from flomastr.http.weights import weight_of
 
 NOBODY = "The token's `sub` cannot name a person: it is empty, too long, an address or not to be printed."
@@ -66,7 +67,7 @@ def database_of(
 ) -> Database:
     """The database as the caller may use it, for what the request weighs and until its deadline."""
     (scope,) = scopes.scopes
-    access = AccessRequest(caller, tenant, scope, response.headers.update, weight_of(request))
+    access = AccessRequest(caller, tenant, scope, response.headers.update, weight_of(request), request_id(request))
     return Database(access, deadline(request))
 
 

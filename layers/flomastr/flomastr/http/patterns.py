@@ -12,6 +12,7 @@ KEY_ID = r"^[0-9A-Za-z]{12}$"
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # names of documents and persons
 EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
+TRANSACTION = r"^[0-9]{1,18}$"
 ANYTHING = r"^\*$"
 HTTP_URL = r"^https?://[!-~]+$"
 WEBHOOK_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?([/?][!$-\[\]-~]*)?$"
@@ -27,6 +28,7 @@ REFUSALS = {
     ONE_LINE: "must not be empty or hold a control character",
     EMAIL: "is not an e-mail address of printable ASCII without spaces",
     COLOUR: "is not a colour such as #1a2b3c",
+    TRANSACTION: "is not the number of a transaction, as the audit trail has it",
     ANYTHING: "must be *",
     WEBHOOK_URL: "is not an https address of a host by its name, at port 443, without user and fragment",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",

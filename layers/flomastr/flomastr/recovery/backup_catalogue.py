@@ -9,6 +9,10 @@ EXCLUDED = {
     "backups": "which backups this very database has seen",
     "schema_migrations": "the manifest has it, and the migrations write it anew",
     "schema_functions": "written anew as well",
+    "row_history": "numbers of transactions and snapshots of them mean nothing in another cluster",
+    "recorded_transactions": "the same",
+    "restore_points": "the same",
+    "recoveries": "the same",
 }
 
 # Hash partitions are no relations of their own: nothing selects one of them through its parent.
@@ -34,7 +38,7 @@ LEFT JOIN pg_class AS p ON p.oid = i.inhparent
 LEFT JOIN pg_partitioned_table AS t ON t.partrelid = p.oid
 LEFT JOIN pg_partitioned_table AS own ON own.partrelid = c.oid
 JOIN pg_class AS r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid)
-WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> ALL (%(excluded)s)
+WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND r.relname <> ALL (%(excluded)s)
   AND t.partstrat IS DISTINCT FROM 'h' AND (c.relkind = 'r' OR own.partstrat = 'h')
 ORDER BY c.relname
 """

@@ -105,7 +105,10 @@ def begin(job: Job, erasure: Erasure) -> None:
 
 
 def require_not_held(job: Job, erasure: Erasure) -> None:
-    job.conn.execute("SELECT app.require_not_held(%s, wholly => true)", (erasure.tenant_id,))
+    """First in each transaction, which then leaves no history of what it erases."""
+    job.conn.execute(
+        "SELECT app.require_not_held(%s, wholly => true), set_config('app.erasing', 'on', true)", (erasure.tenant_id,)
+    )
 
 
 def erase_rows(job: Job, erasure: Erasure, steps: Mapping[str, LiteralString]) -> None:

@@ -53,8 +53,18 @@ TENANT_STEPS: dict[str, LiteralString] = {
     "tenant_actions": delete_rows("tenant_actions"),
     "erasures": "DELETE FROM app.erasures WHERE tenant_id = %(tenant_id)s AND user_id IS NOT NULL",
     "workflows": delete_rows("workflows"),
+    "recoveries": delete_rows("recoveries"),
+    "restore_points": delete_rows("restore_points"),
+    "row_history": delete_rows("row_history"),
+    "recorded_transactions": delete_rows("recorded_transactions"),
 }
 PERSON_STEPS: dict[str, LiteralString] = {
+    "row_history": """
+        DELETE FROM app.row_history WHERE tenant_id = %(tenant_id)s AND ctid = ANY (ARRAY(
+          SELECT ctid FROM app.row_history WHERE tenant_id = %(tenant_id)s AND old ->> 'user_id' = %(user_id)s
+          LIMIT %(most)s
+        )) AND old ->> 'user_id' = %(user_id)s
+    """,
     "user_preferences": """
         DELETE FROM app.user_preferences WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
     """,

@@ -53,6 +53,23 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
           LIMIT %(most)s
         ))
     """,
+    "restore_points": """
+        DELETE FROM app.restore_points WHERE id = ANY (ARRAY(
+          SELECT id FROM app.restore_points WHERE taken_at < %(moment)s - interval '30 days' LIMIT %(most)s
+        ))
+    """,
+    "row_history": """
+        DELETE FROM app.row_history WHERE recorded_at < %(moment)s - interval '38 days' AND seq = ANY (ARRAY(
+          SELECT h.seq FROM app.row_history AS h
+          WHERE h.recorded_at < %(moment)s - interval '38 days' AND NOT app.has_holds(h.tenant_id) LIMIT %(most)s
+        ))
+    """,
+    "recorded_transactions": """
+        DELETE FROM app.recorded_transactions WHERE (tenant_id, xid) IN (
+          SELECT t.tenant_id, t.xid FROM app.recorded_transactions AS t
+          WHERE t.committed_at < %(moment)s - interval '38 days' AND NOT app.has_holds(t.tenant_id) LIMIT %(most)s
+        )
+    """,
     "job_runs": """
         DELETE FROM app.job_runs WHERE id = ANY (ARRAY(
           SELECT id FROM app.job_runs WHERE started_at < %(moment)s - interval '90 days' LIMIT %(most)s
@@ -63,7 +80,7 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
 
 def run(job: Job) -> None:
     """Takes the steps one after another while there is time; none depends on the one before."""
-    for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows):
+    for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows, drop_history):
         if not job.has_time():
             return
         step(job)
@@ -159,9 +176,24 @@ def ask_for_erasures(job: Job) -> None:
 
 
 def delete_outdated_rows(job: Job) -> None:
-    """Stored responses after a day, rate buckets that are full again, what alerts and jobs did after 90 days."""
+    """Stored responses after a day, full rate buckets, restore points and history after weeks, what jobs did later."""
     for table, statement in OUTDATED_ROWS.items():
         deleted = 1
         while deleted and job.has_time():
             deleted = job.conn.execute(statement, {"moment": job.moment, "most": 10 * BATCH}).rowcount
             job.counts[f"{table}_forgotten"] += deleted
+
+
+def drop_history(job: Job) -> None:
+    """Drops weeks of the history of rows that ended 30 days ago: no restore point is left that needs them."""
+    while job.has_time():
+        try:
+            (dropped,) = job.conn.execute("SELECT app.drop_history(%s - interval '30 days')", (job.moment,)).fetchall()[
+                0
+            ]
+        except LockNotAvailable:  # somebody writes; the next run continues
+            job.unfinished = True
+            return
+        if not dropped:
+            return
+        job.counts["history_weeks_dropped"] += 1

@@ -8,8 +8,8 @@ from flomastr.http.fields import Slug
 
 RESERVED = frozenset((
     "alerts", "analytics", "api", "api-keys", "branding", "docs", "erasures", "hard-delete", "health", "history",
-    "index", "knowledge", "knowledge-bases", "legal-holds", "me", "n8n", "reactivate", "resolve-tenant", "restore",
-    "soft-delete", "status", "suspend", "tenants", "undelete", "user-preferences", "users", "webchat",
+    "index", "knowledge", "knowledge-bases", "legal-holds", "me", "n8n", "reactivate", "recovery", "resolve-tenant",
+    "restore", "soft-delete", "status", "suspend", "tenants", "undelete", "user-preferences", "users", "webchat",
     "workflow-executions", "workflows",
 ))  # fmt: skip
 

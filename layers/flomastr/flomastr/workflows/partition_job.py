@@ -26,7 +26,8 @@ class Change:
 def run(job: Job) -> None:
     """Makes the partitions of the days ahead, then moves executions to the class of their tenant."""
     (made,) = job.conn.execute("SELECT app.create_partitions()").fetchall()[0]
-    job.counts["partitions_made"] = made
+    (weeks,) = job.conn.execute("SELECT app.create_history_partitions()").fetchall()[0]
+    job.counts["partitions_made"] = made + weeks
     reclassify(job)
 
 

@@ -1,0 +1,77 @@
+"""Recovery over HTTP: administrators see who changed what and preview, owners bring back how it was."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from flomastr.database.session import Database
+from flomastr.errors import NotFoundError
+from flomastr.http.app import conflict, create_app, http_handler
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db, tenant_db_from_path
+from flomastr.http.etags import IfNoneMatch, tagged
+from flomastr.http.paging import Page
+from flomastr.tenant_recovery import audit, recoveries
+from flomastr.tenant_recovery.audit import AuditFilter, Change
+from flomastr.tenant_recovery.recoveries import ApplyRecovery, NewRecovery, Recovery, RecoveryPreview, RestorePoint
+
+app = create_app("/routes/recovery", "recovery")
+Auditing = Annotated[Database, tenant_db("recovery:read")]
+Reading = Annotated[Database, tenant_db_from_path("recovery:read")]
+Previewing = Annotated[Database, tenant_db_from_path("recovery:preview")]
+Writing = Annotated[Database, tenant_db_from_path("recovery:write")]
+IN_THE_WAY = conflict("What it writes has changed since its preview or is held, or it is in another state.")
+
+
+@app.get("/audit")
+async def list_changes(
+    db: Auditing, matching: Annotated[AuditFilter, Query()], page: Page, response: Response
+) -> list[Change]:
+    """Who changed what, newest first; filters table, row_id, actor, action, first_at, last_at."""
+    return page.of(audit.newest(matching, page), audit.count(matching), db, response)
+
+
+@app.post("/tenants/{slug}/preview")
+async def preview_recovery(
+    new: NewRecovery, db: Previewing, key: IdempotencyKeyHeader, response: Response
+) -> RecoveryPreview:
+    """What a recovery would do, and what stands in its way. Nothing is changed."""
+    return tagged(recoveries.with_token(db.idempotent(recoveries.preview(new), key)[0]), response)
+
+
+@app.post("/tenants/{slug}/apply", responses=IN_THE_WAY)
+async def apply_recovery(wanted: ApplyRecovery, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Recovery:
+    """All of a preview or nothing. One of more than 1,000 rows is pending until a job has done it."""
+    applied = db.idempotent(recoveries.apply(wanted), key)
+    if not applied:
+        raise NotFoundError
+    return tagged(applied[0], response)
+
+
+@app.get("/tenants/{slug}/recoveries")
+async def list_recoveries(db: Reading, page: Page, response: Response) -> list[Recovery]:
+    """Newest first, previews included."""
+    return page.of(recoveries.newest(page), recoveries.count(), db, response)
+
+
+@app.get("/tenants/{slug}/recoveries/{recovery_id}")
+async def get_recovery(recovery_id: UUID, db: Reading, known: IfNoneMatch, response: Response) -> Recovery:
+    return tagged(db.one(recoveries.get(recovery_id)), response, known)
+
+
+@app.post("/tenants/{slug}/recoveries/{recovery_id}/undo", responses=IN_THE_WAY)
+async def undo_recovery(recovery_id: UUID, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Recovery:
+    """What it wrote is as it was before, unless others have changed that since. The undoing is a recovery too."""
+    undone = db.idempotent(recoveries.undo(recovery_id), key)
+    if not undone:
+        raise NotFoundError
+    return tagged(undone[0], response)
+
+
+@app.get("/tenants/{slug}/restore-points")
+async def list_restore_points(db: Reading, page: Page, response: Response) -> list[RestorePoint]:
+    """Moments to which a recovery is exact: every minute, and before workflows were deleted or a recovery applied."""
+    return page.of(recoveries.restore_points(page), recoveries.count_restore_points(), db, response)
+
+
+lambda_handler = http_handler(app)

@@ -1,0 +1,80 @@
+"""The audit trail: who changed which row of the tenant, from what, to what."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from flomastr.database.query import Count, Query
+from flomastr.http.etags import ListItem
+from flomastr.http.fields import Moment, Name
+from flomastr.http.paging import PageRequest
+
+type ChangeAction = Literal["insert", "update", "delete"]
+type AuditedTable = Literal[
+    "workflows", "workflow_executions", "webchat_sessions", "user_preferences", "tenant_memberships"
+]
+
+
+class Change(ListItem):
+    """One row that changed, or the rows that one statement inserted.
+
+    Values of more than 1,000 characters are told by their length.
+    """
+
+    at: datetime
+    transaction: str = Field(description="What it was changed with. A recovery can undo the whole of it.")
+    actor: str
+    request_id: str | None
+    table: str
+    action: ChangeAction
+    row_ids: list[UUID]
+    before: dict[str, Any] | None = Field(description="Of an update what it changed, of a deletion all; else null.")
+    after: dict[str, Any] | None = Field(description="What then became of that. Null where the row is gone.")
+
+
+class AuditFilter(BaseModel):
+    table: AuditedTable | None = None
+    row_id: UUID | None = None
+    actor: Name | None = Field(None, description="Such as `user:...` or `key:...`.")
+    action: ChangeAction | None = None
+    first_at: Moment | None = None
+    last_at: Moment | None = None
+
+
+MATCHES = """
+  h.tenant_id = app.tenant()
+  AND (%(table)s::text IS NULL OR h.table_name = %(table)s)
+  AND (%(row_id)s::uuid IS NULL OR h.row_id = %(row_id)s OR h.row_ids @> ARRAY[%(row_id)s::uuid])
+  AND (%(actor)s::text IS NULL OR t.actor = %(actor)s)
+  AND (%(action)s::text IS NULL OR h.action = %(action)s)
+  AND (%(first_at)s::timestamptz IS NULL OR h.recorded_at >= %(first_at)s)
+  AND (%(last_at)s::timestamptz IS NULL OR h.recorded_at < %(last_at)s)
+"""
+CHANGES = "app.row_history AS h JOIN app.recorded_transactions AS t ON t.tenant_id = h.tenant_id AND t.xid = h.xid"
+
+
+def newest(matching: AuditFilter, page: PageRequest) -> Query[Change]:
+    """A page of changes, newest first, and one beyond it. An id is the number of the change."""
+    return Query(
+        f"""
+        SELECT
+          lpad(to_hex(c.seq), 32, '0')::uuid AS id, c.recorded_at AS at, c.xid::text AS transaction, c.actor,
+          c.request_id, c.table_name AS "table", c.action, coalesce(c.row_ids, ARRAY[c.row_id]) AS row_ids,
+          app.small_values(c.old, NULL) AS before, app.small_values(app.values_after(c.change), NULL) AS after
+        FROM (
+          SELECT h AS change, h.*, t.actor, t.request_id FROM {CHANGES}
+          WHERE {MATCHES} AND (%(after)s::bigint IS NULL OR h.seq < %(after)s)
+          ORDER BY h.seq DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+        ) AS c
+        ORDER BY c.seq DESC
+        """,
+        matching.model_dump() | page.params() | {"after": page.after and page.after.int},
+        Change,
+    )
+
+
+def count(matching: AuditFilter) -> Query[Count]:
+    """How many changes match, on all pages."""
+    return Query(f"SELECT count(*) FROM {CHANGES} WHERE {MATCHES}", matching.model_dump(), Count)

@@ -1,0 +1,50 @@
+"""Takes a restore point each minute, and applies the recoveries that are too large for a request.
+
+Each is one transaction: killed at any moment it has done nothing, and the next run does it.
+"""
+
+from uuid import UUID
+
+from psycopg.errors import DatabaseError
+
+from flomastr.jobs import Job
+
+REFUSED = ("FL", "23")  # a hold, a change since the preview; a constraint
+
+
+def run(job: Job) -> None:
+    """The restore point first: recoveries may take minutes."""
+    job.conn.execute("INSERT INTO app.restore_points (reason) VALUES ('every minute')")
+    job.counts["restore_points"] += 1
+    pending = job.conn.execute(
+        "SELECT id, tenant_id, applied_by FROM app.recoveries WHERE state = 'pending' ORDER BY id"
+    )
+    for recovery in pending.fetchall():
+        if not job.has_time(60):
+            return
+        apply(job, *recovery)
+
+
+def apply(job: Job, id: UUID, tenant_id: UUID, applied_by: str) -> None:
+    """One recovery, in the name of who asked for it. One that is refused has failed, which its record says."""
+    try:
+        with job.conn.transaction():
+            set_context(job, tenant_id, applied_by)
+            job.conn.execute("SELECT FROM app.apply_recovery(%s)", (id,))
+        job.counts["recoveries_done"] += 1
+    except DatabaseError as error:
+        if not (error.sqlstate or "").startswith(REFUSED):
+            raise
+        with job.conn.transaction():
+            set_context(job, tenant_id, applied_by)
+            job.conn.execute(
+                "UPDATE app.recoveries SET state = 'failed', error = %s WHERE id = %s AND state = 'pending'",
+                (error.diag.message_primary, id),
+            )
+        job.counts["recoveries_failed"] += 1
+
+
+def set_context(job: Job, tenant_id: UUID, actor: str) -> None:
+    job.conn.execute(
+        "SELECT set_config('app.tenant_id', %s, true), set_config('app.actor', %s, true)", (str(tenant_id), actor)
+    )

@@ -1,0 +1,190 @@
+-- Previews, applies and undoes recoveries.
+
+-- Previews a recovery in the current tenant: to a moment, or of what a transaction changed, or of what was deleted with
+-- a row. Raises FL404, FL422. Writes nothing but its record.
+CREATE OR REPLACE FUNCTION app.preview_recovery(
+  at timestamptz, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text,
+  undone uuid DEFAULT NULL
+)
+RETURNS TABLE (recovery app.recoveries, examples jsonb)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  r app.recoveries;
+  point app.restore_points;
+  plan app.planned_row[];
+BEGIN
+  IF at IS NOT NULL THEN
+    point := app.restore_point_before(at);
+  ELSIF undone IS NULL THEN  -- a recovery that is undone may have written nothing
+    of_transaction := app.recorded_transaction(of_transaction, deleted);
+  END IF;
+  INSERT INTO app.recoveries AS new (at, of_transaction, tables, row_ids, since, is_exact, reason, undone_id) VALUES (
+    preview_recovery.at, preview_recovery.of_transaction, coalesce(preview_recovery.tables, app.recoverable_tables()),
+    preview_recovery.row_ids,
+    coalesce(point.committed, format('%s:%s:%1$s', of_transaction, of_transaction::text::bigint + 1)::pg_snapshot),
+    at IS NULL OR point.taken_at = at, preview_recovery.reason, undone
+  ) RETURNING new.* INTO r;
+  plan := app.plan_recovery(r);
+  UPDATE app.recoveries AS u SET counts = app.plan_counts(plan), swept_along = app.swept_along(plan)
+  WHERE u.id = r.id RETURNING u.* INTO r;
+  RETURN QUERY SELECT r, app.plan_examples(plan);
+END
+$$;
+
+-- The newest restore point that is not later, or FL422.
+CREATE OR REPLACE FUNCTION app.restore_point_before(at timestamptz)
+RETURNS app.restore_points
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+  point app.restore_points;
+BEGIN
+  SELECT p.* INTO point FROM app.restore_points AS p
+  WHERE p.taken_at <= at AND (p.tenant_id IS NULL OR p.tenant_id = app.tenant())
+  ORDER BY p.taken_at DESC LIMIT 1;
+  IF at > now() OR point.id IS NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_range', message = format(
+      'body.at: is in the future, or before the history begins, which is %s.',
+      to_char((SELECT min(p.taken_at) FROM app.restore_points AS p) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    );
+  END IF;
+  RETURN point;
+END
+$$;
+
+-- This transaction, or the last that deleted this row, or FL404.
+CREATE OR REPLACE FUNCTION app.recorded_transaction(named xid8, deleted uuid)
+RETURNS xid8
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+  found xid8 := coalesce(named, (
+    SELECT h.xid FROM app.row_history AS h
+    WHERE h.tenant_id = app.tenant() AND h.row_id = deleted AND h.action = 'delete' ORDER BY h.seq DESC LIMIT 1
+  ));
+BEGIN
+  IF NOT EXISTS (SELECT FROM app.recorded_transactions AS t WHERE t.tenant_id = app.tenant() AND t.xid = found) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'The history has no such transaction, or no such deleted row.';
+  END IF;
+  RETURN found;
+END
+$$;
+
+-- Applies a recovery of the current tenant, all of it or nothing, or raises FL409 when what it writes has changed since
+-- its preview.
+CREATE OR REPLACE FUNCTION app.apply_recovery(recovery uuid)
+RETURNS SETOF app.recoveries
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  r app.recoveries;
+  plan app.planned_row[];
+  of_table text;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('app.recovery ' || app.tenant(), 0));
+  SELECT * INTO r FROM app.recoveries AS f WHERE f.id = recovery AND f.state IN ('previewed', 'pending') FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = 'The recovery is done or has failed.';
+  END IF;
+  INSERT INTO app.restore_points (tenant_id, reason) VALUES (app.tenant(), 'before a recovery');
+  PERFORM app.lock_planned(app.plan_recovery(r));
+  plan := app.plan_recovery(r);
+  IF app.swept_along(plan) > 0 OR app.plan_counts(plan) <> r.counts THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
+      message = 'What the recovery would write has changed since its preview. Preview it again.';
+  END IF;
+  FOREACH of_table IN ARRAY ARRAY(
+    SELECT t.name FROM unnest(app.recoverable_tables()) WITH ORDINALITY AS t (name, ordinal) ORDER BY t.ordinal DESC
+  ) LOOP
+    PERFORM app.write_planned(plan, of_table, 'delete');
+  END LOOP;
+  FOREACH of_table IN ARRAY app.recoverable_tables() LOOP
+    PERFORM app.write_planned(plan, of_table, 'update');
+    PERFORM app.write_planned(plan, of_table, 'insert');
+  END LOOP;
+  RETURN QUERY
+  UPDATE app.recoveries AS u SET
+    state = 'done', applied_by = coalesce(u.applied_by, current_setting('app.actor')), applied_at = now(),
+    applied_xid = pg_current_xact_id(), error = NULL
+  WHERE u.id = recovery RETURNING u.*;
+END
+$$;
+
+-- Applies a previewed recovery at once if it is small. Else a job does, within minutes. Raises FL404, FL409.
+CREATE OR REPLACE FUNCTION app.start_recovery(recovery uuid)
+RETURNS SETOF app.recoveries
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  r app.recoveries;
+BEGIN
+  SELECT * INTO r FROM app.recoveries AS f WHERE f.id = recovery FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  ELSIF r.state <> 'previewed' THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = format('The recovery is %s: preview another one.', r.state);
+  ELSIF app.rows_to_write(r.counts) <= 1000 THEN
+    RETURN QUERY SELECT * FROM app.apply_recovery(recovery);
+  ELSE
+    RETURN QUERY
+    UPDATE app.recoveries AS u SET state = 'pending', applied_by = current_setting('app.actor')
+    WHERE u.id = recovery RETURNING u.*;
+  END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION app.rows_to_write(counts jsonb)
+RETURNS bigint
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN (
+  SELECT coalesce(sum(a.value::bigint), 0) FROM jsonb_each(counts) AS t, jsonb_each_text(t.value) AS a
+  WHERE a.key IN ('insert', 'update', 'delete')
+);
+
+-- Undoes a recovery that is done, whole or not at all. Raises FL409 where something has changed since.
+CREATE OR REPLACE FUNCTION app.undo_recovery(recovery uuid)
+RETURNS SETOF app.recoveries
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  r app.recoveries;
+  undo app.recoveries;
+BEGIN
+  SELECT * INTO r FROM app.recoveries AS f WHERE f.id = recovery FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  ELSIF r.state <> 'done' THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
+      message = format('The recovery is %s: there is nothing to undo.', r.state);
+  END IF;
+  SELECT (p.recovery).* INTO undo FROM app.preview_recovery(NULL, r.applied_xid, NULL, r.tables, NULL, NULL, r.id) AS p;
+  IF app.rows_to_write(undo.counts) <> app.rows_to_write(r.counts) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
+      message = 'Rows of the recovery have changed since. Preview it by its transaction to undo the others.';
+  END IF;
+  RETURN QUERY SELECT * FROM app.start_recovery(undo.id);
+END
+$$;
+
+REVOKE ALL ON FUNCTION app.preview_recovery, app.apply_recovery, app.start_recovery, app.undo_recovery FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.preview_recovery, app.start_recovery, app.undo_recovery TO flo_app;
+GRANT EXECUTE ON FUNCTION app.apply_recovery TO flo_job;
+
+-- A moment of which all that has been committed is known, of all tenants.
+INSERT INTO app.restore_points (reason) SELECT 'history begins' WHERE NOT EXISTS (SELECT FROM app.restore_points);

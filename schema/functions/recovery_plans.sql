@@ -1,0 +1,196 @@
+-- Recovery of a tenant to how it was. A row was, before the changes that are undone, as the first of them has found it:
+-- what is stored now, with the old values of these changes put over it, the earliest last.
+
+CREATE OR REPLACE FUNCTION app.recoverable_tables()
+RETURNS text[]
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN '{workflows,workflow_executions,webchat_sessions,user_preferences}'::text[];  -- parents first
+
+-- The rows of a table that a recovery is about: whether each was there, what of it was otherwise, and whether it has
+-- changed since, which nothing here may undo.
+CREATE OR REPLACE FUNCTION app.undone_rows(
+  r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean
+)
+RETURNS SETOF record
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  first bigint := (
+    SELECT min(t.first_seq) FROM app.recorded_transactions AS t
+    WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
+      AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
+  );
+BEGIN
+  RETURN QUERY
+  WITH transactions AS MATERIALIZED (
+    SELECT
+      t.xid,
+      (r.is_exact OR t.committed_at > r.at) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
+        AND pg_visible_in_snapshot(t.xid, r.seen) AS is_undone,
+      r.of_transaction IS NOT NULL AND t.xid <> r.of_transaction
+        OR NOT pg_visible_in_snapshot(t.xid, r.seen) AS is_later
+    FROM app.recorded_transactions AS t
+    WHERE t.tenant_id = r.tenant_id AND (r.of_transaction IS NOT NULL OR NOT pg_visible_in_snapshot(t.xid, r.since))
+  ),
+  changes AS (
+    SELECT c.id, h.seq, h.action, h.old, t.is_undone, t.is_later
+    FROM app.row_history AS h
+    JOIN transactions AS t ON t.xid = h.xid
+    CROSS JOIN LATERAL unnest(coalesce(h.row_ids, ARRAY[h.row_id])) AS c (id)
+    WHERE h.tenant_id = r.tenant_id AND h.seq >= first AND h.table_name = of_table
+      AND (r.row_ids IS NULL OR c.id = ANY (r.row_ids)) AND (t.is_undone OR t.is_later)
+  )
+  SELECT
+    c.id, (array_agg(c.action ORDER BY c.seq) FILTER (WHERE c.is_undone))[1] <> 'insert',
+    app.laid_over(c.old ORDER BY c.seq DESC) FILTER (WHERE c.is_undone),
+    coalesce(max(c.seq) FILTER (WHERE c.is_later) > min(c.seq) FILTER (WHERE c.is_undone), false)
+  FROM changes AS c
+  GROUP BY c.id HAVING bool_or(c.is_undone);
+END
+$$;
+
+-- What is to be done with the rows of a table; rows that are as they were are left out.
+CREATE OR REPLACE FUNCTION app.planned_rows(r app.recoveries, of_table text)
+RETURNS SETOF app.planned_row
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+  ids uuid[];
+  existed boolean[];
+  images jsonb[];
+  changed boolean[];
+  of_class text := '';
+BEGIN
+  SELECT array_agg(u.id ORDER BY u.id), array_agg(u.existed ORDER BY u.id), array_agg(u.image ORDER BY u.id),
+    array_agg(u.has_changed ORDER BY u.id)
+  INTO ids, existed, images, changed FROM app.undone_rows(r, of_table) AS u;
+  IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
+    of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
+  END IF;
+  RETURN QUERY EXECUTE format(
+    $q$
+      SELECT $5, p.id,
+        CASE
+          WHEN p.changed THEN 'changed_since'
+          WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || p.image <> to_jsonb(c) THEN 'update' END
+          WHEN p.image ? 'tenant_id' THEN 'insert'
+          ELSE 'archived'
+        END,
+        p.image, to_jsonb(c)
+      FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
+      LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+    $q$, of_table, of_class
+  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
+END
+$$;
+
+-- The classes that have executions of the current tenant.
+CREATE OR REPLACE FUNCTION app.classes_of_tenant()
+RETURNS smallint[]
+LANGUAGE sql
+STABLE
+RETURN ARRAY(
+  SELECT 0::smallint
+  UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
+  UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
+);
+
+-- All that a recovery does. What stays as it is has another action: held, archived, without its parent (orphaned), or
+-- because another row has its unique name (taken).
+CREATE OR REPLACE FUNCTION app.plan_recovery(r app.recoveries)
+RETURNS app.planned_row[]
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  plan app.planned_row[] := ARRAY(
+    SELECT p FROM unnest(r.tables) AS t (name), app.planned_rows(r, t.name) AS p WHERE p.action IS NOT NULL
+  );
+BEGIN
+  IF app.has_holds(r.tenant_id) THEN
+    plan := ARRAY(
+      SELECT CASE
+        WHEN p.action IN ('update', 'delete') AND app.is_held(
+          r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
+        ) THEN ROW(p.table_name, p.id, 'held', p.image, p.present)::app.planned_row
+        ELSE p::app.planned_row
+      END FROM unnest(plan) AS p
+    );
+  END IF;
+  RETURN app.without_taken(app.without_orphans(plan));
+END
+$$;
+
+-- How many rows hang on what is deleted and would go along, though the recovery does not name them.
+CREATE OR REPLACE FUNCTION app.swept_along(plan app.planned_row[])
+RETURNS bigint
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  parents uuid[] := ARRAY(
+    SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
+  );
+BEGIN
+  RETURN CASE WHEN cardinality(parents) > 0 THEN (
+    SELECT count(*) FROM (
+      SELECT e.id FROM app.workflow_executions AS e
+      WHERE e.tenant_id = app.tenant() AND e.workflow_id = ANY (parents)
+        AND e.retention_class = ANY (app.classes_of_tenant())
+      UNION ALL SELECT s.id FROM app.webchat_sessions AS s
+      WHERE s.tenant_id = app.tenant() AND s.workflow_id = ANY (parents)
+      EXCEPT ALL SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete'
+    ) AS swept
+  ) ELSE 0 END;
+END
+$$;
+
+-- By table and action.
+CREATE OR REPLACE FUNCTION app.plan_counts(plan app.planned_row[])
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT coalesce(jsonb_object_agg(t.table_name, t.counts), '{}')
+  FROM (
+    SELECT c.table_name, jsonb_object_agg(c.action, c.rows) AS counts
+    FROM (SELECT p.table_name, p.action, count(*) AS rows FROM unnest(plan) AS p GROUP BY 1, 2) AS c
+    GROUP BY 1
+  ) AS t
+);
+
+-- The values of an object that differ from those of another, without large ones. NULL of NULL.
+CREATE OR REPLACE FUNCTION app.small_values(shown jsonb, other jsonb)
+RETURNS jsonb
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN shown IS NOT NULL THEN (
+  SELECT coalesce(jsonb_object_agg(v.key, CASE
+    WHEN length(v.value::text) > 1000 THEN jsonb_build_object('omitted_characters', length(v.value::text)) ELSE v.value
+  END), '{}')
+  FROM jsonb_each(shown) AS v WHERE other IS NULL OR (other ? v.key AND other -> v.key <> v.value)
+) END;
+
+-- Up to three rows of each table and action: what would change, from what, to what. Large values are left out.
+CREATE OR REPLACE FUNCTION app.plan_examples(plan app.planned_row[])
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image),
+    'then', CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image, e.present) END
+  ) ORDER BY e.table_name, e.action, e.id), '[]')
+  FROM (
+    SELECT p.*, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan) AS p
+  ) AS e WHERE e.nth <= 3
+);
