@@ -5958,6 +5958,21 @@ ALTER TABLE ONLY app.recorded_transactions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.recorded_transactions OWNER TO flo_owner;
 
+CREATE TABLE app.recovery_check (
+    one boolean DEFAULT true NOT NULL,
+    checked_at timestamp with time zone,
+    backups integer DEFAULT 0 NOT NULL,
+    newest_backup text,
+    oldest_backup_at timestamp with time zone,
+    restorable_from timestamp with time zone,
+    problems text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT recovery_check_one_check CHECK (one)
+);
+
+ALTER TABLE ONLY app.recovery_check FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.recovery_check OWNER TO flo_owner;
+
 CREATE TABLE app.rehydrated_rows (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -6657,6 +6672,9 @@ ALTER TABLE ONLY app.recorded_transactions
 
 ALTER TABLE ONLY app.recoveries
     ADD CONSTRAINT recoveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.recovery_check
+    ADD CONSTRAINT recovery_check_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY app.rehydrated_rows
     ADD CONSTRAINT rehydrated_rows_pkey PRIMARY KEY (tenant_id, id, rehydration_id);
@@ -7739,6 +7757,8 @@ CREATE POLICY job ON app.recorded_transactions TO flo_job USING (true) WITH CHEC
 
 CREATE POLICY job ON app.recoveries TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.recovery_check TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.rehydrated_rows TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.rehydrations TO flo_job USING (true) WITH CHECK (true);
@@ -7824,6 +7844,8 @@ CREATE POLICY platform ON app.job_runs FOR SELECT TO flo_app USING (( SELECT app
 
 CREATE POLICY platform ON app.legal_holds FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
 
+CREATE POLICY platform ON app.recovery_check FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
+
 CREATE POLICY platform ON app.storage_sizes FOR SELECT TO flo_app USING (( SELECT app.on_platform() AS on_platform));
 
 CREATE POLICY platform ON app.tenant_actions TO flo_app USING (( SELECT app.on_platform() AS on_platform)) WITH CHECK (( SELECT app.on_platform() AS on_platform));
@@ -7851,6 +7873,8 @@ CREATE POLICY recovery ON app.webchat_sessions TO flo_owner USING ((tenant_id = 
 CREATE POLICY recovery ON app.workflow_executions TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY recovery ON app.workflows TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+ALTER TABLE app.recovery_check ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrated_rows ENABLE ROW LEVEL SECURITY;
 
@@ -8256,6 +8280,9 @@ GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 
 GRANT SELECT ON TABLE app.recorded_transactions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.recorded_transactions TO flo_job;
+
+GRANT SELECT,UPDATE ON TABLE app.recovery_check TO flo_job;
+GRANT SELECT ON TABLE app.recovery_check TO flo_app;
 
 GRANT SELECT ON TABLE app.rehydrated_rows TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.rehydrated_rows TO flo_job;

@@ -298,14 +298,16 @@ def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_writ
     assert {name: watched(alarm) for name, alarm in alarms.items()} == {
         "JobFailedAlarm": of_each_service("JobFailed"),
         "ArchiveUnverifiedAlarm": of_each_service("ArchiveUnverified"),
+        "RecoveryProblemsAlarm": ("RecoveryProblems", "drill", "Maximum", 3600),
         "EmbeddingsFailedAlarm": ("EmbeddingsFailed", "embed", "Sum", 300),
         "EmbedDeadLettersAlarm": (WAITING, {"Fn::GetAtt": ["EmbedDeadLetters", "QueueName"]}, "Maximum", 300),
         "JobFailuresAlarm": (WAITING, {"Fn::GetAtt": ["JobFailures", "QueueName"]}, "Maximum", 300),
     }
-    for alarm in alarms.values():
+    unseen = {"RecoveryProblemsAlarm": "breaching"}  # where nobody looks, backups may be missing
+    for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-        assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, "notBreaching")
+        assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, unseen.get(name, "notBreaching"))
     services = {function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS.values()}
     assert {name.lower() for name in JOBS} <= services
 

@@ -1,4 +1,4 @@
-"""Every quarter of an hour: goes on with the drill of the week."""
+"""Every quarter of an hour: looks at backups, and goes on with the drill of the week."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Recovery over HTTP: administrators see who changed what and preview, owners bring back how it was."""
+"""Recovery over HTTP: who changed what, how it was before, and for super admins what all can be restored from."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.errors import NotFoundError
+from flomastr.drills import recovery_status
+from flomastr.drills.recovery_status import RecoveryStatus
 from flomastr.http.app import conflict, create_app, http_handler
-from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db, tenant_db_from_path
+from flomastr.http.dependencies import IdempotencyKeyHeader, platform_db, tenant_db, tenant_db_from_path
 from flomastr.http.etags import IfNoneMatch, tagged
 from flomastr.http.paging import Page
 from flomastr.tenant_recovery import audit, recoveries
@@ -31,6 +32,12 @@ async def list_changes(
     return page.of(audit.newest(matching, page), audit.count(matching), db, response)
 
 
+@app.get("/status")
+async def get_recovery_status(db: Annotated[Database, platform_db("platform:read")]) -> RecoveryStatus:
+    """The newest backup, how far one can go back, the last drill with its RTO and RPO, and what is wrong."""
+    return db.one(recovery_status.status())
+
+
 @app.post("/tenants/{slug}/preview")
 async def preview_recovery(
     new: NewRecovery, db: Previewing, key: IdempotencyKeyHeader, response: Response
@@ -42,10 +49,7 @@ async def preview_recovery(
 @app.post("/tenants/{slug}/apply", responses=IN_THE_WAY)
 async def apply_recovery(wanted: ApplyRecovery, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Recovery:
     """All of a preview or nothing. One of more than 1,000 rows is pending until a job has done it."""
-    applied = db.idempotent(recoveries.apply(wanted), key)
-    if not applied:
-        raise NotFoundError
-    return tagged(applied[0], response)
+    return tagged(recoveries.found(db.idempotent(recoveries.apply(wanted), key)), response)
 
 
 @app.get("/tenants/{slug}/recoveries")
@@ -62,10 +66,7 @@ async def get_recovery(recovery_id: UUID, db: Reading, known: IfNoneMatch, respo
 @app.post("/tenants/{slug}/recoveries/{recovery_id}/undo", responses=IN_THE_WAY)
 async def undo_recovery(recovery_id: UUID, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Recovery:
     """What it wrote is as it was before, unless others have changed that since. The undoing is a recovery too."""
-    undone = db.idempotent(recoveries.undo(recovery_id), key)
-    if not undone:
-        raise NotFoundError
-    return tagged(undone[0], response)
+    return tagged(recoveries.found(db.idempotent(recoveries.undo(recovery_id), key)), response)
 
 
 @app.get("/tenants/{slug}/restore-points")

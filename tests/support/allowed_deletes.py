@@ -56,6 +56,7 @@ NO_CONTENT = {
     "rate_buckets": "counts",
     "rate_limits": "a setting",
     "recoveries": "how far they have come",
+    "recovery_check": "what there is to restore from",
     "rehydrations": "how far they have come",
     "retention_class_changes": "what is left to do",
     "retried_runs": "which failures have recovered",

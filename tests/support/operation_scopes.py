@@ -35,8 +35,8 @@ SCOPES: dict[str | None, str] = {
     "membership:write": "remove_member",
     "models:write": "activate_model add_model drop_model",
     "platform:read": (
-        "analyze_storage_of_tenants get_any_erasure get_jobs get_tenant_status get_user get_versions "
-        "list_all_erasures list_users"
+        "analyze_storage_of_tenants get_any_erasure get_jobs get_recovery_status get_tenant_status get_user "
+        "get_versions list_all_erasures list_users"
     ),
     "platform:write": (
         "create_tenant create_user delete_user hard_delete_tenant provision_tenant reactivate_tenant "

@@ -11,7 +11,7 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 
-NEEDED_MIGRATION = "0066_recoveries"
+NEEDED_MIGRATION = "0067_recovery_check"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from flomastr.database import connection
 from flomastr.database.connection import Connection
+from flomastr.drills.backup_watch import OLDEST
 from flomastr.drills.drills import Drill, Result
 from flomastr.jobs import Job
 from flomastr.recovery import backup_catalogue, backup_manifest, restore
@@ -18,7 +19,6 @@ from flomastr.recovery.restore import CatalogueError, RefusedError
 from flomastr.recovery.restore_load import DifferentError
 
 RESTORED = "flomastr_drill"  # the database into which a backup is restored
-OLDEST = timedelta(hours=26)  # that the newest backup may be
 WORKERS = 2
 NEAR = 0.001
 KEPT = ("schema_functions", "schema_migrations")

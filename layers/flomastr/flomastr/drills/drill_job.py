@@ -1,4 +1,4 @@
-"""Every week: whether what is backed up can be restored, and how long that takes.
+"""Every week: whether what is backed up can be restored, and how long that takes. In between, whether there is any.
 
 A fork of the cluster at a moment takes longer than one invocation, so a drill goes on with each run until it is over:
 a run that finds none and is due begins one, later ones wait for the fork, compare it, restore the newest backup into
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from flomastr.drills import drill_checks, drills
+from flomastr.drills import backup_watch, drill_checks, drills
 from flomastr.drills.digitalocean import Client, Cluster, ProviderError
 from flomastr.drills.drills import Drill, Result
 from flomastr.jobs import Job
@@ -25,10 +25,11 @@ class MomentError(Exception):
 
 
 def run(job: Job) -> None:
-    """Begins a drill, or goes on with one. Where no cluster of DigitalOcean is named, there is nothing to do.
+    """Looks at backups, then begins a drill or goes on with one, where a cluster of DigitalOcean is named.
 
     Raises ProviderError, psycopg.Error.
     """
+    backup_watch.watch(job)
     if not settings().digitalocean_cluster:
         return
     client = Client(digitalocean_token(), settings().digitalocean_url)

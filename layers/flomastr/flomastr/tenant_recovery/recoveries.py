@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from flomastr.database.query import BY_ID, Count, Query
-from flomastr.errors import ConflictError, ErrorCode
+from flomastr.errors import ConflictError, ErrorCode, NotFoundError
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Body, Moment
 from flomastr.http.paging import KEYSET, PageRequest
@@ -155,6 +155,13 @@ def apply(wanted: ApplyRecovery) -> Query[Recovery]:
 def undo(id: UUID) -> Query[Recovery]:
     """The recovery that undoes it. No row: there is none. Refused with 409 `changed_meanwhile`, `wrong_state`."""
     return Query(f"SELECT {COLUMNS} FROM app.undo_recovery(%(id)s) AS r", {"id": id}, Recovery)
+
+
+def found(recoveries: list[Recovery]) -> Recovery:
+    """The first one. Raises NotFoundError where there is none."""
+    if not recoveries:
+        raise NotFoundError
+    return recoveries[0]
 
 
 def get(id: UUID) -> Query[Recovery]:
