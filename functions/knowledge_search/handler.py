@@ -43,7 +43,7 @@ async def retry_dead_letter(dead_letter_id: UUID, db: Writing, key: IdempotencyK
 
 @app.post("/dead-letters/retry", status_code=202)
 async def retry_dead_letters(db: Writing, key: IdempotencyKeyHeader) -> Message:
-    """All of them, up to 10,000 at once: what to do when the endpoint was down for long."""
+    """All of them, while fewer than 10,000 documents are pending: what to do when the endpoint was down for long."""
     (retried,) = db.idempotent(dead_letters.retry_all(), key)
     return Message(message=f"{retried.count} documents wait to be embedded again.")
 

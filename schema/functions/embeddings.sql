@@ -192,7 +192,8 @@ BEGIN
 END
 $$;
 
--- Makes up to `most` failed tasks pending again, and returns how many. `requeue` sends their messages.
+-- Makes failed tasks pending again, and returns how many: no more than bring those that are pending to `most`, so that
+-- what fails is not tried again faster than it is worked off. `requeue` sends their messages, tenants in turn.
 CREATE OR REPLACE FUNCTION app.retry_embeddings(most integer)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -202,7 +203,12 @@ DECLARE
 BEGIN
   UPDATE app.embedding_tasks AS t
   SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
-  WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
+  WHERE t.id IN (
+    SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id
+    LIMIT most - (
+      SELECT count(*) FROM (SELECT FROM app.embedding_tasks AS o WHERE o.status = 'processing' LIMIT most) AS pending
+    )
+  );
   GET DIAGNOSTICS retried = ROW_COUNT;
   RETURN retried;
 END

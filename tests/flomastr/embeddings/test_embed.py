@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from flomastr.embeddings import claims, client, worker
+from flomastr.embeddings import claims, client, dead_letters, worker
 from flomastr.embeddings.claims import MAX_ATTEMPTS
 from flomastr.embeddings.client import EndpointBusyError, EndpointRefusedError
 from functions.embed.handler import lambda_handler
@@ -197,6 +197,24 @@ def test_after_an_outage_all_dead_letters_of_a_tenant_are_tried_again_at_once(kb
     assert kb.retry_all().json == {"message": "0 documents wait to be embedded again."}
     kb.embed()
     assert {document["status"] for document in kb.documents()} == {"embedded"}
+
+
+@pytest.mark.parametrize(("most", "retried"), [(1, 0), (2, 1), (4, 3), (5, 3)])
+def test_no_more_is_retried_at_once_than_a_tenant_may_have_pending(
+    kb: KnowledgeClient, monkeypatch: pytest.MonkeyPatch, most: int, retried: int
+) -> None:
+    """One document is pending already, and so are many of a neighbour, which count for that one alone."""
+    monkeypatch.setattr(dead_letters, "MAX_PENDING", most)
+    for name in "abc":
+        kb.put(name, f"Text {name}")
+    with kb.endpoint.answering(lambda _: (400, {})):
+        kb.work()
+    kb.put("pending", "Another text")
+    neighbour = kb.neighbour()
+    for name in "defghi":
+        neighbour.put(name, f"Text {name}")
+    assert kb.retry_all().json == {"message": f"{retried} documents wait to be embedded again."}
+    assert len(kb.dead_letters()) == 3 - retried
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class DeadLetter(Resource):
         return Task(tenant_id=self.tenant_id, document_id=self.document_id, embedding_model=self.embedding_model)
 
 
-MAX_RETRIED = 10_000  # by one request
+MAX_PENDING = 10_000  # tasks of a tenant, beyond which no dead letter is retried
 
 COLUMNS = """
   t.id, t.tenant_id, t.knowledge_base_id, t.document_id, d.name AS document_name, t.embedding_model, t.attempts,
@@ -61,4 +61,4 @@ def retry(id: UUID) -> Query[DeadLetter]:
 
 def retry_all() -> Query[Count]:
     """Marks dead letters as pending again, and counts them. `requeue` sends their messages."""
-    return Query("SELECT app.retry_embeddings(%(most)s) AS count", {"most": MAX_RETRIED}, Count)
+    return Query("SELECT app.retry_embeddings(%(most)s) AS count", {"most": MAX_PENDING}, Count)
