@@ -4198,7 +4198,12 @@ DECLARE
 BEGIN
   UPDATE app.embedding_tasks AS t
   SET status = 'processing', attempts = 0, due_at = now(), queued_at = NULL, updated_at = now()
-  WHERE t.id IN (SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id LIMIT most);
+  WHERE t.id IN (
+    SELECT f.id FROM app.embedding_tasks AS f WHERE f.status = 'failed' ORDER BY f.id
+    LIMIT most - (
+      SELECT count(*) FROM (SELECT FROM app.embedding_tasks AS o WHERE o.status = 'processing' LIMIT most) AS pending
+    )
+  );
   GET DIAGNOSTICS retried = ROW_COUNT;
   RETURN retried;
 END
@@ -4373,6 +4378,7 @@ DECLARE
   found uuid[];
   highlighted text[];
 BEGIN
+  PERFORM app.take_search_place(tenant);
   SELECT array_agg(b.id) INTO base_ids
   FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
   IF base IS NOT NULL AND base_ids IS NULL THEN
@@ -4718,6 +4724,22 @@ END
 $$;
 
 ALTER FUNCTION app.take_restore_point() OWNER TO flo_owner;
+
+CREATE FUNCTION app.take_search_place(tenant uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  FOR place IN 1..3 LOOP
+    IF pg_try_advisory_xact_lock(hashtextextended('app.search:' || tenant, place)) THEN
+      RETURN;
+    END IF;
+  END LOOP;
+  RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_at_once',
+    message = 'Three searches of the tenant are running. Repeat this one when one of them has been answered.';
+END
+$$;
+
+ALTER FUNCTION app.take_search_place(tenant uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.tenant_of_person(person text, email text, super_admin boolean, named text, scope text) RETURNS TABLE(tenant_id uuid, tenant_status text, role text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER

@@ -10,6 +10,7 @@ import pytest
 from samcli import yamlhelper
 
 from dev.aws.template import read_template
+from dev.docs import connections
 from flomastr.archive.parquet import SOURCES, Source
 from flomastr.http.fields import EARLIEST
 from tests.support.reached import reached
@@ -271,8 +272,43 @@ def test_how_much_comes_through_at_once_is_bounded() -> None:
     routes = RESOURCES["HttpApi"]["Properties"]["DefaultRouteSettings"]
     assert routes == {"ThrottlingBurstLimit": 500, "ThrottlingRateLimit": 1000}
     (event,) = FUNCTIONS["Embed"]["Events"].values()
-    assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 4}
+    embed = {"Fn::FindInMap": ["Sandboxes", {"Ref": "ClusterMemory"}, "Embed"]}
+    assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": embed}
     assert event["Properties"]["BatchSize"] == 10
+
+
+def test_what_anybody_may_ask_without_a_limit_by_caller_has_one_by_route() -> None:
+    open_routes = {
+        f"{event['Properties']['Method']} {event['Properties']['Path']}"
+        for name in ("Events", "Health", "OpenApi")
+        for event in FUNCTIONS[name]["Events"].values()
+        if event["Properties"].get("Auth") == {"Authorizer": "NONE"}
+    }
+    cheap = {"GET /routes/health", "HEAD /routes/health", "GET /routes/docs", "HEAD /routes/docs"}
+    limits = RESOURCES["HttpApi"]["Properties"]["RouteSettings"]
+    assert set(limits) == open_routes - cheap
+    assert {route: limit["ThrottlingRateLimit"] for route, limit in limits.items()} == {
+        "POST /routes/n8n/events": 200,
+        **dict.fromkeys(["GET /routes/health/ready", "HEAD /routes/health/ready"], 10),
+        **dict.fromkeys(["GET /routes/openapi.json", "HEAD /routes/openapi.json"], 20),
+    }
+
+
+def test_slow_statements_leave_the_pool_a_connection_and_an_account_a_hundred_sandboxes() -> None:
+    sandboxes, functions = connections.read()
+    sizes = ["1", "2", "4", "8"]
+    sums = dict(connections.sums(sandboxes, functions, sizes))
+    assert sums["connections"] == [22, 47, 97, 197]
+    pairs = zip(sums["sandboxes with slow statements"], sums["the pool's"], strict=True)
+    assert all(slow < pool for slow, pool in pairs)
+    assert all(sandboxes <= 900 for sandboxes in sums["sandboxes of all functions"])
+    assert {name: kind for name, kind in functions.items() if kind != "Quick"} == {
+        "Documents": "Slow",
+        "Analytics": "Slow",
+        "KnowledgeSearch": "Search",
+        "Embed": "Embed",
+        **dict.fromkeys([*JOBS, "Migrate"], 1),
+    }
 
 
 def test_functions_have_the_time_that_their_work_takes() -> None:

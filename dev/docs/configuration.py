@@ -1,12 +1,13 @@
 """docs/reference/configuration.md: parameters of the template, fields of the secrets, variables of the functions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 from pydantic import BaseModel
 from samcli import yamlhelper
 
 from dev.aws.template import TEMPLATE, read_template
+from dev.docs.tables import table
 from flomastr.settings import DatabaseSecret, EmbeddingsSecret, Settings, SigningSecret, StorageSecret
 
 POWERTOOLS = {
@@ -51,10 +52,6 @@ def page() -> str:
         secrets=table(("parameter", "field", "meaning"), fields()),
         variables=table(("variable", "functions", "meaning"), variables(Settings)),
     )
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
 
 
 def parameters() -> Iterator[tuple[str, str, str]]:

@@ -171,6 +171,9 @@ EXPLANATIONS = (
     Explanation("tenant_suspended", (403,),
         "The tenant is suspended: its owners may read, and nobody may write.",
         "Ask a super admin to reactivate it."),
+    Explanation("too_many_at_once", (429,),
+        "Three searches of the tenant are running. What is refused was counted.",
+        "Repeat the search when one of them has been answered."),
     Explanation("too_many_open", (409,),
         "The tenant has as many open erasures, restores or legal holds as it may have, "
         "or a person as many Idempotency-Keys outside tenants.",

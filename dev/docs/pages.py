@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dev.docs import configuration, errors, routes
+from dev.docs import configuration, connections, errors, routes
 from dev.paths import ROOT
 
 REFERENCE = ROOT / "docs/reference"
@@ -13,6 +13,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "endpoints.md": routes.page(),
         REFERENCE / "configuration.md": configuration.page(),
+        REFERENCE / "connections.md": connections.page(),
         REFERENCE / "errors.md": errors.page(),
     }
 

@@ -97,6 +97,22 @@ BEGIN
 END
 $$;
 
+-- Lets a tenant search three times at once, or raises FL429: one tenant alone cannot take all connections of the pool.
+CREATE OR REPLACE FUNCTION app.take_search_place(tenant uuid)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  FOR place IN 1..3 LOOP
+    IF pg_try_advisory_xact_lock(hashtextextended('app.search:' || tenant, place)) THEN
+      RETURN;
+    END IF;
+  END LOOP;
+  RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_at_once',
+    message = 'Three searches of the tenant are running. Repeat this one when one of them has been answered.';
+END
+$$;
+
 -- The passages of the authorized tenant that answer a query, the best first. `vectors` are the query's, one by each of
 -- `models`. Raises FL404 for an unknown base, FL409 for one whose active model is not among `models`.
 CREATE OR REPLACE FUNCTION app.search(
@@ -128,6 +144,7 @@ DECLARE
   found uuid[];
   highlighted text[];
 BEGIN
+  PERFORM app.take_search_place(tenant);
   SELECT array_agg(b.id) INTO base_ids
   FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
   IF base IS NOT NULL AND base_ids IS NULL THEN

@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     TENANT_NOT_FOUND = "tenant_not_found"
     TENANT_REQUIRED = "tenant_required"
     TENANT_SUSPENDED = "tenant_suspended"
+    TOO_MANY_AT_ONCE = "too_many_at_once"
     TOO_MANY_OPEN = "too_many_open"
     TOO_MANY_REQUESTS = "too_many_requests"
     UNAVAILABLE = "unavailable"

@@ -422,3 +422,22 @@ def test_the_twenty_rarest_words_of_a_query_are_highlighted(kb: KnowledgeClient)
     (hit,) = [hit for hit in kb.find(" ".join(words), mode="text") if hit["document_name"] == "all"]
     assert len(hit["highlights"]) == 20
     assert [hit["chunk_text"][begin:end] for begin, end in hit["highlights"]] == words[10:]
+
+
+def test_a_tenant_searches_three_times_at_once_and_its_neighbour_beside_it(
+    kb: KnowledgeClient, superuser: psycopg.Connection[Any]
+) -> None:
+    """Searches that are running hold their places until their transactions end."""
+    kb.put("terms", "Refunds take fourteen days.")
+    neighbour = kb.neighbour()
+    neighbour.put("terms", "Refunds take ten days.")
+    place = "SELECT pg_advisory_xact_lock(hashtextextended('app.search:' || %s, %s))"
+    with superuser.transaction():  # of searches that go on meanwhile
+        superuser.execute(place, [kb.tenant.id, 1])
+        superuser.execute(place, [kb.tenant.id, 2])
+        assert kb.searches("refunds", mode="text").status == 200
+        superuser.execute(place, [kb.tenant.id, 3])
+        refused = kb.searches("refunds", mode="text")
+        assert (refused.status, refused.json["code"], refused.headers["retry-after"]) == (429, "too_many_at_once", "1")
+        assert neighbour.searches("refunds", mode="text").status == 200
+    assert kb.searches("refunds", mode="text").status == 200

@@ -32,6 +32,8 @@ def headers(buckets: Sequence[Bucket]) -> dict[str, str]:
 
 
 def headers_of_refusal(detail: str) -> dict[str, str]:
-    """Those of a 429, from the detail of its SQL error: the exhausted limit, and when to come again."""
+    """Those of a 429, from the detail of its SQL error: the exhausted limit, if one is, and when to come again."""
+    if not detail:
+        return {"Retry-After": "1"}
     bucket = Bucket(*json.loads(detail).values())
     return headers([bucket]) | {"Retry-After": str(bucket.seconds)}
