@@ -5067,12 +5067,14 @@ DECLARE
     SELECT p.image ->> 'n8n_execution_id' FROM unnest(plan) AS p
     WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND p.image ->> 'n8n_execution_id' <> ''
   );
+  written uuid[] := ARRAY(SELECT p.id FROM unnest(plan) AS p WHERE p.action IN ('update', 'delete'));
   taken uuid[];
 BEGIN
   taken := ARRAY(
     SELECT p.id FROM unnest(plan) AS p
     JOIN app.workflows AS w ON w.n8n_workflow_id = p.image ->> 'n8n_workflow_id'
-    WHERE p.table_name = 'workflows' AND p.action = 'insert' AND w.tenant_id = app.tenant() AND w.id <> ALL (gone)
+    WHERE p.table_name = 'workflows' AND p.action IN ('insert', 'update')
+      AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id <> ALL (written)
     UNION
     SELECT p.id FROM unnest(plan) AS p
     JOIN app.webchat_sessions AS s ON s.user_id = p.image ->> 'user_id'
@@ -5101,7 +5103,7 @@ BEGIN
   END IF;
   RETURN app.without_orphans(ARRAY(
     SELECT CASE
-      WHEN p.id = ANY (taken) AND p.action = 'insert'
+      WHEN p.id = ANY (taken) AND p.action IN ('insert', 'update')
       THEN ROW(p.table_name, p.id, 'taken', p.image, p.present)::app.planned_row
       ELSE p::app.planned_row
     END FROM unnest(plan) AS p
@@ -5160,6 +5162,10 @@ BEGIN
       EXECUTE format('DELETE FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1)'
         ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed) USING ids, ids[1], ids[cardinality(ids)];
     WHEN 'update' THEN
+      IF of_table = 'workflows' THEN  -- which may have exchanged their ids
+        UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(ids, images) AS i (id, image)
+        WHERE w.tenant_id = app.tenant() AND w.id = i.id AND w.n8n_workflow_id <> i.image ->> 'n8n_workflow_id';
+      END IF;
       EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, i.image) AS n)'
         ' FROM unnest($1, $2) AS i (id, image) WHERE t.tenant_id = app.tenant() AND t.id = i.id'
         ' AND t.id BETWEEN $3 AND $4 %s',

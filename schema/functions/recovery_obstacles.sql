@@ -30,7 +30,7 @@ BEGIN
 END
 $$;
 
--- What would be inserted while another row, that stays, has what is unique in the tenant.
+-- What would be written while another row, that stays as it is, has what is unique in the tenant.
 CREATE OR REPLACE FUNCTION app.without_taken(plan app.planned_row[])
 RETURNS app.planned_row[]
 LANGUAGE plpgsql
@@ -42,12 +42,14 @@ DECLARE
     SELECT p.image ->> 'n8n_execution_id' FROM unnest(plan) AS p
     WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND p.image ->> 'n8n_execution_id' <> ''
   );
+  written uuid[] := ARRAY(SELECT p.id FROM unnest(plan) AS p WHERE p.action IN ('update', 'delete'));
   taken uuid[];
 BEGIN
   taken := ARRAY(
     SELECT p.id FROM unnest(plan) AS p
     JOIN app.workflows AS w ON w.n8n_workflow_id = p.image ->> 'n8n_workflow_id'
-    WHERE p.table_name = 'workflows' AND p.action = 'insert' AND w.tenant_id = app.tenant() AND w.id <> ALL (gone)
+    WHERE p.table_name = 'workflows' AND p.action IN ('insert', 'update')
+      AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id <> ALL (written)
     UNION
     SELECT p.id FROM unnest(plan) AS p
     JOIN app.webchat_sessions AS s ON s.user_id = p.image ->> 'user_id'
@@ -76,7 +78,7 @@ BEGIN
   END IF;
   RETURN app.without_orphans(ARRAY(
     SELECT CASE
-      WHEN p.id = ANY (taken) AND p.action = 'insert'
+      WHEN p.id = ANY (taken) AND p.action IN ('insert', 'update')
       THEN ROW(p.table_name, p.id, 'taken', p.image, p.present)::app.planned_row
       ELSE p::app.planned_row
     END FROM unnest(plan) AS p

@@ -91,6 +91,10 @@ BEGIN
       EXECUTE format('DELETE FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1)'
         ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed) USING ids, ids[1], ids[cardinality(ids)];
     WHEN 'update' THEN
+      IF of_table = 'workflows' THEN  -- which may have exchanged their ids
+        UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(ids, images) AS i (id, image)
+        WHERE w.tenant_id = app.tenant() AND w.id = i.id AND w.n8n_workflow_id <> i.image ->> 'n8n_workflow_id';
+      END IF;
       EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, i.image) AS n)'
         ' FROM unnest($1, $2) AS i (id, image) WHERE t.tenant_id = app.tenant() AND t.id = i.id'
         ' AND t.id BETWEEN $3 AND $4 %s',
