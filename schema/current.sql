@@ -885,6 +885,35 @@ $$;
 
 ALTER FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.changed_part(before jsonb, after jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+DECLARE
+  first integer;
+BEGIN
+  IF pg_column_size(before) < 1000 OR jsonb_typeof(before) IS DISTINCT FROM jsonb_typeof(after) THEN
+    RETURN NULL;
+  ELSIF jsonb_typeof(before) = 'object' THEN
+    RETURN jsonb_build_object(
+      'members', (
+        SELECT coalesce(jsonb_object_agg(b.key, b.value), '{}') FROM jsonb_each(before) AS b
+        WHERE b.value IS DISTINCT FROM after -> b.key
+      ),
+      'added', (
+        SELECT coalesce(jsonb_agg(a.key), '[]') FROM jsonb_object_keys(after) AS a (key) WHERE NOT before ? a.key
+      )
+    );
+  ELSIF jsonb_typeof(before) = 'array' THEN
+    first := jsonb_array_length(before);
+    RETURN CASE WHEN before = jsonb_path_query_array(after, '$[0 to $last]', jsonb_build_object('last', first - 1))
+      THEN jsonb_build_object('first', first) END;
+  END IF;
+  RETURN NULL;
+END
+$_$;
+
+ALTER FUNCTION app.changed_part(before jsonb, after jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.checksum(line text) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((('x0'::text || "left"(md5(line), 15)))::bit(64))::bigint;
@@ -1777,6 +1806,12 @@ CREATE FUNCTION app.has_holds(tenant uuid) RETURNS boolean
 
 ALTER FUNCTION app.has_holds(tenant uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.has_values(image jsonb, wanted jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((NOT (EXISTS (SELECT FROM jsonb_object_keys((has_values.wanted - 'in_part'::text)) w(key) WHERE (NOT (has_values.image ? w.key))))) AND (NOT (EXISTS (SELECT FROM jsonb_each((has_values.wanted -> 'in_part'::text)) w(key, value) WHERE ((NOT (has_values.image ? w.key)) AND (NOT COALESCE((((has_values.image #> ARRAY['in_part'::text, w.key]) ? 'first'::text) OR ((has_values.image #> ARRAY['in_part'::text, w.key, 'members'::text]) ?& ARRAY(SELECT jsonb_object_keys((w.value -> 'members'::text)) AS jsonb_object_keys UNION SELECT jsonb_array_elements_text((w.value -> 'added'::text)) AS jsonb_array_elements_text))), false)))))));
+
+ALTER FUNCTION app.has_values(image jsonb, wanted jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.history_partitions(OUT partition_name text, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
     LANGUAGE sql STABLE
     SET "TimeZone" TO 'UTC'
@@ -2128,6 +2163,31 @@ CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETUR
 $$;
 
 ALTER FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lay_over(later jsonb, earlier jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+  laid jsonb := later || earlier;
+  parts jsonb;
+  part record;
+BEGIN
+  IF NOT laid ? 'in_part' THEN
+    RETURN laid;
+  END IF;
+  parts := coalesce(later -> 'in_part', '{}') - ARRAY(SELECT jsonb_object_keys(earlier));
+  FOR part IN SELECT p.key, p.value FROM jsonb_each(earlier -> 'in_part') AS p LOOP
+    IF later ? part.key THEN
+      laid := jsonb_set(laid, ARRAY[part.key], app.whole_before(later -> part.key, part.value));
+    ELSE
+      parts := parts || jsonb_build_object(part.key, app.part_before(parts -> part.key, part.value));
+    END IF;
+  END LOOP;
+  RETURN CASE parts WHEN '{}' THEN laid - 'in_part' ELSE laid || jsonb_build_object('in_part', parts) END;
+END
+$$;
+
+ALTER FUNCTION app.lay_over(later jsonb, earlier jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     LANGUAGE plpgsql
@@ -3020,6 +3080,18 @@ $$;
 
 ALTER PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.whole_before(after jsonb, part jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (part ? 'first'::text) THEN jsonb_path_query_array(after, '$[0 to $"last"]'::jsonpath, jsonb_build_object('last', (((part -> 'first'::text))::integer - 1))) ELSE ((after - ARRAY(SELECT jsonb_array_elements_text((part -> 'added'::text)) AS jsonb_array_elements_text)) || (part -> 'members'::text)) END;
+
+ALTER FUNCTION app.whole_before(after jsonb, part jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.part_before(after jsonb, part jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((after IS NULL) OR (part ? 'first'::text)) THEN part ELSE jsonb_build_object('members', app.whole_before((after -> 'members'::text), part), 'added', ((after -> 'added'::text) || (part -> 'added'::text))) END;
+
+ALTER FUNCTION app.part_before(after jsonb, part jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.partitions(OUT partition_name text, OUT retention_class integer, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
     LANGUAGE sql STABLE
     SET "TimeZone" TO 'UTC'
@@ -3291,13 +3363,17 @@ BEGIN
         CASE
           WHEN p.changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || p.image <> to_jsonb(c) THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || w.image <> to_jsonb(c) THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
-        p.image, to_jsonb(c)
+        w.image, to_jsonb(c)
       FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(to_jsonb(c), p.image)
+          ELSE p.image END AS image OFFSET 0
+      ) AS w
     $q$, of_table, of_class
   ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
 END
@@ -3630,7 +3706,14 @@ BEGIN
       JOIN written AS w ON w.id = s.id
       CROSS JOIN LATERAL (SELECT to_jsonb(s) - ignored AS before, to_jsonb(w) - ignored AS after OFFSET 0) AS i
       CROSS JOIN LATERAL (
-        SELECT jsonb_object_agg(b.key, b.value) AS old FROM jsonb_each(i.before) AS b
+        SELECT
+          coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE p.part IS NULL), '{}') || CASE
+            WHEN bool_or(p.part IS NOT NULL) THEN jsonb_build_object(
+              'in_part', jsonb_object_agg(b.key, p.part) FILTER (WHERE p.part IS NOT NULL)
+            ) ELSE '{}'
+          END AS old
+        FROM jsonb_each(i.before) AS b
+        CROSS JOIN LATERAL (SELECT app.changed_part(b.value, i.after -> b.key) AS part OFFSET 0) AS p
         WHERE b.value <> i.after -> b.key OR b.key = ANY (kept)
       ) AS d
       WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
@@ -4917,8 +5000,9 @@ CREATE FUNCTION app.values_after(h app.row_history) RETURNS jsonb
     SET plan_cache_mode TO 'force_custom_plan'
     AS $_$
 DECLARE
+  found jsonb := '{}';
   later jsonb;
-  stored jsonb;
+  changes integer := 0;
   narrowed text := CASE h.table_name
     WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE ''
   END;
@@ -4926,17 +5010,34 @@ BEGIN
   IF h.action = 'delete' OR h.row_id IS NULL THEN
     RETURN NULL;
   END IF;
-  SELECT app.laid_over(n.old ORDER BY n.seq DESC) INTO later FROM app.row_history AS n
-  WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL;
-  EXECUTE format('SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed)
-  INTO stored USING h.tenant_id, h.row_id;
-  stored := stored || later;
-  RETURN CASE WHEN h.old IS NULL THEN stored
-  ELSE (SELECT jsonb_object_agg(o.key, coalesce(stored, later) -> o.key) FROM jsonb_each(h.old) AS o) END;
+  FOR later IN
+    SELECT n.old FROM app.row_history AS n
+    WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL
+    ORDER BY n.seq LIMIT 20
+  LOOP
+    changes := changes + 1;
+    found := app.lay_over(later, found);
+    IF h.old IS NOT NULL AND app.has_values(found, h.old) THEN
+      RETURN app.values_of(found, h.old);
+    END IF;
+  END LOOP;
+  IF changes < 20 THEN
+    EXECUTE format(
+      'SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed
+    ) INTO later USING h.tenant_id, h.row_id;
+    found := CASE WHEN later IS NULL THEN found ELSE app.lay_over(later, found) END;
+  END IF;
+  RETURN CASE WHEN h.old IS NULL THEN nullif(found, '{}') ELSE app.values_of(found, h.old) END;
 END
 $_$;
 
 ALTER FUNCTION app.values_after(h app.row_history) OWNER TO flo_owner;
+
+CREATE FUNCTION app.values_of(image jsonb, wanted jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((SELECT COALESCE(jsonb_object_agg(w.key, (values_of.image -> w.key)) FILTER (WHERE (values_of.image ? w.key)), '{}'::jsonb) AS "coalesce" FROM jsonb_object_keys((values_of.wanted - 'in_part'::text)) w(key)) || CASE WHEN (wanted ? 'in_part'::text) THEN jsonb_build_object('in_part', (SELECT jsonb_object_agg(w.key, CASE WHEN (w.value ? 'first'::text) THEN COALESCE((values_of.image #> ARRAY['in_part'::text, w.key]), jsonb_build_object('first', jsonb_array_length((values_of.image -> w.key)))) ELSE jsonb_build_object('members', (SELECT COALESCE(jsonb_object_agg(m.key, m.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each(COALESCE((values_of.image -> w.key), (values_of.image #> ARRAY['in_part'::text, w.key, 'members'::text]))) m(key, value) WHERE (((w.value -> 'members'::text) ? m.key) OR ((w.value -> 'added'::text) ? m.key)))) END) AS jsonb_object_agg FROM jsonb_each((values_of.wanted -> 'in_part'::text)) w(key, value))) ELSE '{}'::jsonb END);
+
+ALTER FUNCTION app.values_of(image jsonb, wanted jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.verified_key(key_id text, key_hash bytea) RETURNS TABLE(tenant_id uuid, scopes text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5188,7 +5289,7 @@ CREATE FUNCTION app.written_columns(of_table text, prefix text) RETURNS text
 ALTER FUNCTION app.written_columns(of_table text, prefix text) OWNER TO flo_owner;
 
 CREATE AGGREGATE app.laid_over(jsonb) (
-    SFUNC = jsonb_concat,
+    SFUNC = app.lay_over,
     STYPE = jsonb,
     INITCOND = '{}'
 );

@@ -1,7 +1,7 @@
 -- Tells who changed what, from the history of rows.
 
--- What the columns of a change held after it: what the next change of them has found, else what is stored now. NULL
--- where the row is gone.
+-- What the columns of a change held after it: what the next changes of them have found, else what is stored now. NULL
+-- where the row is gone; without what none of the next 20 changes of the row has found.
 CREATE OR REPLACE FUNCTION app.values_after(h app.row_history)
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -9,8 +9,9 @@ STABLE
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
+  found jsonb := '{}';
   later jsonb;
-  stored jsonb;
+  changes integer := 0;
   narrowed text := CASE h.table_name
     WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE ''
   END;
@@ -18,12 +19,62 @@ BEGIN
   IF h.action = 'delete' OR h.row_id IS NULL THEN
     RETURN NULL;
   END IF;
-  SELECT app.laid_over(n.old ORDER BY n.seq DESC) INTO later FROM app.row_history AS n
-  WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL;
-  EXECUTE format('SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed)
-  INTO stored USING h.tenant_id, h.row_id;
-  stored := stored || later;
-  RETURN CASE WHEN h.old IS NULL THEN stored
-  ELSE (SELECT jsonb_object_agg(o.key, coalesce(stored, later) -> o.key) FROM jsonb_each(h.old) AS o) END;
+  FOR later IN
+    SELECT n.old FROM app.row_history AS n
+    WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL
+    ORDER BY n.seq LIMIT 20
+  LOOP
+    changes := changes + 1;
+    found := app.lay_over(later, found);
+    IF h.old IS NOT NULL AND app.has_values(found, h.old) THEN
+      RETURN app.values_of(found, h.old);
+    END IF;
+  END LOOP;
+  IF changes < 20 THEN
+    EXECUTE format(
+      'SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed
+    ) INTO later USING h.tenant_id, h.row_id;
+    found := CASE WHEN later IS NULL THEN found ELSE app.lay_over(later, found) END;
+  END IF;
+  RETURN CASE WHEN h.old IS NULL THEN nullif(found, '{}') ELSE app.values_of(found, h.old) END;
 END
 $$;
+
+-- Whether an image tells all that another one does.
+CREATE OR REPLACE FUNCTION app.has_values(image jsonb, wanted jsonb)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN NOT EXISTS (
+  SELECT FROM jsonb_object_keys(wanted - 'in_part') AS w (key) WHERE NOT image ? w.key
+) AND NOT EXISTS (
+  SELECT FROM jsonb_each(wanted -> 'in_part') AS w
+  WHERE NOT image ? w.key AND NOT coalesce(
+    image #> ARRAY['in_part', w.key] ? 'first' OR image #> ARRAY['in_part', w.key, 'members'] ?& ARRAY(
+      SELECT jsonb_object_keys(w.value -> 'members') UNION SELECT jsonb_array_elements_text(w.value -> 'added')
+    ),
+    false
+  )
+);
+
+-- What an image tells of the columns that another one has: of parts as many items, or the same members.
+CREATE OR REPLACE FUNCTION app.values_of(image jsonb, wanted jsonb)
+RETURNS jsonb
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN (
+  SELECT coalesce(jsonb_object_agg(w.key, image -> w.key) FILTER (WHERE image ? w.key), '{}')
+  FROM jsonb_object_keys(wanted - 'in_part') AS w (key)
+) || CASE WHEN wanted ? 'in_part' THEN jsonb_build_object('in_part', (
+  SELECT jsonb_object_agg(w.key, CASE
+    WHEN w.value ? 'first' THEN
+      coalesce(image #> ARRAY['in_part', w.key], jsonb_build_object('first', jsonb_array_length(image -> w.key)))
+    ELSE jsonb_build_object('members', (
+      SELECT coalesce(jsonb_object_agg(m.key, m.value), '{}')
+      FROM jsonb_each(coalesce(image -> w.key, image #> ARRAY['in_part', w.key, 'members'])) AS m
+      WHERE w.value -> 'members' ? m.key OR w.value -> 'added' ? m.key
+    ))
+  END) FROM jsonb_each(wanted -> 'in_part') AS w
+)) ELSE '{}' END;

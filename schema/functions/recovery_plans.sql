@@ -78,13 +78,17 @@ BEGIN
         CASE
           WHEN p.changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || p.image <> to_jsonb(c) THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || w.image <> to_jsonb(c) THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
-        p.image, to_jsonb(c)
+        w.image, to_jsonb(c)
       FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(to_jsonb(c), p.image)
+          ELSE p.image END AS image OFFSET 0
+      ) AS w
     $q$, of_table, of_class
   ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
 END

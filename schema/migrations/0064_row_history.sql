@@ -11,7 +11,7 @@ CREATE TABLE app.row_history (
   action text NOT NULL CHECK (action IN ('insert', 'update', 'delete')),
   row_id uuid,
   row_ids uuid[],  -- in place of row_id, of a statement that inserted several
-  old jsonb,  -- of an update the columns that it changed, of a deletion all
+  old jsonb,  -- of an update the columns that it changed, under in_part parts of long ones; of a deletion all
   CHECK ((row_id IS NULL) <> (row_ids IS NULL))
 ) PARTITION BY RANGE (recorded_at);
 ALTER SEQUENCE app.row_history_seq OWNED BY app.row_history.seq;
@@ -59,6 +59,39 @@ REVOKE ALL ON FUNCTION app.note_commit FROM PUBLIC;
 CREATE CONSTRAINT TRIGGER note_commit AFTER INSERT ON app.recorded_transactions
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.note_commit();
 
+-- The part of a long value that an update changed, so that a chat is not stored again with each message: of a list that
+-- grew at its end how many it had (`first`), of an object the members that changed and the names of new ones (`added`).
+-- NULL where the whole is to be kept.
+CREATE FUNCTION app.changed_part(before jsonb, after jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+DECLARE
+  first integer;
+BEGIN
+  IF pg_column_size(before) < 1000 OR jsonb_typeof(before) IS DISTINCT FROM jsonb_typeof(after) THEN
+    RETURN NULL;
+  ELSIF jsonb_typeof(before) = 'object' THEN
+    RETURN jsonb_build_object(
+      'members', (
+        SELECT coalesce(jsonb_object_agg(b.key, b.value), '{}') FROM jsonb_each(before) AS b
+        WHERE b.value IS DISTINCT FROM after -> b.key
+      ),
+      'added', (
+        SELECT coalesce(jsonb_agg(a.key), '[]') FROM jsonb_object_keys(after) AS a (key) WHERE NOT before ? a.key
+      )
+    );
+  ELSIF jsonb_typeof(before) = 'array' THEN
+    first := jsonb_array_length(before);
+    RETURN CASE WHEN before = jsonb_path_query_array(after, '$[0 to $last]', jsonb_build_object('last', first - 1))
+      THEN jsonb_build_object('first', first) END;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 -- Writes the history of a statement. Arguments: columns that are no content, and columns that every image has. What
 -- only changes its tier or its partition (app.archiving, app.moving), a copy of an archived execution, and what an
 -- erasure deletes have none.
@@ -96,7 +129,14 @@ BEGIN
       JOIN written AS w ON w.id = s.id
       CROSS JOIN LATERAL (SELECT to_jsonb(s) - ignored AS before, to_jsonb(w) - ignored AS after OFFSET 0) AS i
       CROSS JOIN LATERAL (
-        SELECT jsonb_object_agg(b.key, b.value) AS old FROM jsonb_each(i.before) AS b
+        SELECT
+          coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE p.part IS NULL), '{}') || CASE
+            WHEN bool_or(p.part IS NOT NULL) THEN jsonb_build_object(
+              'in_part', jsonb_object_agg(b.key, p.part) FILTER (WHERE p.part IS NOT NULL)
+            ) ELSE '{}'
+          END AS old
+        FROM jsonb_each(i.before) AS b
+        CROSS JOIN LATERAL (SELECT app.changed_part(b.value, i.after -> b.key) AS part OFFSET 0) AS p
         WHERE b.value <> i.after -> b.key OR b.key = ANY (kept)
       ) AS d
       WHERE s.tenant_id IS NOT NULL AND i.before <> i.after

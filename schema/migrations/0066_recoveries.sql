@@ -33,8 +33,62 @@ CALL app.open_to_jobs('app.recoveries', 'SELECT, UPDATE, DELETE');
 -- What is to be done with one row: insert, update or delete it; else what keeps it as it is.
 CREATE TYPE app.planned_row AS (table_name text, id uuid, action text, image jsonb, present jsonb);
 
--- Objects put over each other: the last has the last word.
-CREATE AGGREGATE app.laid_over(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}');
+-- A value before a change that kept a part of it (app.changed_part), from what it was after it.
+CREATE FUNCTION app.whole_before(after jsonb, part jsonb)
+RETURNS jsonb
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE
+  WHEN part ? 'first' THEN jsonb_path_query_array(
+    after, '$[0 to $last]', jsonb_build_object('last', (part -> 'first')::integer - 1)
+  )
+  ELSE (after - ARRAY(SELECT jsonb_array_elements_text(part -> 'added'))) || (part -> 'members')
+END;
+
+-- The part that two changes have kept, of which `part` is of the earlier one.
+CREATE FUNCTION app.part_before(after jsonb, part jsonb)
+RETURNS jsonb
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE
+  WHEN after IS NULL OR part ? 'first' THEN part
+  ELSE jsonb_build_object(
+    'members', app.whole_before(after -> 'members', part), 'added', (after -> 'added') || (part -> 'added')
+  )
+END;
+
+-- The image of an earlier change put over that of a later one, or over what is stored: what it has, has the last word.
+CREATE FUNCTION app.lay_over(later jsonb, earlier jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql
+IMMUTABLE
+STRICT  -- what inserted a row has no image
+PARALLEL SAFE
+AS $$
+DECLARE
+  laid jsonb := later || earlier;
+  parts jsonb;
+  part record;
+BEGIN
+  IF NOT laid ? 'in_part' THEN
+    RETURN laid;
+  END IF;
+  parts := coalesce(later -> 'in_part', '{}') - ARRAY(SELECT jsonb_object_keys(earlier));
+  FOR part IN SELECT p.key, p.value FROM jsonb_each(earlier -> 'in_part') AS p LOOP
+    IF later ? part.key THEN
+      laid := jsonb_set(laid, ARRAY[part.key], app.whole_before(later -> part.key, part.value));
+    ELSE
+      parts := parts || jsonb_build_object(part.key, app.part_before(parts -> part.key, part.value));
+    END IF;
+  END LOOP;
+  RETURN CASE parts WHEN '{}' THEN laid - 'in_part' ELSE laid || jsonb_build_object('in_part', parts) END;
+END
+$$;
+
+-- Images put over each other, the latest first.
+CREATE AGGREGATE app.laid_over(jsonb) (sfunc = app.lay_over, stype = jsonb, initcond = '{}');
 
 -- A recovery runs as the owner, in its tenant alone.
 CREATE POLICY recovery ON app.workflows TO flo_owner

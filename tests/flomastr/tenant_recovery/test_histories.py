@@ -48,7 +48,8 @@ WRITES: dict[str, LiteralString] = {
     "delete executions": "DELETE FROM app.workflow_executions WHERE n8n_execution_id::int %% 3 = %(nth)s",
     "chat": "INSERT INTO app.webchat_sessions (workflow_id, user_id, messages)"
     f" VALUES ({A_WORKFLOW}, 'user_' || %(value)s, '[]')",
-    "answer": "UPDATE app.webchat_sessions SET messages = messages || jsonb_build_object('id', %(value)s)"
+    "answer": "UPDATE app.webchat_sessions"
+    " SET messages = messages || jsonb_build_object('id', %(value)s, 'said', repeat('x', 600))"
     f" WHERE id = {A_CHAT}",
     "end chat": f"DELETE FROM app.webchat_sessions WHERE id = {A_CHAT}",
     "prefer": "INSERT INTO app.user_preferences (user_id, preferences) VALUES (%(owner)s, %(settings)s)"
@@ -92,7 +93,12 @@ class Writer:
             return self.conn.rollback()
         context = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
         self.conn.execute(context, (str(self.tenant.id),))
-        row = {"nth": nth, "value": value, "owner": self.tenant.owner.user_id, "settings": Jsonb({"a": value})}
+        row = {
+            "nth": nth,
+            "value": value,
+            "owner": self.tenant.owner.user_id,
+            "settings": Jsonb({"a": value, "long": "x" * 1200}),
+        }
         self.conn.execute(WRITES[what], row)
         return None
 

@@ -6,12 +6,13 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from dev.services.postgres import Cluster
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.factories import Tenant
-from tests.support.recovery_env import RecoveryEnv, recovery_env
+from tests.support.recovery_env import RecoveryEnv, Rows, recovery_env
 from tests.support.s3 import Bucket
 
 
@@ -236,6 +237,73 @@ def test_no_moment_before_the_history_or_ahead(env: RecoveryEnv) -> None:
     for at in ("2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"):
         answer = env.recovery(tenant, "POST", "preview", body={"at": at})
         assert (answer.status, answer.json["code"]) == (422, "invalid_range")
+
+
+LONG = "x" * 1200
+CHANGES_OF_LONG_VALUES = [
+    "UPDATE app.webchat_sessions SET messages = messages || %(item)s",
+    "UPDATE app.webchat_sessions SET messages = messages || '[1, 2]'",
+    "UPDATE app.webchat_sessions SET messages = messages - 0",
+    "UPDATE app.webchat_sessions SET messages = messages || %(item)s",
+    "UPDATE app.webchat_sessions SET messages = '[]'",
+    "UPDATE app.user_preferences SET preferences = preferences || %(member)s",
+    """UPDATE app.user_preferences SET preferences = preferences || '{"a": 2, "b": null}'""",
+    "UPDATE app.user_preferences SET preferences = preferences - 'colour' - 'b'",
+    """UPDATE app.user_preferences SET preferences = preferences || '{"b": {"c": 3}}'""",
+    "UPDATE app.workflows SET metadata = metadata || %(member)s, name = 'Second'",
+    """UPDATE app.workflows SET metadata = metadata || '{"a": 2}'""",
+    "UPDATE app.workflows SET metadata = '{}'",
+]
+
+
+def test_of_a_long_value_the_history_keeps_what_changed_and_brings_back_all_of_it(env: RecoveryEnv) -> None:
+    tenant, _ = furnished(env)
+    superuser = env.platform.superuser
+    values = {"item": Jsonb([LONG, LONG]), "member": Jsonb({"a": 1, "long": LONG})}
+    seen: list[tuple[str, Rows]] = []
+    for change in CHANGES_OF_LONG_VALUES:
+        seen.append((env.restore_point(), env.rows(tenant)))
+        statement: Any = f"{change} WHERE tenant_id = %(tenant)s"
+        superuser.execute(statement, values | {"tenant": tenant.id})
+    now = env.rows(tenant)
+    for at, rows in seen:
+        done = env.recovered(tenant, at=at)
+        assert env.rows(tenant) == rows
+        env.undone(tenant, done)
+        assert env.rows(tenant) == now
+
+
+def test_a_long_chat_is_not_stored_again_with_each_message_and_the_audit_tells_what_was_added(env: RecoveryEnv) -> None:
+    tenant, _ = furnished(env)
+    superuser = env.platform.superuser
+    superuser.execute("UPDATE app.webchat_sessions SET messages = %s WHERE tenant_id = %s", (Jsonb([LONG]), tenant.id))
+    for _ in range(30):
+        superuser.execute(
+            "UPDATE app.webchat_sessions SET messages = messages || %s WHERE tenant_id = %s", (Jsonb([LONG]), tenant.id)
+        )
+    superuser.execute("UPDATE app.webchat_sessions SET user_id = 'other' WHERE tenant_id = %s", (tenant.id,))
+    history = superuser.execute(
+        "SELECT max(length(old::text)) FROM app.row_history WHERE tenant_id = %s AND table_name = 'webchat_sessions'",
+        (tenant.id,),
+    ).fetchall()
+    assert history[0][0] < 1000
+    moved, *appended = env.audit(tenant, table="webchat_sessions", action="update")
+    assert moved["after"]["user_id"] == "other"
+    firsts = [(change["before"]["in_part"], change["after"]["in_part"]) for change in appended[:30]]
+    assert firsts == [
+        ({"messages": {"first": 30 - n}}, {"messages": {"first": 31 - n}}) for n in range(30)
+    ]  # fmt: skip
+
+
+def test_the_audit_looks_at_twenty_later_changes_of_a_row_and_no_further(env: RecoveryEnv) -> None:
+    tenant, workflow = furnished(env)
+    change(env, tenant, workflow, name="Second")
+    for nth in range(20):
+        change(env, tenant, workflow, tags=[str(nth)])
+    *_, second, _ = env.audit(tenant, row_id=str(workflow))
+    assert second["before"]["name"] == "A workflow"
+    assert second["after"] == {"updated_at": second["after"]["updated_at"]}
+    assert "name" not in second["after"]
 
 
 def test_the_audit_trail_tells_who_changed_what(env: RecoveryEnv) -> None:

@@ -20,7 +20,8 @@ type AuditedTable = Literal[
 class Change(ListItem):
     """One row that changed, or the rows that one statement inserted.
 
-    Values of more than 1,000 characters are told by their length.
+    Values of more than 1,000 characters are told by their length. `in_part` has what changed of a long value: of a list
+    that grew how many were the `first`, of an object the `members` that changed and the names of `added` ones.
     """
 
     at: datetime
@@ -31,7 +32,9 @@ class Change(ListItem):
     action: ChangeAction
     row_ids: list[UUID]
     before: dict[str, Any] | None = Field(description="Of an update what it changed, of a deletion all; else null.")
-    after: dict[str, Any] | None = Field(description="What then became of that. Null where the row is gone.")
+    after: dict[str, Any] | None = Field(
+        description="What became of that. Null where the row is gone; without what its next 20 changes have not told."
+    )
 
 
 class AuditFilter(BaseModel):
