@@ -124,9 +124,11 @@ def test_the_first_view_is_light(guest: Visitor) -> None:
 
 def test_super_admins_see_the_platform(guest: Visitor) -> None:
     guest.sign_in("Paula")
-    look_around(guest, [f"/console/platform/{place}" for place in ("tenants", "storage", "jobs", "health")])
+    look_around(guest, [f"/console/platform/{place}" for place in ("tenants", "storage", "jobs", "recovery", "health")])
     guest.go("/console/platform/jobs")
     expect(guest.page.get_by_role("row", name="rollup")).to_contain_text("done")
+    guest.go("/console/platform/recovery")
+    expect(guest.page.get_by_role("listitem").filter(has_text="There is no backup.")).to_be_visible()
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, platform: LocalPlatform) -> None:

@@ -12,6 +12,7 @@ import { Base } from "./views/base.js";
 import { Knowledge } from "./views/knowledge.js";
 import { Members } from "./views/members.js";
 import { Overview } from "./views/overview.js";
+import { Recovery } from "./views/recovery.js";
 import { Sizes } from "./views/sizes.js";
 import { Storage } from "./views/storage.js";
 import { Tenants } from "./views/tenants.js";
@@ -40,5 +41,6 @@ export const PLATFORM = [
   { name: "tenants", title: "Tenants", view: Tenants },
   { name: "storage", title: "Storage of tenants", view: Sizes },
   { name: "jobs", title: "Jobs", view: Jobs },
+  { name: "recovery", title: "Recovery", view: Recovery },
   { name: "health", title: "Health and erasures", view: Health },
 ];
