@@ -700,6 +700,52 @@ $$;
 
 ALTER FUNCTION app.begin_rebuild(tenant uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[], most integer) RETURNS TABLE(ids uuid[], score double precision)
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET join_collapse_limit TO '1'
+    AS $$
+DECLARE
+  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;  -- meaning may be missing yet
+BEGIN
+  RETURN QUERY
+  WITH found AS (
+    SELECT c.id, coalesce(c.text_hash, c.content_hash) AS text_hash, m.embedding_model,
+      coalesce(-(c.weights OPERATOR(public.<#>) best_of.weights), 0) AS by_words,
+      CASE WHEN mode <> 'text' THEN
+        -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)])
+      END AS by_meaning
+    FROM unnest(candidates) AS candidate (id)
+    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
+    JOIN app.knowledge_base_models AS m
+      ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+    JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
+  ),
+  complete AS (
+    SELECT f.id, f.text_hash, f.embedding_model, f.by_words,
+      coalesce(f.by_meaning, min(f.by_meaning) OVER (PARTITION BY f.embedding_model), 0) AS by_meaning
+    FROM found AS f
+  ),
+  scored AS (
+    SELECT f.id, f.text_hash,
+      words * coalesce(
+        (f.by_words - avg(f.by_words) OVER everywhere) / nullif(stddev(f.by_words) OVER everywhere, 0), 0
+      )
+      + (1 - words) * coalesce(
+        (f.by_meaning - avg(f.by_meaning) OVER of_model) / nullif(stddev(f.by_meaning) OVER of_model, 0), 0
+      ) AS score
+    FROM complete AS f WINDOW everywhere AS (), of_model AS (PARTITION BY f.embedding_model)
+  )
+  SELECT g.ids, g.score FROM (
+    SELECT array_agg(s.id ORDER BY s.score DESC, s.id) AS ids, max(s.score) AS score FROM scored AS s
+    GROUP BY s.text_hash
+  ) AS g
+  ORDER BY g.score DESC, g.ids[1] LIMIT most;
+END
+$$;
+
+ALTER FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[], most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.bounded(preferences jsonb, field text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -731,6 +777,37 @@ END
 $$;
 
 ALTER FUNCTION app.break_seal() OWNER TO flo_owner;
+
+CREATE FUNCTION app.candidates(tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, document text, metadata jsonb, models text[], vectors public.halfvec[], depth integer) RETURNS uuid[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  of_model record;
+  found uuid[] := '{}';
+BEGIN
+  IF mode <> 'vector' THEN
+    found := app.matching_chunks(tenant, bases, terms, weights, document, metadata, depth);
+  END IF;
+  FOR of_model IN
+    SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
+    FROM app.knowledge_base_models AS m
+    JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
+    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (bases) GROUP BY 1
+  LOOP
+    IF of_model.name <> ALL (models) THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
+        message = format(
+          'A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name
+        );
+    END IF;
+    found := found || app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
+      vectors[array_position(models, of_model.name)], document, metadata, depth);
+  END LOOP;
+  RETURN ARRAY(SELECT DISTINCT unnest(found));
+END
+$$;
+
+ALTER FUNCTION app.candidates(tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, document text, metadata jsonb, models text[], vectors public.halfvec[], depth integer) OWNER TO flo_owner;
 
 CREATE TABLE app.alerts (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -1721,6 +1798,85 @@ CREATE FUNCTION app.execution_delta(e app.workflow_executions, runs integer) RET
 
 ALTER FUNCTION app.execution_delta(e app.workflow_executions, runs integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, copies jsonb, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET join_collapse_limit TO '1'
+    AS $$
+DECLARE
+  tenant uuid := app.tenant();
+  depth integer := greatest(100, 2 * most);
+  base_ids uuid[];
+  query_lexemes text[];  -- NULL in mode vector
+  query_terms integer[];
+  query_alternatives integer[];
+  query_rarities double precision[];
+  query_weights public.sparsevec;
+  candidates uuid[];
+  highlighted text[];
+BEGIN
+  IF tenant IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM app.take_search_place(tenant);
+  SELECT array_agg(b.id) INTO base_ids
+  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
+  IF base IS NOT NULL AND base_ids IS NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.knowledge_base_id: there is no such knowledge base.';
+  END IF;
+  IF mode <> 'vector' THEN
+    SELECT * INTO query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
+    FROM app.query_words(tenant, base_ids, query);
+  END IF;
+  LOOP
+    candidates := app.candidates(
+      tenant, base_ids, mode, query_terms, query_weights, document, metadata, models, vectors, depth
+    );
+    EXIT WHEN cardinality(candidates) < depth OR depth > 10000 OR most <= (
+      SELECT count(DISTINCT coalesce(c.text_hash, c.content_hash)) FROM unnest(candidates) AS candidate (id)
+      JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
+    );
+    depth := 8 * depth;  -- too many of them are copies
+  END LOOP;
+  highlighted := ARRAY(
+    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
+    ORDER BY q.rarity DESC, q.lexeme LIMIT 20
+  );  -- more take seconds to find in long passages
+  RETURN QUERY
+  SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
+    c.chunk_start, c.chunk_end,
+    (
+      SELECT jsonb_agg(jsonb_build_object(
+        'knowledge_base_id', o.knowledge_base_id, 'document_name', od.name, 'chunk_index', o.chunk_index
+      ) ORDER BY copy.place)
+      FROM unnest(best.ids[2:101]) WITH ORDINALITY AS copy (id, place)
+      JOIN app.chunks AS o ON o.tenant_id = tenant AND o.id = copy.id
+      JOIN app.documents AS od ON od.tenant_id = tenant AND od.id = o.document_id
+    ),
+    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
+    (
+      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms) OR q.alternative = ANY (c.terms)) / sum(q.rarity)
+      FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
+      WHERE q.alternative IS NOT NULL
+    ),
+    CASE WHEN mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
+    t.confidence_threshold
+  FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
+    WITH ORDINALITY AS best (ids, score, place)
+  JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.ids[1]
+  JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
+  JOIN app.knowledge_base_models AS m
+    ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+  JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
+  JOIN app.tenants AS t ON t.id = tenant
+  ORDER BY best.place;
+END
+$$;
+
+ALTER FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.fold_deltas_of(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2155,7 +2311,8 @@ CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETUR
     AS $$
   SELECT e.embedding_vector
   FROM (
-    SELECT c.id FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.content_hash = text_hash ORDER BY c.id LIMIT 50
+    SELECT c.id FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.content_hash = known_vector.text_hash
+    ORDER BY c.id LIMIT 50
   ) AS c
   JOIN app.embeddings AS e
     ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
@@ -2777,7 +2934,7 @@ DECLARE
   found uuid[];
 BEGIN
   PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-    set_config('hnsw.ef_search', greatest(120, most)::text, true);
+    set_config('hnsw.ef_search', least(1000, greatest(120, most))::text, true);
   SELECT array_agg(f.id ORDER BY f.distance, f.id) INTO found FROM (
     SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
     FROM app.embeddings AS e
@@ -3943,7 +4100,9 @@ BEGIN
     SELECT c.*, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
     FROM (
       SELECT w.text, w.start, w."end", w.metadata, coalesce(w.context, '') AS context, i.indexed,
-        sha256(convert_to(i.indexed, 'UTF8')) AS content_hash, (row_number() OVER ())::integer - 1 AS chunk_index
+        sha256(convert_to(i.indexed, 'UTF8')) AS content_hash,
+        CASE WHEN i.indexed <> w.text THEN sha256(convert_to(w.text, 'UTF8')) END AS text_hash,
+        (row_number() OVER ())::integer - 1 AS chunk_index
       FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb, context text)
       CROSS JOIN LATERAL app.indexed_text(coalesce(w.context, ''), w.text) AS i (indexed)
     ) AS c
@@ -3972,9 +4131,11 @@ BEGIN
   ),
   added AS (
     INSERT INTO app.chunks (
-      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, context, terms, weights
+      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, text_hash, context, terms,
+      weights
     )
-    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.context,
+    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.text_hash,
+      p.context,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
     FROM matched AS p CROSS JOIN (SELECT strip(app.words_of(document.name)) AS lexemes OFFSET 0) AS of_name
     CROSS JOIN LATERAL (SELECT app.words_of(p.indexed) || of_name.lexemes AS lexemes OFFSET 0) AS l
@@ -4439,89 +4600,6 @@ END
 $$;
 
 ALTER FUNCTION app.seal_partition(partition_name text, patience interval) OWNER TO flo_owner;
-
-CREATE FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET join_collapse_limit TO '1'
-    AS $$
-DECLARE
-  tenant uuid := app.tenant();
-  depth integer := CASE mode WHEN 'hybrid' THEN greatest(100, 2 * most) ELSE most END;
-  base_ids uuid[];
-  query_lexemes text[];  -- NULL in mode vector
-  query_terms integer[];
-  query_alternatives integer[];
-  query_rarities double precision[];
-  query_weights public.sparsevec;
-  of_model record;
-  listed uuid[] := '{}';
-  scores float[] := '{}';
-  found uuid[];
-  highlighted text[];
-BEGIN
-  PERFORM app.take_search_place(tenant);
-  SELECT array_agg(b.id) INTO base_ids
-  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
-  IF base IS NOT NULL AND base_ids IS NULL THEN
-    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
-      message = 'body.knowledge_base_id: there is no such knowledge base.';
-  END IF;
-  IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
-    FROM app.query_words(tenant, base_ids, query);
-    found := app.matching_chunks(tenant, base_ids, query_terms, query_weights, document, metadata, depth);
-    listed := found;
-    scores := ARRAY(SELECT 1.5 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
-  END IF;
-  FOR of_model IN
-    SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
-    FROM app.knowledge_base_models AS m
-    JOIN app.knowledge_bases AS b ON b.tenant_id = tenant AND b.id = m.knowledge_base_id
-    WHERE mode <> 'text' AND m.tenant_id = tenant AND m.is_active AND m.knowledge_base_id = ANY (base_ids) GROUP BY 1
-  LOOP
-    IF of_model.name <> ALL (models) THEN
-      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'model_unavailable',
-        message = format(
-          'A knowledge base is searched by the model %s, which is not available. Activate another.', of_model.name
-        );
-    END IF;
-    found := app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      vectors[array_position(models, of_model.name)], document, metadata, depth);
-    listed := listed || found;
-    scores := scores || ARRAY(SELECT 1.0 / (20 + found_rank) FROM generate_series(1, cardinality(found)) AS found_rank);
-  END LOOP;
-  highlighted := ARRAY(
-    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
-    ORDER BY q.rarity DESC, q.lexeme LIMIT 20
-  );  -- more take seconds to find in long passages
-  RETURN QUERY
-  SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
-    c.chunk_start, c.chunk_end,
-    1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
-    (
-      SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms) OR q.alternative = ANY (c.terms)) / sum(q.rarity)
-      FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
-      WHERE q.alternative IS NOT NULL
-    ),
-    CASE WHEN mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
-    t.confidence_threshold
-  FROM (
-    SELECT l.id, sum(l.score) AS score FROM unnest(listed, scores) AS l (id, score)
-    GROUP BY l.id ORDER BY score DESC, l.id LIMIT most
-  ) AS best
-  JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.id
-  JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
-  JOIN app.knowledge_base_models AS m
-    ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
-  JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
-  JOIN app.tenants AS t ON t.id = tenant
-  ORDER BY best.score DESC, best.id;
-END
-$$;
-
-ALTER FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -5325,10 +5403,12 @@ CREATE TABLE app.chunks (
     terms integer[] NOT NULL,
     weights public.sparsevec NOT NULL,
     context text DEFAULT ''::text NOT NULL,
+    text_hash bytea,
     CONSTRAINT chunks_check CHECK ((chunk_end >= chunk_start)),
     CONSTRAINT chunks_chunk_index_check CHECK ((chunk_index >= 0)),
     CONSTRAINT chunks_chunk_start_check CHECK ((chunk_start >= 0)),
-    CONSTRAINT chunks_content_hash_check CHECK ((length(content_hash) = 32))
+    CONSTRAINT chunks_content_hash_check CHECK ((length(content_hash) = 32)),
+    CONSTRAINT chunks_text_hash_check CHECK ((length(text_hash) = 32))
 )
 WITH (toast_tuple_target='8160');
 ALTER TABLE ONLY app.chunks ALTER COLUMN terms SET STORAGE MAIN;
@@ -8284,6 +8364,9 @@ GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
 REVOKE ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) TO flo_job;
 
+REVOKE ALL ON FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
+
 REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
@@ -8344,9 +8427,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.execution_rollups TO flo_job;
 
 REVOKE ALL ON FUNCTION app.seal_partition(partition_name text, patience interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.seal_partition(partition_name text, patience interval) TO flo_job;
-
-REVOKE ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
 
 REVOKE ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer) TO flo_app;

@@ -22,7 +22,9 @@ BEGIN
     SELECT c.*, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
     FROM (
       SELECT w.text, w.start, w."end", w.metadata, coalesce(w.context, '') AS context, i.indexed,
-        sha256(convert_to(i.indexed, 'UTF8')) AS content_hash, (row_number() OVER ())::integer - 1 AS chunk_index
+        sha256(convert_to(i.indexed, 'UTF8')) AS content_hash,
+        CASE WHEN i.indexed <> w.text THEN sha256(convert_to(w.text, 'UTF8')) END AS text_hash,
+        (row_number() OVER ())::integer - 1 AS chunk_index
       FROM jsonb_to_recordset(chunks) AS w (text text, start integer, "end" integer, metadata jsonb, context text)
       CROSS JOIN LATERAL app.indexed_text(coalesce(w.context, ''), w.text) AS i (indexed)
     ) AS c
@@ -51,9 +53,11 @@ BEGIN
   ),
   added AS (
     INSERT INTO app.chunks (
-      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, context, terms, weights
+      id, knowledge_base_id, document_id, chunk_index, chunk_start, chunk_end, content_hash, text_hash, context, terms,
+      weights
     )
-    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.context,
+    SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.text_hash,
+      p.context,
       app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
     FROM matched AS p CROSS JOIN (SELECT strip(app.words_of(document.name)) AS lexemes OFFSET 0) AS of_name
     CROSS JOIN LATERAL (SELECT app.words_of(p.indexed) || of_name.lexemes AS lexemes OFFSET 0) AS l
@@ -87,7 +91,8 @@ STABLE
 AS $$
   SELECT e.embedding_vector
   FROM (
-    SELECT c.id FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.content_hash = text_hash ORDER BY c.id LIMIT 50
+    SELECT c.id FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.content_hash = known_vector.text_hash
+    ORDER BY c.id LIMIT 50
   ) AS c
   JOIN app.embeddings AS e
     ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL

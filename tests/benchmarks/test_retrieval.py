@@ -1,6 +1,6 @@
 """How well search finds what people judged to answer a question, through the API and by the model that runs here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import batched, cycle
@@ -21,6 +21,7 @@ from functions.knowledge_bases.handler import lambda_handler as ask_bases
 from functions.knowledge_search.handler import lambda_handler as ask_search
 from tests.benchmarks.cranfield import Question, batches, ndcg, needs_cranfield, questions, recall
 from tests.benchmarks.measure import in_turn
+from tests.benchmarks.orders import FORMS, orders
 from tests.benchmarks.report import Goal, Report
 from tests.support.connected import connected
 from tests.support.events import Context, call
@@ -29,6 +30,7 @@ from tests.support.factories import Factory, Tenant
 pytestmark = [pytest.mark.timeout(600), needs_cranfield]
 
 GROUP = "Cranfield by wordllama-256"
+GROUP_OF_ORDERS = "The one order that a question names, found first"
 MODEL = "wordllama-256"
 MODES: tuple[SearchMode, ...] = ("vector", "text", "hybrid")
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -58,17 +60,15 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def kb(
-    quiet: None, make: Factory, superuser: psycopg.Connection[Any], job_url: str, data: Path
-) -> Iterator[KnowledgeClient]:
+def model(quiet: None, data: Path) -> Iterator[None]:
     with embeddings(data) as model, connected(EMBEDDINGS_URL=model.url, EMBEDDING_MODELS=MODEL):
         model.wait()
-        tenant = make.tenant()
-        load(tenant)
-        with connected(DATABASE_URL=job_url):
-            embed_all(tenant, superuser)
-        superuser.execute("VACUUM ANALYZE")
-        yield KnowledgeClient(tenant, questions())
+        yield
+
+
+@pytest.fixture(scope="module")
+def kb(model: None, make: Factory, superuser: psycopg.Connection[Any], job_url: str) -> KnowledgeClient:
+    return KnowledgeClient(filled(make, superuser, job_url, batches()), questions())
 
 
 def test_search_finds_what_people_judged_relevant(kb: KnowledgeClient, report: Report) -> None:
@@ -99,19 +99,46 @@ def test_how_long_a_search_takes_in_its_handler(kb: KnowledgeClient, report: Rep
         report.add(f"{GROUP}: in the handler, k = 10", mode, {"p50 ms": taken.p50, "p99 ms": taken.p99})
 
 
-def load(tenant: Tenant) -> None:
-    base = ask(ask_bases, tenant, "/routes/knowledge-bases", {"name": "Cranfield"})
-    for documents in batches():
+def test_an_exact_number_is_found_first(
+    model: None, make: Factory, superuser: psycopg.Connection[Any], job_url: str, report: Report
+) -> None:
+    named = [{"name": number, "content": text} for number, text in orders().items()]
+    sent = [list(some) for some in batched(named, 100, strict=False)]
+    tenant = filled(make, superuser, job_url, sent)
+    for form in FORMS:
+        asked = [Question(form.format(one["name"]), frozenset([one["name"]])) for one in named[::10]]
+        client = KnowledgeClient(tenant, asked)
+        first = {
+            mode: sum(client.search(one, mode, k=1)[0]["document_name"] in one.relevant for one in asked)
+            for mode in MODES
+        }
+        report.add(f"{GROUP_OF_ORDERS}, of 60", form.format("..."), {mode: float(n) for mode, n in first.items()})
+        report.add(GROUP_OF_ORDERS, form.format("..."), {"hybrid": first["hybrid"]}, Goal("hybrid", at_least=58))
+    assert report.missed(GROUP_OF_ORDERS) == []
+
+
+def filled(
+    make: Factory, superuser: psycopg.Connection[Any], job_url: str, sent: Iterable[list[dict[str, str]]]
+) -> Tenant:
+    """A tenant with these documents, embedded."""
+    tenant, count = make.tenant(), 0
+    base = ask(ask_bases, tenant, "/routes/knowledge-bases", {"name": "All"})
+    for documents in sent:
         ask(ask_documents, tenant, f"/routes/knowledge-bases/{base['id']}/documents/batch", {"documents": documents})
+        count += len(documents)
+    with connected(DATABASE_URL=job_url):
+        embed_all(tenant, superuser, count)
+    superuser.execute("VACUUM ANALYZE")
+    return tenant
 
 
-def embed_all(tenant: Tenant, superuser: psycopg.Connection[Any]) -> None:
+def embed_all(tenant: Tenant, superuser: psycopg.Connection[Any], count: int) -> None:
     tasks = superuser.execute(TASKS, (tenant.id, "processing")).fetchall()
     for batch in batched(tasks, MESSAGES, strict=False):
         records = [{"messageId": str(task[1]), "body": message(*task)} for task in batch]
         assert embed({"Records": records}, Context(left_ms=120_000)) == {"batchItemFailures": []}
         metrics.clear_metrics()
-    assert len(superuser.execute(TASKS, (tenant.id, "embedded")).fetchall()) == 1400
+    assert len(superuser.execute(TASKS, (tenant.id, "embedded")).fetchall()) == count
 
 
 def message(tenant_id: Any, document_id: Any, embedding_model: str) -> str:

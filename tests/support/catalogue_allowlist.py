@@ -74,7 +74,7 @@ ALLOWLIST = {
         "preview_recovery": "reads and writes the rows of its tenant alone, by policies of the owner",
         "start_recovery": "the same",
         "undo_recovery": "the same",
-        "search": "names the tenant itself; under row-level security no index of words is used",
+        "find_passages": "names the tenant itself; under row-level security no index of words is used",
     },
     "run_as_owner_for_jobs": {
         "create_partitions": "makes partitions, which only their owner can",

@@ -11,11 +11,12 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 
-NEEDED_MIGRATION = "0067_recovery_check"
+NEEDED_MIGRATION = "0068_copies"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
     "authorize",
+    "find_passages",
     "indexed_text",
     "message_pattern",
     "minutes_saved",

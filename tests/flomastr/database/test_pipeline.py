@@ -70,9 +70,10 @@ def test_after_a_loss_a_write_that_may_have_arrived_is_not_sent_again(
 @pytest.mark.parametrize("state", BUSY)
 @pytest.mark.parametrize("scope", ["workflows:read", "workflows:write"])
 def test_a_busy_database_is_left_alone(tenant: Tenant, state: str, scope: str, superuser: Superuser) -> None:
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError) as raised:
         executed(tenant, failing(state), scope=scope, repeatable=True)
     assert sent(superuser) == 1
+    assert ("took longer than it may" in raised.value.detail) == (state == "57014")
 
 
 @pytest.mark.parametrize(

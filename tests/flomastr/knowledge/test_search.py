@@ -407,7 +407,7 @@ def test_two_words_of_one_number_are_one_word(shelf: KnowledgeClient) -> None:
 
 def test_an_answer_is_one_that_lambda_can_carry(kb: KnowledgeClient) -> None:
     for n in range(10):
-        kb.put(str(n), chunks=[{"text": "word " * 100 + "\x01" * 7500}] * 10)
+        kb.put(str(n), chunks=[{"text": f"{n}{m} " + "word " * 100 + "\x01" * 7400} for m in range(10)])
     answer = kb.searches("word", mode="text", k=100)
     assert len(json.dumps(answer.body)) < 6_000_000
     assert 20 < len(answer.json["results"]) < 100

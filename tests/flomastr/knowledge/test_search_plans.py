@@ -43,7 +43,7 @@ SELECT t.id, %(base)s, %(tenant)s, t.text,
 FROM texts AS t
 """
 SEARCH = """
-SELECT document_name, chunk_text, similarity FROM app.search(
+SELECT document_name, chunk_text, similarity FROM app.find_passages(
   %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s]::public.halfvec[])
 """
 EXPLAINED: tuple[LiteralString, ...] = (

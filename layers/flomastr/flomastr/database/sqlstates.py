@@ -41,6 +41,9 @@ BUSY = {
 SCHEMA_OUTDATED = ("3F000", "42P01", "42883", "42703")  # there is no such schema, table, function, column
 
 
+OUT_OF_TIME = {"57014", "25P04"}  # statement_timeout, transaction_timeout
+TOO_LONG = "The request took longer than it may, and nothing of it is stored. Repeat it, or send less at once."
+
 OUTDATED = "The schema is behind the code: run the migrations."
 
 type Sent = Sequence[Query[Any]]
@@ -109,7 +112,7 @@ def refused_value(error: psycopg.Error, _: Sent) -> ServiceError:
 
 def unavailable(error: psycopg.Error, _: Sent) -> ServiceError:
     logger.warning("The database is unavailable", sqlstate=sqlstate(error), error=type(error).__name__)
-    return UnavailableError()
+    return UnavailableError(TOO_LONG if sqlstate(error) in OUT_OF_TIME else None)
 
 
 # By what a SQLSTATE begins with. The first that fits counts.

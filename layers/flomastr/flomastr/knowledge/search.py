@@ -1,13 +1,13 @@
-"""Search over a tenant's knowledge, by meaning, by words, or by both. app.search ranks; the scores are made here."""
+"""Search over a tenant's knowledge, by meaning, words, or both. app.find_passages ranks; the scores are made here."""
 
 import time
 from collections.abc import Iterable
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from flomastr.database.query import Query
 from flomastr.database.session import Database
@@ -49,6 +49,14 @@ class SearchRequest(Body):
     filter: SearchFilter = Field(default=SearchFilter())
 
 
+class Copy(BaseModel):
+    """Another passage of the same text."""
+
+    knowledge_base_id: UUID
+    document_name: str
+    chunk_index: int
+
+
 class Passage(BaseModel):
     knowledge_base_id: UUID
     document_name: str
@@ -58,13 +66,15 @@ class Passage(BaseModel):
     chunk_metadata: dict[str, Any]
     start: int
     end: int
+    copies: Annotated[list[Copy], BeforeValidator(lambda copies: copies or [])]
 
 
 class SearchResult(Passage):
     """A passage: `content[start:end]` of its document.
 
-    `score` lies between 0 and 1. `confident` says that it reaches `min_score`. `highlights` are ranges in `chunk_text`
-    where words of the query stand; a search by vectors alone looks for none.
+    `score` lies between 0 and 1, and is never more than that of a better result. `confident` says that it reaches
+    `min_score`. `highlights` are ranges in `chunk_text` where words of the query stand; a search by vectors alone looks
+    for none. `copies` are other passages of the same text, at most 100.
     """
 
     score: float
@@ -108,7 +118,9 @@ def search(db: Database, asked: SearchRequest) -> SearchAnswer:
     if asked.mode != "text":
         vectors = query_vectors(asked.query, [row.embedding_model for row in db.all(searched_by(asked))])
         db = db.counted
-    results = [result(row, asked) for row in db.all(search_query(asked, vectors))]
+    found = db.all(search_query(asked, vectors))
+    scores = accumulate((row.score(asked.mode) for row in found), min)
+    results = [result(row, score, asked) for row, score in zip(found, scores, strict=True)]
     results = results[: fitting(results)]
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
 
@@ -151,7 +163,7 @@ def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[
     return Query(
         """
         SELECT s.*, s.chunk_start AS start, s.chunk_end AS end
-        FROM app.search(
+        FROM app.find_passages(
           %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s
         ) AS s
         """,
@@ -169,8 +181,7 @@ def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[
     )
 
 
-def result(row: Found, asked: SearchRequest) -> SearchResult:
-    score = row.score(asked.mode)
+def result(row: Found, score: float, asked: SearchRequest) -> SearchResult:
     needed = row.confidence_threshold if asked.min_score is None else asked.min_score
     passage = {name: getattr(row, name) for name in Passage.model_fields}
     return SearchResult(**passage, score=score, confident=score >= needed, highlights=row.highlights())

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import zip_longest
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -79,7 +80,7 @@ def structure_of(content: str, begin: int = 0) -> Structure:
     headings: list[Heading] = []
     tables: list[Table] = []
     bare: list[Range] = [(0, begin)]
-    for token, inner in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, inner in zip_longest(tokens, tokens[1:]):
         if token.map is None:
             continue
         start, end = starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)]
