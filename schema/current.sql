@@ -5174,6 +5174,21 @@ CREATE FUNCTION app.why_rejected(rejection text) RETURNS text
 
 ALTER FUNCTION app.why_rejected(rejection text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.with_workflows(deliveries jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  IF deliveries @? '$[*].workflow_name ? (@ != null)' THEN
+    PERFORM app.create_missing_workflows(jsonb_path_query_array(
+      deliveries, '$[*] ? (@.workflow_name != null && @.workflow_id == null)'
+    ));
+  END IF;
+  RETURN deliveries;
+END
+$_$;
+
+ALTER FUNCTION app.with_workflows(deliveries jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.without_held(results app.merged_delivery[]) RETURNS app.merged_delivery[]
     LANGUAGE plpgsql STABLE
     AS $$

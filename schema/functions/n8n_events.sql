@@ -23,6 +23,21 @@ BEGIN
 END
 $$;
 
+-- The deliveries, when the workflows that they name are there.
+CREATE OR REPLACE FUNCTION app.with_workflows(deliveries jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF deliveries @? '$[*].workflow_name ? (@ != null)' THEN
+    PERFORM app.create_missing_workflows(jsonb_path_query_array(
+      deliveries, '$[*] ? (@.workflow_name != null && @.workflow_id == null)'
+    ));
+  END IF;
+  RETURN deliveries;
+END
+$$;
+
 -- Records events: deliveries as app.record_executions takes them, with workflow_name. One that has an outcome already
 -- (ignored, or rejected with an error) keeps it. Returns a row for each, in order.
 CREATE OR REPLACE FUNCTION app.record_events(events jsonb)

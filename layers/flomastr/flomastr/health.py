@@ -22,6 +22,7 @@ NEEDED_FUNCTIONS = [
     "minutes_saved",
     "query_words",
     "store_sizes",
+    "with_workflows",
 ]
 NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
 SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask

@@ -1,6 +1,7 @@
 """Events that n8n posts, one or many at once: each is recorded, ignored or rejected by itself."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
@@ -10,14 +11,25 @@ from flomastr.database.query import Query
 from flomastr.http.bodies import Unread
 from flomastr.http.patterns import message
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
-from flomastr.workflows.n8n_payloads import LOGGED, ApiExecution, ErrorPost, Event, Form, LogMessage
+from flomastr.workflows.n8n_event import Event
+from flomastr.workflows.n8n_lists import MARKERS, items_in
+from flomastr.workflows.n8n_payloads import (
+    LOGGED,
+    ApiExecution,
+    ErrorPost,
+    Form,
+    LogMessage,
+    with_unpacked_data,
+)
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
-MARKERS = {"execution", "trigger", "eventName", "workflowId"}  # every form has one of these fields
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
 
 PARTS = ("execution", "trigger", "payload", "workflow", "workflowData")  # objects of n8n's, some with ids
-CONTENT = ("data", "error", "errorMessage", "executionContext", "lastNodeExecuted", "mode", "name", "workflowName")
+CONTENT = (
+    "customData", "data", "error", "errorMessage", "executionContext", "lastNodeExecuted", "mode", "name",
+    "workflowName",
+)  # fmt: skip
 
 Item = ErrorPost | LogMessage | ApiExecution
 
@@ -30,21 +42,11 @@ class ExecutionPage(Form):
 
 
 def to_items(posted: Any) -> list[Any]:
-    """The items of a page or an array, or the one object as a list. Raises ValueError."""
-    items: list[Any]
-    least = 1
-    match posted:
-        case {"id": _}:  # an execution, whatever its data is
-            items = [posted]
-        case {"data": [*page]}:
-            items, least = page, 0
-        case {}:
-            items = [posted]
-        case [*listed]:
-            items = listed
-        case _:
-            raise ValueError("must be an object, or an array of objects")
-    if not least <= len(items) <= MAX_BATCH:
+    """The items of pages, arrays and wrappers, or the one object as a list. Raises ValueError."""
+    if not isinstance(posted, dict | list):
+        raise ValueError("must be an object, or an array of objects")
+    items = list(islice(items_in(posted), MAX_BATCH + 1))
+    if posted == [] or len(items) > MAX_BATCH:
         raise ValueError(f"must hold 1 to {MAX_BATCH:,} items")
     return items
 
@@ -101,15 +103,18 @@ def to_event(item: Any) -> Event:
         return Event(outcome="ignored")
     if not posted.keys() & MARKERS:
         return Event(outcome="rejected", error=NO_FORM)
+    posted, notes = with_unpacked_data(posted) if form_for(posted) is ApiExecution else (posted, NOTHING)
     try:
-        return read(posted)
+        event = read(posted)
     except ValidationError as error:
-        return read_cleaned(posted) or Event(outcome="rejected", error=describe(error))
+        event = read_cleaned(posted) or Event(outcome="rejected", error=describe(error))
+    notes += event.data_notes or NOTHING
+    return event if notes == NOTHING or event.outcome else event.model_copy(update={"data_notes": notes})
 
 
 def read(posted: dict[str, Any]) -> Event:
     """Raises ValidationError."""
-    return form_for(posted).model_validate(posted).event().by_a_right_clock()
+    return form_for(posted).model_validate(posted).event().by_a_right_clock().by_a_fitting_name()
 
 
 def read_cleaned(posted: dict[str, Any]) -> Event | None:

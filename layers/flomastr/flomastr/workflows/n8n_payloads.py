@@ -4,17 +4,29 @@ What an error workflow posts, what log streaming sends, and what n8n's public AP
 """
 
 import json
-from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Self, cast, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from flomastr.http.fields import JsonObject, Moment, Name, Text, is_ahead
-from flomastr.http.patterns import NO_NUL
-from flomastr.workflows.cleaning import DataNotes
+from flomastr.http.fields import JsonObject, Text
+from flomastr.workflows.cleaning import NOTHING, DataNotes
 from flomastr.workflows.executions import Status
+from flomastr.workflows.flatted import unpacked
+from flomastr.workflows.n8n_event import Event
+from flomastr.workflows.n8n_values import (
+    AnyName,
+    Id,
+    Message,
+    Mode,
+    N8nMoment,
+    OtherId,
+    as_error,
+    is_true,
+    message_of,
+    object_of_json,
+)
 
 STATUSES: tuple[Status, ...] = get_args(Status.__value__)
 LOGGED: dict[str, Status] = {
@@ -22,76 +34,26 @@ LOGGED: dict[str, Status] = {
     "n8n.workflow.success": "success",
     "n8n.workflow.failed": "error",
     "n8n.workflow.cancelled": "canceled",
+    "n8n.workflow.crashed": "crashed",
     "n8n.audit.workflow.waiting": "waiting",
     "n8n.audit.workflow.resumed": "running",
 }
-MAX_MESSAGE = 100_000
-AHEAD = "More than a day ahead, so the time of arrival is recorded: {}."
-
-
-class Event(BaseModel):
-    """A delivery of an execution, with its workflow's name; or the outcome, if nothing is to be recorded."""
-
-    n8n_workflow_id: str | None = None
-    workflow_name: str | None = None
-    n8n_execution_id: str | None = None
-    status: Status | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    execution_data: dict[str, Any] | None = None
-    error_message: str | None = None
-    outcome: Literal["ignored", "rejected"] | None = None
-    error: str | None = None
-    note: str | None = None  # what of it is recorded in another way than it was sent
-    data_notes: DataNotes | None = None
-
-    def by_a_right_clock(self) -> Self:
-        """Without moments that only a wrong clock can have."""
-        moments = {"started_at": self.started_at, "finished_at": self.finished_at}
-        ahead = [name for name, moment in moments.items() if moment and is_ahead(moment)]
-        if not ahead:
-            return self
-        return self.model_copy(update=dict.fromkeys(ahead) | {"note": AHEAD.format(", ".join(ahead))})
-
-
-def as_text(id: Any) -> Any:
-    """Ids are texts; some of n8n's forms give numbers."""
-    return str(id) if type(id) is int else id
-
-
-def id_of_another(id: Any) -> str | None:
-    """What is no id is nothing: what a run tells of another one must not cost its own record."""
-    if type(id) is int and 0 <= id < 2**63:
-        return str(id)
-    return id if isinstance(id, str) and len(id) <= 255 and id.isascii() and id.isprintable() and id else None
-
-
-def as_error(error: Any) -> Any:
-    """n8n's errors are objects; expressions and code of an error workflow make texts and nothing of them."""
-    if error is None or isinstance(error, dict):
-        return cast(Any, error)
-    return {"message": error if isinstance(error, str) else json.dumps(error)}
-
-
-def shortened(message: str) -> str:
-    return message[:MAX_MESSAGE]
-
-
-Id = Annotated[Name, BeforeValidator(as_text, json_schema_input_type=str | int)]
-OtherId = Annotated[str | None, BeforeValidator(id_of_another, json_schema_input_type=Any)]
-Message = Annotated[str, StringConstraints(pattern=NO_NUL), AfterValidator(shortened)]
+UNFINISHED = ("new", "running", "unknown")
+ENDED = ("success", "error", "canceled", "crashed")
 
 
 class Form(BaseModel):
     model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
 
 
-class NamedWorkflow(Form):
-    name: Name | None = None
-
-
-class FailedWorkflow(NamedWorkflow):
+class FailedWorkflow(Form):
     id: Id
+    name: AnyName | None = None
+
+
+class WorkflowData(Form):
+    id: OtherId = None
+    name: AnyName | None = None
 
 
 class Failure(Form):
@@ -99,7 +61,7 @@ class Failure(Form):
 
     id: Id | None = None
     error: Annotated[JsonObject | None, BeforeValidator(as_error, json_schema_input_type=Any)] = None
-    mode: Name | None = None
+    mode: Mode = None
     last_node_executed: Text | None = None
     retry_of: Id | None = None
     execution_context: JsonObject | None = None
@@ -146,9 +108,10 @@ class ErrorPost(Form):
 class LogPayload(Form):
     execution_id: Id
     workflow_id: Id
-    workflow_name: Name | None = None
-    mode: Name | None = None
+    workflow_name: AnyName | None = None
+    mode: Mode = None
     error_message: Message | None = None
+    error_node_type: Text | None = None
     last_node_executed: Text | None = None
 
     def execution_data(self) -> dict[str, Any]:
@@ -160,54 +123,93 @@ class LogMessage(Form):
     """What log streaming sends. Most of it is not about the state of executions, and is ignored."""
 
     event_name: Annotated[str, Field(examples=list(LOGGED))]
-    ts: Moment
+    ts: Annotated[N8nMoment, Field(json_schema_extra={"type": "string"})]
     payload: LogPayload
 
     def event(self) -> Event:
         payload = self.payload
         status = LOGGED[self.event_name]
-        if status == "error" and not payload.error_message:
-            status = "unknown"  # a run that waits is logged as failed as well, without a message
+        if status == "error" and payload.error_message is None and not payload.error_node_type:
+            status = "unknown"  # a run that waits is logged as failed as well, without an error
         return Event(
             n8n_workflow_id=payload.workflow_id,
             workflow_name=payload.workflow_name,
             n8n_execution_id=payload.execution_id,
             status=status,
             started_at=self.ts,  # or earlier, and the earliest counts
-            finished_at=self.ts if status in ("success", "error", "canceled") else None,
+            finished_at=self.ts if status in ENDED else None,
             execution_data=payload.execution_data() or None,
-            error_message=payload.error_message,
+            error_message=payload.error_message or None,
         )
 
 
 class ApiExecution(Form):
-    """What n8n's public API gives, with or without data."""
+    """What n8n's public API gives, with or without data; or a row of its database."""
 
     id: Id
-    workflow_id: Id
-    status: Annotated[str, Field(description="Another than n8n's eight counts as unknown.")]
-    mode: Name | None = None
-    started_at: Moment | None = None
-    stopped_at: Moment | None = None
+    workflow_id: Annotated[Id | None, Field(description="Else that of workflowData.")] = None
+    workflow_name: AnyName | None = None
+    status: Annotated[str | None, Field(description="Another than n8n's eight counts as unknown.")] = None
+    finished: Annotated[bool, BeforeValidator(is_true, json_schema_input_type=Any)] = False
+    mode: Mode = None
+    created_at: N8nMoment = None
+    started_at: N8nMoment = None
+    stopped_at: N8nMoment = None
+    wait_till: Annotated[Any, Field(description="Not null: it waits, if it has no status.")] = None
     retry_of: OtherId = None
     retry_success_id: OtherId = None
-    data: JsonObject | None = None
-    workflow_data: NamedWorkflow | None = None
+    custom_data: Annotated[JsonObject | None, BeforeValidator(object_of_json, json_schema_input_type=Any)] = None
+    data: Annotated[JsonObject | None, Field(description="Or a text of `flatted`, as n8n stores it.")] = None
+    workflow_data: Annotated[WorkflowData | None, BeforeValidator(object_of_json, json_schema_input_type=Any)] = None
+
+    @model_validator(mode="after")
+    def names_its_workflow(self) -> Self:
+        if self.workflow_id is None:
+            self.workflow_id = self.workflow_data.id if self.workflow_data else None
+        if self.workflow_id is None:
+            raise ValueError("workflowId: is required, there or in workflowData")
+        return self
 
     def event(self) -> Event:
-        status = self.status if self.status in STATUSES else "unknown"
         retry = without_nulls(retryOf=self.retry_of, retrySuccessId=self.retry_success_id)
-        data = without_nulls(mode=self.mode) | retry | (self.data or {})
+        data = without_nulls(mode=self.mode, customData=self.custom_data or None) | retry | (self.data or {})
+        status = self.state()
+        final = status in ENDED
         return Event(
             n8n_workflow_id=self.workflow_id,
-            workflow_name=self.workflow_data.name if self.workflow_data else None,
+            workflow_name=self.name(),
             n8n_execution_id=self.id,
             status=status,
-            started_at=self.started_at,
-            finished_at=None if status in ("new", "running", "unknown") else self.stopped_at,
+            started_at=self.started_at or self.created_at or (self.stopped_at if final else None),
+            finished_at=None if status in UNFINISHED else self.stopped_at,
             execution_data=data or None,
             error_message=error_message_in(data),
         )
+
+    def name(self) -> str | None:
+        of_data = self.workflow_data.name if self.workflow_data else None
+        return self.workflow_name if of_data is None else of_data
+
+    def state(self) -> Status:
+        """As n8n 1.x, whose rows have no status, tells it of the other fields."""
+        if self.status is not None:
+            return self.status if self.status in STATUSES else "unknown"
+        if self.finished:
+            return "success"
+        if self.wait_till not in (None, ""):
+            return "waiting"
+        if self.stopped_at is not None:
+            return "error"
+        return "new" if self.started_at is None else "running"
+
+
+def with_unpacked_data(posted: dict[str, Any]) -> tuple[dict[str, Any], DataNotes]:
+    """A row whose data is an object, and what was cut to make one of a text or a list."""
+    data = posted.get("data")
+    if data is None or isinstance(data, dict):
+        return posted, NOTHING
+    found, cut = unpacked(data) if data != "" else (None, 0)
+    return posted | {"data": found}, DataNotes(cut=cut)
 
 
 def without_nulls(**fields: Any) -> dict[str, Any]:
@@ -216,7 +218,7 @@ def without_nulls(**fields: Any) -> dict[str, Any]:
 
 def error_message_in(execution_data: dict[str, Any]) -> str | None:
     match execution_data:
-        case {"resultData": {"error": {"message": str(message)}}}:
-            return shortened(message)
+        case {"resultData": {"error": error}}:
+            return message_of(error)
         case _:
             return None

@@ -18,9 +18,14 @@ from flomastr.database.query import Query
 from flomastr.http.fields import Body, Json, JsonObject, Name, PastMoment, TenantName, Text
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.executions import Execution, Status
+from flomastr.workflows.n8n_values import Id
 
 MAX_BATCH = 1000
 CONTENT = ("execution_data", "error_message")
+ONE_OF = [
+    {"required": ["workflow_id"], "properties": {"workflow_id": {"type": "string"}}},
+    {"required": ["n8n_workflow_id"], "properties": {"n8n_workflow_id": {"type": ["string", "integer"]}}},
+]
 
 type Outcome = Literal["created", "updated", "unchanged", "held", "rejected"]
 
@@ -28,17 +33,14 @@ type Outcome = Literal["created", "updated", "unchanged", "held", "rejected"]
 class Delivery(Body):
     """One report of an execution. Either id names its workflow."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "string"}}}
-                for name in ("workflow_id", "n8n_workflow_id")
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=cast(Json, {"anyOf": ONE_OF}))
 
     workflow_id: UUID | None = None
-    n8n_workflow_id: Name | None = None
+    n8n_workflow_id: Id | None = None
+    workflow_name: Annotated[Name | None, Field(description="Of n8n's workflow, which is made if there is none.")] = (
+        None
+    )
+    mode: Annotated[Name | None, Field(description="Goes into execution_data, unless that has one.")] = None
     started_at: PastMoment | None = None
     finished_at: PastMoment | None = None
     execution_data: JsonObject | None = None
@@ -50,10 +52,16 @@ class Delivery(Body):
             raise ValueError("workflow_id or n8n_workflow_id is required")
         return self
 
+    @model_validator(mode="after")
+    def has_its_mode_in_its_data(self) -> Self:
+        if self.mode is not None:
+            self.execution_data = {"mode": self.mode} | (self.execution_data or {})
+        return self
+
 
 class NewExecution(Delivery):
     tenant_id: TenantName | None = None
-    n8n_execution_id: Name | None = None
+    n8n_execution_id: Id | None = None
     status: Status = "running"
     _data_notes: DataNotes | None = PrivateAttr(default=None)
 
@@ -77,7 +85,7 @@ class NewExecution(Delivery):
 
 
 class BatchDelivery(Delivery):
-    n8n_execution_id: Name
+    n8n_execution_id: Id
     status: Status
 
 
@@ -143,7 +151,7 @@ def record(new: NewExecution) -> Query[Recorded]:
     return Query(
         """
         SELECT r.outcome, to_jsonb(r.execution) || jsonb_build_object('etag', app.etag(r.execution)) AS execution
-        FROM app.record_executions(jsonb_build_array(%(delivery)s::jsonb)) AS r
+        FROM app.record_executions(app.with_workflows(jsonb_build_array(%(delivery)s::jsonb))) AS r
         WHERE app.require_recorded(r.rejection)
         """,
         {"delivery": new.model_dump_json(exclude={"tenant_id"})},
@@ -178,7 +186,7 @@ def record_batch(batch: Batch) -> Query[BatchResult]:
     return Query(
         """
         SELECT r.n8n_execution_id, r.outcome, (r.execution).id, app.why_rejected(r.rejection) AS error
-        FROM app.record_executions((%(batch)s::jsonb) -> 'executions') AS r
+        FROM app.record_executions(app.with_workflows((%(batch)s::jsonb) -> 'executions')) AS r
         """,
         {"batch": batch.model_dump_json(include={"executions"})},
         BatchResult,

@@ -1,0 +1,79 @@
+"""Data of an execution as n8n's database holds it: `flatted`, in which each object and text stands once."""
+
+import json
+import zlib
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flomastr.http.fields import MAX_JSON, Json
+from flomastr.workflows.cleaning import CUT, LEVELS
+
+COMPRESSED = "gzip:base64:"
+
+
+def unpacked(data: Any) -> tuple[Json | None, int]:
+    """The object that a text or a list of flatted values stands for, or none; and how much of it is cut."""
+    try:
+        values = json.loads(inflated(data)) if isinstance(data, str) else data
+    except (ValueError, RecursionError, zlib.error):
+        return None, 1
+    if isinstance(values, dict):
+        return cast(Json, values), 0
+    if not isinstance(values, list) or not values or not isinstance(values[0], dict):
+        return None, 1
+    flatted = Flatted(cast(list[Any], values))
+    return flatted.at(0, LEVELS), flatted.cut
+
+
+def inflated(text: str) -> str:
+    """The text as it is, or of n8n's compressed form. Raises ValueError if it is too large, and zlib.error."""
+    if not text.startswith(COMPRESSED):
+        return text
+    inflating = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    content = inflating.decompress(b64decode(text.removeprefix(COMPRESSED)), MAX_JSON)
+    if inflating.unconsumed_tail:
+        raise ValueError("is too large when it is inflated")
+    return content.decode()
+
+
+def size_of(value: Any) -> int:
+    """In characters of JSON, about, without what it refers to."""
+    if isinstance(value, dict):
+        return 4 + sum(len(name) + 10 for name in cast(Json, value))
+    if isinstance(value, list):
+        return 4 + 10 * len(cast(list[Any], value))
+    return 4 + len(str(value))
+
+
+@dataclass
+class Flatted:
+    """Values that refer to each other by index, written as a text. Some refer to themselves, so all has a bound."""
+
+    values: list[Any]
+    left: int = MAX_JSON // 2  # characters that may still be written
+    cut: int = 0
+
+    def at(self, index: int, levels: int) -> Any:
+        value = self.values[index]
+        size = size_of(value)
+        if levels == 0 or size > self.left:
+            self.cut += 1
+            return CUT
+        self.left -= size
+        if isinstance(value, dict):
+            fields = cast(Json, value)
+            return {name: self.of(one, levels - 1) for name, one in fields.items()}
+        if isinstance(value, list):
+            return [self.of(one, levels - 1) for one in cast(list[Any], value)]
+        return value
+
+    def of(self, value: Any, levels: int) -> Any:
+        """A text is the index of what it stands for."""
+        if not isinstance(value, str):
+            return value
+        known = value.isascii() and value.isdecimal() and len(value) < 10 and int(value) < len(self.values)
+        if known:
+            return self.at(int(value), levels)
+        self.cut += 1
+        return CUT
