@@ -2,24 +2,32 @@
 
 from typing import Annotated
 
-from fastapi import Body
+from fastapi import Body, Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import UnreadRoute, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
 from flomastr.workflows import n8n_events
-from flomastr.workflows.n8n_events import EventResults, Posted
+from flomastr.workflows.n8n_events import WARNED, EventResults, Posted, Strict
 
 app = create_app("/routes/n8n", "events", UnreadRoute)
 Reporting = Annotated[Database, reports("events:write")]
 
 
-@app.post("/events", status_code=202)
-async def record_events(posted: Annotated[Posted, Body()], db: Reporting, key: IdempotencyKeyHeader) -> EventResults:
-    """Error posts, log messages, executions and pages of them; unknown workflows are made. One result for each item."""
+@app.post("/events", status_code=202, responses=WARNED)
+async def record_events(
+    posted: Annotated[Posted, Body()],
+    db: Reporting,
+    key: IdempotencyKeyHeader,
+    response: Response,
+    strict: Strict = False,
+) -> EventResults:
+    """Error posts, log messages, executions and lists of them; unknown workflows are made. One result for each item."""
     events = [n8n_events.to_event(item) for item in posted.read(n8n_events.to_items)]
-    return n8n_events.results(events, db.idempotent(n8n_events.record(events), key))
+    results = n8n_events.results(events, db.idempotent(n8n_events.record(events, strict=strict), key))
+    response.headers.update(n8n_events.warning(results))
+    return results
 
 
 lambda_handler = http_handler(app)

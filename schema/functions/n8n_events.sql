@@ -63,3 +63,22 @@ BEGIN
   ORDER BY t.ordinal;
 END
 $$;
+
+-- The same, or nothing: refuses all events if one is rejected.
+CREATE OR REPLACE FUNCTION app.record_all_events(events jsonb)
+RETURNS TABLE (n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  index integer := 0;
+BEGIN
+  FOR n8n_execution_id, n8n_workflow_id, id, outcome, error IN SELECT * FROM app.record_events(events) LOOP
+    IF outcome = 'rejected' THEN
+      RAISE EXCEPTION USING
+        errcode = 'FL422', constraint = 'items_rejected', message = format('body.%s: %s', index, error);
+    END IF;
+    index := index + 1;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;

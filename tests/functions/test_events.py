@@ -71,7 +71,7 @@ def test_no_items_and_more_than_a_thousand_are_refused(n8n: Instance, superuser:
 @pytest.mark.parametrize("cursor", [{"nextCursor": None}, {}])
 def test_a_page_may_be_empty_since_nothing_may_have_run(n8n: Instance, cursor: Json) -> None:
     answer = n8n.post({"data": [], **cursor})
-    assert (answer.status, answer.json) == (202, {"results": []})
+    assert (answer.status, answer.json) == (202, {"rejected": 0, "results": []})
 
 
 def test_a_body_may_come_in_base64(n8n: Instance, superuser: Superuser) -> None:
@@ -133,3 +133,37 @@ def test_what_was_reported_is_what_its_tenant_reads(n8n: Instance) -> None:
     (result,) = n8n.send(executed(data={"resultData": {"lastNodeExecuted": "Charge"}}))
     read = ask(n8n.tenant, "GET", f"{EXECUTIONS}/{result['id']}").json
     assert read["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}
+
+
+def test_rejected_items_are_counted_and_warned_of(n8n: Instance) -> None:
+    answer = n8n.post([executed(), 7, executed("2", workflowId="wf-1"), executed(workflowId="wf-2")])
+    assert (answer.status, answer.json["rejected"]) == (202, 2)
+    assert answer.headers["warning"] == '299 - "2 items were rejected"'
+    clean = n8n.post([executed(), logged("n8n.node.started")])
+    assert (clean.status, clean.json["rejected"], "warning" in clean.headers) == (202, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("bad", "detail"),
+    [
+        (7, "body.1: The item is not an object."),
+        ({"workflowId": "wf-1"}, "body.1: id: Field required."),
+        (executed("1", workflowId="wf-2"), "body.1: n8n_execution_id: this n8n execution belongs to another workflow."),
+    ],
+)
+def test_strictly_all_items_are_recorded_or_none(n8n: Instance, superuser: Superuser, bad: Any, detail: str) -> None:
+    strictly, key = f"{PATH}?strict=true", {"idempotency-key": "1"}
+    answer = n8n.post([executed("1"), bad, executed("2")], path=strictly, headers=key)
+    refused(answer, 422, "body.1")
+    assert (answer.json["code"], answer.json["detail"]) == ("items_rejected", detail)
+    assert stored(superuser, n8n.tenant) == []
+    mended = n8n.post([executed("1"), executed("2")], path=strictly, headers=key)
+    assert (mended.status, mended.json["rejected"]) == (202, 0)
+    assert len(stored(superuser, n8n.tenant)) == 2
+
+
+def test_strictly_items_are_answered_in_their_order(n8n: Instance) -> None:
+    items = [executed("2"), logged("n8n.node.started"), executed("1"), executed("2")]
+    answers = [n8n.post(items, path=f"{PATH}?strict=true").json["results"] for _ in range(2)]
+    assert [result["outcome"] for result in answers[0]] == ["created", "ignored", "created", "unchanged"]
+    assert [result["n8n_execution_id"] for result in answers[1]] == ["2", None, "1", "2"]

@@ -59,6 +59,18 @@ def test_a_key_reports_for_its_tenant(n8n: Instance, superuser: Superuser) -> No
     assert [row["n8n_execution_id"] for row in stored(superuser, n8n.tenant)] == ["1"]
 
 
+@pytest.mark.parametrize("prefix", ["whsec_", ""])
+def test_a_secret_signs_as_the_text_that_it_is_as_well(n8n: Instance, prefix: str) -> None:
+    """As n8n's Crypto node does, which takes what is typed in for the key."""
+    text = prefix + b64encode(signing_secret(n8n.key.id)).decode()
+    headers = signed(n8n.key.id)
+    by_text = signature(text.encode(), "msg_1", headers["webhook-timestamp"], BODY.encode())
+    path = f"{PATH}?key={n8n.key.id}"
+    assert ask(headers | {"webhook-signature": by_text}, path).status == 202
+    other = signature(f"{text}x".encode(), "msg_1", headers["webhook-timestamp"], BODY.encode())
+    asked_to_sign_in(ask(headers | {"webhook-signature": other}, path), "invalid_signature")
+
+
 def test_what_an_authorizer_might_have_said_counts_for_nothing(n8n: Instance) -> None:
     for caller in (n8n.tenant.owner, machine(n8n.key)):
         asked_to_sign_in(call(lambda_handler, "POST", PATH, caller=caller, body=BODY), "not_signed_in")

@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     INVALID_SIGNATURE = "invalid_signature"
     INVALID_VALUE = "invalid_value"
     INVITATION_IS_VOID = "invitation_is_void"
+    ITEMS_REJECTED = "items_rejected"
     KEY_HAS_ENDED = "key_has_ended"
     KEY_IS_ROTATED = "key_is_rotated"
     LAST_OWNER = "last_owner"

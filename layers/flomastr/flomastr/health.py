@@ -21,6 +21,7 @@ NEEDED_FUNCTIONS = [
     "message_pattern",
     "minutes_saved",
     "query_words",
+    "record_all_events",
     "store_sizes",
     "with_workflows",
 ]

@@ -35,8 +35,14 @@ def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> st
 
 
 def verify(secret: bytes, message_id: str, timestamp: str, signatures: str, body: bytes, now: float) -> bool:
-    """Whether one of the signatures is the secret's, and of now."""
+    """Whether one of the signatures is the secret's, and of now.
+
+    Standard Webhooks signs with what the Base64 stands for. n8n's Crypto node signs with the text itself, with or
+    without its prefix. All are compared, so that the time tells nothing of the form.
+    """
     if not message_id or not TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         return False
-    expected = signature(secret, message_id, timestamp, body).encode()
-    return any(hmac.compare_digest(sent.encode(), expected) for sent in signatures.split(" "))
+    text = whsec(secret)
+    keys = (secret, text.encode(), text.removeprefix("whsec_").encode())
+    expected = [signature(key, message_id, timestamp, body).encode() for key in keys]
+    return any([hmac.compare_digest(sent.encode(), one) for sent in signatures.split(" ") for one in expected])

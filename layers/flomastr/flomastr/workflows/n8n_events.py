@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
+from fastapi import Query as QueryParameter
 from pydantic import BaseModel, Field, PlainValidator, ValidationError
 
 from flomastr.database.query import Query
@@ -55,6 +56,19 @@ Items = Annotated[list[Item], Field(min_length=1, max_length=MAX_BATCH)]
 Posted = Annotated[Unread, PlainValidator(Unread.of, json_schema_input_type=Item | Items | ExecutionPage)]
 
 
+Strict = Annotated[bool, QueryParameter(description="Record all, or with one that is rejected none, which is a 422.")]
+WARNED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "headers": {
+            "Warning": {
+                "description": "How many items were rejected, if any.",
+                "schema": {"type": "string", "examples": ['299 - "2 items were rejected"']},
+            }
+        }
+    }
+}
+
+
 class EventResult(BaseModel):
     n8n_execution_id: str | None
     n8n_workflow_id: str | None
@@ -68,14 +82,23 @@ class EventResult(BaseModel):
 class EventResults(BaseModel):
     """In the order of the items."""
 
+    rejected: int = Field(description="How many items were rejected, and are recorded nowhere.")
     results: list[EventResult]
 
 
-def record(events: Sequence[Event]) -> Query[EventResult]:
-    """One row for each event, in their order. Workflows that n8n names and the tenant lacks are created."""
+def record(events: Sequence[Event], *, strict: bool = False) -> Query[EventResult]:
+    """One row for each event, in their order. Workflows that n8n names and the tenant lacks are created.
+
+    `strict`: with an item that is rejected, none is recorded. Refused with 422 `items_rejected`.
+    """
     sent = (event.model_dump_json(exclude_none=True, exclude={"note", "data_notes"}) for event in events)
     return Query(
         """
+        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
+        FROM app.record_all_events(%(events)s::jsonb) AS e
+        """
+        if strict
+        else """
         SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
         FROM app.record_events(%(events)s::jsonb) AS e
         """,
@@ -88,10 +111,16 @@ def results(events: Sequence[Event], recorded: Sequence[EventResult]) -> EventRe
     """What became of each, with its notes."""
     noted = zip(events, recorded, strict=True)
     return EventResults(
+        rejected=sum(result.outcome == "rejected" for result in recorded),
         results=[
             result.model_copy(update={"note": event.note, "data_notes": event.data_notes}) for event, result in noted
-        ]
+        ],
     )
+
+
+def warning(results: EventResults) -> dict[str, str]:
+    """The header that says so, for whoever reads no answers item by item."""
+    return {"Warning": f'299 - "{results.rejected} items were rejected"'} if results.rejected else {}
 
 
 def to_event(item: Any) -> Event:
