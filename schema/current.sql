@@ -1530,6 +1530,12 @@ $$;
 
 ALTER FUNCTION app.delete_knowledge_base(base uuid, if_match text[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.delivery_rank(status text, by_error_workflow boolean) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (by_error_workflow AND (status = 'error'::text)) THEN ((2 * app.execution_rank('unknown'::text)) + 1) ELSE (2 * app.execution_rank(status)) END;
+
+ALTER FUNCTION app.delivery_rank(status text, by_error_workflow boolean) OWNER TO flo_owner;
+
 CREATE FUNCTION app.document_etag(document app.documents) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN md5(concat_ws(' '::text, (document).id, (document).content_hash, (document).title, (document).metadata, (document).chunker, (document).updated_at));
@@ -1919,6 +1925,19 @@ $$;
 
 ALTER FUNCTION app.forget_deleted_copy() OWNER TO flo_owner;
 
+CREATE FUNCTION app.forget_reported_failures(deliveries jsonb, results app.merged_delivery[], last_archived uuid) RETURNS void
+    LANGUAGE sql
+    AS $$
+  DELETE FROM app.reported_failures AS f
+  USING jsonb_array_elements(deliveries) WITH ORDINALITY AS d (item, ordinal), unnest(results) AS r
+  WHERE f.tenant_id = app.tenant() AND f.n8n_execution_id = r.n8n_execution_id AND r.ordinal = d.ordinal
+    AND r.outcome IN ('created', 'updated', 'unchanged')
+    AND (r.known OR last_archived IS NULL OR (r.execution).id > last_archived)
+    AND app.is_final(d.item ->> 'status') AND d.item ->> 'by_error_workflow' IS DISTINCT FROM 'true';
+$$;
+
+ALTER FUNCTION app.forget_reported_failures(deliveries jsonb, results app.merged_delivery[], last_archived uuid) OWNER TO flo_owner;
+
 CREATE FUNCTION app.found_words(passage text, lexemes text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2116,6 +2135,22 @@ CREATE FUNCTION app.is_kept_longer(tenant uuid, class integer) RETURNS boolean
     RETURN (EXISTS (SELECT FROM app.tenants t WHERE ((t.id = is_kept_longer.tenant) AND (app.retention_class(t.hot_ttl_days) > is_kept_longer.class))));
 
 ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner;
+
+CREATE TABLE app.reported_failures (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    n8n_execution_id text NOT NULL,
+    reported_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY app.reported_failures FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.reported_failures OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_reported_failure(of_execution text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM app.reported_failures r WHERE ((r.tenant_id = app.tenant()) AND (r.n8n_execution_id = is_reported_failure.of_execution))));
+
+ALTER FUNCTION app.is_reported_failure(of_execution text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.is_same_stored(one jsonb, other jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2587,15 +2622,15 @@ BEGIN
   WITH delivered AS (
     SELECT
       d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
-      app.execution_rank(d.status) AS rank
+      app.delivery_rank(d.status, d.by_error_workflow) AS rank
     FROM ROWS FROM (
       jsonb_to_recordset(deliveries) AS (
         workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
-        finished_at timestamptz, execution_data jsonb, error_message text
+        finished_at timestamptz, execution_data jsonb, error_message text, by_error_workflow boolean
       )
     ) WITH ORDINALITY AS d (
       workflow_id, n8n_workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message,
-      ordinal
+      by_error_workflow, ordinal
     )
     LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
@@ -2603,7 +2638,8 @@ BEGIN
   found AS (
     SELECT
       e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
-      e.execution_data, e.error_message, e.created_at
+      e.execution_data, e.error_message, e.created_at,
+      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.n8n_execution_id)) AS rank
     FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   ),
@@ -2623,12 +2659,13 @@ BEGIN
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, app.execution_rank(f.status), f.status, f.started_at,
+      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, f.rank, f.status, f.started_at,
       f.finished_at, NULL, f.error_message
     FROM found AS f
   ),
   ranked AS (
-    SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
+    SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads,
+      status IN ('crashed', 'canceled', 'error') AND max(rank) OVER runs < app.delivery_rank('success', false) AS fails
     FROM reported
     WINDOW runs AS (PARTITION BY run)
   ),
@@ -2647,7 +2684,7 @@ BEGIN
         CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
       ))[1] AS execution_data,
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
-        FILTER (WHERE leads))[1] AS error_message
+        FILTER (WHERE leads OR fails))[1] AS error_message
     FROM ranked
     GROUP BY run, n8n_execution_id, run_workflow_id
   ),
@@ -2722,6 +2759,9 @@ BEGIN
     PERFORM app.supersede(version);
     RETURN 'held';
   END IF;
+  archived := archived || jsonb_build_object(
+    'by_error_workflow', app.is_reported_failure(archived ->> 'n8n_execution_id')
+  );
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
   DELETE FROM app.workflow_executions AS e
@@ -3165,6 +3205,28 @@ END
 $$;
 
 ALTER FUNCTION app.note_execution_deltas() OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_reported_failures(deliveries jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  told text[] := ARRAY(
+    SELECT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'by_error_workflow' = 'true'
+  );
+BEGIN
+  INSERT INTO app.reported_failures AS r (n8n_execution_id)
+  SELECT DISTINCT t.id FROM unnest(told) AS t (id)
+  WHERE NOT EXISTS (
+    SELECT FROM app.workflow_executions AS e
+    WHERE e.tenant_id = app.tenant() AND e.n8n_execution_id = t.id AND app.is_final(e.status)
+  )
+  ORDER BY t.id
+  ON CONFLICT DO NOTHING;
+END
+$$;
+
+ALTER FUNCTION app.note_reported_failures(deliveries jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.note_retention_class_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -3693,6 +3755,25 @@ $$;
 
 ALTER FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.record_all_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  index integer := 0;
+BEGIN
+  FOR n8n_execution_id, n8n_workflow_id, id, outcome, error IN SELECT * FROM app.record_events(events) LOOP
+    IF outcome = 'rejected' THEN
+      RAISE EXCEPTION USING
+        errcode = 'FL422', constraint = 'items_rejected', message = format('body.%s: %s', index, error);
+    END IF;
+    index := index + 1;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.record_all_events(events jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3764,7 +3845,7 @@ ALTER FUNCTION app.record_execution_update() OWNER TO flo_owner;
 CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
+    AS $_$
 DECLARE
   n8n_ids text[] := ARRAY(
     SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d
@@ -3783,6 +3864,9 @@ BEGIN
   PERFORM app.lock_n8n_ids(n8n_ids);
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
+  IF deliveries @? '$[*] ? (@.by_error_workflow == true)' THEN
+    PERFORM app.note_reported_failures(deliveries);
+  END IF;
 
   INSERT INTO app.workflow_executions (
     retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
@@ -3819,6 +3903,12 @@ BEGIN
     PERFORM set_config('app.merging', 'off', true);
   END IF;
 
+  IF EXISTS (
+    SELECT FROM app.reported_failures AS f WHERE f.tenant_id = app.tenant() AND f.n8n_execution_id = ANY (n8n_ids)
+  ) THEN
+    PERFORM app.forget_reported_failures(deliveries, results, archived);
+  END IF;
+
   IF cardinality(results) = 1 AND results[1].known THEN
     results[1].execution := (
       SELECT e FROM app.workflow_executions AS e
@@ -3827,7 +3917,7 @@ BEGIN
   END IF;
   RETURN QUERY SELECT * FROM unnest(results);
 END
-$$;
+$_$;
 
 ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
 
@@ -6906,6 +6996,9 @@ ALTER TABLE ONLY app.rehydrated_rows
 ALTER TABLE ONLY app.rehydrations
     ADD CONSTRAINT rehydrations_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY app.reported_failures
+    ADD CONSTRAINT reported_failures_pkey PRIMARY KEY (tenant_id, n8n_execution_id);
+
 ALTER TABLE ONLY app.reserved_slugs
     ADD CONSTRAINT reserved_slugs_pkey PRIMARY KEY (slug);
 
@@ -7746,6 +7839,9 @@ ALTER TABLE ONLY app.rehydrated_rows
 ALTER TABLE ONLY app.rehydrations
     ADD CONSTRAINT rehydrations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
 
+ALTER TABLE ONLY app.reported_failures
+    ADD CONSTRAINT reported_failures_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.retention_class_changes
     ADD CONSTRAINT retention_class_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -7987,6 +8083,8 @@ CREATE POLICY job ON app.rehydrated_rows TO flo_job USING (true) WITH CHECK (tru
 
 CREATE POLICY job ON app.rehydrations TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.reported_failures TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.restore_points TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.retention_class_changes TO flo_job USING (true) WITH CHECK (true);
@@ -8104,6 +8202,8 @@ ALTER TABLE app.rehydrated_rows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rehydrations ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.reported_failures ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.restore_points ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.retention_class_changes ENABLE ROW LEVEL SECURITY;
@@ -8181,6 +8281,8 @@ CREATE POLICY tenant ON app.recoveries TO flo_app USING ((tenant_id = ( SELECT a
 CREATE POLICY tenant ON app.rehydrated_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.rehydrations TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.reported_failures TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.restore_points TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -8385,6 +8487,9 @@ GRANT ALL ON FUNCTION app.find_passages(query text, mode text, most integer, bas
 REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
 

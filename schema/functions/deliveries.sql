@@ -3,9 +3,10 @@
 -- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row
 -- comes out, since a row is an aggregate of its deliveries in which no order counts:
 --   started_at      the earliest reported, and no later than the first report
---   status          the highest in n8n's order of states
+--   status          the highest in n8n's order of states, in which a failure that an error workflow alone has told of
+--                   stands below all other final ones
 --   finished_at     of that status: the earliest of a final one, the latest of a waiting one; a final one has one
---   error_message   of that status: the longest
+--   error_message   of that status: the longest; of a failed, crashed or canceled one the longest of all these three
 --   execution_data  the largest: what n8n knows of a run only grows
 -- The execution of a known row has data only where that takes the place of what is stored: stored data stays where it
 -- is, since to fetch it costs 10 ms for each MB. Of a run the first delivery carries the merged execution, later ones
@@ -25,15 +26,15 @@ BEGIN
   WITH delivered AS (
     SELECT
       d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
-      app.execution_rank(d.status) AS rank
+      app.delivery_rank(d.status, d.by_error_workflow) AS rank
     FROM ROWS FROM (
       jsonb_to_recordset(deliveries) AS (
         workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
-        finished_at timestamptz, execution_data jsonb, error_message text
+        finished_at timestamptz, execution_data jsonb, error_message text, by_error_workflow boolean
       )
     ) WITH ORDINALITY AS d (
       workflow_id, n8n_workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message,
-      ordinal
+      by_error_workflow, ordinal
     )
     LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
@@ -41,7 +42,8 @@ BEGIN
   found AS (
     SELECT
       e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
-      e.execution_data, e.error_message, e.created_at
+      e.execution_data, e.error_message, e.created_at,
+      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.n8n_execution_id)) AS rank
     FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   ),
@@ -61,12 +63,13 @@ BEGIN
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, app.execution_rank(f.status), f.status, f.started_at,
+      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, f.rank, f.status, f.started_at,
       f.finished_at, NULL, f.error_message
     FROM found AS f
   ),
   ranked AS (
-    SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads
+    SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads,
+      status IN ('crashed', 'canceled', 'error') AND max(rank) OVER runs < app.delivery_rank('success', false) AS fails
     FROM reported
     WINDOW runs AS (PARTITION BY run)
   ),
@@ -85,7 +88,7 @@ BEGIN
         CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
       ))[1] AS execution_data,
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
-        FILTER (WHERE leads))[1] AS error_message
+        FILTER (WHERE leads OR fails))[1] AS error_message
     FROM ranked
     GROUP BY run, n8n_execution_id, run_workflow_id
   ),
@@ -172,6 +175,9 @@ BEGIN
   PERFORM app.lock_n8n_ids(n8n_ids);
 
   results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
+  IF deliveries @? '$[*] ? (@.by_error_workflow == true)' THEN
+    PERFORM app.note_reported_failures(deliveries);
+  END IF;
 
   INSERT INTO app.workflow_executions (
     retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
@@ -206,6 +212,12 @@ BEGIN
     WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
       AND e.retention_class = c.retention_class AND e.id = c.id;
     PERFORM set_config('app.merging', 'off', true);
+  END IF;
+
+  IF EXISTS (
+    SELECT FROM app.reported_failures AS f WHERE f.tenant_id = app.tenant() AND f.n8n_execution_id = ANY (n8n_ids)
+  ) THEN
+    PERFORM app.forget_reported_failures(deliveries, results, archived);
   END IF;
 
   IF cardinality(results) = 1 AND results[1].known THEN

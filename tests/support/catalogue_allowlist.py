@@ -104,6 +104,7 @@ ALLOWLIST = {
         "execution_deltas: DELETE, INSERT, SELECT": "are folded into rollups",
         "execution_rollups: DELETE, INSERT, SELECT, UPDATE": "counted up by a job",
         "failed_runs: DELETE, INSERT, SELECT, UPDATE": "counted by the same job",
+        "reported_failures: DELETE, INSERT, SELECT": "late deliveries are merged; outdated ones go",
         "retried_runs: DELETE, INSERT, SELECT, UPDATE": "counted by the same job",
         "rollup_progress: SELECT, UPDATE": "when that job has run",
         "rollup_settings: DELETE, INSERT, SELECT, UPDATE": "whether it has to count anew",

@@ -27,6 +27,8 @@ WITH restore AS (
   INSERT INTO app.rehydrations (first_at, last_at, days, state) VALUES ('2026-01-01', '2026-01-02', 1, 'expired')
 ), hold AS (
   INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
+), failure AS (
+  INSERT INTO app.reported_failures (n8n_execution_id) VALUES ('1')
 ), policy AS (
   INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
 )

@@ -296,7 +296,10 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "store_setting": lambda s: {"value": "dark"},
     "open_session": lambda s: {"workflow_id": s.workflow_id, "user_id": s.user_id},
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
-    "record_events": lambda s: [{"id": s.n8n_id, "workflowId": s.n8n_id, "status": "success", "mode": "webhook"}],
+    "record_events": lambda s: [  # a failure that n8n then calls canceled
+        {"execution": {"id": s.n8n_id, "error": {"message": "It broke"}}, "workflow": {"id": s.n8n_id}},
+        {"id": s.n8n_id, "workflowId": s.n8n_id, "status": "canceled", "mode": "webhook"},
+    ],
     "create_restore": lambda s: {"first_at": "2020-01-01T00:00:00Z", "last_at": "2020-01-02T00:00:00Z", "days": 1},
     "create_knowledge_base": lambda s: {"name": f"Base {s.n8n_id}"},
     "update_knowledge_base": lambda s: {"description": "What customers ask"},

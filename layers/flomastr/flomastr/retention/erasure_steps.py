@@ -15,6 +15,7 @@ def delete_rows(table: LiteralString) -> LiteralString:
 # By table, in the order in which tables refer to each other.
 TENANT_STEPS: dict[str, LiteralString] = {
     "workflow_executions": "SELECT FROM generate_series(1, app.erase_executions(%(tenant_id)s, %(most)s))",
+    "reported_failures": delete_rows("reported_failures"),
     "execution_deltas": delete_rows("execution_deltas"),
     "execution_rollups": delete_rows("execution_rollups"),
     "superseded_versions": delete_rows("superseded_versions"),

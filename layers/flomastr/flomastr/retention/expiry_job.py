@@ -35,6 +35,11 @@ FROM unnest(%(ids)s::uuid[]) AS id HAVING max(id::text) IS NOT NULL
 ON CONFLICT (tenant_id) DO UPDATE SET kept_before = greatest(s.kept_before, excluded.kept_before)
 """
 OUTDATED_ROWS: dict[str, LiteralString] = {
+    "reported_failures": """
+        DELETE FROM app.reported_failures WHERE ctid = ANY (ARRAY(
+          SELECT ctid FROM app.reported_failures WHERE reported_at < %(moment)s - interval '90 days' LIMIT %(most)s
+        ))
+    """,
     "idempotency_keys": """
         DELETE FROM app.idempotency_keys WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM app.idempotency_keys WHERE created_at < %(moment)s - interval '24 hours' LIMIT %(most)s

@@ -25,6 +25,7 @@ class Event(BaseModel):
     finished_at: datetime | None = None
     execution_data: dict[str, Any] | None = None
     error_message: str | None = None
+    by_error_workflow: Literal[True] | None = None  # which runs for what n8n calls canceled or crashed as well
     outcome: Literal["ignored", "rejected"] | None = None
     error: str | None = None
     note: str | None = None  # what of it is recorded in another way than it was sent

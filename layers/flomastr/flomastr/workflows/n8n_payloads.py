@@ -100,6 +100,7 @@ class ErrorPost(Form):
             workflow_name=self.workflow.name,
             n8n_execution_id=failure.n8n_execution_id(self.workflow.id),
             status="error",
+            by_error_workflow=True,
             execution_data=data,
             error_message=error_message_in(data),
         )
