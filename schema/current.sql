@@ -445,6 +445,7 @@ CREATE TABLE app.recoveries (
     is_exact boolean NOT NULL,
     seen pg_snapshot DEFAULT pg_current_snapshot() NOT NULL,
     counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    plan_hash text,
     swept_along bigint DEFAULT 0 NOT NULL,
     state text DEFAULT 'previewed'::text NOT NULL,
     reason text,
@@ -482,7 +483,7 @@ BEGIN
   INSERT INTO app.restore_points (tenant_id, reason) VALUES (app.tenant(), 'before a recovery');
   PERFORM app.lock_planned(app.plan_recovery(r));
   plan := app.plan_recovery(r);
-  IF app.swept_along(plan) > 0 OR app.plan_counts(plan) <> r.counts THEN
+  IF app.swept_along(plan) > 0 OR app.plan_hash(plan) IS DISTINCT FROM r.plan_hash THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
       message = 'What the recovery would write has changed since its preview. Preview it again.';
   END IF;
@@ -706,7 +707,7 @@ CREATE FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights p
     SET join_collapse_limit TO '1'
     AS $$
 DECLARE
-  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;  -- meaning may be missing yet
+  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;
 BEGIN
   RETURN QUERY
   WITH found AS (
@@ -3423,6 +3424,12 @@ CREATE FUNCTION app.plan_examples(plan app.planned_row[]) RETURNS jsonb
 
 ALTER FUNCTION app.plan_examples(plan app.planned_row[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.plan_hash(plan app.planned_row[]) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT md5(COALESCE(string_agg(((p.table_name || p.id) || p.action), ' '::text ORDER BY p.table_name, p.id), ''::text)) AS md5 FROM unnest(plan_hash.plan) p(table_name, id, action, image, present));
+
+ALTER FUNCTION app.plan_hash(plan app.planned_row[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) RETURNS integer
     LANGUAGE sql
     AS $$
@@ -3635,7 +3642,8 @@ BEGIN
     at IS NULL OR point.taken_at = at, preview_recovery.reason, undone
   ) RETURNING new.* INTO r;
   plan := app.plan_recovery(r);
-  UPDATE app.recoveries AS u SET counts = app.plan_counts(plan), swept_along = app.swept_along(plan)
+  UPDATE app.recoveries AS u SET
+    counts = app.plan_counts(plan), plan_hash = app.plan_hash(plan), swept_along = app.swept_along(plan)
   WHERE u.id = r.id RETURNING u.* INTO r;
   RETURN QUERY SELECT r, app.plan_examples(plan);
 END
@@ -5315,6 +5323,7 @@ ALTER FUNCTION app.without_held(results app.merged_delivery[]) OWNER TO flo_owne
 
 CREATE FUNCTION app.without_orphans(plan app.planned_row[]) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
   parents uuid[] := ARRAY(
@@ -5326,9 +5335,7 @@ BEGIN
   RETURN ARRAY(
     SELECT CASE
       WHEN p.action = 'insert' AND (
-        p.image ? 'workflow_id' AND NOT EXISTS (
-          SELECT FROM unnest(parents) AS w (id) WHERE w.id = (p.image ->> 'workflow_id')::uuid
-        )
+        p.image ? 'workflow_id' AND (p.image ->> 'workflow_id')::uuid <> ALL (parents)
         OR p.table_name = 'user_preferences' AND NOT EXISTS (
           SELECT FROM app.tenant_memberships AS m
           WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
@@ -5344,6 +5351,8 @@ ALTER FUNCTION app.without_orphans(plan app.planned_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.without_taken(plan app.planned_row[]) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_nestloop TO 'off'
     AS $$
 DECLARE
   gone uuid[] := ARRAY(SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete');

@@ -28,7 +28,8 @@ BEGIN
     at IS NULL OR point.taken_at = at, preview_recovery.reason, undone
   ) RETURNING new.* INTO r;
   plan := app.plan_recovery(r);
-  UPDATE app.recoveries AS u SET counts = app.plan_counts(plan), swept_along = app.swept_along(plan)
+  UPDATE app.recoveries AS u SET
+    counts = app.plan_counts(plan), plan_hash = app.plan_hash(plan), swept_along = app.swept_along(plan)
   WHERE u.id = r.id RETURNING u.* INTO r;
   RETURN QUERY SELECT r, app.plan_examples(plan);
 END
@@ -98,7 +99,7 @@ BEGIN
   INSERT INTO app.restore_points (tenant_id, reason) VALUES (app.tenant(), 'before a recovery');
   PERFORM app.lock_planned(app.plan_recovery(r));
   plan := app.plan_recovery(r);
-  IF app.swept_along(plan) > 0 OR app.plan_counts(plan) <> r.counts THEN
+  IF app.swept_along(plan) > 0 OR app.plan_hash(plan) IS DISTINCT FROM r.plan_hash THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
       message = 'What the recovery would write has changed since its preview. Preview it again.';
   END IF;

@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION app.without_orphans(plan app.planned_row[])
 RETURNS app.planned_row[]
 LANGUAGE plpgsql
 STABLE
+SET plan_cache_mode = force_custom_plan  -- lists are looked up by hash where they are known
 AS $$
 DECLARE
   parents uuid[] := ARRAY(
@@ -16,9 +17,7 @@ BEGIN
   RETURN ARRAY(
     SELECT CASE
       WHEN p.action = 'insert' AND (
-        p.image ? 'workflow_id' AND NOT EXISTS (
-          SELECT FROM unnest(parents) AS w (id) WHERE w.id = (p.image ->> 'workflow_id')::uuid
-        )
+        p.image ? 'workflow_id' AND (p.image ->> 'workflow_id')::uuid <> ALL (parents)
         OR p.table_name = 'user_preferences' AND NOT EXISTS (
           SELECT FROM app.tenant_memberships AS m
           WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
@@ -35,6 +34,8 @@ CREATE OR REPLACE FUNCTION app.without_taken(plan app.planned_row[])
 RETURNS app.planned_row[]
 LANGUAGE plpgsql
 STABLE
+SET plan_cache_mode = force_custom_plan
+SET enable_nestloop = off  -- would read each stored row for each planned one
 AS $$
 DECLARE
   gone uuid[] := ARRAY(SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete');

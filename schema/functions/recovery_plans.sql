@@ -171,6 +171,15 @@ RETURN (
   ) AS t
 );
 
+CREATE OR REPLACE FUNCTION app.plan_hash(plan app.planned_row[])
+RETURNS text
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT md5(coalesce(string_agg(p.table_name || p.id || p.action, ' ' ORDER BY p.table_name, p.id), ''))
+  FROM unnest(plan) AS p
+);
+
 -- The values of an object that differ from those of another, without large ones. NULL of NULL.
 CREATE OR REPLACE FUNCTION app.small_values(shown jsonb, other jsonb)
 RETURNS jsonb

@@ -15,7 +15,7 @@ SET plan_cache_mode = force_generic_plan  -- planning takes longer than executio
 SET join_collapse_limit = 1
 AS $$
 DECLARE
-  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;  -- meaning may be missing yet
+  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;
 BEGIN
   RETURN QUERY
   WITH found AS (

@@ -12,6 +12,7 @@ CREATE TABLE app.recoveries (
   is_exact boolean NOT NULL,  -- all of it, or what was committed after `at`
   seen pg_snapshot NOT NULL DEFAULT pg_current_snapshot(),  -- what the preview knows; later changes stand in the way
   counts jsonb NOT NULL DEFAULT '{}',  -- of rows, by table and by what is done
+  plan_hash text,  -- of what is done with which row
   swept_along bigint NOT NULL DEFAULT 0,  -- rows that would be deleted with others, though it does not name their table
   state text NOT NULL DEFAULT 'previewed' CHECK (state IN ('previewed', 'pending', 'done', 'failed')),
   reason text CHECK (length(reason) BETWEEN 1 AND 1000),

@@ -80,7 +80,13 @@ def test_what_never_was_and_what_is_another_tenants_is_not_found(
     env, _, cold, hot = archived
     env.run(archive_handler)
     stranger = env.make.tenant(hot_ttl_days=7)
-    for path in (f"{HOT}/{cold}", f"{HISTORY}/{cold}", f"{HISTORY}/{hot}", f"{HISTORY}/{uuid4()}"):
+    for path in (
+        f"{HOT}/{cold}",
+        f"{HISTORY}/{cold}",
+        f"{HISTORY}/{hot}",
+        f"{HISTORY}/{uuid4()}",
+        f"{HISTORY}/{UUID(int=2**128 - 1)}",
+    ):
         assert ask(env, stranger, path).status == 404
     assert ask(env, stranger, f"{HOT}/{cold}", "DELETE").status == 404
     assert ask(env, stranger, HISTORY).json == []

@@ -230,7 +230,7 @@ def test_a_tenant_that_is_not_deleted_is_not_erased(env: ArchiveEnv) -> None:
     assert receipt(env, asked)["state"] == "pending" and counted(env, tenant)["tenants"] == 1
 
 
-@pytest.mark.parametrize("other", ["archive", "compact", "expire", "restore"])
+@pytest.mark.parametrize("other", ["archive", "compact", "expire", "recover", "restore"])
 def test_it_waits_for_the_jobs_that_write_to_the_cold_tier(env: ArchiveEnv, other: str) -> None:
     asked = erasure_of(env, env.make.tenant())
     lock = "SELECT {}(hashtextextended('flomastr.job.' || %s, 0))"
@@ -319,6 +319,7 @@ def test_the_last_owner_is_not_erased(env: ArchiveEnv) -> None:
     assert receipt(env, asked)["state"] != "done"
 
 
+@pytest.mark.timeout(400)
 def test_killed_before_its_steps_and_run_again_a_tenant_is_gone_and_each_row_was_counted_once(env: ArchiveEnv) -> None:
     gone = FullTenant(env)
     own = counted(env, gone.tenant)

@@ -218,6 +218,59 @@ def test_the_history_of_executions_names_every_column_that_is_content(env: Recov
     assert left_out == {"retention_class", "mode"}  # where it lies, and what its data say
 
 
+def test_thousands_of_executions_come_back_whatever_the_statistics_say(env: RecoveryEnv) -> None:
+    """The planner takes the tenant's partition for an empty one."""
+    tenant, workflow = furnished(env)
+    run: dict[str, Any] = {"workflow_id": str(workflow), "status": "success"}
+    for batch in range(3):
+        runs = [run | {"n8n_execution_id": f"{batch}-{n}"} for n in range(1000)]
+        answer = env.ask(executions, tenant, "POST", "/routes/workflow-executions/batch", body={"executions": runs})
+        assert answer.status == 200
+    delete(env, tenant, workflow)
+    preview = env.preview(tenant, deleted_id=str(workflow))
+    assert preview["counts"]["workflow_executions"] == {"insert": 3002}
+
+
+def test_what_is_written_is_what_the_preview_has_shown_row_by_row(env: RecoveryEnv) -> None:
+    """As many rows are held and written as then, but others."""
+    tenant, first = furnished(env)
+    second = env.platform.make.workflow(tenant)
+    at = env.restore_point()
+    env.platform.superuser.execute("UPDATE app.workflows SET name = 'Other' WHERE tenant_id = %s", (tenant.id,))
+    hold = env.platform.hold(tenant, workflow_id=first)
+    preview = env.preview(tenant, at=at)
+    assert preview["counts"] == {"workflows": {"held": 1, "update": 1}}
+    env.platform.release(hold)
+    env.platform.hold(tenant, workflow_id=second)
+    answer = env.apply(tenant, preview)
+    assert (answer.status, answer.json["code"]) == (409, "changed_meanwhile")
+
+
+def test_a_recovery_waits_while_its_tenant_is_suspended(env: RecoveryEnv) -> None:
+    tenant, workflow = furnished(env)
+    at = env.restore_point()
+    change(env, tenant, workflow, name="Overwritten")
+    preview = env.preview(tenant, at=at)
+    env.platform.superuser.execute(
+        "UPDATE app.recoveries SET state = 'pending', applied_by = 'user:test' WHERE id = %s", (preview["id"],)
+    )
+    states = {"suspended": "pending", "active": "done"}
+    for status, expected in states.items():
+        env.platform.superuser.execute("UPDATE app.tenants SET status = %s WHERE id = %s", (status, tenant.id))
+        env.run()
+        found = env.platform.superuser.execute("SELECT state FROM app.recoveries WHERE id = %s", (preview["id"],))
+        assert found.fetchall() == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    "twice", [{"tables": ["workflows"] * 2}, {"row_ids": ["00000000-0000-7000-8000-000000000001"] * 2}]
+)
+def test_what_is_named_twice_is_refused(env: RecoveryEnv, twice: dict[str, Any]) -> None:
+    tenant, _ = furnished(env)
+    answer = env.recovery(tenant, "POST", "preview", body={"at": env.restore_point()} | twice)
+    assert (answer.status, answer.json["code"]) == (422, "invalid_request")
+
+
 def test_who_may(env: RecoveryEnv) -> None:
     tenant, workflow = furnished(env)
     admin = env.platform.make.person()

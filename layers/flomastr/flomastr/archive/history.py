@@ -165,7 +165,7 @@ def read_one(db: Database, id: UUID) -> TieredExecution:
     hot, files = db.both(tiered(executions.get(id)), manifest.files_around(id))
     if hot:
         return hot[0]
-    found = reader.newest(files, id, UUID(int=id.int + 1), Filter(), 1)
+    found = reader.newest(files, id, UUID(int=id.int + 1), Filter(), 1) if files else []
     if not found:
         raise NotFoundError
     execution = found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]})

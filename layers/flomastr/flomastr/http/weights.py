@@ -22,6 +22,8 @@ WEIGHTS = {
     "analyze_errors": 10,
     "analyze_nodes": 10,
     "retry_dead_letters": 100,
+    "preview_recovery": 20,
+    "list_changes": 10,
 }
 
 

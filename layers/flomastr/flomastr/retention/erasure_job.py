@@ -24,7 +24,7 @@ from flomastr.retention.erasure_steps import PERSON_STEPS, TENANT_STEPS
 from flomastr.retention.erasures import Erasure
 
 BATCH = 1000
-OTHERS = ("archive", "compact", "expire", "restore")  # jobs that write, read or remove what is erased
+OTHERS = ("archive", "compact", "expire", "recover", "restore")  # jobs that write, read or remove what is erased
 ORIGIN = "erasure"
 CHATS = "webchat_sessions"
 KEPT = f"(SELECT * FROM {FILES} WHERE user_id <> $user_id ORDER BY id DESC)"  # of a file of chats

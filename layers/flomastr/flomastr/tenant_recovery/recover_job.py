@@ -17,7 +17,11 @@ def run(job: Job) -> None:
     job.conn.execute("INSERT INTO app.restore_points (reason) VALUES ('every minute')")
     job.counts["restore_points"] += 1
     pending = job.conn.execute(
-        "SELECT id, tenant_id, applied_by FROM app.recoveries WHERE state = 'pending' ORDER BY id"
+        """
+        SELECT r.id, r.tenant_id, r.applied_by FROM app.recoveries AS r
+        JOIN app.tenants AS t ON t.id = r.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+        WHERE r.state = 'pending' ORDER BY r.id
+        """
     )
     for recovery in pending.fetchall():
         if not job.has_time(60):

@@ -46,6 +46,9 @@ class NewRecovery(Body):
     def has_one_target(self) -> Self:
         if sum(value is not None for value in (self.at, self.transaction, self.deleted_id)) != 1:
             raise ValueError("name one of at, transaction and deleted_id")
+        for named in (self.tables, self.row_ids):
+            if len(named or ()) != len(set(named or ())):
+                raise ValueError("tables and row_ids name each once")
         return self
 
 
