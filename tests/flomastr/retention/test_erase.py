@@ -60,6 +60,7 @@ class FullTenant:
         env.release(env.hold(self.tenant))
         env.superuser.execute("INSERT INTO app.cold_policies VALUES (%s, 90)", (self.tenant.id,))
         env.superuser.execute("INSERT INTO app.retention_class_changes VALUES (%s, 30)", (self.tenant.id,))
+        env.superuser.execute("INSERT INTO app.reported_failures VALUES (%s, %s)", (self.tenant.id, self.marker))
         for name in (self.tenant.id, self.key.id):
             env.superuser.execute("INSERT INTO app.rate_buckets VALUES (%s, now() + interval '1 day')", (str(name),))
         env.superuser.execute(
