@@ -3814,31 +3814,29 @@ CREATE FUNCTION app.record_execution_update() RETURNS trigger
 BEGIN
   WITH recorded AS (
     INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
-    SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, d.old
+    SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, i.old
     FROM stored AS s
     JOIN written AS w ON w.id = s.id
     CROSS JOIN LATERAL (
       SELECT
-        jsonb_build_object(
-          'workflow_id', s.workflow_id, 'n8n_execution_id', s.n8n_execution_id, 'status', s.status,
-          'started_at', s.started_at, 'finished_at', s.finished_at, 'error_message', s.error_message,
-          'created_at', s.created_at
-        ) AS before,
-        jsonb_build_object(
-          'workflow_id', w.workflow_id, 'n8n_execution_id', w.n8n_execution_id, 'status', w.status,
-          'started_at', w.started_at, 'finished_at', w.finished_at, 'error_message', w.error_message,
-          'created_at', w.created_at
-        ) AS after,
-        NOT app.is_same_stored(s.execution_data, w.execution_data)
-          AND s.execution_data IS DISTINCT FROM w.execution_data AS has_other_data
+        CASE WHEN s.workflow_id <> w.workflow_id THEN jsonb_build_object('workflow_id', s.workflow_id) ELSE '{}' END
+        || CASE WHEN s.n8n_execution_id IS DISTINCT FROM w.n8n_execution_id
+          THEN jsonb_build_object('n8n_execution_id', s.n8n_execution_id) ELSE '{}' END
+        || CASE WHEN s.status <> w.status THEN jsonb_build_object('status', s.status) ELSE '{}' END
+        || CASE WHEN s.started_at <> w.started_at THEN jsonb_build_object('started_at', s.started_at) ELSE '{}' END
+        || CASE WHEN s.finished_at IS DISTINCT FROM w.finished_at
+          THEN jsonb_build_object('finished_at', s.finished_at) ELSE '{}' END
+        || CASE WHEN s.error_message IS DISTINCT FROM w.error_message
+          THEN jsonb_build_object('error_message', s.error_message) ELSE '{}' END
+        || CASE WHEN s.created_at <> w.created_at THEN jsonb_build_object('created_at', s.created_at) ELSE '{}' END
+        || CASE
+          WHEN pg_column_size(s.execution_data) > 1000 AND app.is_same_stored(s.execution_data, w.execution_data)
+            OR s.execution_data IS NOT DISTINCT FROM w.execution_data THEN '{}'
+          ELSE jsonb_build_object('execution_data', s.execution_data)
+        END AS old
       OFFSET 0
     ) AS i
-    CROSS JOIN LATERAL (
-      SELECT coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE b.value <> i.after -> b.key), '{}')
-        || CASE WHEN i.has_other_data THEN jsonb_build_object('execution_data', s.execution_data) ELSE '{}' END AS old
-      FROM jsonb_each(i.before) AS b
-    ) AS d
-    WHERE s.tenant_id IS NOT NULL AND (i.has_other_data OR i.before <> i.after)
+    WHERE s.tenant_id IS NOT NULL AND i.old <> '{}'
     RETURNING h.tenant_id, h.seq
   )
   INSERT INTO app.recorded_transactions (tenant_id, first_seq)

@@ -78,7 +78,7 @@ def test_the_walk_meets_the_routes_and_fills_their_bodies() -> None:
     assert batch.fill(batch.body, names)["executions"][0] == {
         "workflow_id": "1", "n8n_workflow_id": "1", "n8n_execution_id": "1", "status": "new",
         "started_at": "2026-01-02T03:04:05Z", "finished_at": "2026-01-02T03:04:05Z", "execution_data": {},
-        "error_message": "text",
+        "error_message": "text", "workflow_name": "text", "mode": "text",
     }  # fmt: skip
 
 
