@@ -38,6 +38,17 @@ UNITS = {
     "ends of tags": "</b>",
     "comments": "<!--",
     "entities": "&amp",
+    "numbered items": "1) a\n",
+    "items": "- a\n",
+    "paragraphs": "a\n\n",
+    "footnotes": "[^1]: a\n",
+    "images": "![",
+}
+STARTS = {  # of one document, followed by a unit
+    "quotes in quotes": ("> " * 19 + "a\n", "b\n"),
+    "a heading of images": ("# ", "!["),
+    "a row of hyphens": ("|a|\n|-", " "),
+    "nested front matter": ("---\na: " + "[" * 4900 + "]" * 4900 + "\n---\n\n", "hello "),
 }
 WAYS: dict[str, Callable[[str], object]] = {
     "text": chunks_of_text,
@@ -46,9 +57,9 @@ WAYS: dict[str, Callable[[str], object]] = {
 }
 
 
-def cost(way: str, unit: str) -> tuple[float, float]:
+def cost(way: str, start: str, unit: str) -> tuple[float, float]:
     """Seconds of this process's CPU and megabytes, in a process of its own. What is refused is refused in this time."""
-    content = (unit * MAX_CONTENT)[:MAX_CONTENT]
+    content = (start + unit * MAX_CONTENT)[:MAX_CONTENT]
     before, begun = peak(), time.process_time()
     try:
         WAYS[way](content)
@@ -64,6 +75,6 @@ def peak() -> float:
 @pytest.mark.parametrize("way", WAYS)
 def test_texts_that_are_made_to_take_long(way: str, report: Report) -> None:
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for name, unit in UNITS.items():
-            seconds, megabytes = pool.apply_async(cost, (way, unit)).get(timeout=120)
+        for name, (start, unit) in ({name: ("", unit) for name, unit in UNITS.items()} | STARTS).items():
+            seconds, megabytes = pool.apply_async(cost, (way, start, unit)).get(timeout=120)
             report.add("hostile texts", f"{way}: {name}", {"seconds": seconds, "MB": megabytes}, GOAL)

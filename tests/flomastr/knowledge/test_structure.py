@@ -6,7 +6,7 @@ import pytest
 
 from flomastr.knowledge.chunking import CAPACITY, READABLE, Chunk, chunks_of_markdown, without_images
 from flomastr.knowledge.front_matter import front_matter
-from flomastr.knowledge.structure import structure_of
+from flomastr.knowledge.structure import MAX_LINES, structure_of
 from tests.support.kb_client import KnowledgeClient
 
 DATA = Path(__file__).parent / "data"
@@ -183,3 +183,44 @@ def test_passages_stand_where_they_say_in_a_document_with_an_image(kb: Knowledge
     assert len(content) < 3000
     assert all(content[c["start"] : c["end"]] == c["chunk_text"] for c in kb.chunks("a"))
     assert len(kb.find("chart after", mode="text")) == 1
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(19, True), (20, False), (4900, False)])
+def test_front_matter_that_is_nested_deeply_is_text(depth: int, is_read: bool) -> None:
+    content = f"---\na: {'[' * depth}{']' * depth}\n---\n\nRefunds"
+    metadata, begin = front_matter(content)
+    assert (set(metadata), begin > 0) == ({"a"} if is_read else set(), is_read)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"), [("|-|:-:|", True), (":--- | ---", True), ("|-" + " " * 400_000 + "x", False)]
+)
+def test_a_row_of_hyphens_is_known_however_long_it_is(line: str, is_one: bool) -> None:
+    assert (structure_of(f"|a|b|\n{line}\n|c|d|").tables != []) is is_one
+
+
+def test_a_heading_is_read_for_marks_as_far_as_it_may_be_kept() -> None:
+    (heading,) = structure_of("# *Refunds* " + "![" * 200_000).headings
+    assert heading.text.startswith("Refunds ![![") and len(heading.text) == 100
+
+
+def test_headings_are_looked_for_in_so_many_lines_and_all_text_is_kept() -> None:
+    content = "# First\n" + "a\n" * (MAX_LINES - 2) + "\n# Last\n\nRefunds take two weeks.\n"
+    last = structure_of(content[1:].replace("a\n", "", 2)).headings
+    assert [heading.text for heading in last] == ["Last"]
+    chunks = chunks_of_markdown(content)
+    assert_whole(content, chunks)
+    assert chunks[-1].headings == ["First"]
+    assert "Refunds take two weeks." in chunks[-1].text
+
+
+@pytest.mark.parametrize("content", ["#", "***", "\u200b", "\u2060\n\n---\n", "# \n\n## "])
+def test_what_has_no_letters_is_refused(kb: KnowledgeClient, content: str) -> None:
+    answer = kb.sends("refunds", content, content_type="markdown")
+    assert answer.status == 422, answer.body
+    assert answer.json["code"] == "invalid_value"
+
+
+@pytest.mark.parametrize("content", ["[a]: x", "---\ntitle: x\n---\n", "<!-- todo -->", "# Refunds", "```\nx\n```"])
+def test_what_says_something_beside_its_text_is_one_passage(kb: KnowledgeClient, content: str) -> None:
+    assert kb.put("refunds", content, content_type="markdown")["chunk_count"] == 1

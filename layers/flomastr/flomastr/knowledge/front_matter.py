@@ -7,16 +7,22 @@ from typing import Any, cast, override
 import yaml
 
 FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.{0,10000}?)(?:\r?\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+MAX_DEPTH = 20
 
 
-class WithoutAliases(yaml.SafeLoader):
-    """Aliases of aliases grow without end."""
+class BoundedLoader(yaml.SafeLoader):
+    """Aliases of aliases grow without end, and each level of what is nested is read again with the next."""
+
+    depth = 0
 
     @override
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
-            raise yaml.YAMLError("aliases are not read")
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH or self.check_event(yaml.AliasEvent):  # pyright: ignore[reportUnknownMemberType]
+            raise yaml.YAMLError("aliases and what is nested too deeply are not read")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def front_matter(content: str) -> tuple[dict[str, Any], int]:
@@ -25,7 +31,7 @@ def front_matter(content: str) -> tuple[dict[str, Any], int]:
     if not found:
         return {}, 0
     try:
-        read: object = yaml.load(found[1], WithoutAliases)
+        read: object = yaml.load(found[1], BoundedLoader)
         text = json.dumps(read, default=str, allow_nan=False)
         text.encode()
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):

@@ -11,13 +11,16 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 MAX_HEADING = 100  # characters of each that are kept
+MAX_READ = 1000  # characters of each that are read for marks, since what reads them may take quadratic time
+MAX_LINES = 25_000  # of a document, after which no headings are looked for: each costs 40 microseconds
+MAX_NESTING = 6  # of quotes and lists, each level of which reads its lines again
 LINE_END = re.compile(r"\r\n|\r|\n")
 FENCE = re.compile(r"[`~\s>]*")
 INLINE = re.compile(r"[*_\[\]<>`\\&!]")  # what may be more than text
 TAG = re.compile(r"<[^<>]*>")
 HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]*>((?:[^<]|<(?!/?h[1-6]\b)){0,300})</h\1\s*>", re.IGNORECASE)
 NOT_READ = re.compile(r"\s*<(?:!--|\?|!|pre\b|script\b|style\b|textarea\b)", re.IGNORECASE)
-DELIMITER = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+CELL_OF_DELIMITER = re.compile(r"[ \t]*:?-+:?[ \t]*")
 BOM = "\ufeff"
 
 type Range = tuple[int, int]
@@ -62,7 +65,7 @@ class Structure:
 
 @cache
 def blocks() -> MarkdownIt:
-    parser = MarkdownIt("commonmark")
+    parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
 
@@ -76,7 +79,7 @@ def structure_of(content: str, begin: int = 0) -> Structure:
     """Of the content from a position on, before which there is no Markdown."""
     begin += content.startswith(BOM, begin)
     starts = [begin, *(end.end() for end in LINE_END.finditer(content, begin)), len(content)]
-    tokens = blocks().parse(content[begin:])
+    tokens = blocks().parse(content[begin : starts[min(MAX_LINES, len(starts) - 1)]])
     headings: list[Heading] = []
     tables: list[Table] = []
     bare: list[Range] = [(0, begin)]
@@ -107,6 +110,7 @@ def html_headings(content: str, start: int, end: int, bare: list[Range]) -> Iter
 
 def words_of(heading: str) -> str:
     """What a heading says, in one line and without its marks."""
+    heading = heading[:MAX_READ]
     if INLINE.search(heading):
         (token,) = inlines().parseInline(heading)
         heading = "".join(
@@ -134,10 +138,16 @@ def tables_in(content: str, token: Token, starts: Sequence[int], bare: list[Rang
         start, stop = starts[line], starts[min(line + 1, len(starts) - 1)]
         text = content[start:stop].rstrip("\r\n")
         header = content[starts[line - 1] : start].strip()
-        if "|" in header and "|" in text and DELIMITER.fullmatch(text):
+        if "|" in header and "|" in text and is_delimiter(text):
             bare.append((start, stop))
             yield Table(start, starts[min(after, len(starts) - 1)], header)
             return
+
+
+def is_delimiter(line: str) -> bool:
+    """Whether it is what stands under the first row of a table."""
+    cells = line.lstrip(" \t>").rstrip().removeprefix("|").removesuffix("|").split("|")
+    return all(CELL_OF_DELIMITER.fullmatch(cell) for cell in cells)
 
 
 def without(content: str, ranges: Sequence[Range]) -> str:
