@@ -109,6 +109,9 @@ class Platform:
     def ask(self, case: Any) -> None:
         self.cases.append(case.operation.label)
         self.name_what_exists(case)
+        if case.operation.path == EVENTS and case.query and str(case.query.get("strict")).lower() == "true":
+            case.query["strict"] = "false"  # else what is no event refuses all of them
+        give_text(case.body)
         give_names_apart(case.body)
         shorten_filter(case.body)
         case.call_and_validate(headers=self.headers(case))
@@ -186,6 +189,15 @@ class Platform:
         tenant = self.make.tenant(**LIFECYCLE.get(path, {}))
         self.make.member(tenant.id, COLLECTION.callers[PERSON], status="pending")
         return tenant
+
+
+def give_text(body: Any) -> None:
+    """JSON Schema cannot say what a document without text is: test_documents.py sends some."""
+    if not hasattr(body, "get"):
+        return
+    for sent in (body, *(body.get("documents") or ())):
+        if hasattr(sent, "get") and isinstance(sent.get("content"), str) and sent["content"].isspace():
+            sent["content"] = "Refunds take two weeks."
 
 
 def give_names_apart(body: Any) -> None:

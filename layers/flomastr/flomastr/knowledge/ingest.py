@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from flomastr.errors import UnprocessableError
 from flomastr.http.fields import Body, DocumentName, JsonObject, at_most
 from flomastr.http.patterns import NO_NUL, VISIBLE
-from flomastr.knowledge.chunking import CHUNKER, READABLE, Chunk, chunks_of_markdown, chunks_of_text, without_images
+from flomastr.knowledge.chunking import CHUNKER, Chunk, chunks_of_markdown, chunks_of_text, without_images
 from flomastr.knowledge.front_matter import front_matter
 from flomastr.knowledge.html import MAX_CONTENT, markdown_of, title_of
 
@@ -118,7 +118,7 @@ def cut(name: str, document: NewDocument, where: str = "body") -> CutDocument:
     if document.chunks:
         return ready_made(name, document, document.chunks)
     read = reading(document, where)
-    if not any(READABLE.search(chunk.text) for chunk in read.chunks):
+    if not read.chunks:
         raise UnprocessableError(f"{where}.content: {EMPTY[document.content_type]}")
     if len(read.chunks) > MAX_CHUNKS:
         raise UnprocessableError(f"{where}.content: is {len(read.chunks):,} passages, and may be {MAX_CHUNKS:,}")

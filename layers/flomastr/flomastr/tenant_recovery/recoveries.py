@@ -21,6 +21,7 @@ type RecoveredTable = Literal["workflows", "workflow_executions", "webchat_sessi
 type TransactionNumber = Annotated[str, StringConstraints(pattern=TRANSACTION)]
 type RowOutcome = Literal["insert", "update", "delete", "held", "archived", "orphaned", "taken", "changed_since"]
 
+EACH_ONCE = Field(json_schema_extra={"uniqueItems": True})
 TARGETS = ("transaction", "at", "deleted_id")
 
 
@@ -38,8 +39,8 @@ class NewRecovery(Body):
     at: Moment | None = None
     transaction: TransactionNumber | None = None
     deleted_id: UUID | None = None
-    tables: Annotated[list[RecoveredTable], Field(min_length=1, max_length=10)] | None = None
-    row_ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)] | None = None
+    tables: Annotated[list[RecoveredTable], Field(min_length=1, max_length=10), EACH_ONCE] | None = None
+    row_ids: Annotated[list[UUID], Field(min_length=1, max_length=1000), EACH_ONCE] | None = None
     reason: Reason | None = None
 
     @model_validator(mode="after")

@@ -87,7 +87,7 @@ def is_true(value: Any) -> bool:
     return value is True or value == 1 or str(value).lower() in ("true", "t", "1")
 
 
-Id = Annotated[Name, BeforeValidator(as_text, json_schema_input_type=str | int)]
+Id = Annotated[Name, BeforeValidator(as_text, json_schema_input_type=Name | int)]
 OtherId = Annotated[str | None, BeforeValidator(id_of_another, json_schema_input_type=Any)]
 Message = Annotated[
     str,
