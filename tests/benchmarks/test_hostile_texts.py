@@ -43,6 +43,9 @@ UNITS = {
     "paragraphs": "a\n\n",
     "footnotes": "[^1]: a\n",
     "images": "![",
+    "headings of images": "# " + "![" * 60 + "\n",
+    "long headings of links": "# " + "[a](" * 240 + "\n",
+    "headings of emphasis": "# " + "*a_ " * 30 + "\n",
 }
 STARTS = {  # of one document, followed by a unit
     "quotes in quotes": ("> " * 19 + "a\n", "b\n"),

@@ -55,6 +55,22 @@ def test_no_splitter_sees_more_than_a_run_without_spaces(monkeypatch: pytest.Mon
     assert max(seen) == RUN == 2000
 
 
+@pytest.mark.parametrize(("brackets", "is_shown"), [(25_000, True), (25_001, False)])
+def test_links_are_not_shown_to_the_splitter_where_tens_of_thousands_begin(
+    monkeypatch: pytest.MonkeyPatch, brackets: int, is_shown: bool
+) -> None:
+    class Watching:
+        def __init__(self, _: int) -> None: ...
+
+        def chunk_indices(self, text: str) -> list[tuple[int, str]]:
+            assert ("[" in text) is is_shown
+            return [(0, text)]
+
+    monkeypatch.setattr("flomastr.knowledge.chunking.MarkdownSplitter", Watching)
+    content = "[a " * brackets
+    assert "".join(chunk.text for chunk in chunks_of_markdown(content)) == content
+
+
 @pytest.mark.parametrize("length", [RUN, RUN + 1])
 def test_a_run_is_parted_only_where_it_is_longer_than_a_passage(length: int) -> None:
     assert [len(chunk.text) for chunk in chunks_of_text("中" * length)] == [RUN, *([1] if length > RUN else [])]

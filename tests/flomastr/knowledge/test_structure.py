@@ -204,6 +204,18 @@ def test_a_heading_is_read_for_marks_as_far_as_it_may_be_kept() -> None:
     assert heading.text.startswith("Refunds ![![") and len(heading.text) == 100
 
 
+def test_twenty_thousand_marks_are_read_in_the_headings_of_a_document_and_the_others_stay() -> None:
+    texts = [heading.text for heading in structure_of("# *a*\n" * 10_001 + "# b\n").headings]
+    assert (texts[0], texts[9_999], texts[10_000], texts[10_001]) == ("a", "a", "*a*", "b")
+
+
+@pytest.mark.parametrize(
+    ("above", "is_found"), [("> " * 9, True), ("> " * 10, False), ("- " * 4, True), ("- " * 5, False)]
+)
+def test_headings_are_looked_for_in_so_many_levels(above: str, is_found: bool) -> None:
+    assert (structure_of(f"{above}# Refunds").headings != []) is is_found
+
+
 def test_headings_are_looked_for_in_so_many_lines_and_all_text_is_kept() -> None:
     content = "# First\n" + "a\n" * (MAX_LINES - 2) + "\n# Last\n\nRefunds take two weeks.\n"
     last = structure_of(content[1:].replace("a\n", "", 2)).headings

@@ -12,10 +12,11 @@ from flomastr.knowledge.structure import Range, Structure, structure_of
 
 CAPACITY = 2000  # characters: a model sees a passage as a whole, and a reader takes it in at a glance
 # another version cuts differently
-CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, markdown-it-py 4.3.0, {CAPACITY}, 2"
+CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, markdown-it-py 4.3.0, {CAPACITY}, 3"
 MIN_CUT = 200  # characters of text that a passage has beside the headings that it begins with
 RUN = CAPACITY  # characters without a space: of longer ones the splitters take seconds, which grow by the square
 UNBROKEN = re.compile(rf"\S{{{RUN + 1},}}")
+MAX_LINKS = 25_000
 ZERO_WIDTH_JOINER, JAMO_THAT_CONTINUE = "\u200d", range(0x1160, 0x1200)
 MAX_CLUSTER = 100  # characters of what is read as one
 READABLE = re.compile(r"[^\W_]")
@@ -51,7 +52,13 @@ def chunks_of_text(content: str) -> list[Chunk]:
 def chunks_of_markdown(content: str, begin: int = 0) -> list[Chunk]:
     """Passages that follow the document's structure. Before `begin` stands what is no Markdown."""
     structure = structure_of(content, begin)
-    return [chunk(content, structure, *one) for one in with_text(content, structure.own, MarkdownSplitter)]
+    ranges = with_text(with_few_links(content), structure.own, MarkdownSplitter)
+    return [chunk(content, structure, start, end) for start, end in ranges]
+
+
+def with_few_links(content: str) -> str:
+    """As long as it was, for the splitter, which takes seconds where tens of thousands of links begin."""
+    return content.replace("[", "(") if content.count("[") > MAX_LINKS else content
 
 
 def chunk(content: str, structure: Structure, start: int, end: int) -> Chunk:

@@ -11,9 +11,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 MAX_HEADING = 100  # characters of each that are kept
-MAX_READ = 1000  # characters of each that are read for marks, since what reads them may take quadratic time
+MAX_READ = 500  # characters of each that are read for marks, since what reads them may take quadratic time
+MAX_MARKS = 20_000  # in all headings of a document, up to 50 microseconds each. Those of further headings stay
 MAX_LINES = 25_000  # of a document, after which no headings are looked for: each costs 40 microseconds
-MAX_NESTING = 6  # of quotes and lists, each level of which reads its lines again
+MAX_NESTING = 10  # of quotes and lists, where a list is two: each level reads its lines again
 LINE_END = re.compile(r"\r\n|\r|\n")
 FENCE = re.compile(r"[`~\s>]*")
 INLINE = re.compile(r"[*_\[\]<>`\\&!]")  # what may be more than text
@@ -63,6 +64,25 @@ class Structure:
         return self.tables[index].header if index >= 0 and position < self.tables[index].end else ""
 
 
+@dataclass
+class Marks:
+    """Takes marks away from headings: from as many of a document as may be read for them."""
+
+    left: int = MAX_MARKS
+
+    def without(self, heading: str) -> str:
+        """What a heading says, in one line and without its marks."""
+        heading = heading[:MAX_READ]
+        if 0 < (marks := len(INLINE.findall(heading))) <= self.left:
+            self.left -= marks
+            (token,) = inlines().parseInline(heading)
+            heading = "".join(
+                part.content if part.type in ("text", "code_inline") else " " if part.type.endswith("break") else ""
+                for part in token.children or ()
+            )
+        return " ".join(heading.split())[:MAX_HEADING]
+
+
 @cache
 def blocks() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
@@ -83,41 +103,30 @@ def structure_of(content: str, begin: int = 0) -> Structure:
     headings: list[Heading] = []
     tables: list[Table] = []
     bare: list[Range] = [(0, begin)]
+    marks = Marks()
     for token, inner in zip_longest(tokens, tokens[1:]):
         if token.map is None:
             continue
         start, end = starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)]
         if token.type == "heading_open" and inner:
-            headings.append(Heading(start, int(token.tag[1]), words_of(inner.content)))
+            headings.append(Heading(start, int(token.tag[1]), marks.without(inner.content)))
         if token.type in ("heading_open", "hr"):
             bare.append((start, end))
         elif token.type == "fence":
             bare += fences(content, token, starts)
         elif token.type == "html_block" and not NOT_READ.match(content, start):
-            headings += html_headings(content, start, end, bare)
+            headings += html_headings(content, start, end, bare, marks)
         elif token.type == "paragraph_open":
             tables += tables_in(content, token, starts, bare)
     return Structure(without(content, bare), headings, tables)
 
 
-def html_headings(content: str, start: int, end: int, bare: list[Range]) -> Iterator[Heading]:
+def html_headings(content: str, start: int, end: int, bare: list[Range], marks: Marks) -> Iterator[Heading]:
     """Those of a block of HTML. They and all tags are added to what is no text."""
     for found in HTML_HEADING.finditer(content, start, end):
-        yield Heading(found.start(), int(found[1]), words_of(TAG.sub("", found[2])))
+        yield Heading(found.start(), int(found[1]), marks.without(TAG.sub("", found[2])))
         bare.append(found.span())
     bare += [tag.span() for tag in TAG.finditer(content, start, end)]
-
-
-def words_of(heading: str) -> str:
-    """What a heading says, in one line and without its marks."""
-    heading = heading[:MAX_READ]
-    if INLINE.search(heading):
-        (token,) = inlines().parseInline(heading)
-        heading = "".join(
-            part.content if part.type in ("text", "code_inline") else " " if part.type.endswith("break") else ""
-            for part in token.children or ()
-        )
-    return " ".join(heading.split())[:MAX_HEADING]
 
 
 def fences(content: str, token: Token, starts: Sequence[int]) -> Iterator[Range]:
