@@ -33,7 +33,7 @@ JOBS = {
     *("Backup", "Drill", "Recover"),
 }
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Backup", "Drill", "Recover"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover"}
 SENDERS = {"Documents", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
@@ -93,8 +93,7 @@ def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
     with_variable = {
         name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]
     }
-    assert has_layer == LAKE
-    assert with_variable == set(RIGHTS) == LAKE | {"Backup", "Drill"}
+    assert has_layer == with_variable == set(RIGHTS) == LAKE
 
 
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:

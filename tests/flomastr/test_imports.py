@@ -8,7 +8,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SLOW = ("duckdb", "fsspec", "boto3", "pgvector")
-READS_FILES = {"archive", "compact", "erase", "expire", "history", "restore", "rollup"}  # have the layer with DuckDB
+READS_FILES = {
+    "archive",
+    "backup",
+    "compact",
+    "drill",
+    "erase",
+    "expire",
+    "history",
+    "restore",
+    "rollup",
+}  # have the layer with DuckDB
 HANDLES_VECTORS = {"chunks", "embed", "knowledge_search"}
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 

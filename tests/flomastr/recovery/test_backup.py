@@ -1,6 +1,5 @@
 """A backup is one consistent snapshot of everything, or there is none."""
 
-import gzip
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from unittest.mock import patch
 
 import psycopg
 import pytest
+from zstandard import ZstdDecompressor
 
 from dev.paths import ROOT
 from flomastr.jobs import JobFailedError
@@ -101,8 +101,8 @@ def column(env: BackupEnv, text: bytes, name: str, id: str, wanted: str = "error
 def test_an_object_is_what_its_name_says(env: BackupEnv) -> None:
     env.backup()
     part = next(part for part in env.newest().parts if part.relation.name == "tenants")
-    assert part.key.endswith("/tenants.copy.gz")
-    assert gzip.decompress(env.object(part.key)).count(b"\n") == part.rows
+    assert part.key.endswith("/tenants.copy.zst")
+    assert ZstdDecompressor().decompressobj().decompress(env.object(part.key)).count(b"\n") == part.rows
 
 
 def test_what_has_not_changed_is_referred_to(env: BackupEnv, workflow: str) -> None:
@@ -257,7 +257,7 @@ def test_a_backup_past_its_time_goes_with_objects_that_no_other_has(env: BackupE
     old = env.newest()
     for day in range(1, 32):  # an old one that nothing needs, among enough newer ones
         renamed(old, f"202001{day:02}T000000Z-0000000a")
-    orphan = f"{backup_storage.PREFIX}objects/20200101T000000Z-0000000b/tenants.copy.gz"
+    orphan = f"{backup_storage.PREFIX}objects/20200101T000000Z-0000000b/tenants.copy.zst"
     env.bucket.client.put_object(Bucket=env.bucket.name, Key=orphan, Body=b"of a run that was killed")
     counts = env.backup()
     assert counts["backups_deleted"] == 24  # all but six days, two Sundays; and the older one of today

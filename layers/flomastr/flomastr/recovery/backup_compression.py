@@ -1,13 +1,13 @@
-"""How objects of a backup are compressed: gzip, which every machine reads. The name of an object says so."""
+"""How objects of a backup are compressed: zstandard, a third of gzip's work. The name of an object says so."""
 
-import zlib
 from typing import Protocol
 
-SUFFIX = "copy.gz"
-LEVEL = 1  # twice as fast as 3
-GZIP = 16 + zlib.MAX_WBITS
+from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
-NotCompressedError = zlib.error  # what a decompressor raises
+SUFFIX = "copy.zst"
+LEVEL = 1
+
+NotCompressedError = ZstdError  # what a decompressor raises
 
 
 class Compressor(Protocol):
@@ -25,9 +25,9 @@ class Decompressor(Protocol):
 
 def compressor() -> Compressor:
     """For one object."""
-    return zlib.compressobj(LEVEL, wbits=GZIP)
+    return ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
 
 
 def decompressor() -> Decompressor:
     """For one object."""
-    return zlib.decompressobj(wbits=GZIP)
+    return ZstdDecompressor().decompressobj()

@@ -3,6 +3,7 @@
 import secrets
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -43,7 +44,7 @@ class Part(BaseModel):
 class Manifest(BaseModel):
     """A backup. Migrations are named with their SHA-256, as the ledger has them."""
 
-    version: int = 1
+    version: Literal[2] = 2  # 1: objects were gzip
     id: str
     taken_at: datetime
     snapshot: str
