@@ -3,7 +3,6 @@
 A page of alerts is one transaction, in which each is locked: it may be killed, and two runs at once note nothing twice.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -67,7 +66,7 @@ class Measured:
             case "failure_rate":
                 return round(100 * self.failures / self.counted, 2) if self.counted else None
             case "slow":
-                histogram = Counter(dict(zip(self.duration_keys, self.duration_counts, strict=True)))
+                histogram = dict(zip(self.duration_keys, self.duration_counts, strict=True))
                 return percentiles(histogram, 95)[0]
             case _:
                 return None

@@ -1,7 +1,6 @@
 """Executions over time, from rollups: a series of buckets by group, and their totals."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -12,7 +11,7 @@ from fastapi import Query as QueryParameter
 from pydantic import BaseModel
 
 from flomastr.analytics.frames import MOST_BUCKETS, Asked, Frame
-from flomastr.analytics.measures import Measures, StatusCount, measures
+from flomastr.analytics.measures import Histogram, Measures, StatusCount, add, measures
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.errors import ErrorCode, UnprocessableError
@@ -65,7 +64,7 @@ class Counted(StatusCount, Frame):
     pass
 
 
-class Histogram(BaseModel):
+class Timed(BaseModel):
     bucket_start: datetime
     group: str | None
     keys: list[int]
@@ -119,23 +118,16 @@ COUNTS = f"""
   ) AS b (bucket_start)
   LEFT JOIN counted AS c ON c.bucket_start = b.bucket_start
 """
-# of none where there are too many points of workflows
+# of each rollup, since it takes Postgres several times as long to add them up. Of none where there are too many points
+# of workflows
 DURATIONS = f"""
   WITH f AS MATERIALIZED (
     SELECT * FROM {FRAME}
     WHERE NOT %(by_workflow)s OR %(workflow_id)s::uuid IS NOT NULL OR f.ends - f.starts <= (
       SELECT ('1 ' || %(bucket)s)::interval * (%(most_timed)s / greatest(count(*), 1)) FROM app.workflows
     )
-  ),
-  cells AS (
-    SELECT bucket_start, "group", key, sum(count) AS count
-    FROM (
-      SELECT r.bucket_start, r."group", unnest(r.duration_keys) AS key, unnest(r.duration_counts) AS count
-      FROM ({ROLLUPS} OFFSET 0) AS r
-    ) AS u
-    GROUP BY 1, 2, 3
   )
-  SELECT bucket_start, "group", array_agg(key) AS keys, array_agg(count) AS counts FROM cells GROUP BY 1, 2
+  SELECT r.bucket_start, r."group", r.duration_keys AS keys, r.duration_counts AS counts FROM ({ROLLUPS}) AS r
 """
 # of successes as n8n's Insights counts them, and one row of no bucket where hours do not align
 SAVED = f"""
@@ -167,15 +159,14 @@ class Found:
     """What the database has answered, by bucket and group."""
 
     counted: list[Counted]
-    histograms: list[Histogram]
+    timed: list[Timed]
     saved: list[Minutes]
 
     def __post_init__(self) -> None:
         self.rows: defaultdict[Key, list[Counted]] = defaultdict(list)
-        self.cells = {
-            (row.bucket_start, row.group): Counter(dict(zip(row.keys, row.counts, strict=True)))
-            for row in self.histograms
-        }
+        self.cells: defaultdict[Key, Histogram] = defaultdict(dict)
+        for row in self.timed:
+            add(self.cells[row.bucket_start, row.group], row.keys, row.counts)
         for row in self.counted:
             if row.status:
                 self.rows[row.bucket_start, row.group].append(row)
@@ -184,11 +175,14 @@ class Found:
 
     def measures(self, key: Key) -> Measures:
         minutes = (self.minutes.get(key) or 0) if self.can_tell_minutes else None
-        return measures(self.rows[key], self.cells.get(key, Counter()), minutes)
+        return measures(self.rows[key], self.cells[key], minutes)
 
     def totals(self) -> Measures:
         minutes = sum(filter(None, self.minutes.values())) if self.can_tell_minutes else None
-        return measures(chain.from_iterable(self.rows.values()), merged(self.cells.values()), minutes)
+        histogram: Histogram = {}
+        for cells in self.cells.values():
+            add(histogram, cells.keys(), cells.values())
+        return measures(chain.from_iterable(self.rows.values()), histogram, minutes)
 
     def keys(self, *, grouped: bool) -> list[Key]:
         """Each bucket with each group that is in any of them; empty buckets are there."""
@@ -203,7 +197,7 @@ def series(db: Database, asked: Filter) -> Series:
     """One round trip. Refused with 422 where there would be too many points."""
     params = parameters(asked)
     found = Found(
-        *db.several(Query(COUNTS, params, Counted), Query(DURATIONS, params, Histogram), Query(SAVED, params, Minutes))
+        *db.several(Query(COUNTS, params, Counted), Query(DURATIONS, params, Timed), Query(SAVED, params, Minutes))
     )
     frame = found.counted[0].model_dump(include=set(Frame.model_fields))
     points = [
@@ -211,13 +205,6 @@ def series(db: Database, asked: Filter) -> Series:
         for key in found.keys(grouped=asked.group_by is not None)
     ]
     return Series(**frame, bucket=asked.bucket, totals=found.totals(), series=points)
-
-
-def merged(histograms: Iterable[Counter[int]]) -> Counter[int]:
-    total: Counter[int] = Counter()
-    for histogram in histograms:
-        total.update(histogram)
-    return total
 
 
 def parameters(asked: Filter) -> dict[str, Any]:

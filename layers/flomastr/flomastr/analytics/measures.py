@@ -1,13 +1,17 @@
 """What is said of executions: counts by outcome, durations from a histogram. Of nothing there is no rate or time."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import accumulate
 
 from pydantic import BaseModel
 
 GROWTH = 1.02 / 0.98  # from one key of the histogram to the next
 MIDDLE = 2 / (GROWTH + 1)  # of a key, from its upper end: within 2 % of all durations that have it
+
+type Histogram = dict[int, int]  # runs by the key of their duration
 
 
 class Measures(BaseModel):
@@ -48,7 +52,7 @@ class StatusCount(BaseModel):
     exact: bool
 
 
-def measures(counts: Iterable[StatusCount], histogram: Counter[int], minutes: float | None) -> Measures:
+def measures(counts: Iterable[StatusCount], histogram: Histogram, minutes: float | None) -> Measures:
     """Sums counts, and reads percentiles from the histogram: how many runs by the key of their duration."""
     rows = list(counts)
     by_status: Counter[str] = Counter()
@@ -74,20 +78,26 @@ def measures(counts: Iterable[StatusCount], histogram: Counter[int], minutes: fl
     )
 
 
-def percentiles(histogram: Counter[int], *percents: int) -> list[float | None]:
+def add(histogram: Histogram, keys: Iterable[int], counts: Iterable[int]) -> None:
+    """Adds runs. Half of an answer's time is spent here, and a Counter would take three times as long."""
+    cells, known = zip(keys, counts, strict=True), histogram.get
+    if not histogram:
+        histogram.update(cells)
+        return
+    for key, count in cells:
+        histogram[key] = known(key, 0) + count
+
+
+def percentiles(histogram: Histogram, *percents: int) -> list[float | None]:
     """As percentile_disc has them, the lowest first: the first duration with so many per cent at or below it."""
-    total, upto, keys = histogram.total(), 0, iter(sorted(histogram))
-    found: list[float | None] = []
-    key: int | None = None
-    for percent in percents:
-        while upto < -(-total * percent // 100):
-            key = next(keys)
-            upto += histogram[key]
-        found.append(None if key is None else seconds(duration(key)))
-    return found
+    keys = sorted(histogram)
+    upto = list(accumulate(map(histogram.__getitem__, keys)))
+    if not upto or upto[-1] <= 0:
+        return [None for _ in percents]
+    return [seconds(duration(keys[bisect_left(upto, -(-upto[-1] * percent // 100))])) for percent in percents]
 
 
-def longest(rows: Iterable[StatusCount], histogram: Counter[int]) -> float | None:
+def longest(rows: Iterable[StatusCount], histogram: Histogram) -> float | None:
     """Where the longest run was taken back, the end of the histogram tells the next one; None without one."""
     found = [row.longest for row in rows if row.longest is not None]
     if not all(row.exact for row in rows):

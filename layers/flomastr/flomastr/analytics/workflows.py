@@ -1,6 +1,5 @@
 """Workflows side by side, from rollups: each with the period before and a sparkline."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Annotated, Any, Literal
@@ -202,7 +201,7 @@ def workflow(rows: Sequence[Counted]) -> WorkflowMeasures:
 
 def measured(rows: Iterable[Counted]) -> Measures:
     counted = list(rows)
-    histogram = Counter(
-        {key: count for row in counted for key, count in zip(row.keys or (), row.counts or (), strict=True)}
-    )  # of one row
+    histogram = {
+        key: count for row in counted for key, count in zip(row.keys or (), row.counts or (), strict=True)
+    }  # of one row
     return measures(counted, histogram, sum(row.minutes for row in counted))
