@@ -7,7 +7,7 @@ COMPILE = $(PYTHON) -m uv pip compile --quiet --no-header --no-emit-index-url --
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: help run test check build bench deploy restore lock
+.PHONY: help run test check build bench deploy doctor restore lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: .venv/ready ## Measure cold starts, latencies and ingest; write benchmark
 
 deploy: build ## Deploy to AWS: make deploy STAGE=staging
 	@.venv/bin/sam deploy --config-env $(or $(STAGE),default)
+
+doctor: .venv/ready ## Look at all that a deployment needs: make doctor DATABASE_URL=...
+	@$(PYTHON) -m dev doctor --database-url "$(DATABASE_URL)"
 
 restore: .venv/ready ## Restore a backup: make restore FROM=latest DATABASE_URL=...
 	@$(PYTHON) -m dev restore --from $(or $(FROM),latest) --database-url "$(DATABASE_URL)" --data $(DATA)

@@ -64,6 +64,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.invoke import invoke
 
             invoke(arguments.name, arguments.event, data)
+        case "doctor":
+            from dev.doctor import doctor
+
+            doctor(arguments.database_url, arguments.token, arguments.json)
         case "restore" | "verify":
             _recover(arguments, data)
         case generated:
@@ -128,6 +132,11 @@ def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None
     invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
     invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")
     invoke.add_argument("--event", type=Path, help="a file with the event as JSON")
+
+    examined = commands.add_parser("doctor", parents=[shared], help="look at all that a deployment needs")
+    examined.add_argument("--database-url", default=os.environ.get("DATABASE_URL", ""))
+    examined.add_argument("--token", default="", help="of a person, to look at its claims")
+    examined.add_argument("--json", action="store_true")
 
     restored = commands.add_parser("restore", parents=[shared], help="restore a backup into an empty database")
     restored.add_argument("--from", dest="backup", default="latest", help="its id; the newest if left out")

@@ -142,7 +142,7 @@ EXPLANATIONS = (
         "The n8n execution was recorded for another workflow before.",
         "Send the workflow that it belongs to."),
     Explanation("pgvector_too_old", (503,),
-        "`GET /routes/health/ready`: the database's pgvector is older than 0.8.4.",
+        "`GET /routes/health/ready`: the database's pgvector is older than 0.7.4.",
         "Upgrade the extension in the database."),
     Explanation("preferences_too_large", (422,),
         "The preferences would have more than 250,000 bytes.",

@@ -19,7 +19,7 @@ READS_FILES = {
     "restore",
     "rollup",
 }  # have the layer with DuckDB
-HANDLES_VECTORS = {"chunks", "embed", "knowledge_search"}
+HANDLES_VECTORS = {"chunks", "doctor", "embed", "knowledge_search"}
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 
 

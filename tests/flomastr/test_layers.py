@@ -10,7 +10,7 @@ import pytest
 from tests.support.source_code import LAYER, imported
 
 FLOORS = (
-    {"alerts", "drills"},
+    {"alerts", "drills", "doctor"},
     {"retention", "analytics"},
     {"knowledge", "archive", "recovery", "tenant_recovery"},
     {"embeddings", "tenancy", "workflows"},

@@ -1,26 +1,12 @@
 """The secret: how the database is reached and believed, and how a rotated password is followed."""
 
-import ipaddress
-import json
 import os
-import signal
-import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-from moto import mock_aws
 
 from flomastr import settings
 from flomastr.database import connection
@@ -30,81 +16,8 @@ from functions.workflows.handler import lambda_handler
 from tests.support.connected import connected, port_of
 from tests.support.events import Answer, call
 from tests.support.factories import Factory, Tenant
-from tests.support.pgbouncer import Pooler, needs_pgbouncer, running
-
-SECRET = "flomastr/database"
-OTHERS = {
-    "SIGNING_SECRET": "flomastr/signing",
-    "STORAGE_SECRET": "flomastr/storage",
-    "EMBEDDINGS_SECRET": "flomastr/embeddings",
-}
-
-TLS = """
-auth_type = plain
-client_tls_sslmode = require
-client_tls_key_file = {folder}/server.key
-client_tls_cert_file = {folder}/server.crt
-"""
-
-
-@dataclass
-class Authority:
-    """Signs the certificates of servers on this machine."""
-
-    name: str = "Test authority"
-    key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
-
-    def certificate(self, key: EllipticCurvePrivateKey, name: str, extension: x509.ExtensionType) -> str:
-        subject, issuer = ([x509.NameAttribute(NameOID.COMMON_NAME, of)] for of in (name, self.name))
-        builder = x509.CertificateBuilder(x509.Name(issuer), x509.Name(subject), key.public_key())
-        built = (
-            builder.serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-            .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-            .add_extension(extension, critical=True)
-        )
-        return built.sign(self.key, SHA256()).public_bytes(Encoding.PEM).decode()
-
-    def root(self) -> str:
-        return self.certificate(self.key, self.name, x509.BasicConstraints(ca=True, path_length=None))
-
-    def issue(self, folder: Path) -> None:
-        key = generate_private_key(SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        (folder / "server.crt").write_text(self.certificate(key, "A pooler", names))
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (folder / "server.key").write_bytes(pem)
-
-
-def secrets_manager() -> Any:
-    return boto3.client("secretsmanager")  # pyright: ignore[reportUnknownMemberType]
-
-
-@dataclass
-class Managed:
-    """A pooler as a provider runs it: TLS, and a password that its customer can rotate."""
-
-    pooler: Pooler
-    database: str
-    authority: Authority = field(default_factory=Authority)
-    secrets: Any = field(default_factory=secrets_manager)
-
-    def require(self, password: str) -> None:
-        """The pooler starts anew, so every connection ends."""
-        (self.pooler.folder / "users.txt").write_text(f'"flo_app" "{password}"\n')
-        self.pooler.stop(signal.SIGKILL)
-        self.pooler.start()
-        time.sleep(0.3)
-
-    def answer_with(self, password: str, authority: Authority | None = None, host: str = "127.0.0.1") -> None:
-        secret = {
-            "url": f"postgresql://flo_app:{password}@{host}:{self.pooler.port}/{self.database}",
-            "ca_certificate": (authority or self.authority).root(),
-        }
-        self.put(SECRET, secret)
-
-    def put(self, id: str, secret: dict[str, str]) -> None:
-        self.secrets.put_secret_value(SecretId=id, SecretString=json.dumps(secret))
+from tests.support.managed_pool import OTHERS, SECRET, Authority, Managed, provided
+from tests.support.pgbouncer import needs_pgbouncer
 
 
 @pytest.fixture
@@ -112,19 +25,8 @@ def managed(direct_url: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with ExitStack() as life:
-        life.enter_context(mock_aws())
-        managed = Managed(life.enter_context(running(direct_url)), database)
-        for id in (SECRET, *OTHERS.values()):
-            managed.secrets.create_secret(Name=id, SecretString="{}")
-        folder = managed.pooler.folder
-        managed.authority.issue(folder)
-        with (folder / "pgbouncer.ini").open("a") as configuration:
-            configuration.write(TLS.format(folder=folder))
-        settings.secrets.cache_clear()
-        life.enter_context(connected(DATABASE_URL="", SIGNING_KEY="", DATABASE_SECRET=SECRET, **OTHERS))
+    with provided(direct_url, database) as managed:
         yield managed
-        settings.secrets.cache_clear()
 
 
 @pytest.fixture

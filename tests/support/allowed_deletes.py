@@ -73,6 +73,7 @@ KNOWN = {
     "flomastr/drills/drill_checks.py 1) TRUNCATE {}": "a copy on a fork, into which a backup is restored",
     "flomastr/recovery/restore.py 1) DROP TABLE app.restored_parts": "which parts of a restore were done",
     "flomastr/recovery/restore_load.py 1) DELETE FROM {}": "what migrations wrote to a database that is in no use yet",
+    "flomastr/doctor/buckets.py 1) delete_object": "what it has written a moment before, under a key of its own",
     "flomastr/recovery/backup_storage.py 1) delete_objects": "backups past their time",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_deltas": "counted in rollups",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_rollups": "of nothing",

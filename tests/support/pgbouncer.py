@@ -30,7 +30,7 @@ listen_port = {listen_port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users.txt
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {pool_size}
 server_login_retry = 0.2
 logfile = {folder}/pgbouncer.log
@@ -61,7 +61,7 @@ class Pooler:
 
 
 @contextmanager
-def running(url: str, pool_size: int = 2, host: str = "127.0.0.1") -> Generator[Pooler]:
+def running(url: str, pool_size: int = 2, host: str = "127.0.0.1", mode: str = "transaction") -> Generator[Pooler]:
     with tempfile.TemporaryDirectory(prefix="flomastr-pgbouncer-") as name:
         pooler = Pooler(Path(name), free_port(), host)
         pooler.folder.chmod(0o777)
@@ -73,6 +73,7 @@ def running(url: str, pool_size: int = 2, host: str = "127.0.0.1") -> Generator[
                 listen_port=pooler.port,
                 folder=pooler.folder,
                 pool_size=pool_size,
+                mode=mode,
             )
         )
         pooler.start()

@@ -1,4 +1,4 @@
-"""Readiness: the database answers, its schema is the one that this code needs, and pgvector has its fixes."""
+"""Readiness: the database answers, its schema is the one that this code needs, and pgvector is new enough."""
 
 import time
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ NEEDED_FUNCTIONS = [
     "store_sizes",
     "with_workflows",
 ]
-NEEDED_PGVECTOR = (0, 8, 4)  # 0.8.3 and older can corrupt HNSW indexes
+NEEDED_PGVECTOR = (0, 7, 4)  # the oldest that was tried; 0.7.0 brought halfvec and sparsevec
 SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask
 
 
@@ -94,6 +94,11 @@ def why_not_ready() -> ServiceError | None:
 def shortcoming(found: Versions) -> UnavailableError | None:
     if found.migration < NEEDED_MIGRATION or found.missing_functions:
         return UnavailableError("The schema is behind the code: run the migrations.", ErrorCode.SCHEMA_BEHIND)
-    if tuple(int(part) for part in found.pgvector.split(".")) < NEEDED_PGVECTOR:
-        return UnavailableError("pgvector is older than 0.8.4, which is needed.", ErrorCode.PGVECTOR_TOO_OLD)
+    if version_of(found.pgvector) < NEEDED_PGVECTOR:
+        return UnavailableError("pgvector is older than 0.7.4, which is needed.", ErrorCode.PGVECTOR_TOO_OLD)
     return None
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """The numbers of a version such as 0.8.4, to be compared."""
+    return tuple(int(part) for part in text.split("."))
