@@ -4,7 +4,7 @@ import json
 import re
 from importlib.metadata import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from samcli import yamlhelper
@@ -12,6 +12,7 @@ from samcli import yamlhelper
 from dev.aws.template import read_template
 from dev.docs import connections
 from flomastr.archive.parquet import SOURCES, Source
+from flomastr.drills import job_watch
 from flomastr.http.fields import EARLIEST
 from tests.support.reached import reached
 
@@ -20,7 +21,7 @@ YAML: Any = yamlhelper  # which has no types
 TEMPLATE = YAML.yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = {name: found for name, found in TEMPLATE["Resources"].items()}
 FUNCTION_DEFAULTS = TEMPLATE["Globals"]["Function"]
-NAMESPACE = FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+OF_THE_STACK = "FloMastr/${AWS::StackName}"
 WAITING = "ApproximateNumberOfMessagesVisible"
 FUNCTIONS = {
     name.removesuffix("Function"): found["Properties"]
@@ -330,38 +331,101 @@ def test_two_stacks_may_stand_side_by_side() -> None:
     assert all(schedule["OmitName"] for name in JOBS for schedule in schedules(FUNCTIONS[name]))
 
 
-def test_operators_hear_of_each_job_that_fails_and_of_what_is_not_as_it_was_written() -> None:
-    alarms = {
-        name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::CloudWatch::Alarm"
-    }
-    assert {name: watched(alarm) for name, alarm in alarms.items()} == {
-        "JobFailedAlarm": of_each_service("JobFailed"),
-        "ArchiveUnverifiedAlarm": of_each_service("ArchiveUnverified"),
-        "RecoveryProblemsAlarm": ("RecoveryProblems", "drill", "Maximum", 3600),
-        "EmbeddingsFailedAlarm": ("EmbeddingsFailed", "embed", "Sum", 300),
-        "EmbedDeadLettersAlarm": (WAITING, {"Fn::GetAtt": ["EmbedDeadLetters", "QueueName"]}, "Maximum", 300),
-        "JobFailuresAlarm": (WAITING, {"Fn::GetAtt": ["JobFailures", "QueueName"]}, "Maximum", 300),
-    }
-    unseen = {"RecoveryProblemsAlarm": "breaching"}  # where nobody looks, backups may be missing
-    for name, alarm in alarms.items():
-        assert alarm["AlarmActions"] == {"Fn::If": ["Alarmed", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
-        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-        assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, unseen.get(name, "notBreaching"))
+ALARMS = {name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::CloudWatch::Alarm"}
+# By each alarm: what it looks at, the statistic, above which value, and how often in a row.
+WATCHED: dict[str, tuple[Any, ...]] = {
+    "ApiErrorsAlarm": ({"5xx", "Count"}, "100 * errors / IF(requests < 100, 100, requests)", 1, 2),
+    "ApiLatencyAlarm": ({"Latency"}, "p99", 3000, 3),
+    "ThrottlesAlarm": ({"Throttles"}, "SUM(METRICS())", 10, 1),
+    "AuthorizerErrorsAlarm": ({"Errors", "IssuerUnreachable"}, "SUM(METRICS())", 2, 1),
+    "DatabaseUnavailableAlarm": ({"DatabaseUnavailable"}, "SUM", 5, 1),
+    "PoolSaturatedAlarm": ({"DatabaseTime"}, "AVG", 500, 3),
+    "JobFailedAlarm": ({"JobFailed"}, "SUM by service", 0, 1),
+    "JobsOverdueAlarm": ({"JobsOverdue"}, "Maximum", 0, 1),
+    "JobFailuresAlarm": ({WAITING}, "Maximum", 0, 1),
+    "ArchiveUnverifiedAlarm": ({"ArchiveUnverified"}, "SUM by service", 0, 1),
+    "RecoveryProblemsAlarm": ({"RecoveryProblems"}, "Maximum", 0, 1),
+    "EmbeddingsFailedAlarm": ({"EmbeddingsFailed"}, "Sum", 0, 1),
+    "EmbedDeadLettersAlarm": ({WAITING}, "Maximum", 0, 1),
+}
+
+
+def test_somebody_is_woken_by_each_thing_that_must_not_be_and_by_nothing_less() -> None:
+    assert {
+        name: (*watched(alarm), alarm["Threshold"], alarm["EvaluationPeriods"]) for name, alarm in ALARMS.items()
+    } == WATCHED
+    for name, alarm in ALARMS.items():
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+        unseen = name in ("JobsOverdueAlarm", "RecoveryProblemsAlarm")  # which the job `drill` alone looks at
+        assert alarm["TreatMissingData"] == ("breaching" if unseen else "notBreaching")
+        assert all(period == (3600 if unseen else 300) for period in found(alarm, "Period"))
+
+
+def watched(alarm: Any) -> tuple[set[str], str]:
+    """The metrics that it looks at, and what is made of them."""
+    names = set(found(alarm, "MetricName"))
+    for query in (part["Expression"] for part in alarm.get("Metrics", []) if "Expression" in part):
+        if isinstance(query, str):
+            return names, query
+        match = re.fullmatch(
+            r"SELECT (\w+)\((\w+)\) FROM SCHEMA\(\"(.+)\", service\)( GROUP BY service .+)?", query["Fn::Sub"]
+        )
+        assert match and match[3] == OF_THE_STACK
+        return {match[2]}, match[1] + (" by service" if match[4] else "")
+    return names, alarm.get("Statistic") or alarm["ExtendedStatistic"]
+
+
+def found(part: Any, name: str) -> list[Any]:
+    """All values under this name, however deep."""
+    if isinstance(part, dict):
+        members = cast(dict[str, Any], part)
+        own = [members[name]] if name in members else []
+        return own + found([value for key, value in members.items() if key != name], name)
+    if isinstance(part, list):
+        return [value for each in cast(list[Any], part) for value in found(each, name)]
+    return []
+
+
+def test_no_stage_rings_the_alarms_of_another() -> None:
+    """Two stacks in an account: each metric is of this stack's resources, or in its namespace."""
+    namespace = FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+    assert namespace == {"Fn::Sub": OF_THE_STACK}
+    for alarm in ALARMS.values():
+        for part in (
+            alarm,
+            *(each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each),
+        ):
+            of_the_stack = part.get("Namespace") == namespace
+            for dimension in part.get("Dimensions", []):
+                assert of_the_stack or not isinstance(dimension["Value"], str)
+
+
+def test_what_is_measured_is_emitted_by_the_code() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "layers/flomastr").rglob("*.py"))
+    ours = {name for alarm in ALARMS.values() if OF_THE_STACK in json.dumps(alarm) for name in watched(alarm)[0]}
+    assert {name for name in ours - {"Errors"} if f'"{name}"' not in code} == set()
+
+
+def test_each_alarm_says_what_to_do_to_somebody() -> None:
+    topic = {"Fn::If": ["OwnTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]}
+    page = (ROOT / "docs/how-to/operate.md").read_text()
+    section = page.partition("## When an alarm rings\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^- \*\*`(\w+)`\*\*: ", section, re.MULTILINE) == list(ALARMS)
+    for alarm in ALARMS.values():
+        assert alarm["AlarmActions"] == [topic]
+        assert len(alarm["AlarmDescription"].partition(": ")[2]) > 30
+    assert RESOURCES["AlarmSubscription"]["Properties"] == {
+        "TopicArn": topic, "Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}
+    }  # fmt: skip
+    assert TEMPLATE["Conditions"]["OwnTopic"] == {"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}
+    assert "KmsMasterKeyId" not in RESOURCES["AlarmTopic"].get("Properties", {})  # alarms may not use AWS's own key
+
+
+def test_each_job_whose_schedule_stops_is_missed() -> None:
+    """The one that looks, `drill`, is missed by its metric."""
+    assert {name.lower() for name in JOBS} == {*job_watch.ALLOWED, "drill"}
     services = {function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for function in FUNCTIONS.values()}
     assert {name.lower() for name in JOBS} <= services
-
-
-def of_each_service(metric: str) -> tuple[str, int]:
-    """What makes an alarm of each function that writes the metric."""
-    return f"SELECT SUM({metric}) FROM SCHEMA({NAMESPACE}, service) GROUP BY service ORDER BY SUM() DESC", 300
-
-
-def watched(alarm: Any) -> tuple[Any, ...]:
-    if "Metrics" in alarm:
-        (query,) = alarm["Metrics"]
-        return query["Expression"], query["Period"]
-    assert alarm["Namespace"] == ("AWS/SQS" if alarm["MetricName"] == WAITING else NAMESPACE)
-    return alarm["MetricName"], alarm["Dimensions"][0]["Value"], alarm["Statistic"], alarm["Period"]
 
 
 def test_the_bucket_outlives_the_stack_and_is_nobody_elses() -> None:
@@ -476,8 +540,7 @@ def test_the_dashboard_shows_metrics_that_functions_emit() -> None:
     code = "".join(path.read_text() for path in (ROOT / "layers/flomastr").rglob("*.py"))
     assert {"Latency", "Failures", "DatabaseTime", "DatabaseRetries", "JobFailed", "ReplicaLag"} < set(names)
     assert [name for name in names if f'"{name}"' not in code] == []
-    namespace = FUNCTION_DEFAULTS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
-    assert set(re.findall(r"\{(\w+),service\}", searched)) == {namespace}
+    assert set(re.findall(r"\{\"(.+?)\",service\}", searched)) == {"FloMastr/value"}
 
 
 def test_the_dashboard_names_where_each_figure_is_measured() -> None:

@@ -26,7 +26,7 @@ type LambdaHandler = Callable[..., Any]
 
 def instrumented(handler: LambdaHandler) -> LambdaHandler:
     """Logs, traces and measures every invocation."""
-    measured = metrics.log_metrics(timed(handler), capture_cold_start_metric=True)  # pyright: ignore[reportUnknownMemberType]
+    measured = metrics.log_metrics(timed(handler))  # pyright: ignore[reportUnknownMemberType]
     traced = tracer.capture_lambda_handler(measured, capture_response=False)
     return logger.inject_lambda_context(  # pyright: ignore[reportUnknownVariableType]
         traced, correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True

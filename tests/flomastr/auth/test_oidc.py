@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flomastr import observability
 from flomastr.auth.oidc import (
     COOLDOWN_SECONDS,
     FRESH_SECONDS,
@@ -203,10 +204,15 @@ def test_known_keys_go_on_serving_whatever_the_issuer_answers(
 
 
 @pytest.mark.parametrize(("status", "answer"), NO_KEYS)
-def test_without_any_keys_nobody_is_admitted(issuer: Issuer, keys: KeySet, status: int, answer: bytes) -> None:
+def test_without_any_keys_nobody_is_admitted_and_operators_hear_of_it(
+    issuer: Issuer, keys: KeySet, status: int, answer: bytes
+) -> None:
     issuer.status, issuer.answer = status, answer
+    observability.measured.clear()
     with pytest.raises(InvalidTokenError, match=NOBODYS_KEY):
         verify(token(), keys, SETTINGS)
+    assert observability.measured == {("IssuerUnreachable", "Count"): [1]}
+    observability.measured.clear()
 
 
 def test_an_issuer_that_cannot_be_reached_admits_nobody_until_it_is_back(issuer: Issuer) -> None:

@@ -10,7 +10,7 @@ import jwt
 from jwt import PyJWK, PyJWKSet, PyJWTError
 
 from flomastr.caller import Caller, Claim, is_subject
-from flomastr.observability import logger
+from flomastr.observability import count, logger
 from flomastr.settings import Settings
 
 ALGORITHMS = ["RS256", "ES256"]
@@ -51,6 +51,7 @@ class KeySet:
             with urllib.request.urlopen(self.url, timeout=FETCH_SECONDS) as response:
                 key_set = PyJWKSet.from_dict(json.load(response))
         except Exception:  # whatever the issuer answers, the keys that are known go on serving
+            count("IssuerUnreachable")
             logger.exception("The issuer's keys cannot be fetched")
             return
         self.keys = {key.key_id: key for key in key_set.keys if key.key_id}

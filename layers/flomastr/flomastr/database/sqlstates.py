@@ -18,7 +18,7 @@ from flomastr.errors import (
     UnavailableError,
     UnprocessableError,
 )
-from flomastr.observability import logger
+from flomastr.observability import count, logger
 
 ROLLED_BACK = {"40001", "40P01"}  # serialization failure, deadlock: the transaction is gone for certain
 
@@ -111,6 +111,7 @@ def refused_value(error: psycopg.Error, _: Sent) -> ServiceError:
 
 
 def unavailable(error: psycopg.Error, _: Sent) -> ServiceError:
+    count("DatabaseUnavailable")
     logger.warning("The database is unavailable", sqlstate=sqlstate(error), error=type(error).__name__)
     return UnavailableError(TOO_LONG if sqlstate(error) in OUT_OF_TIME else None)
 

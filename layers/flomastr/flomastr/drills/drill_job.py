@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from flomastr.drills import backup_watch, drill_checks, drills
+from flomastr.drills import backup_watch, drill_checks, drills, job_watch
 from flomastr.drills.digitalocean import Client, Cluster, ProviderError
 from flomastr.drills.drills import Drill, Result
 from flomastr.jobs import Job
@@ -25,10 +25,11 @@ class MomentError(Exception):
 
 
 def run(job: Job) -> None:
-    """Looks at backups, then begins a drill or goes on with one, where a cluster of DigitalOcean is named.
+    """Looks at jobs and backups, then begins a drill or goes on with one, where a cluster of DigitalOcean is named.
 
     Raises ProviderError, psycopg.Error.
     """
+    job_watch.watch(job)
     backup_watch.watch(job)
     if not settings().digitalocean_cluster:
         return
