@@ -2,15 +2,16 @@
 PYTHON = .venv/bin/python
 PORT ?= 3000
 DATA ?= .local
+N8N ?= .local/n8n
 COMPILE = $(PYTHON) -m uv pip compile --quiet --no-header --no-emit-index-url --generate-hashes --python-version 3.13
 # what sam finds first is the Python that it builds for
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: help run test check build bench deploy doctor restore lock
+.PHONY: help run test check build bench n8n deploy doctor restore lock
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/ready ## Serve everything on http://127.0.0.1:3000 with real sample data, until Ctrl-C
 	@exec $(PYTHON) -m dev serve --port $(PORT) --data $(DATA)
@@ -33,6 +34,9 @@ build: .venv/ready ## Build what is deployed, without Docker
 
 bench: .venv/ready ## Measure cold starts, latencies and ingest; write benchmarks.json
 	@$(PYTHON) -m pytest tests/benchmarks -n0 -s --benchmarks
+
+n8n: .venv/ready ## Let a real n8n run and report, and compare with its own database
+	@$(PYTHON) -m dev n8n --installed $(N8N) --data $(DATA)
 
 deploy: build ## Deploy to AWS: make deploy STAGE=staging
 	@.venv/bin/sam deploy --config-env $(or $(STAGE),default)

@@ -52,14 +52,8 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.token import print_token
 
             print_token(arguments.user, arguments.email, arguments.super_admin, data)
-        case "age":
-            from dev.samples.age_demo import age
-
-            age(arguments.days, data)
-        case "fill":
-            from dev.samples.fill_knowledge import fill
-
-            fill(arguments.passages, arguments.port, data)
+        case "age" | "fill" | "n8n":
+            _feed(arguments, data)
         case "invoke":
             from dev.invoke import invoke
 
@@ -72,6 +66,22 @@ def _run(arguments: argparse.Namespace) -> None:
             _recover(arguments, data)
         case generated:
             _write(generated)
+
+
+def _feed(arguments: argparse.Namespace, data: Path) -> None:
+    match arguments.command:
+        case "age":
+            from dev.samples.age_demo import age
+
+            age(arguments.days, data)
+        case "fill":
+            from dev.samples.fill_knowledge import fill
+
+            fill(arguments.passages, arguments.port, data)
+        case _:
+            from dev.n8n.trial import trial
+
+            trial(arguments.installed.resolve(), data)
 
 
 def _recover(arguments: argparse.Namespace, data: Path) -> None:
@@ -129,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None:
+    tried = commands.add_parser("n8n", parents=[shared], help="let a real n8n report, and compare with its database")
+    tried.add_argument("--installed", type=Path, default=Path(".local/n8n"), help="where npm has put n8n")
+
     invoke = commands.add_parser("invoke", parents=[shared], help="run one function once")
     invoke.add_argument("name", help="such as WorkflowsFunction, or workflows")
     invoke.add_argument("--event", type=Path, help="a file with the event as JSON")

@@ -12,7 +12,7 @@ from dev.docs.pages import REFERENCE, pages
 from dev.docs.routes import applications, routes_of, scope_of
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "n8n/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -75,8 +75,8 @@ def test_every_command_that_is_named_exists() -> None:
     commands = re.search(r"{([\w,]+)}", helped.stdout)
     assert commands
     assert set(re.findall(r"python -m dev (\w+)", text)) <= set(commands[1].split(","))
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:^|`|&& )(?:[A-Z]+=\S+ )*make ([a-z]+)", text, re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`|&& )(?:[A-Z]+=\S+ )*make ([a-z0-9]+)", text, re.MULTILINE)) <= targets
 
 
 def test_each_line_of_what_the_local_gateway_does_has_its_test() -> None:

@@ -1,0 +1,89 @@
+"""What n8n's database says of each run, beside what the platform has recorded."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from rich.box import SIMPLE
+from rich.table import Table
+
+from dev.console import console
+from dev.errors import StartupError
+from dev.n8n.target import Target
+
+RUNS = """
+SELECT e.id, w.name, e.status, e.mode, e."startedAt" AS started_at, e."stoppedAt" AS stopped_at
+FROM execution_entity AS e JOIN workflow_entity AS w ON w.id = e."workflowId"
+WHERE e.id < %s
+ORDER BY e.id
+"""
+
+type Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    id: int
+    name: str
+    status: str
+    mode: str
+    started_at: datetime | None
+    stopped_at: datetime | None
+
+    def differs(self, recorded: list[Json]) -> str:
+        """In what, in one word; empty: in nothing."""
+        if len(recorded) != 1:
+            return "doubled" if recorded else "missing"
+        (row,) = recorded
+        if row["status"] != self.status:
+            return "status"
+        if row["mode"] != self.mode:
+            return "mode"
+        if self.started_at and moment(row["started_at"]) != self.started_at.astimezone(UTC):
+            return "started"
+        stopped = self.stopped_at and self.stopped_at.astimezone(UTC)
+        return "" if moment(row["finished_at"]) == stopped else "finished"
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def compare(n8n: psycopg.Connection[Any], target: Target, before: int) -> None:
+    """Prints the table of all runs with lower ids. Raises StartupError if one differs."""
+    with n8n.cursor(row_factory=class_row(Run)) as cursor:
+        runs = cursor.execute(RUNS, (before,)).fetchall()
+    recorded: dict[str, list[Json]] = {}
+    for row in target.executions():
+        recorded.setdefault(row["n8n_execution_id"], []).append(row)
+    found = {run: run.differs(recorded.get(str(run.id), [])) for run in runs}
+    console.print(_table(found))
+    wrong = {run: what for run, what in found.items() if what}
+    for run, what in wrong.items():
+        console.print(f"{what}: {run} is recorded as {recorded.get(str(run.id))}", markup=False)
+    if wrong:
+        raise StartupError(f"{len(wrong)} of {len(runs)} runs differ.")
+    console.print(
+        f"All {len(runs)} runs of n8n are recorded once, with status, mode, start and end as in its database."
+    )
+
+
+def _table(found: dict[Run, str]) -> Table:
+    table = Table("workflow", "status", "mode", "n8n", "recorded", "different", box=SIMPLE)
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for run, what in found.items():
+        groups.setdefault((run.name, run.status, run.mode), []).append(what)
+    for (name, status, mode), each in sorted(groups.items()):
+        table.add_row(name, status, mode, *_counts(each))
+    table.add_row("all", "", "", *_counts(list(found.values())))
+    return table
+
+
+def _counts(differences: list[str]) -> tuple[str, str, str]:
+    """How many runs there are, how many are recorded, and in what they differ."""
+    counted = Counter(what for what in differences if what)
+    told = ", ".join(f"{count} {what}" for what, count in counted.items())
+    return str(len(differences)), str(len(differences) - counted["missing"]), told or "0"
