@@ -111,6 +111,7 @@ def the_key_is_revoked(attempt: Attempt) -> Answer:
 
 @to(409, called("delete_workflow", "delete_execution", "delete_session", "delete_preferences", "delete_setting"))
 @to(409, called("hard_delete_tenant", "delete_knowledge_base", "store_document", "store_documents", "delete_document"))
+@to(409, called("delete_documents"))
 def it_is_under_a_legal_hold(attempt: Attempt) -> Answer:
     request = attempt.client.request(attempt.operation)
     attempt.make.hold(attempt.client.tenant)
@@ -172,7 +173,7 @@ def it_is_the_model_that_is_searched(attempt: Attempt) -> Answer:
     return attempt.ask(query={"embedding_model": "model-a"})
 
 
-@to(409, called("search_knowledge"))
+@to(409, called("search_knowledge", "evaluate_search"))
 def a_base_has_a_model_of_former_times(attempt: Attempt) -> Answer:
     attempt.make.knowledge_base(attempt.client.tenant, model="model-of-old")
     return attempt.ask()

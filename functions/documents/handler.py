@@ -14,27 +14,34 @@ from flomastr.http.fields import DocumentName, Message
 from flomastr.http.paging import Page
 from flomastr.knowledge import bases, documents
 from flomastr.knowledge.documents import Document, DocumentFilter, StoredDocument, StoredDocuments, WholeDocument
+from flomastr.knowledge.filters import MetadataInQuery
 from flomastr.knowledge.ingest import DocumentBatch, NewDocument, cut, cut_all
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}", "knowledge")
-Reading = Annotated[Database, tenant_db("knowledge:read")]
-Writing = Annotated[Database, tenant_db("knowledge:write")]
+Read = Annotated[Database, tenant_db("knowledge:read")]
+Write = Annotated[Database, tenant_db("knowledge:write")]
 Name = Annotated[DocumentName, Query()]
 
 
 @app.get("/documents")
 async def list_documents(
-    knowledge_base_id: UUID, db: Reading, matching: Annotated[DocumentFilter, Query()], page: Page, response: Response
+    knowledge_base_id: UUID, db: Read, matching: Annotated[DocumentFilter, Query()], page: Page, response: Response
 ) -> list[Document]:
-    """Newest first, without their content; filter status: processing, embedded, failed."""
+    """Newest first, without their content; filters: status (processing, embedded, failed), metadata."""
     newest = documents.newest(knowledge_base_id, matching, page)
     count = documents.count(knowledge_base_id, matching)
     return page.of(newest, count, db, response, parent=bases.get(knowledge_base_id))
 
 
+@app.delete("/documents", responses=conflict(HELD))
+async def delete_documents(knowledge_base_id: UUID, metadata: MetadataInQuery, db: Write) -> documents.Deletion:
+    """Those of such metadata: {} is all of them."""
+    return db.one(documents.delete_matching(knowledge_base_id, metadata))
+
+
 @app.post("/documents/batch", responses=conflict(HELD))
 async def store_documents(
-    knowledge_base_id: UUID, batch: DocumentBatch, db: Writing, key: IdempotencyKeyHeader
+    knowledge_base_id: UUID, batch: DocumentBatch, db: Write, key: IdempotencyKeyHeader
 ) -> StoredDocuments:
     """Up to 100, all of them or none."""
     db = db.admitted()
@@ -45,30 +52,24 @@ async def store_documents(
 
 @app.get("/document")
 async def get_document(
-    knowledge_base_id: UUID, name: Name, db: Reading, known: IfNoneMatch, response: Response
+    knowledge_base_id: UUID, name: Name, db: Read, known: IfNoneMatch, response: Response
 ) -> WholeDocument:
     return tagged(db.one(documents.get(knowledge_base_id, name)), response, known)
 
 
 @app.put("/document", responses=conflict(HELD))
 async def store_document(
-    knowledge_base_id: UUID,
-    name: Name,
-    new: NewDocument,
-    db: Writing,
-    if_match: IfMatch,
-    if_new: IfNew,
-    response: Response,
+    knowledge_base_id: UUID, name: Name, new: NewDocument, db: Write, if_match: IfMatch, if_new: IfNew, answer: Response
 ) -> StoredDocument:
     """New, or in the place of the one of this name. Passages that stay as they are keep their vectors."""
     db, expected = db.admitted(), [documents.NO_ETAG] if if_new else if_match
     stored = db.one(documents.store(knowledge_base_id, [cut(name, new)], expected))
     queue.send(stored.tasks())
-    return tagged(stored, response)
+    return tagged(stored, answer)
 
 
 @app.delete("/document", responses=conflict(HELD))
-async def delete_document(knowledge_base_id: UUID, name: Name, db: Writing, if_match: IfMatch) -> Message:
+async def delete_document(knowledge_base_id: UUID, name: Name, db: Write, if_match: IfMatch) -> Message:
     db.one(documents.delete(knowledge_base_id, name, if_match))
     return Message(message="The document and its passages are deleted.")
 

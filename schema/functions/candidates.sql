@@ -1,8 +1,20 @@
 -- What app.find_passages ranks: the passages with the best words, and those with the nearest vectors.
 
+-- Whether a passage is one of those that a search is about. By a jsonpath numbers are compared with numbers and texts
+-- with texts: of other kinds the answer is NULL, not an error.
+CREATE OR REPLACE FUNCTION app.passes(wanted app.passage_filter, document text, metadata jsonb)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN ((wanted).documents IS NULL OR document = ANY ((wanted).documents))
+  AND ((wanted).contained IS NULL OR metadata @> (wanted).contained)
+  AND ((wanted).condition IS NULL OR metadata @@ (wanted).condition);
+
 -- The passages that match a query's words best, the best first.
 CREATE OR REPLACE FUNCTION app.matching_chunks(
-  tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer
+  tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, filter app.passage_filter,
+  most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
@@ -13,12 +25,9 @@ BEGIN
     SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
     FROM app.chunks AS c
     WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases) AND c.terms && matching_chunks.terms
-      AND (document IS NULL OR c.document_id IN (
-        SELECT d.id FROM app.documents AS d
-        WHERE d.tenant_id = tenant AND d.knowledge_base_id = ANY (bases) AND d.name = document
-      ))
-      AND (metadata IS NULL OR EXISTS (
-        SELECT FROM app.embeddings AS e WHERE e.tenant_id = tenant AND e.id = c.id AND e.chunk_metadata @> metadata
+      AND (filter IS NULL OR EXISTS (
+        SELECT FROM app.embeddings AS e
+        WHERE e.tenant_id = tenant AND e.id = c.id AND app.passes(filter, e.document_name, e.chunk_metadata)
       ))
     ORDER BY distance, c.id LIMIT most
   ) AS found);
@@ -27,7 +36,7 @@ $$;
 
 -- The passages nearest to a vector, the nearest first, by comparing all of them.
 CREATE OR REPLACE FUNCTION app.nearest_of_all(
-  tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer
+  tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
@@ -41,7 +50,7 @@ BEGIN
       FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
         AND e.embedding_vector IS NOT NULL
-        AND (document IS NULL OR e.document_name = document) AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+        AND (filter IS NULL OR app.passes(filter, e.document_name, e.chunk_metadata))
       OFFSET 0  -- else the planner might take the graph
     ) AS compared
     ORDER BY compared.distance, compared.id LIMIT most
@@ -51,7 +60,7 @@ $$;
 
 -- The same by the HNSW graph of the tenant's partition, with an iterative scan within pgvector's limits.
 CREATE OR REPLACE FUNCTION app.nearest_by_graph(
-  tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer
+  tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
@@ -66,7 +75,7 @@ BEGIN
     SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
     FROM app.embeddings AS e
     WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
-      AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+      AND (filter IS NULL OR app.passes(filter, e.document_name, e.chunk_metadata))
     ORDER BY e.embedding_vector OPERATOR(public.<#>) wanted LIMIT most
   ) AS f;
   RETURN found;
@@ -76,8 +85,7 @@ $$;
 -- The nearest passages: exactly if there are few to compare, else by the graph, and exactly again if that finds too
 -- few.
 CREATE OR REPLACE FUNCTION app.nearest_chunks(
-  tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb,
-  most integer
+  tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, filter app.passage_filter, most integer
 )
 RETURNS uuid[]
 LANGUAGE plpgsql
@@ -85,11 +93,11 @@ AS $$
 DECLARE
   found uuid[];
 BEGIN
-  IF document IS NULL AND chunks > 5000 THEN
-    found := app.nearest_by_graph(tenant, bases, model, wanted, metadata, most);
+  IF chunks > 5000 AND (filter).documents IS NULL THEN
+    found := app.nearest_by_graph(tenant, bases, model, wanted, filter, most);
   END IF;
   IF coalesce(cardinality(found), 0) < least(most, chunks) THEN
-    found := app.nearest_of_all(tenant, bases, model, wanted, document, metadata, most);
+    found := app.nearest_of_all(tenant, bases, model, wanted, filter, most);
   END IF;
   RETURN found;
 END
@@ -98,7 +106,7 @@ $$;
 -- Passages that may be among the best: by words, by meaning, or by either. `vectors` are the query's, one by each of
 -- `models`. Raises FL409 for a base whose active model is not among `models`.
 CREATE OR REPLACE FUNCTION app.candidates(
-  tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, document text, metadata jsonb,
+  tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, filter app.passage_filter,
   models text[], vectors public.halfvec[], depth integer
 )
 RETURNS uuid[]
@@ -109,7 +117,7 @@ DECLARE
   found uuid[] := '{}';
 BEGIN
   IF mode <> 'vector' THEN
-    found := app.matching_chunks(tenant, bases, terms, weights, document, metadata, depth);
+    found := app.matching_chunks(tenant, bases, terms, weights, filter, depth);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
@@ -124,7 +132,7 @@ BEGIN
         );
     END IF;
     found := found || app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      vectors[array_position(models, of_model.name)], document, metadata, depth);
+      vectors[array_position(models, of_model.name)], filter, depth);
   END LOOP;
   RETURN ARRAY(SELECT DISTINCT unnest(found));
 END

@@ -229,19 +229,3 @@ BEGIN
   END LOOP;
 END
 $$;
-
--- Deletes a document and returns it. Locks the base first, as writers do.
-CREATE OR REPLACE FUNCTION app.delete_document(base uuid, named text, if_match text[])
-RETURNS SETOF app.documents
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  PERFORM app.lock_knowledge_base(base);
-  PERFORM FROM app.documents AS d JOIN app.embedding_tasks AS t ON t.document_id = d.id
-  WHERE d.knowledge_base_id = base AND d.name = named FOR UPDATE OF t;  -- then its tasks, as the worker does
-  RETURN QUERY
-  DELETE FROM app.documents AS d
-  WHERE d.knowledge_base_id = base AND d.name = named AND app.require_known(d, if_match)
-  RETURNING d.*;
-END
-$$;

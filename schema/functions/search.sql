@@ -69,14 +69,61 @@ BEGIN
 END
 $$;
 
--- The passages of the authorized tenant that answer a query, the best first. Raises FL404 for an unknown base.
+-- What stands around passages: so many before and after each in its document, those that overlap or touch as one range.
+-- The text of a range stands with the first of its passages. Positions of ready-made passages count in nothing.
+CREATE OR REPLACE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer)
+RETURNS TABLE (id uuid, context jsonb)
+LANGUAGE sql
+STABLE
+SET plan_cache_mode = force_generic_plan  -- planning takes longer than execution
+AS $$
+  WITH hits AS (
+    SELECT c.id, c.document_id, c.chunk_index, i.place
+    FROM unnest(ids) WITH ORDINALITY AS i (id, place)
+    JOIN app.chunks AS c ON c.tenant_id = contexts.tenant AND c.id = i.id
+  ),
+  spans AS (
+    SELECT h.document_id, unnest(range_agg(int4range(h.chunk_index - around, h.chunk_index + around, '[]'))) AS indexes
+    FROM hits AS h GROUP BY 1
+  ),
+  ranges AS (
+    SELECT s.document_id, s.indexes, r.* FROM spans AS s
+    CROSS JOIN LATERAL (
+      SELECT min(c.chunk_index) AS first, max(c.chunk_index) AS last, min(c.chunk_start) AS start,
+        max(c.chunk_end) AS finish, array_agg(c.id) AS chunks
+      FROM app.chunks AS c
+      WHERE c.tenant_id = contexts.tenant AND c.document_id = s.document_id
+        AND c.chunk_index >= lower(s.indexes) AND c.chunk_index < upper(s.indexes)
+    ) AS r
+  ),
+  texts AS (
+    SELECT r.document_id, r.indexes, r.first, r.last, d.content IS NOT NULL AS is_cut, r.start, r.finish,
+      CASE WHEN d.content IS NOT NULL THEN substr(d.content, r.start + 1, r.finish - r.start) ELSE (
+        SELECT string_agg(e.chunk_text, E'\n\n' ORDER BY e.chunk_index) FROM app.embeddings AS e
+        JOIN app.knowledge_base_models AS m ON m.tenant_id = contexts.tenant
+          AND m.knowledge_base_id = e.knowledge_base_id AND m.embedding_model = e.embedding_model AND m.is_active
+        WHERE e.tenant_id = contexts.tenant AND e.id = ANY (r.chunks)
+      ) END AS text
+    FROM ranges AS r JOIN app.documents AS d ON d.tenant_id = contexts.tenant AND d.id = r.document_id
+  )
+  SELECT h.id, jsonb_build_object(
+    'first_index', t.first, 'last_index', t.last,
+    'start', CASE WHEN t.is_cut THEN t.start END, 'end', CASE WHEN t.is_cut THEN t.finish END,
+    'text', CASE WHEN h.place = min(h.place) OVER (PARTITION BY t.document_id, t.first) THEN t.text END
+  )
+  FROM hits AS h JOIN texts AS t ON t.document_id = h.document_id AND h.chunk_index <@ t.indexes
+$$;
+
+-- The passages of the authorized tenant that answer a query, the best first, each with those `around` it, if any are
+-- wanted, and `marked` with the words that were found. `wanted_bases` NULL: all. Raises FL404 for an unknown one.
 CREATE OR REPLACE FUNCTION app.find_passages(
-  query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]
+  query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean,
+  models text[], vectors public.halfvec[]
 )
 RETURNS TABLE (
   knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb,
   chunk_start integer, chunk_end integer, copies jsonb, similarity double precision, coverage double precision,
-  words text[], confidence_threshold double precision
+  words text[], confidence_threshold double precision, context jsonb
 )
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -100,9 +147,12 @@ BEGIN
     RETURN;
   END IF;
   PERFORM app.take_search_place(tenant);
+  IF filter IS NULL THEN
+    filter := NULL;  -- not a row of nulls, which the planner takes for a condition
+  END IF;
   SELECT array_agg(b.id) INTO base_ids
-  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
-  IF base IS NOT NULL AND base_ids IS NULL THEN
+  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (wanted_bases IS NULL OR b.id = ANY (wanted_bases));
+  IF NOT wanted_bases <@ coalesce(base_ids, '{}') THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
@@ -112,7 +162,7 @@ BEGIN
   END IF;
   LOOP
     candidates := app.candidates(
-      tenant, base_ids, mode, query_terms, query_weights, document, metadata, models, vectors, depth
+      tenant, base_ids, mode, query_terms, query_weights, filter, models, vectors, depth
     );
     EXIT WHEN cardinality(candidates) < depth OR depth > 10000 OR most <= (
       SELECT count(DISTINCT coalesce(c.text_hash, c.content_hash)) FROM unnest(candidates) AS candidate (id)
@@ -125,6 +175,11 @@ BEGIN
     ORDER BY q.rarity DESC, q.lexeme LIMIT 20
   );  -- more take seconds to find in long passages
   RETURN QUERY
+  WITH best AS MATERIALIZED (
+    SELECT b.ids, b.place
+    FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
+      WITH ORDINALITY AS b (ids, score, place)
+  )
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
     (
@@ -141,16 +196,18 @@ BEGIN
       FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
       WHERE q.alternative IS NOT NULL
     ),
-    CASE WHEN mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
-    t.confidence_threshold
-  FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
-    WITH ORDINALITY AS best (ids, score, place)
+    CASE WHEN marked AND mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
+    t.confidence_threshold, x.context
+  FROM best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.ids[1]
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
   JOIN app.knowledge_base_models AS m
     ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
+  LEFT JOIN app.contexts(
+    tenant, ARRAY(SELECT b.ids[1] FROM best AS b WHERE around > 0 ORDER BY b.place), around
+  ) AS x ON x.id = c.id
   ORDER BY best.place;
 END
 $$;

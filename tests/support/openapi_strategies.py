@@ -73,6 +73,7 @@ QUIETLY = settings(derandomize=True, database=None, deadline=None, suppress_heal
 
 COLLECTION = Collection()
 schemathesis.openapi.format("date-time", STORABLE.map(datetime.isoformat))
+schemathesis.openapi.format("metadata-filter", strategies.sampled_from(('{"year": {"$gte": 2024}}', '{"lang": "de"}')))
 
 
 def read(*, boundaries: bool) -> Any:

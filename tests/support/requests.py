@@ -186,6 +186,12 @@ class ApiClient:
     def execution_id(self) -> str:
         return str(self.make.execution(self.tenant, self.make.workflow(self.tenant), status="running"))
 
+    @property
+    def metadata(self) -> str:
+        """A filter that a document passes."""
+        assert self.name
+        return "{}"
+
     @cached_property
     def key_id(self) -> str:
         return self.make.api_key(self.tenant).id
@@ -308,6 +314,9 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "store_document": lambda s: {"content": "Refunds take two weeks."},
     "store_documents": lambda s: {"documents": [{"name": s.name, "content": "# Refunds\n\nThey take two weeks."}]},
     "search_knowledge": lambda s: {"query": "How long do refunds take?"},
+    "evaluate_search": lambda s: [
+        {"query": "How long do refunds take?", "expected": [{"document_name": s.name}]},
+    ],
     "store_entry": lambda s: {"title": f"Entry {s.n8n_id}", "content": "Refunds take a week."},
     "create_user": lambda s: {"email": f"{s.n8n_id}@example.com", "role": "admin"},
     "update_user": lambda s: {"role": "user"},

@@ -11,7 +11,7 @@ from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 
-NEEDED_MIGRATION = "0070_reported_failures"
+NEEDED_MIGRATION = "0072_filters"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",

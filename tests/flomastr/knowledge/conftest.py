@@ -20,3 +20,11 @@ def endpoint(embeddings: Endpoint) -> Iterator[Endpoint]:
 @pytest.fixture
 def kb(make: Factory, superuser: psycopg.Connection[Any], endpoint: Endpoint, job_url: str) -> KnowledgeClient:
     return knowledge_client(make, superuser, endpoint, job_url)
+
+
+@pytest.fixture(scope="module")
+def kb_of_module(
+    make: Factory, superuser: psycopg.Connection[Any], embeddings: Endpoint, job_url: str
+) -> KnowledgeClient:
+    """For tests that change nothing."""
+    return knowledge_client(make, superuser, embeddings, job_url)

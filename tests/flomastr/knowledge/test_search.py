@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from flomastr.knowledge.search import MAX_FILTER
+from flomastr.knowledge.filters import MAX_CONTAINED
 from flomastr.settings import settings
 from functions.knowledge_search.handler import lambda_handler as handler
 from tests.support.clock import HANGS
@@ -312,10 +312,10 @@ def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_
         return {"metadata": {"a": [[1]] * 190 + ["x" * (size - len(json.dumps(bare)))]}}
 
     began = time.monotonic()
-    assert kb.searches("hello", mode="text", filter=of(MAX_FILTER)).json["results"] == []
+    assert kb.searches("hello", mode="text", filter=of(MAX_CONTAINED)).json["results"] == []
     assert kb.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
     assert time.monotonic() - began < HANGS / 4
-    refused(kb.searches("hello", mode="text", filter=of(MAX_FILTER + 1)), 422, "body.filter.metadata")
+    refused(kb.searches("hello", mode="text", filter=of(MAX_CONTAINED + 1)), 422, "body.filter.metadata")
 
 
 def test_a_query_of_stop_words_alone_is_searched_by_them(shelf: KnowledgeClient) -> None:

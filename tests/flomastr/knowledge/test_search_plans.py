@@ -44,7 +44,8 @@ FROM texts AS t
 """
 SEARCH = """
 SELECT document_name, chunk_text, similarity FROM app.find_passages(
-  %(query)s, %(mode)s, %(k)s, %(base)s, NULL, NULL, '{model-a}', ARRAY[%(vector)s]::public.halfvec[])
+  %(query)s, %(mode)s, %(k)s, %(bases)s, ROW(NULL, NULL, NULL), 0, true,
+  '{model-a}', ARRAY[%(vector)s]::public.halfvec[])
 """
 EXPLAINED: tuple[LiteralString, ...] = (
     "LOAD 'auto_explain'",
@@ -75,7 +76,7 @@ class Explained:
 
     def search(self, tenant: Tenant, query: str, mode: str, k: int = 10, base: UUID | None = None) -> list[Any]:
         self.plans.clear()
-        asked = {"query": query, "mode": mode, "k": k, "base": base, "vector": str(vector_of(query))}
+        asked = {"query": query, "mode": mode, "k": k, "bases": base and [base], "vector": str(vector_of(query))}
         with self.conn.transaction():
             self.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
             return self.conn.execute(SEARCH, asked).fetchall()
@@ -177,5 +178,5 @@ def test_no_statement_of_a_search_touches_another_partition(large: Tenant, expla
 
 def test_without_a_tenant_there_is_nothing(explained: Explained) -> None:
     explained.conn.execute("SELECT set_config('app.tenant_id', '', false)")
-    asked = {"query": "zebra", "mode": "hybrid", "k": 10, "base": None, "vector": str(vector_of("zebra"))}
+    asked = {"query": "zebra", "mode": "hybrid", "k": 10, "bases": None, "vector": str(vector_of("zebra"))}
     assert explained.conn.execute(SEARCH, asked).fetchall() == []

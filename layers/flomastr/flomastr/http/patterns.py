@@ -14,6 +14,7 @@ EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
 TRANSACTION = r"^[0-9]{1,18}$"
 ANYTHING = r"^\*$"
+NO_OPERATOR = r"^([^$]|$)"
 HTTP_URL = r"^https?://[!-~]+$"
 WEBHOOK_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?([/?][!$-\[\]-~]*)?$"
 
@@ -30,6 +31,7 @@ REFUSALS = {
     COLOUR: "is not a colour such as #1a2b3c",
     TRANSACTION: "is not the number of a transaction, as the audit trail has it",
     ANYTHING: "must be *",
+    NO_OPERATOR: "begins with $, as operators do",
     WEBHOOK_URL: "is not an https address of a host by its name, at port 443, without user and fragment",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",
 }

@@ -11,6 +11,8 @@ from flomastr.database.query import Count, Deleted, Query
 from flomastr.embeddings.queue import Task, tasks_of
 from flomastr.http.etags import Resource
 from flomastr.http.paging import PageRequest, keyset
+from flomastr.knowledge import filters
+from flomastr.knowledge.filters import MetadataInQuery
 from flomastr.knowledge.ingest import CutDocument
 
 type DocumentStatus = Literal["processing", "embedded", "failed"]
@@ -53,6 +55,13 @@ class StoredDocuments(BaseModel):
 
 class DocumentFilter(BaseModel):
     status: DocumentStatus | None = None
+    metadata: MetadataInQuery | None = None
+
+
+class Deletion(BaseModel):
+    """How many. Repeat the request until it is 0: it deletes some 20,000 passages at once."""
+
+    deleted: int
 
 
 COLUMNS = """
@@ -71,6 +80,7 @@ OF_STATUS = """
   JOIN app.documents AS d ON d.id = s.document_id
   WHERE s.knowledge_base_id = %(base)s AND s.status = %(status)s
 """
+MATCHES = "app.passes(ROW(NULL, %(contained)s::jsonb, %(condition)s::jsonpath), d.name, d.metadata)"
 PAGE = keyset("d.id")
 NO_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # app.document_etag of a document that does not exist
 
@@ -98,14 +108,29 @@ def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None =
 def newest(base: UUID, matching: DocumentFilter, page: PageRequest) -> Query[Document]:
     """A page of a base's documents, newest first. Those of one status are few, and have an index of their own."""
     found = OF_STATUS if matching.status else ALL
-    params = matching.model_dump() | page.params() | {"base": base}
-    return Query(f"SELECT {COLUMNS} FROM {found} AND {PAGE}", params, Document)
+    return Query(
+        f"SELECT {COLUMNS} FROM {found} AND {MATCHES} AND {PAGE}", wanted(base, matching) | page.params(), Document
+    )
 
 
 def count(base: UUID, matching: DocumentFilter) -> Query[Count]:
     """How many documents match, on all pages."""
     counted = OF_STATUS if matching.status else "app.documents AS d WHERE d.knowledge_base_id = %(base)s"
-    return Query(f"SELECT count(*) FROM {counted}", matching.model_dump() | {"base": base}, Count)
+    return Query(f"SELECT count(*) FROM {counted} AND {MATCHES}", wanted(base, matching), Count)
+
+
+def wanted(base: UUID, matching: DocumentFilter) -> dict[str, Any]:
+    metadata = filters.read(matching.metadata) if matching.metadata else None
+    return filters.params(metadata) | {"base": base, "status": matching.status}
+
+
+def delete_matching(base: UUID, metadata: str) -> Query[Deletion]:
+    """The oldest documents of such metadata, with their passages. Refused with 404, 409 `legal_hold`."""
+    return Query(
+        "SELECT app.delete_documents(%(base)s, %(contained)s, %(condition)s::jsonpath) AS deleted",
+        filters.params(filters.read(metadata)) | {"base": base},
+        Deletion,
+    )
 
 
 def get(base: UUID, name: str) -> Query[WholeDocument]:

@@ -1,12 +1,11 @@
 """Search over a tenant's knowledge, by meaning, words, or both. app.find_passages ranks; the scores are made here."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import accumulate, islice
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from flomastr.database.query import Query
@@ -15,16 +14,17 @@ from flomastr.embeddings import client
 from flomastr.embeddings.client import EndpointError, TextRefusedError
 from flomastr.embeddings.vectors import HalfVector
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError, UnprocessableError
-from flomastr.http.fields import Body, DocumentName, JsonInteger, JsonObject, at_most
+from flomastr.http.fields import Body, DocumentName, JsonInteger
 from flomastr.http.paging import fitting
 from flomastr.http.patterns import VISIBLE
+from flomastr.knowledge import filters
+from flomastr.knowledge.filters import MetadataFilter
 from flomastr.knowledge.words import positions
 from flomastr.observability import logger, metrics
 from flomastr.settings import embedding_models
 from flomastr.tenancy.tenants import Fraction
 
 EMBED_SECONDS = 2.5  # of the request's time, for all models together
-MAX_FILTER = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
 MAX_HIGHLIGHTS = 100  # of one passage
 
 # written out, since prefixItems says too little to most tools
@@ -32,21 +32,49 @@ RANGE = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems
 
 type SearchMode = Literal["hybrid", "vector", "text"]
 
+MAX_NAMED = 100  # bases or documents
+Names = Annotated[list[DocumentName], Field(min_length=1, max_length=MAX_NAMED)]
+
+
+def named[Name](one: Name | None, several: list[Name] | None) -> list[Name] | None:
+    """Those that a request names. None: it names none, and is about all."""
+    return [*([] if one is None else [one]), *(several or [])] or None
+
 
 class SearchFilter(Body):
-    """`metadata` is part of that of the passage, which has its document's."""
+    """Of one of these documents, with such `metadata`: those of the passage, which has its document's.
+
+    A plain value is contained; `$eq`, `$ne`, `$gt`, `$gte`, `$lt`, `$lte`, `$in`, `$nin` compare it, or each element of
+    a list, with values of its own kind. `$ne` and `$nin` take what has no such key; `$exists` asks for it.
+    """
 
     document_name: DocumentName | None = None
-    metadata: Annotated[JsonObject, at_most(MAX_FILTER)] | None = None
+    document_names: Names | None = None
+    metadata: MetadataFilter | None = None
+
+    @property
+    def documents(self) -> list[str] | None:
+        return named(self.document_name, self.document_names)
+
+
+QueryText = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=VISIBLE)]
 
 
 class SearchRequest(Body):
-    query: Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=VISIBLE)]
+    """In all knowledge bases, or in those of `knowledge_base_id` and `knowledge_base_ids`."""
+
+    query: QueryText
     knowledge_base_id: UUID | None = None
+    knowledge_base_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_NAMED)] | None = None
     k: Annotated[int, Field(ge=1, le=100), JsonInteger] = 10
     mode: SearchMode = "hybrid"
     min_score: Fraction | None = Field(default=None, description="Else the tenant's confidence_threshold.")
     filter: SearchFilter = Field(default=SearchFilter())
+    context: Annotated[int, Field(ge=0, le=5, description="So many passages before and after each."), JsonInteger] = 0
+
+    @property
+    def bases(self) -> list[UUID] | None:
+        return named(self.knowledge_base_id, self.knowledge_base_ids)
 
 
 class Copy(BaseModel):
@@ -69,17 +97,29 @@ class Passage(BaseModel):
     copies: Annotated[list[Copy], BeforeValidator(lambda copies: copies or [])]
 
 
+class Context(BaseModel):
+    """Passages that follow each other: `content[start:end]`, or ready-made ones with an empty line between them."""
+
+    first_index: int
+    last_index: int
+    start: int | None
+    end: int | None
+    text: str | None = Field(description="With the best of the results that share this context.")
+
+
 class SearchResult(Passage):
     """A passage: `content[start:end]` of its document.
 
     `score` lies between 0 and 1, and is never more than that of a better result. `confident` says that it reaches
     `min_score`. `highlights` are ranges in `chunk_text` where words of the query stand; a search by vectors alone looks
-    for none. `copies` are other passages of the same text, at most 100.
+    for none. `copies` are other passages of the same text, at most 100. `context` is what stands around it, if the
+    request asks for any; those that overlap or touch are one.
     """
 
     score: float
     confident: bool
     highlights: list[Annotated[tuple[int, int], WithJsonSchema(RANGE)]]
+    context: Context | None
 
 
 class SearchAnswer(BaseModel):
@@ -93,17 +133,21 @@ class SearchedBy(BaseModel):
     embedding_model: str
 
 
-class Found(Passage):
+class Scored(BaseModel):
     similarity: float | None  # cosine; None: it has no vector yet, or the mode is text
     coverage: float | None  # share of the query's words that it has, weighted by rarity; None: the query has none
-    words: list[str]
-    confidence_threshold: float
 
     def score(self, mode: SearchMode) -> float:
         """From 0 to 1: by vector the cosine, by text the share of words, by both the larger."""
         similarity, coverage = max(0.0, self.similarity or 0.0), self.coverage or 0.0
         score = {"vector": similarity, "text": coverage, "hybrid": max(similarity, coverage)}[mode]
         return round(min(1.0, score), 4)
+
+
+class Found(Scored, Passage):
+    words: list[str]
+    confidence_threshold: float
+    context: Context | None
 
     def highlights(self) -> list[tuple[int, int]]:
         return list(islice(positions(self.chunk_text, set(self.words)), MAX_HIGHLIGHTS))
@@ -116,37 +160,41 @@ def search(db: Database, asked: SearchRequest) -> SearchAnswer:
     """
     vectors: dict[str, HalfVector] = {}
     if asked.mode != "text":
-        vectors = query_vectors(asked.query, [row.embedding_model for row in db.all(searched_by(asked))])
+        (vectors,) = query_vectors([asked.query], db.all(searched_by(asked.bases)))
         db = db.counted
     found = db.all(search_query(asked, vectors))
-    scores = accumulate((row.score(asked.mode) for row in found), min)
-    results = [result(row, score, asked) for row, score in zip(found, scores, strict=True)]
+    results = [result(row, score, asked) for row, score in zip(found, scores(found, asked.mode), strict=True)]
     results = results[: fitting(results)]
     return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
 
 
-def searched_by(asked: SearchRequest) -> Query[SearchedBy]:
+def scores(found: Sequence[Scored], mode: SearchMode) -> list[float]:
+    """Of results in their order: none is more than that of a better one."""
+    return list(accumulate((row.score(mode) for row in found), min))
+
+
+def searched_by(bases: list[UUID] | None) -> Query[SearchedBy]:
     """The models of the bases that are searched."""
     return Query(
         """
         SELECT DISTINCT m.embedding_model FROM app.knowledge_base_models AS m
-        WHERE m.is_active AND (%(base)s::uuid IS NULL OR m.knowledge_base_id = %(base)s)
+        WHERE m.is_active AND (%(bases)s::uuid[] IS NULL OR m.knowledge_base_id = ANY (%(bases)s))
         """,
-        {"base": asked.knowledge_base_id},
+        {"bases": bases},
         SearchedBy,
     )
 
 
-def query_vectors(query: str, models: Iterable[str]) -> dict[str, HalfVector]:
-    """The query's vector by each model that the bases are searched by: usually one. Raises ServiceError."""
-    available = [model for model in models if model in embedding_models()]
+def query_vectors(queries: list[str], searched: list[SearchedBy]) -> list[dict[str, HalfVector]]:
+    """The vectors of each query by each model that bases are searched by: usually one. Raises ServiceError."""
+    available = [row.embedding_model for row in searched if row.embedding_model in embedding_models()]
     deadline = time.monotonic() + EMBED_SECONDS
     try:
-        answers = {model: client.embed([query], model, deadline - time.monotonic()) for model in available}
+        answers = {model: client.embed(queries, model, deadline - time.monotonic()) for model in available}
     except EndpointError as error:
         raise failure(error) from error
     metrics.add_metric(name="QueryTokens", unit="Count", value=sum(answer.tokens for answer in answers.values()))
-    return {model: answer.vectors[0] for model, answer in answers.items()}
+    return [{model: answer.vectors[n] for model, answer in answers.items()} for n in range(len(queries))]
 
 
 def failure(error: EndpointError) -> ServiceError:
@@ -164,16 +212,19 @@ def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[
         """
         SELECT s.*, s.chunk_start AS start, s.chunk_end AS end
         FROM app.find_passages(
-          %(query)s, %(mode)s, %(k)s, %(base)s, %(document)s, %(metadata)s, %(models)s, %(vectors)s
+          %(query)s, %(mode)s, %(k)s, %(bases)s,
+          ROW(%(documents)s::text[], %(contained)s::jsonb, %(condition)s::jsonpath)::app.passage_filter,
+          %(around)s, true, %(models)s, %(vectors)s
         ) AS s
         """,
-        {
+        filters.params(asked.filter.metadata)
+        | {
             "query": asked.query,
             "mode": asked.mode,
             "k": asked.k,
-            "base": asked.knowledge_base_id,
-            "document": asked.filter.document_name,
-            "metadata": Jsonb(asked.filter.metadata) if asked.filter.metadata else None,
+            "bases": asked.bases,
+            "documents": asked.filter.documents,
+            "around": asked.context,
             "models": list(vectors),
             "vectors": list(vectors.values()),
         },
@@ -184,4 +235,6 @@ def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[
 def result(row: Found, score: float, asked: SearchRequest) -> SearchResult:
     needed = row.confidence_threshold if asked.min_score is None else asked.min_score
     passage = {name: getattr(row, name) for name in Passage.model_fields}
-    return SearchResult(**passage, score=score, confident=score >= needed, highlights=row.highlights())
+    return SearchResult(
+        **passage, score=score, confident=score >= needed, highlights=row.highlights(), context=row.context
+    )

@@ -1,0 +1,132 @@
+"""Filters of metadata: plain values that are contained, and operators, which become one jsonpath."""
+
+import json
+from typing import Annotated, Any, cast
+
+from fastapi import Query as QueryParameter
+from psycopg.types.json import Jsonb
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
+
+from flomastr.http.fields import Json, JsonObject, at_most, storable
+from flomastr.http.patterns import NO_OPERATOR
+
+COMPARED = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+MAX_CONTAINED = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
+MAX_FILTER = 4000  # bytes
+MAX_CLAUSES = 20  # operators
+MAX_VALUES = 100  # of $in and $nin
+
+SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
+ORDERED: Json = {"type": ["string", "number"]}
+VALUES: Json = {"type": "array", "items": SCALAR, "minItems": 1, "maxItems": MAX_VALUES}
+SCHEMA: Json = {
+    "type": "object",
+    "maxProperties": 1000,
+    "additionalProperties": {
+        "anyOf": [
+            {"type": ["string", "number", "boolean", "null", "array"]},
+            {"type": "object", "propertyNames": {"pattern": NO_OPERATOR}},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": {"$eq": SCALAR, "$ne": SCALAR, "$exists": {"type": "boolean"}}
+                | dict.fromkeys(COMPARED, ORDERED)
+                | dict.fromkeys(("$in", "$nin"), VALUES),
+            },
+        ]
+    },
+    "description": f"{MAX_CONTAINED:,} bytes of plain values, {MAX_FILTER:,} in all, {MAX_CLAUSES} operators.",
+}
+
+
+def params(metadata: Json | None) -> Json:
+    """Parameters of a statement: what is contained, and the condition. None: all metadata pass."""
+    plain = contained(metadata or {})
+    return {"contained": Jsonb(plain) if plain else None, "condition": condition(metadata or {})}
+
+
+def is_operators(value: Any) -> bool:
+    return isinstance(value, dict) and any(name.startswith("$") for name in cast(Json, value))
+
+
+def contained(metadata: Json) -> Json | None:
+    """What metadata must contain."""
+    return {key: value for key, value in metadata.items() if not is_operators(value)} or None
+
+
+def condition(metadata: Json) -> str | None:
+    """The jsonpath that metadata must meet. Raises ValueError for what is no condition."""
+    by_key = {key: cast(Json, value) for key, value in metadata.items() if is_operators(value)}
+    if sum(map(len, by_key.values())) > MAX_CLAUSES:
+        raise ValueError(f"has more than {MAX_CLAUSES} operators")
+    clauses = [clause(key, name, value) for key, of_key in by_key.items() for name, value in of_key.items()]
+    return " && ".join(clauses) or None
+
+
+def clause(key: str, operator: str, value: Any) -> str:
+    """One condition. Whatever cannot be compared is not equal. Raises ValueError."""
+    path = f"$.{json.dumps(key)}"
+    if operator in COMPARED:
+        return f"({path} {COMPARED[operator]} {literal(value, operator, ordered=True)})"
+    match operator:
+        case "$exists" if isinstance(value, bool):
+            return f"exists({path})" if value else f"!exists({path})"
+        case "$eq" | "$ne":
+            among = f"{path} == {literal(value, operator)}"
+        case "$in" | "$nin":
+            among = " || ".join(f"{path} == {literal(one, operator)}" for one in values(value, operator))
+        case "$exists":
+            raise ValueError("$exists is true or false")
+        case _:
+            raise ValueError(f"{operator[:20]} is no operator: $eq $ne $gt $gte $lt $lte $in $nin $exists")
+    return f"({among})" if operator in ("$eq", "$in") else f"(!({among}) || (({among}) is unknown))"
+
+
+def values(value: Any, operator: str) -> list[Any]:
+    if not isinstance(value, list) or not 1 <= len(cast(list[Any], value)) <= MAX_VALUES:
+        raise ValueError(f"{operator} takes a list of 1 to {MAX_VALUES} values")
+    return cast(list[Any], value)
+
+
+def literal(value: Any, operator: str, *, ordered: bool = False) -> str:
+    """A value as a jsonpath writes it, which is as JSON does. Raises ValueError."""
+    if isinstance(value, dict | list) or (ordered and isinstance(value, bool | None)):
+        raise ValueError(f"{operator} compares with {'a number or a text' if ordered else 'one value, not several'}")
+    return json.dumps(value)
+
+
+def checked(metadata: Json) -> Json:
+    """The filter, if it is one. Raises ValueError."""
+    condition(metadata)
+    if len(json.dumps(contained(metadata))) > MAX_CONTAINED:
+        raise ValueError(f"is larger than {MAX_CONTAINED:,} bytes of JSON without its operators")
+    return metadata
+
+
+def read(text: str) -> Json:
+    """The filter that a query string has as JSON. Raises ValueError."""
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise ValueError("is no JSON object")
+    return checked(storable(cast(Json, metadata)))
+
+
+def readable(text: str) -> str:
+    """The text, if it is a filter. Raises ValueError."""
+    read(text)
+    return text
+
+
+MetadataFilter = Annotated[JsonObject, at_most(MAX_FILTER), AfterValidator(checked), WithJsonSchema(SCHEMA)]
+MetadataInQuery = Annotated[
+    str,
+    StringConstraints(max_length=MAX_FILTER),
+    AfterValidator(readable),
+    QueryParameter(
+        description="A filter as that of a search, as JSON.", json_schema_extra={"format": "metadata-filter"}
+    ),
+]
