@@ -103,6 +103,14 @@ CREATE TYPE app.model_progress AS (
 
 ALTER TYPE app.model_progress OWNER TO flo_owner;
 
+CREATE TYPE app.passage_filter AS (
+	documents text[],
+	contained jsonb,
+	condition jsonpath
+);
+
+ALTER TYPE app.passage_filter OWNER TO flo_owner;
+
 CREATE TYPE app.planned_row AS (
 	table_name text,
 	id uuid,
@@ -779,7 +787,7 @@ $$;
 
 ALTER FUNCTION app.break_seal() OWNER TO flo_owner;
 
-CREATE FUNCTION app.candidates(tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, document text, metadata jsonb, models text[], vectors public.halfvec[], depth integer) RETURNS uuid[]
+CREATE FUNCTION app.candidates(tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, filter app.passage_filter, models text[], vectors public.halfvec[], depth integer) RETURNS uuid[]
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -787,7 +795,7 @@ DECLARE
   found uuid[] := '{}';
 BEGIN
   IF mode <> 'vector' THEN
-    found := app.matching_chunks(tenant, bases, terms, weights, document, metadata, depth);
+    found := app.matching_chunks(tenant, bases, terms, weights, filter, depth);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
@@ -802,13 +810,13 @@ BEGIN
         );
     END IF;
     found := found || app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
-      vectors[array_position(models, of_model.name)], document, metadata, depth);
+      vectors[array_position(models, of_model.name)], filter, depth);
   END LOOP;
   RETURN ARRAY(SELECT DISTINCT unnest(found));
 END
 $$;
 
-ALTER FUNCTION app.candidates(tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, document text, metadata jsonb, models text[], vectors public.halfvec[], depth integer) OWNER TO flo_owner;
+ALTER FUNCTION app.candidates(tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, filter app.passage_filter, models text[], vectors public.halfvec[], depth integer) OWNER TO flo_owner;
 
 CREATE TABLE app.alerts (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -1131,6 +1139,49 @@ CREATE FUNCTION app.compounds(folded text) RETURNS TABLE(written text, joined te
 $_$;
 
 ALTER FUNCTION app.compounds(folded text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) RETURNS TABLE(id uuid, context jsonb)
+    LANGUAGE sql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+  WITH hits AS (
+    SELECT c.id, c.document_id, c.chunk_index, i.place
+    FROM unnest(ids) WITH ORDINALITY AS i (id, place)
+    JOIN app.chunks AS c ON c.tenant_id = contexts.tenant AND c.id = i.id
+  ),
+  spans AS (
+    SELECT h.document_id, unnest(range_agg(int4range(h.chunk_index - around, h.chunk_index + around, '[]'))) AS indexes
+    FROM hits AS h GROUP BY 1
+  ),
+  ranges AS (
+    SELECT s.document_id, s.indexes, r.* FROM spans AS s
+    CROSS JOIN LATERAL (
+      SELECT min(c.chunk_index) AS first, max(c.chunk_index) AS last, min(c.chunk_start) AS start,
+        max(c.chunk_end) AS finish, array_agg(c.id) AS chunks
+      FROM app.chunks AS c
+      WHERE c.tenant_id = contexts.tenant AND c.document_id = s.document_id
+        AND c.chunk_index >= lower(s.indexes) AND c.chunk_index < upper(s.indexes)
+    ) AS r
+  ),
+  texts AS (
+    SELECT r.document_id, r.indexes, r.first, r.last, d.content IS NOT NULL AS is_cut, r.start, r.finish,
+      CASE WHEN d.content IS NOT NULL THEN substr(d.content, r.start + 1, r.finish - r.start) ELSE (
+        SELECT string_agg(e.chunk_text, E'\n\n' ORDER BY e.chunk_index) FROM app.embeddings AS e
+        JOIN app.knowledge_base_models AS m ON m.tenant_id = contexts.tenant
+          AND m.knowledge_base_id = e.knowledge_base_id AND m.embedding_model = e.embedding_model AND m.is_active
+        WHERE e.tenant_id = contexts.tenant AND e.id = ANY (r.chunks)
+      ) END AS text
+    FROM ranges AS r JOIN app.documents AS d ON d.tenant_id = contexts.tenant AND d.id = r.document_id
+  )
+  SELECT h.id, jsonb_build_object(
+    'first_index', t.first, 'last_index', t.last,
+    'start', CASE WHEN t.is_cut THEN t.start END, 'end', CASE WHEN t.is_cut THEN t.finish END,
+    'text', CASE WHEN h.place = min(h.place) OVER (PARTITION BY t.document_id, t.first) THEN t.text END
+  )
+  FROM hits AS h JOIN texts AS t ON t.document_id = h.document_id AND h.chunk_index <@ t.indexes
+$$;
+
+ALTER FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.count_differing_rollups(tenant uuid) RETURNS bigint
     LANGUAGE sql STABLE
@@ -1518,6 +1569,29 @@ $$;
 
 ALTER FUNCTION app.delete_document(base uuid, named text, if_match text[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.delete_documents(base uuid, contained jsonb, condition jsonpath) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  chosen uuid[];
+BEGIN
+  PERFORM app.lock_knowledge_base(base);
+  chosen := ARRAY(
+    SELECT m.id FROM (
+      SELECT d.id, sum(d.chunk_count) OVER (ORDER BY d.id) - d.chunk_count AS before FROM app.documents AS d
+      WHERE d.knowledge_base_id = base AND app.passes(ROW(NULL, contained, condition), d.name, d.metadata)
+    ) AS m
+    WHERE m.before < 20000 ORDER BY m.id LIMIT 1000
+  );
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.document_id = ANY (chosen) ORDER BY t.id FOR UPDATE;  -- then its tasks, as the worker does
+  DELETE FROM app.documents AS d WHERE d.id = ANY (chosen);
+  RETURN cardinality(chosen);
+END
+$$;
+
+ALTER FUNCTION app.delete_documents(base uuid, contained jsonb, condition jsonpath) OWNER TO flo_owner;
+
 CREATE FUNCTION app.delete_knowledge_base(base uuid, if_match text[]) RETURNS SETOF app.knowledge_bases
     LANGUAGE plpgsql
     AS $$
@@ -1805,7 +1879,7 @@ CREATE FUNCTION app.execution_delta(e app.workflow_executions, runs integer) RET
 
 ALTER FUNCTION app.execution_delta(e app.workflow_executions, runs integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, copies jsonb, similarity double precision, coverage double precision, words text[], confidence_threshold double precision)
+CREATE FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, copies jsonb, similarity double precision, coverage double precision, words text[], confidence_threshold double precision, context jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1827,9 +1901,12 @@ BEGIN
     RETURN;
   END IF;
   PERFORM app.take_search_place(tenant);
+  IF filter IS NULL THEN
+    filter := NULL;  -- not a row of nulls, which the planner takes for a condition
+  END IF;
   SELECT array_agg(b.id) INTO base_ids
-  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (base IS NULL OR b.id = base);
-  IF base IS NOT NULL AND base_ids IS NULL THEN
+  FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND (wanted_bases IS NULL OR b.id = ANY (wanted_bases));
+  IF NOT wanted_bases <@ coalesce(base_ids, '{}') THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
@@ -1839,7 +1916,7 @@ BEGIN
   END IF;
   LOOP
     candidates := app.candidates(
-      tenant, base_ids, mode, query_terms, query_weights, document, metadata, models, vectors, depth
+      tenant, base_ids, mode, query_terms, query_weights, filter, models, vectors, depth
     );
     EXIT WHEN cardinality(candidates) < depth OR depth > 10000 OR most <= (
       SELECT count(DISTINCT coalesce(c.text_hash, c.content_hash)) FROM unnest(candidates) AS candidate (id)
@@ -1852,6 +1929,11 @@ BEGIN
     ORDER BY q.rarity DESC, q.lexeme LIMIT 20
   );  -- more take seconds to find in long passages
   RETURN QUERY
+  WITH best AS MATERIALIZED (
+    SELECT b.ids, b.place
+    FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
+      WITH ORDINALITY AS b (ids, score, place)
+  )
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
     (
@@ -1868,21 +1950,23 @@ BEGIN
       FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
       WHERE q.alternative IS NOT NULL
     ),
-    CASE WHEN mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
-    t.confidence_threshold
-  FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
-    WITH ORDINALITY AS best (ids, score, place)
+    CASE WHEN marked AND mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
+    t.confidence_threshold, x.context
+  FROM best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.ids[1]
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
   JOIN app.knowledge_base_models AS m
     ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
+  LEFT JOIN app.contexts(
+    tenant, ARRAY(SELECT b.ids[1] FROM best AS b WHERE around > 0 ORDER BY b.place), around
+  ) AS x ON x.id = c.id
   ORDER BY best.place;
 END
 $$;
 
-ALTER FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
+ALTER FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.fold_deltas_of(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -2460,7 +2544,7 @@ $_$;
 
 ALTER FUNCTION app.lock_planned(plan app.planned_row[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) RETURNS uuid[]
+CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
     AS $$
 BEGIN
@@ -2468,19 +2552,16 @@ BEGIN
     SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
     FROM app.chunks AS c
     WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases) AND c.terms && matching_chunks.terms
-      AND (document IS NULL OR c.document_id IN (
-        SELECT d.id FROM app.documents AS d
-        WHERE d.tenant_id = tenant AND d.knowledge_base_id = ANY (bases) AND d.name = document
-      ))
-      AND (metadata IS NULL OR EXISTS (
-        SELECT FROM app.embeddings AS e WHERE e.tenant_id = tenant AND e.id = c.id AND e.chunk_metadata @> metadata
+      AND (filter IS NULL OR EXISTS (
+        SELECT FROM app.embeddings AS e
+        WHERE e.tenant_id = tenant AND e.id = c.id AND app.passes(filter, e.document_name, e.chunk_metadata)
       ))
     ORDER BY distance, c.id LIMIT most
   ) AS found);
 END
 $$;
 
-ALTER FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+ALTER FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, filter app.passage_filter, most integer) OWNER TO flo_owner;
 
 CREATE TABLE app.archive_files (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -2967,7 +3048,7 @@ $$;
 
 ALTER FUNCTION app.move_to_rollups(tenant uuid, most integer, OUT folded bigint, OUT failures app.execution_deltas[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) RETURNS uuid[]
+CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
@@ -2980,34 +3061,34 @@ BEGIN
     SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
     FROM app.embeddings AS e
     WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
-      AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+      AND (filter IS NULL OR app.passes(filter, e.document_name, e.chunk_metadata))
     ORDER BY e.embedding_vector OPERATOR(public.<#>) wanted LIMIT most
   ) AS f;
   RETURN found;
 END
 $$;
 
-ALTER FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, metadata jsonb, most integer) OWNER TO flo_owner;
+ALTER FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.nearest_chunks(tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer) RETURNS uuid[]
+CREATE FUNCTION app.nearest_chunks(tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
     AS $$
 DECLARE
   found uuid[];
 BEGIN
-  IF document IS NULL AND chunks > 5000 THEN
-    found := app.nearest_by_graph(tenant, bases, model, wanted, metadata, most);
+  IF chunks > 5000 AND (filter).documents IS NULL THEN
+    found := app.nearest_by_graph(tenant, bases, model, wanted, filter, most);
   END IF;
   IF coalesce(cardinality(found), 0) < least(most, chunks) THEN
-    found := app.nearest_of_all(tenant, bases, model, wanted, document, metadata, most);
+    found := app.nearest_of_all(tenant, bases, model, wanted, filter, most);
   END IF;
   RETURN found;
 END
 $$;
 
-ALTER FUNCTION app.nearest_chunks(tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+ALTER FUNCTION app.nearest_chunks(tenant uuid, bases uuid[], chunks bigint, model text, wanted public.halfvec, filter app.passage_filter, most integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer) RETURNS uuid[]
+CREATE FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
     SET enable_seqscan TO 'off'
     AS $$
@@ -3018,7 +3099,7 @@ BEGIN
       FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.knowledge_base_id = ANY (bases) AND e.embedding_model = model
         AND e.embedding_vector IS NOT NULL
-        AND (document IS NULL OR e.document_name = document) AND (metadata IS NULL OR e.chunk_metadata @> metadata)
+        AND (filter IS NULL OR app.passes(filter, e.document_name, e.chunk_metadata))
       OFFSET 0  -- else the planner might take the graph
     ) AS compared
     ORDER BY compared.distance, compared.id LIMIT most
@@ -3026,7 +3107,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted public.halfvec, document text, metadata jsonb, most integer) OWNER TO flo_owner;
+ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.needed_role(scope text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3336,6 +3417,12 @@ CREATE FUNCTION app.partitions_end_before(class integer, moment timestamp with t
 $$;
 
 ALTER FUNCTION app.partitions_end_before(class integer, moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.passes(wanted app.passage_filter, document text, metadata jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((((wanted).documents IS NULL) OR (document = ANY ((wanted).documents))) AND (((wanted).contained IS NULL) OR (metadata @> (wanted).contained)) AND (((wanted).condition IS NULL) OR (metadata @@ (wanted).condition)));
+
+ALTER FUNCTION app.passes(wanted app.passage_filter, document text, metadata jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) RETURNS TABLE(id uuid, chunk_index integer, chunk_text text)
     LANGUAGE plpgsql
@@ -8488,8 +8575,8 @@ GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
 REVOKE ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) TO flo_job;
 
-REVOKE ALL ON FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.find_passages(query text, mode text, most integer, base uuid, document text, metadata jsonb, models text[], vectors public.halfvec[]) TO flo_app;
+REVOKE ALL ON FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) TO flo_app;
 
 REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 

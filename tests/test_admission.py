@@ -22,7 +22,13 @@ COSTLY = [
     (queue, "send_batch"),
     (parquet, "fetch"),
 ]
-COSTS = {"store_document": "split", "store_documents": "split", "store_entry": "split", "search_knowledge": "embed"}
+COSTS = {
+    "store_document": "split",
+    "store_documents": "split",
+    "store_entry": "split",
+    "search_knowledge": "embed",
+    "evaluate_search": "embed",
+}
 HTML = {"content": "<h1>Refunds</h1><p>They take two weeks.", "content_type": "html"}
 CALLED = [operation for operation in OPERATIONS if operation.scope]
 

@@ -13,7 +13,8 @@ from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db_from_path
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
-from flomastr.knowledge import search
+from flomastr.knowledge import evaluation, search
+from flomastr.knowledge.evaluation import Asking, Evaluation, Questions
 from flomastr.knowledge.search import SearchAnswer, SearchRequest
 
 app = create_app("/routes/knowledge/{slug}", "knowledge")
@@ -25,6 +26,15 @@ Writing = Annotated[Database, tenant_db_from_path("knowledge:write")]
 async def search_knowledge(asked: SearchRequest, db: Reading) -> SearchAnswer:
     """The passages that answer a query, by meaning and words, each with its place and whether it can be relied on."""
     return search.search(db, asked)
+
+
+@app.post("/evaluate", responses=conflict("A base is searched by a model that is not available."))
+async def evaluate_search(questions: Questions, asking: Annotated[Asking, Query()], db: Reading) -> Evaluation:
+    """How well questions of your own are answered, by mode, and the min_score from which on answers are right.
+
+    Weighs 10 for each question and mode. What does not fit into the time of a request (some 150 questions do) is a 422.
+    """
+    return evaluation.evaluate(db, questions, asking)
 
 
 @app.get("/dead-letters")

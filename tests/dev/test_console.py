@@ -327,6 +327,14 @@ def test_a_document_is_put_in_and_found_with_its_words_marked(owner: Visitor, tm
     expect(page.locator(".cite")).to_contain_text("characters")
     page.wait_for_selector("td .badge.success")  # it is embedded, which the page asks for by itself
     assert owner.violations() == []
+    owner.go(f"{TENANT}/knowledge")
+    page.get_by_label("Known answers").fill("When is a refund paid? = refunds.md\n\nWho knows? = nothing.md")
+    page.get_by_role("button", name="Evaluate").click()
+    measured = page.get_by_role("region", name="Evaluation by mode").locator("tbody tr")
+    expect(measured).to_have_count(3)
+    expect(measured.first).to_contain_text("50 %")
+    expect(page.get_by_text("Not among ten results: Who knows?")).to_be_visible()
+    assert owner.violations() == []
 
 
 def test_a_key_is_shown_once_and_ends(owner: Visitor) -> None:

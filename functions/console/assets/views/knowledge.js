@@ -4,6 +4,7 @@ import { html, useState } from "../vendor/htm-preact.js";
 import { ask } from "../api.js";
 import { moment, number } from "../format.js";
 import { go, useAction, useLoaded } from "../hooks.js";
+import { Evaluate } from "../parts/evaluate.js";
 import { Search } from "../parts/search.js";
 import { Table } from "../table.js";
 import { Card, Field, Form, Loaded, View } from "../ui.js";
@@ -27,6 +28,7 @@ export const Knowledge = ({ tenant, base }) => {
           <//>`}
         <${Loaded} of=${bases}>${(rows, { more }) => html`<${Table} caption="Knowledge bases" rows=${rows} more=${more} columns=${columns(base)} empty="There is no knowledge base yet. Create one, then upload text or Markdown." />`}<//>
       <//>
+      <${Evaluate} tenant=${tenant} />
       <${Card} title="Not embedded"><${Loaded} of=${letters}>${(rows) => html`<${DeadLetters} rows=${rows} slug=${tenant.slug} again=${letters.again} />`}<//><//>
     <//>`;
 };

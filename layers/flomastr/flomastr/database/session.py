@@ -43,6 +43,10 @@ class Database:
         """The same, for what follows a round trip of this request."""
         return replace(self, access=replace(self.access, is_counted=True))
 
+    def heavier(self, by: int) -> "Database":
+        """The same, for a request that weighs so much more than its route says."""
+        return replace(self, access=replace(self.access, weight=self.access.weight + by))
+
     def by_replica(self, position: int) -> "Database":
         """The same, whose reads a replica may answer that has replayed the log to that position."""
         return replace(self, access=replace(self.access, replica_from=position))
