@@ -53,6 +53,7 @@ lock: .venv/ready ## Pin every package anew, with hashes
 	@cd layers/dependencies && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
 	@cd layers/lake && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
 	@cd layers/documents && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
+	@cd layers/readers && ../../$(COMPILE) requirements.in -c ../../dev/requirements.txt -o requirements.txt
 
 .venv/ready: dev/requirements.txt dev/setup
 	@dev/setup

@@ -30,6 +30,7 @@ COSTS = {
     "evaluate_search": "embed",
 }
 HTML = {"content": "<h1>Refunds</h1><p>They take two weeks.", "content_type": "html"}
+COSTS["store_file"] = "split"
 CALLED = [operation for operation in OPERATIONS if operation.scope]
 
 

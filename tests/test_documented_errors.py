@@ -109,6 +109,7 @@ def the_key_is_revoked(attempt: Attempt) -> Answer:
     return attempt.ask(path=attempt.client.path(attempt.operation, key_id=key.id))
 
 
+@to(409, called("store_file"))
 @to(409, called("delete_workflow", "delete_execution", "delete_session", "delete_preferences", "delete_setting"))
 @to(409, called("hard_delete_tenant", "delete_knowledge_base", "store_document", "store_documents", "delete_document"))
 @to(409, called("delete_documents"))

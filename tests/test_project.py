@@ -106,6 +106,7 @@ def test_every_package_is_pinned_with_a_hash_and_no_index_is_named() -> None:
         "layers/dependencies/requirements",
         "layers/lake/requirements",
         "layers/documents/requirements",
+        "layers/readers/requirements",
         "dev/requirements",
         "dev/runtime",
     ):

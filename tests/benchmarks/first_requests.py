@@ -57,6 +57,13 @@ def everyday(make: Factory, sample: SampleTenant, identity: Identity, base: str)
         "AnalyticsFunction": get("/routes/analytics/executions"),
         "MembersFunction": get(f"/routes/tenants/{slug}/members"),
         "DocumentsFunction": get(f"/routes/knowledge-bases/{base}/documents"),
+        "FilesFunction": http_event(
+            "POST",
+            f"/routes/knowledge-bases/{base}/files?name=refunds.txt",
+            body="Refunds take two weeks.",
+            headers={"content-type": "text/plain"},
+            caller=caller,
+        ),
         "EventsFunction": http_event("POST", "/routes/n8n/events", body=started, headers=key),
         "EmbedFunction": {"Records": []},
     }

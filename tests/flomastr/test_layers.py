@@ -11,7 +11,7 @@ from tests.support.source_code import LAYER, imported
 
 FLOORS = (
     {"alerts", "drills", "doctor"},
-    {"retention", "analytics"},
+    {"retention", "analytics", "readers"},
     {"knowledge", "archive", "recovery", "tenant_recovery"},
     {"embeddings", "tenancy", "workflows"},
     {"http"},

@@ -28,6 +28,7 @@ SCOPES: dict[str | None, str] = {
     "knowledge:write": (
         "create_knowledge_base delete_document delete_documents delete_knowledge_base retry_dead_letter "
         "retry_dead_letters store_document store_documents store_entry update_knowledge_base"
+        " store_file"
     ),
     "me:read": "get_my_role get_my_status get_my_tenant list_tenants resolve_tenant",
     "members:read": "get_member list_members",

@@ -27,6 +27,8 @@ SAMPLES: dict[str, Any] = {  # what must have a form that its type does not say
     "expires_at": "2999-01-02T03:04:05Z",
 }
 
+FILE = "application/octet-stream"
+
 type Names = Mapping[str, str | None]  # what a request may call things by: workflow_id, n8n_execution_id, slug, ...
 
 
@@ -38,6 +40,7 @@ class Operation:
     dependency: str  # of http.dependencies: in_tenant, in_tenant_of_path, without_tenant, ...
     scope: str
     parameters: list[dict[str, Any]]
+    content_type: str
     body: dict[str, Any] | None
     schemas: dict[str, Any]
 
@@ -62,7 +65,11 @@ class Operation:
             self.path.format_map(names),
             caller=caller,
             query=query | ({"tenant_id": tenant} if named_in == "query" else {}),
-            headers={**(headers or {}), **({"x-tenant": str(names["tenant_id"])} if named_in == "header" else {})},
+            headers={
+                "content-type": self.content_type,
+                **(headers or {}),
+                **({"x-tenant": str(names["tenant_id"])} if named_in == "header" else {}),
+            },
             body=self.fill(self.body, self.named_in_body(names, named_in)) if self.body else None,
         )
 
@@ -113,14 +120,16 @@ def operations_of(module: Any) -> Iterator[Operation]:
             continue
         (method,) = route.methods or set[str]()
         described = document["paths"][route.path][method.lower()]
-        body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        content = described.get("requestBody", {}).get("content", {})
+        is_file = FILE in content
         yield Operation(
             module.lambda_handler,
             method,
             route.path,
             *dependency_and_scope(route),
             described.get("parameters", []),
-            body,
+            "text/plain" if is_file else "application/json",
+            content.get(FILE if is_file else "application/json", {}).get("schema"),
             schemas,
         )
 

@@ -61,6 +61,15 @@ class Operation:
         return "requestBody" in self.described
 
     @property
+    def has_json(self) -> bool:
+        return "application/json" in self.described.get("requestBody", {}).get("content", {})
+
+    @property
+    def content_type(self) -> dict[str, str]:
+        """The header, where the body is a file."""
+        return {"content-type": "text/plain"} if self.has_body and not self.has_json else {}
+
+    @property
     def responses(self) -> dict[int, dict[str, Any]]:
         return {int(status): response for status, response in self.described["responses"].items()}
 
@@ -132,7 +141,7 @@ class ApiClient:
         tenant = {"x-tenant": self.slug} if "x-tenant" in operation.parameters else {}
         return {
             "path": self.path(operation),
-            "headers": self.headers | tenant,
+            "headers": self.headers | tenant | operation.content_type,
             "caller": self.caller,
             "body": BODIES[operation.name.removesuffix("_by_path")](self) if operation.has_body else None,
             "query": self.query(operation),
@@ -300,6 +309,7 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "store_preferences": lambda s: {"user_id": s.user_id, "preferences": {"theme": "dark"}},
     "replace_preferences": lambda s: {"preferences": {"theme": "light"}},
     "store_setting": lambda s: {"value": "dark"},
+    "store_file": lambda s: "Refunds take two weeks.",
     "open_session": lambda s: {"workflow_id": s.workflow_id, "user_id": s.user_id},
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
     "record_events": lambda s: [  # a failure that n8n then calls canceled

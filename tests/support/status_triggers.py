@@ -26,7 +26,12 @@ ABLE = {
     "invitation:write": "pending",
     "events:write": "key for events:write",
 }
-NEED_NONE = ("list_preferences", "store_setting", "store_document")  # nothing need be under the last name of the path
+NEED_NONE = (
+    "list_preferences",
+    "store_setting",
+    "store_document",
+    "store_file",
+)  # nothing need be under the last name of the path
 NEEDS_NO_NAME = {"preferences:read", "preferences:write", "events:write"}  # else there is no tenant, or the key's
 
 
@@ -131,8 +136,12 @@ def has_body(operation: Operation) -> bool:
     return operation.has_body
 
 
+def has_json(operation: Operation) -> bool:
+    return operation.has_json
+
+
 def has_object(operation: Operation) -> bool:
-    return operation.has_body and operation.name != "record_events"
+    return operation.has_json and operation.name != "record_events"
 
 
 def last_id(operation: Operation) -> str:
@@ -170,7 +179,7 @@ def the_cursor_is_of_no_list(attempt: Attempt) -> Answer:
     return attempt.ask(query={"cursor": "AAAA"})
 
 
-@to(400, has_body)
+@to(400, has_json)
 def the_body_is_no_json(attempt: Attempt) -> Answer:
     return attempt.ask(body='{"name": ')
 
@@ -210,7 +219,7 @@ def there_is_nothing_under_that_id(attempt: Attempt) -> Answer:
     return attempt.ask(path=client.path(operation, **unknown), query=client.query(operation, **unknown))
 
 
-@to(404, called("store_document"))
+@to(404, called("store_document", "store_file"))
 def there_is_no_such_base(attempt: Attempt) -> Answer:
     return attempt.ask(path=attempt.client.path(attempt.operation, knowledge_base_id=str(uuid4())))
 

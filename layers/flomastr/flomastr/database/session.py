@@ -33,6 +33,10 @@ class Database:
         """The same caller in the tenant that a body names."""
         return replace(self, access=replace(self.access, tenant=tenant)) if tenant else self
 
+    def renewed(self) -> "Database":
+        """The same with the whole time of a request, after work that took long without the database."""
+        return replace(self, deadline=deadline_in())
+
     def admitted(self) -> "Database":
         """The same, after a round trip that authorizes and counts: what costs more than a query comes after that."""
         pipeline.execute([], self.deadline, self.access, repeatable=True)

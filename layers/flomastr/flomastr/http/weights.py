@@ -11,6 +11,7 @@ WEIGHTS = {
     "store_document": 10,
     "store_documents": 10,
     "store_entry": 10,
+    "store_file": 10,
     "summarize_executions": 10,
     "summarize_history": 10,
     "list_history": 5,

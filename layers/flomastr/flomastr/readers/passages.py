@@ -1,0 +1,35 @@
+"""An extracted file as a document whose passages say on which page, slide or sheet they stand."""
+
+from hashlib import sha256
+from itertools import accumulate
+from typing import Any
+
+from pydantic_core import to_json
+
+from flomastr.errors import ErrorCode, UnprocessableError
+from flomastr.knowledge.chunking import without_images
+from flomastr.knowledge.ingest import CutDocument, NewDocument, cut
+from flomastr.readers.extracted import Extracted, Part
+
+BETWEEN = "\n\n"
+
+
+def cut_file(name: str, title: str | None, extracted: Extracted) -> CutDocument:
+    """As a document of that text is cut. Raises UnprocessableError for one without text, and of too many passages."""
+    parts = [Part(without_images(part.text), part.place) for part in extracted.parts if part.text.strip()]
+    if not parts:
+        raise UnprocessableError("The file has no text.", ErrorCode.FILE_WITHOUT_TEXT)
+    content = BETWEEN.join(part.text for part in parts)
+    document = cut(name, NewDocument(content=content, content_type=extracted.content_type, title=title), "file")
+    if not extracted.places:
+        return document
+    starts = list(accumulate((len(part.text) + len(BETWEEN) for part in parts), initial=0))
+    for chunk in document.chunks:
+        places = [p.place for p, start in zip(parts, starts, strict=False) if overlaps(chunk, start, len(p.text))]
+        chunk["metadata"] |= {extracted.places: places}
+    where = to_json([part.place for part in parts])
+    return document.model_copy(update={"content_hash": sha256(document.content_hash.encode() + where).hexdigest()})
+
+
+def overlaps(chunk: dict[str, Any], start: int, length: int) -> bool:
+    return chunk["start"] < start + length and start < chunk["end"]

@@ -1,0 +1,56 @@
+"""Reads a file in a process of its own, which ends at its bounds whatever the file does to what reads it."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from flomastr.errors import ErrorCode, UnprocessableError
+from flomastr.observability import logger
+from flomastr.readers import texts
+from flomastr.readers.extracted import Extracted, too_large
+from flomastr.readers.kinds import SentFile
+
+MEGABYTES = 384  # of addresses, so that the function stays below 512
+CPU_SECONDS = 8
+SECONDS = 16  # on the clock, where the processor is shared
+EXTRACTED = TypeAdapter(Extracted)
+
+
+def read(file: SentFile) -> Extracted:
+    """Its text. Raises UnprocessableError with the reason why there is none."""
+    if not file.data:
+        raise UnprocessableError("The file is empty.", ErrorCode.FILE_UNREADABLE)
+    reader = file.reader()
+    if reader in ("text", "markdown", "html"):
+        return texts.read(file.data, reader, file.media_type)
+    answer = answered(reader, file.data)
+    if "code" in answer:
+        raise UnprocessableError(answer["detail"], ErrorCode(answer["code"]))
+    return EXTRACTED.validate_python(answer)
+
+
+def answered(reader: str, data: bytes) -> dict[str, Any]:
+    """What the process says. It gets no variables of this one: those name secrets."""
+    command = [sys.executable, "-S", "-m", "flomastr.readers.child", reader, str(MEGABYTES), str(CPU_SECONDS)]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib"}
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=SECONDS, env=environment)
+    except subprocess.TimeoutExpired as error:
+        raise too_slow() from error
+    if done.returncode == 0:
+        return from_json(done.stdout)
+    if done.returncode > 0:
+        raise RuntimeError(f"The reader {reader} does not work: {done.stderr[-500:].decode()}")
+    logger.warning("A file ended its reader", reader=reader, signal=-done.returncode)
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise too_slow()
+    raise too_large(f"The file ended its reader, most likely for want of memory: it may take {MEGABYTES} MB.")
+
+
+def too_slow() -> UnprocessableError:
+    return too_large(f"The file takes more than {CPU_SECONDS} seconds to read.")
