@@ -26,6 +26,7 @@ from psycopg.errors import LockNotAvailable
 FOLDER = Path(__file__).parent
 ATTEMPTS = 20
 LOCK_TIMEOUT = "2s"
+PGVECTOR = (0, 7, 4)  # that the files need, as NEEDED_PGVECTOR of flomastr/health.py says
 MERGED = "0004_gate"  # of the migrations that were merged into these: every older database has it
 
 LEDGER = """
@@ -95,6 +96,7 @@ def migrate(url: str, folder: Path = FOLDER, last: str = "") -> list[str]:
         conn.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
         retrying_lock(lambda: keep_others_out(conn))
+        refuse_old_pgvector(conn)
         conn.execute(LEDGER)
         pending = find_pending(conn, migrations)
         for migration in pending:
@@ -111,6 +113,29 @@ def keep_others_out(conn: Connection) -> None:
     (kept_out,) = conn.execute("SELECT pg_try_advisory_lock(hashtextextended('flomastr.migrate', 0))").fetchall()[0]
     if not kept_out:
         raise LockNotAvailable("Another run is migrating this database. Run again when it has ended.")
+
+
+def refuse_old_pgvector(conn: Connection) -> None:
+    """Before anything is made: what is there, or what CREATE EXTENSION would make. Raises MigrationRefusedError."""
+    ((installed, offered),) = conn.execute(
+        """
+        SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
+          (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')
+        """
+    ).fetchall()
+    if is_enough(installed or offered):
+        return
+    needed = f"pgvector {'.'.join(map(str, PGVECTOR))} or later is needed"
+    if installed and is_enough(offered):
+        raise MigrationRefusedError(
+            f"{needed}, and this database has {installed}. As the role that owns the extension (doadmin), run"
+            f" ALTER EXTENSION vector UPDATE, which brings {offered}; then run this again."
+        )
+    raise MigrationRefusedError(f"{needed}, and this server offers {offered or 'none'}: choose another server.")
+
+
+def is_enough(version: str | None) -> bool:
+    return version is not None and tuple(int(part) for part in version.split(".")) >= PGVECTOR
 
 
 def find_pending(conn: Connection, migrations: list[File]) -> list[File]:

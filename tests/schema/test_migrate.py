@@ -5,8 +5,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import DivisionByZero, LockNotAvailable
 
+from dev.services.postgres import Cluster
+from flomastr.health import NEEDED_PGVECTOR
 from flomastr.settings import settings
 from schema import migrate as runner
 from schema.migrate import MERGED, MigrationRefusedError, lambda_handler, migrate, read_functions, read_migrations
@@ -167,3 +170,26 @@ def test_it_gives_up_on_a_lock_that_is_never_free_and_leaves_no_trace(
         with pytest.raises(LockNotAvailable):
             migrate(nothing, folder)
     assert ledger(nothing) == NAMES[:3]
+
+
+def test_an_old_pgvector_is_refused_with_what_to_run(server: Cluster, nothing: str) -> None:
+    """The version is what the catalogue says, so it can be made older."""
+    database = conninfo_to_dict(nothing)["dbname"]
+    with psycopg.connect(server.url("postgres", str(database)), autocommit=True) as conn:
+        conn.execute("UPDATE pg_extension SET extversion = '0.6.2' WHERE extname = 'vector'")
+        with pytest.raises(
+            MigrationRefusedError,
+            match=r"^pgvector 0\.7\.4 or later is needed, .* has 0\.6\.2\. .* ALTER EXTENSION vector UPDATE",
+        ):
+            migrate(nothing)
+        assert conn.execute("SELECT to_regnamespace('app')").fetchall() == [(None,)]
+        conn.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
+    assert migrate(nothing) == REAL
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"), [(None, False), ("0.7.3", False), ("0.7.4", True), ("0.8.5", True), ("0.10.0", True)]
+)
+def test_versions_are_compared_as_numbers(version: str | None, is_taken: bool) -> None:
+    assert runner.is_enough(version) is is_taken
+    assert runner.PGVECTOR == NEEDED_PGVECTOR
