@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,8 @@ from flomastr.database.pipeline import execute
 from flomastr.database.query import Count, Query
 from flomastr.database.replica import LogPosition, Reading, lag
 from flomastr.database.session import deadline_in
+from flomastr.doctor import clocks, reach
+from flomastr.doctor.verdicts import ok
 from functions.executions.handler import lambda_handler as executions
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.archive_env import emitted
@@ -433,3 +435,11 @@ def test_without_a_replica_nothing_more_is_sent(client: Client) -> None:
         assert sent(writing) == alone + 2 * len("write") - 2 * len("read")
         assert HEADER not in client.create("Orders").headers
         assert replica.link == replica.Link()
+
+
+def test_the_doctor_says_whether_it_lags_too_far(client: Client) -> None:
+    with closing(reach.opened()) as conn:
+        until(lambda: clocks.replica(conn) == ok("it lags by 0.0 s"))
+        with client.servers.paused(), sandbox(client.servers, REPLICA_MAX_LAG_SECONDS="0"):
+            client.create("Unseen")
+            assert clocks.replica(conn).status == "warn"

@@ -62,7 +62,7 @@ def test_nothing_is_wrong_with_a_job_that_connects_directly(job_url: str) -> Non
 
 @needs_pgbouncer
 def test_a_transaction_pool_is_right_for_requests_and_wrong_for_jobs(direct_url: str, job_url: str) -> None:
-    with pgbouncer.pgbouncer(direct_url) as url:
+    with pgbouncer.pgbouncer(direct_url, pool_size=1) as url:
         report = of_url(url)
         assert (report.status, statuses(report)) == ("ok", {})
         assert of("pool_mode", report) == "a pool in transaction mode. "
@@ -176,6 +176,25 @@ def test_a_host_that_refuses_and_one_that_is_silent_end_no_examination(
     assert statuses(malformed) == {"ca_certificate": "fail", "connection": "fail"}
 
 
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ('server certificate for "a" does not match host name "b"', "Use the host name that the provider gives"),
+        ('root certificate file "/tmp/ca.crt" does not exist', "Put the cluster's CA certificate where"),
+        ("server does not support SSL, but SSL was required", "The server and sslmode disagree"),
+        ('no pg_hba.conf entry for host "1.2.3.4"', "Let this address in"),
+        ('FATAL:  role "flo_app" does not exist', "Run the migrations, which make the role"),
+        ('FATAL:  database "x" does not exist', "Correct the name of the database"),
+        ("FATAL:  no such database: x", "Correct the name of the database"),
+        ("remaining connection slots are reserved", "The server has no connection left"),
+        ('could not translate host name "x" to address', "Correct the host name"),
+        ("", "Look at host and port"),
+    ],
+)
+def test_what_libpq_says_has_its_cure(said: str, cure: str) -> None:
+    assert reach.refusal(psycopg.OperationalError(said)).to_do.startswith(cure)
+
+
 def test_a_check_that_hangs_is_left_behind_and_one_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examination, "SECONDS", 0.05)
     end = threading.Event()
@@ -283,6 +302,15 @@ def test_the_embeddings_endpoint_is_asked_for_a_vector(
         report = examine()
     assert statuses(report).get("embeddings", "ok") == status
     assert said in of("embeddings", report)
+
+
+def test_a_replica_that_is_none_and_one_that_is_dead_are_told(job_url: str, direct_url: str) -> None:
+    dead = f"postgresql://flo_app@127.0.0.1:{free_port()}/none"
+    for url, said in ((direct_url, "replica_url leads to a primary. "), (dead, "Reads go to the primary: ")):
+        with connected(**(NONE | {"DATABASE_URL": job_url, "DATABASE_REPLICA_URL": url})):
+            report = examine()
+        assert statuses(report) == {"replica": "fail" if url == direct_url else "warn"}
+        assert of("replica", report).startswith(said)
 
 
 def test_the_function_answers_in_json(job_url: str) -> None:

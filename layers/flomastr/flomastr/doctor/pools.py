@@ -79,19 +79,23 @@ def prepared_statements(conn: Connection) -> Verdict:
     """Whether the pooler keeps track of them. None of ours are prepared by name, so either is right."""
     if not is_pooled(conn):
         return ok("no pool, so they hold; none are used")
-    conn.prepare_threshold = 5
     try:
-        with conn.transaction():
-            conn.execute("SELECT", prepare=True)
-            names = {name for (name,) in conn.execute("SELECT name FROM pg_prepared_statements").fetchall()}
-            if "_pg3_0" in names:  # under our own name, which the next client of this backend would meet
-                conn.execute("DEALLOCATE _pg3_0")
+        names = prepared_names()
     except psycopg.DatabaseError as error:
         return ok(f"refused by the pool ({error.sqlstate}); none are used")
-    finally:
-        conn.prepare_threshold = None
     kept = "not tracked" if "_pg3_0" in names else "tracked"
     return ok(f"{kept} by the pool; none are used")
+
+
+def prepared_names() -> set[str]:
+    """What a backend calls a statement that we call _pg3_0. By a connection of its own, which forgets it at its end."""
+    with closing(opened()) as conn, conn.transaction():
+        conn.prepare_threshold = 5
+        conn.execute("SELECT", prepare=True)
+        names = {name for (name,) in conn.execute("SELECT name FROM pg_prepared_statements").fetchall()}
+        if "_pg3_0" in names:  # under our own name, which the next client of this backend would meet
+            conn.execute("DEALLOCATE _pg3_0")
+        return names
 
 
 def statement_timeout(conn: Connection) -> Verdict:

@@ -24,6 +24,7 @@ CURES = (
     ("SSL", "The server and sslmode disagree: use sslmode=verify-full, and a server with TLS."),
     ("password authentication failed", "Correct the user and password of the URL."),
     ("no pg_hba.conf entry", "Let this address in: trusted sources, at DigitalOcean."),
+    (r"role .* does not exist", "Run the migrations, which make the role, and give it a password."),
     (r"database .* does not exist|no such database", "Correct the name of the database, or of the pool."),
     ("too many connections|remaining connection slots", "The server has no connection left: use the pool."),
     ("translate host name|resolve|Name or service", "Correct the host name."),
