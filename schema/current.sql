@@ -3055,8 +3055,10 @@ CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, want
 DECLARE
   found uuid[];
 BEGIN
-  PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-    set_config('hnsw.ef_search', least(1000, greatest(120, most))::text, true);
+  PERFORM set_config('hnsw.ef_search', least(1000, greatest(120, most))::text, true);
+  IF current_setting('hnsw.iterative_scan', true) IS NOT NULL THEN  -- pgvector 0.7 has none, and refuses its name
+    PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
+  END IF;
   SELECT array_agg(f.id ORDER BY f.distance, f.id) INTO found FROM (
     SELECT e.id, e.embedding_vector OPERATOR(public.<#>) wanted AS distance
     FROM app.embeddings AS e

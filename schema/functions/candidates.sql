@@ -58,7 +58,7 @@ BEGIN
 END
 $$;
 
--- The same by the HNSW graph of the tenant's partition, with an iterative scan within pgvector's limits, where it has one.
+-- The same by the HNSW graph of the tenant's partition, with an iterative scan within pgvector's limits, if it has one.
 CREATE OR REPLACE FUNCTION app.nearest_by_graph(
   tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer
 )
