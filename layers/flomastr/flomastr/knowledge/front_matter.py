@@ -34,7 +34,7 @@ def front_matter(content: str) -> tuple[dict[str, Any], int]:
         read: object = yaml.load(found[1], BoundedLoader)
         text = json.dumps(read, default=str, allow_nan=False)
         text.encode()
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
         return {}, 0
     if not isinstance(read, dict) or "\\u0000" in text or re.search(r"\\ud[89a-f]", text):
         return {}, 0

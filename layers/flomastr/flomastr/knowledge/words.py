@@ -13,10 +13,10 @@ BETWEEN = (  # punctuation, symbols and spaces, which part words
     r"\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F"
     r"\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFE\U0001F000-\U0001FAFF"
 )
-RUN = rf"(?:[{INVISIBLE}]|[^{BETWEEN}])+"
+RUN = rf"(?:[{INVISIBLE}]|[^{BETWEEN}])++"  # is not tried again from within, which would take time by its square
 PIECE = re.compile(rf"[0-9]+|(?:[{INVISIBLE}]|[^0-9{BETWEEN}])+")
 COMPOUND = re.compile(
-    rf"{RUN}(?:[.-]{RUN}){{1,7}}|(?<![A-Za-z0-9])[A-Za-z0-9]{{1,3}}&[A-Za-z0-9]{{1,3}}(?![A-Za-z0-9])"
+    rf"(?<![{INVISIBLE}])(?<![^{BETWEEN}]){RUN}(?:[.-]{RUN}){{1,7}}|(?<![A-Za-z0-9])[A-Za-z0-9]{{1,3}}&[A-Za-z0-9]{{1,3}}(?![A-Za-z0-9])"
 )
 LANGUAGE = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,2})(?:(\+\+)(?![A-Za-z+])|(#)(?![A-Za-z0-9#]))")
 VERSION = re.compile(r"^v(?=[0-9]+\.)")
