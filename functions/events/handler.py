@@ -24,7 +24,7 @@ async def record_events(
     strict: Strict = False,
 ) -> EventResults:
     """Error posts, log messages, executions and lists of them; unknown workflows are made. One result for each item."""
-    events = [n8n_events.to_event(item) for item in posted.read(n8n_events.to_items)]
+    events = n8n_events.to_events(posted.read(n8n_events.to_items), len(posted.body))
     results = n8n_events.results(events, db.idempotent(n8n_events.record(events, strict=strict), key))
     response.headers.update(n8n_events.warning(results))
     return results

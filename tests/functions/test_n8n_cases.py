@@ -196,6 +196,19 @@ def test_flatted_data_that_grows_without_end_is_cut(make: Factory, superuser: Su
     assert [row["status"] for row in stored(superuser, n8n.tenant)] == ["success"]
 
 
+@pytest.mark.parametrize("packed", ["flatted", "gzip"])
+def test_what_a_request_unpacks_is_bounded_by_what_it_sends(make: Factory, superuser: Superuser, packed: str) -> None:
+    values = [{"a": "1"}, ["2"] * 100, "x" * 4_000] if packed == "flatted" else [{"a": "1"}, "x" * 400_000]
+    text = json.dumps(values)
+    data = text if packed == "flatted" else f"gzip:base64:{b64encode(gzip.compress(text.encode())).decode()}"
+    n8n, items = instance(make), [executed(str(number), data=data) for number in range(9)]
+    results = n8n.post(items).json["results"]
+    assert [result["outcome"] for result in results] == ["created"] * 9
+    assert (results[0]["data_notes"], results[-1]["data_notes"]["cut"] > 0) == (None, True)
+    size = sum(len(json.dumps(row["execution_data"])) for row in stored(superuser, n8n.tenant))
+    assert 700_000 < size < 1_000_000 + 20 * len(json.dumps(items))
+
+
 @pytest.mark.parametrize(
     "wrapped",
     [

@@ -4,34 +4,51 @@ import json
 import zlib
 from base64 import b64decode
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from flomastr.http.fields import MAX_JSON, Json
 from flomastr.workflows.cleaning import CUT, LEVELS
 
 COMPRESSED = "gzip:base64:"
+ANYWAY, TIMES, MOST = 1_000_000, 20, 2 * MAX_JSON  # characters; n8n's data are a tenth when they are compressed
 
 
-def unpacked(data: Any) -> tuple[Json | None, int]:
+@dataclass
+class Room:
+    """Characters that all items of a request may still unpack to. What is sent is what its caller is charged for."""
+
+    left: int
+
+    @classmethod
+    def of(cls, body_bytes: int) -> Self:
+        return cls(min(ANYWAY + TIMES * body_bytes, MOST))
+
+
+def unpacked(data: Any, room: Room) -> tuple[Json | None, int]:
     """The object that a text or a list of flatted values stands for, or none; and how much of it is cut."""
+    before = room.left
     try:
-        values = json.loads(inflated(data)) if isinstance(data, str) else data
+        values = json.loads(inflated(data, room)) if isinstance(data, str) else data
     except (ValueError, RecursionError, zlib.error):
         return None, 1
     if isinstance(values, dict):
         return cast(Json, values), 0
     if not isinstance(values, list) or not values or not isinstance(values[0], dict):
         return None, 1
-    flatted = Flatted(cast(list[Any], values))
-    return flatted.at(0, LEVELS), flatted.cut
+    most = min(MAX_JSON // 2, before)
+    flatted = Flatted(cast(list[Any], values), most)
+    found = flatted.at(0, LEVELS)
+    room.left = min(room.left, before - (most - flatted.left))
+    return found, flatted.cut
 
 
-def inflated(text: str) -> str:
+def inflated(text: str, room: Room) -> str:
     """The text as it is, or of n8n's compressed form. Raises ValueError if it is too large, and zlib.error."""
     if not text.startswith(COMPRESSED):
         return text
     inflating = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    content = inflating.decompress(b64decode(text.removeprefix(COMPRESSED)), MAX_JSON)
+    content = inflating.decompress(b64decode(text.removeprefix(COMPRESSED)), max(min(MAX_JSON, room.left), 1))
+    room.left -= len(content)
     if inflating.unconsumed_tail:
         raise ValueError("is too large when it is inflated")
     return content.decode()
@@ -51,7 +68,7 @@ class Flatted:
     """Values that refer to each other by index, written as a text. Some refer to themselves, so all has a bound."""
 
     values: list[Any]
-    left: int = MAX_JSON // 2  # characters that may still be written
+    left: int  # characters that may still be written
     cut: int = 0
 
     def at(self, index: int, levels: int) -> Any:

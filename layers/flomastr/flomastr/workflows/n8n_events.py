@@ -12,6 +12,7 @@ from flomastr.database.query import Query
 from flomastr.http.bodies import Unread
 from flomastr.http.patterns import message
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
+from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_lists import MARKERS, items_in
 from flomastr.workflows.n8n_payloads import (
@@ -123,7 +124,13 @@ def warning(results: EventResults) -> dict[str, str]:
     return {"Warning": f'299 - "{results.rejected} items were rejected"'} if results.rejected else {}
 
 
-def to_event(item: Any) -> Event:
+def to_events(items: Sequence[Any], body_bytes: int) -> list[Event]:
+    """Of each item one."""
+    room = Room.of(body_bytes)
+    return [to_event(item, room) for item in items]
+
+
+def to_event(item: Any, room: Room) -> Event:
     """Never raises: what is not valid becomes a rejected event with the reason."""
     if not isinstance(item, dict):
         return Event(outcome="rejected", error="The item is not an object.")
@@ -132,7 +139,7 @@ def to_event(item: Any) -> Event:
         return Event(outcome="ignored")
     if not posted.keys() & MARKERS:
         return Event(outcome="rejected", error=NO_FORM)
-    posted, notes = with_unpacked_data(posted) if form_for(posted) is ApiExecution else (posted, NOTHING)
+    posted, notes = with_unpacked_data(posted, room) if form_for(posted) is ApiExecution else (posted, NOTHING)
     try:
         event = read(posted)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from flomastr.http.fields import JsonObject, Text
 from flomastr.workflows.cleaning import NOTHING, DataNotes
 from flomastr.workflows.executions import Status
-from flomastr.workflows.flatted import unpacked
+from flomastr.workflows.flatted import Room, unpacked
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_values import (
     AnyName,
@@ -204,12 +204,12 @@ class ApiExecution(Form):
         return "new" if self.started_at is None else "running"
 
 
-def with_unpacked_data(posted: dict[str, Any]) -> tuple[dict[str, Any], DataNotes]:
+def with_unpacked_data(posted: dict[str, Any], room: Room) -> tuple[dict[str, Any], DataNotes]:
     """A row whose data is an object, and what was cut to make one of a text or a list."""
     data = posted.get("data")
     if data is None or isinstance(data, dict):
         return posted, NOTHING
-    found, cut = unpacked(data) if data != "" else (None, 0)
+    found, cut = unpacked(data, room) if data != "" else (None, 0)
     return posted | {"data": found}, DataNotes(cut=cut)
 
 
