@@ -34,7 +34,11 @@ class FullTenant:
         make, self.marker = env.make, secrets.token_hex(8)
         self.tenant: Tenant = make.tenant(slug=f"slug-{self.marker}", name=f"name {self.marker}", hot_ttl_days=7)
         self.person = make.person(user_id=f"user_{self.marker}", email=f"{self.marker}@example.com")
-        make.member(self.tenant.id, self.person)
+        self.address = f"mailto:{self.marker}@example.com"
+        make.member(self.tenant.id, make.person(user_id=self.address))
+        env.superuser.execute(  # as they accept
+            "UPDATE app.tenant_memberships SET user_id = %s WHERE user_id = %s", (self.user_id, self.address)
+        )
         make.invitation(self.tenant.id, make.person(email=f"invited-{self.marker}@example.com"))
         self.key = make.api_key(self.tenant)
         self.workflow = make.workflow(self.tenant, name=f"workflow {self.marker}")
@@ -256,10 +260,11 @@ def test_of_an_erased_person_nothing_is_left_in_the_tenant_and_others_keep_their
         "tenant_memberships": 1,
         "webchat_sessions": 1,
         "idempotency_keys": 1,
-        "row_history": 1,
+        "row_history": 3,
     }
     assert done["counts"] == expected | {"invitations": 0, "cold_files": 1, "cold_rows": 1}
     assert tables_with(env, [user_id]) == {"erasures", "tenant_memberships", "user_preferences"}  # elsewhere
+    assert tables_with(env, [home.address]) == set()
     after = counted(env, home.tenant)
     assert after == before | {table: before[table] - count for table, count in expected.items()} | {
         "erasures": 2,
@@ -269,6 +274,23 @@ def test_of_an_erased_person_nothing_is_left_in_the_tenant_and_others_keep_their
     assert f"other_{home.marker} said" in cold_text(env, home.tenant)
     assert {key for key, _ in versions(env, home.tenant)} == set(env.files(home.tenant))
     assert (env.hot(home.tenant), env.is_in_order()) == (executions, True)
+
+
+def test_an_erasure_ends_while_its_person_is_written_about(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = env.make.tenant()
+    workflow = env.make.workflow(tenant)
+    env.session(tenant, workflow, TODAY, user_id="ghost")
+    asked, add_counts = erasure_of(env, tenant, "ghost"), erasure_job.add_counts
+
+    def and_write(job: Job, erasure: Erasure, counts: dict[str, int]) -> None:
+        add_counts(job, erasure, counts)
+        if counts.get("webchat_sessions"):
+            env.session(tenant, env.make.workflow(tenant), TODAY, user_id="ghost")
+
+    monkeypatch.setattr(erasure_job, "add_counts", and_write)
+    assert env.run(lambda_handler)["erasures_done"] == 1
+    done = receipt(env, asked)
+    assert (done["state"], done["counts"]["webchat_sessions"]) == ("done", 3)
 
 
 def test_a_file_that_held_nobody_else_is_gone(env: ArchiveEnv) -> None:

@@ -61,10 +61,26 @@ TENANT_STEPS: dict[str, LiteralString] = {
 }
 PERSON_STEPS: dict[str, LiteralString] = {
     "row_history": """
-        DELETE FROM app.row_history WHERE tenant_id = %(tenant_id)s AND ctid = ANY (ARRAY(
-          SELECT ctid FROM app.row_history WHERE tenant_id = %(tenant_id)s AND old ->> 'user_id' = %(user_id)s
-          LIMIT %(most)s
-        )) AND old ->> 'user_id' = %(user_id)s
+        WITH memberships AS (
+          SELECT id FROM app.tenant_memberships WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
+          UNION
+          SELECT row_id FROM app.row_history
+          WHERE tenant_id = %(tenant_id)s AND table_name = 'tenant_memberships' AND old ->> 'user_id' = %(user_id)s
+        ),
+        invited AS (  -- by an e-mail address, until they accepted
+          DELETE FROM app.row_history AS h USING memberships AS m
+          WHERE h.tenant_id = %(tenant_id)s AND h.table_name = 'tenant_memberships' AND h.row_id = m.id
+          RETURNING h.seq
+        ),
+        others AS (
+          DELETE FROM app.row_history WHERE tenant_id = %(tenant_id)s AND ctid = ANY (ARRAY(
+            SELECT ctid FROM app.row_history
+            WHERE tenant_id = %(tenant_id)s AND table_name <> 'tenant_memberships' AND old ->> 'user_id' = %(user_id)s
+            LIMIT %(most)s
+          )) AND table_name <> 'tenant_memberships' AND old ->> 'user_id' = %(user_id)s
+          RETURNING seq
+        )
+        SELECT FROM invited UNION ALL SELECT FROM others
     """,
     "user_preferences": """
         DELETE FROM app.user_preferences WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
