@@ -270,6 +270,16 @@ $$;
 
 ALTER FUNCTION app.add_archived_deltas(tenant uuid, archived jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.add_bytes(bytes bigint, value jsonb, most integer) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  RETURN CASE WHEN bytes > most THEN bytes ELSE bytes + coalesce(octet_length(value::text), 0) END;
+END
+$$;
+
+ALTER FUNCTION app.add_bytes(bytes bigint, value jsonb, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_progress
     LANGUAGE plpgsql
     AS $$
@@ -3503,7 +3513,7 @@ ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
 
 CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (length((v.value)::text) > 1000) THEN jsonb_build_object('omitted_characters', length((v.value)::text)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
+    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
 
 ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
 
@@ -3519,26 +3529,31 @@ CREATE FUNCTION app.plan_hash(plan app.planned_row[]) RETURNS text
 
 ALTER FUNCTION app.plan_hash(plan app.planned_row[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) RETURNS integer
-    LANGUAGE sql
+CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) RETURNS integer
+    LANGUAGE plpgsql
     AS $$
-  SELECT app.plan_rows(
-    'workflow_executions', origin,
-    array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
-  )
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
-      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
-    FROM (
-      SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
-    ) AS d
-    JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
-    CROSS JOIN LATERAL (SELECT app.text_bytes(e) AS text_bytes) AS t
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
+DECLARE
+  due record;
+  row app.measured_row;
+  measured app.measured_row[] := '{}';
+  text_so_far bigint := 0;
+BEGIN
+  FOR due IN
+    SELECT * FROM app.due_executions(moment) AS d
+    WHERE d.retention_class = 0 AND d.tenant_id <> ALL (without) ORDER BY d.id, d.tenant_id LIMIT most
+  LOOP
+    SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e) INTO row
+    FROM app.workflow_executions AS e
+    WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
+    measured := measured || row;
+    text_so_far := text_so_far + row.text_bytes;
+    EXIT WHEN text_so_far >= app.text_bytes_of_file();
+  END LOOP;
+  RETURN app.plan_rows('workflow_executions', origin, measured);
+END
 $$;
 
-ALTER FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+ALTER FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid) RETURNS integer
     LANGUAGE plpgsql
@@ -3639,19 +3654,23 @@ $$;
 ALTER FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-  SELECT app.plan_rows(
-    'webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
-  )
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum,
-      octet_length(s.messages::text)::bigint AS text_bytes,
-      sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
-    FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
-    JOIN app.webchat_sessions AS s ON s.id = d.id
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
+DECLARE
+  due record;
+  row app.measured_row;
+  measured app.measured_row[] := '{}';
+  text_so_far bigint := 0;
+BEGIN
+  FOR due IN SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most LOOP
+    SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s) INTO row
+    FROM app.webchat_sessions AS s WHERE s.id = due.id;
+    measured := measured || row;
+    text_so_far := text_so_far + row.text_bytes;
+    EXIT WHEN text_so_far >= app.text_bytes_of_file();
+  END LOOP;
+  RETURN app.plan_rows('webchat_sessions', origin, measured);
+END
 $$;
 
 ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
@@ -3678,18 +3697,19 @@ BEGIN
         CASE
           WHEN p.changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || w.image <> to_jsonb(c) THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || w.image <> s.present THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
-        w.image, to_jsonb(c)
+        w.image, s.present
       FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+      CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NOT NULL THEN %3$s END AS present OFFSET 0) AS s
       CROSS JOIN LATERAL (
-        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(to_jsonb(c), p.image)
+        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
           ELSE p.image END AS image OFFSET 0
       ) AS w
-    $q$, of_table, of_class
+    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image')
   ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
 END
 $_$;
@@ -4751,6 +4771,12 @@ $$;
 
 ALTER FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) OWNER TO flo_owner;
 
+CREATE FUNCTION app.row_without_long_values(of_table text, image text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('to_jsonb((SELECT s FROM (SELECT %s) AS s)) - array_remove(ARRAY[%s]::text[], NULL)'::text, string_agg(CASE WHEN (t.is_long IS NULL) THEN format('c.%I'::text, a.attname) ELSE format('CASE WHEN %s THEN NULL ELSE c.%I END AS %2$I'::text, t.is_long, a.attname) END, ', '::text ORDER BY a.attnum), string_agg(format('CASE WHEN %s THEN %L END'::text, t.is_long, a.attname), ', '::text) FILTER (WHERE (t.is_long IS NOT NULL))) AS format FROM (pg_attribute a CROSS JOIN LATERAL (SELECT CASE WHEN (a.atttypid = ANY (ARRAY[('text'::regtype)::oid, ('jsonb'::regtype)::oid])) THEN format('pg_column_size(c.%I) > 1000 AND NOT coalesce(%s ? %L OR %2$s -> ''in_part'' ? %3$L, false)'::text, a.attname, row_without_long_values.image, a.attname) ELSE NULL::text END AS is_long) t) WHERE ((a.attrelid = ((('app.'::text || row_without_long_values.of_table))::regclass)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped)));
+
+ALTER FUNCTION app.row_without_long_values(of_table text, image text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.rows_of_group() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN 8192;
@@ -5239,26 +5265,7 @@ $$;
 
 ALTER FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean) OWNER TO flo_owner;
 
-CREATE TABLE app.row_history (
-    seq bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    tenant_id uuid NOT NULL,
-    table_name text NOT NULL,
-    action text NOT NULL,
-    row_id uuid,
-    row_ids uuid[],
-    old jsonb,
-    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
-    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
-)
-PARTITION BY RANGE (recorded_at);
-
-ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.row_history OWNER TO flo_owner;
-
-CREATE FUNCTION app.values_after(h app.row_history) RETURNS jsonb
+CREATE FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_custom_plan'
     AS $_$
@@ -5266,35 +5273,33 @@ DECLARE
   found jsonb := '{}';
   later jsonb;
   changes integer := 0;
-  narrowed text := CASE h.table_name
-    WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE ''
+  narrowed text := CASE of_table
+    WHEN 'workflow_executions' THEN 'AND c.retention_class = ANY (app.classes_of_tenant())' ELSE ''
   END;
 BEGIN
-  IF h.action = 'delete' OR h.row_id IS NULL THEN
-    RETURN NULL;
-  END IF;
   FOR later IN
     SELECT n.old FROM app.row_history AS n
-    WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL
+    WHERE n.tenant_id = app.tenant() AND n.row_id = of_row AND n.seq > since AND n.old IS NOT NULL
     ORDER BY n.seq LIMIT 20
   LOOP
     changes := changes + 1;
     found := app.lay_over(later, found);
-    IF h.old IS NOT NULL AND app.has_values(found, h.old) THEN
-      RETURN app.values_of(found, h.old);
+    IF old IS NOT NULL AND app.has_values(found, old) THEN
+      RETURN app.values_of(found, old);
     END IF;
   END LOOP;
   IF changes < 20 THEN
     EXECUTE format(
-      'SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed
-    ) INTO later USING h.tenant_id, h.row_id;
+      'SELECT %s FROM app.%I AS c WHERE c.tenant_id = app.tenant() AND c.id = $1 %s',
+      app.row_without_long_values(of_table, '$2'), of_table, narrowed
+    ) INTO later USING of_row, old;
     found := CASE WHEN later IS NULL THEN found ELSE app.lay_over(later, found) END;
   END IF;
-  RETURN CASE WHEN h.old IS NULL THEN nullif(found, '{}') ELSE app.values_of(found, h.old) END;
+  RETURN CASE WHEN old IS NULL THEN nullif(found, '{}') ELSE app.values_of(found, old) END;
 END
 $_$;
 
-ALTER FUNCTION app.values_after(h app.row_history) OWNER TO flo_owner;
+ALTER FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.values_of(image jsonb, wanted jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5523,7 +5528,8 @@ DECLARE
   defaults jsonb := app.defaults_of(of_table);
   class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant());
 BEGIN
-  SELECT array_agg(p.id ORDER BY p.id), array_agg(coalesce(p.present, defaults) || p.image ORDER BY p.id)
+  SELECT array_agg(p.id ORDER BY p.id),
+    array_agg(CASE wanted WHEN 'insert' THEN defaults || p.image ELSE p.image END ORDER BY p.id)
   INTO ids, images FROM unnest(plan) AS p WHERE p.table_name = of_table AND p.action = wanted;
   IF ids IS NULL THEN
     RETURN;
@@ -5566,6 +5572,14 @@ CREATE FUNCTION app.written_columns(of_table text, prefix text) RETURNS text
     RETURN (SELECT string_agg((written_columns.prefix || quote_ident((a.attname)::text)), ', '::text ORDER BY a.attnum) AS string_agg FROM pg_attribute a WHERE ((a.attrelid = ((('app.'::text || written_columns.of_table))::regclass)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attgenerated = ''::"char")));
 
 ALTER FUNCTION app.written_columns(of_table text, prefix text) OWNER TO flo_owner;
+
+CREATE AGGREGATE app.bytes_of(jsonb, integer) (
+    SFUNC = app.add_bytes,
+    STYPE = bigint,
+    INITCOND = '0'
+);
+
+ALTER AGGREGATE app.bytes_of(jsonb, integer) OWNER TO flo_owner;
 
 CREATE AGGREGATE app.laid_over(jsonb) (
     SFUNC = app.lay_over,
@@ -6411,6 +6425,25 @@ CREATE TABLE app.rollup_progress (
 ALTER TABLE ONLY app.rollup_progress FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rollup_progress OWNER TO flo_owner;
+
+CREATE TABLE app.row_history (
+    seq bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    tenant_id uuid NOT NULL,
+    table_name text NOT NULL,
+    action text NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+)
+PARTITION BY RANGE (recorded_at);
+
+ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history OWNER TO flo_owner;
 
 CREATE SEQUENCE app.row_history_seq
     START WITH 1
@@ -8659,9 +8692,6 @@ REVOKE ALL ON FUNCTION app.tenant_of_person(person text, email text, super_admin
 REVOKE ALL ON FUNCTION app.undo_recovery(recovery uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.undo_recovery(recovery uuid) TO flo_app;
 
-GRANT SELECT ON TABLE app.row_history TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
-
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
 
@@ -8716,6 +8746,9 @@ GRANT SELECT ON TABLE app.reserved_slugs TO flo_job;
 
 GRANT SELECT ON TABLE app.rollup_progress TO flo_app;
 GRANT SELECT,UPDATE ON TABLE app.rollup_progress TO flo_job;
+
+GRANT SELECT ON TABLE app.row_history TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
 
 GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;

@@ -105,40 +105,50 @@ BEGIN
 END
 $$;
 
--- The next due rows of the overflow partition, oldest first, as many as one file may carry.
-CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text)
+-- The next due rows of the overflow partition, oldest first, as many as one file may carry, and none of these tenants.
+-- The others are not read.
+CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text, without uuid[])
 RETURNS integer
-LANGUAGE sql
+LANGUAGE plpgsql
 AS $$
-  SELECT app.plan_rows(
-    'workflow_executions', origin,
-    array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
-  )
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.execution_checksum(e) AS checksum, t.text_bytes,
-      sum(t.text_bytes) OVER (ORDER BY d.id, d.tenant_id) AS text_so_far
-    FROM (
-      SELECT * FROM app.due_executions(moment) AS d WHERE d.retention_class = 0 ORDER BY d.id, d.tenant_id LIMIT most
-    ) AS d
-    JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = d.id AND e.tenant_id = d.tenant_id
-    CROSS JOIN LATERAL (SELECT app.text_bytes(e) AS text_bytes) AS t
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
+DECLARE
+  due record;
+  row app.measured_row;
+  measured app.measured_row[] := '{}';
+  text_so_far bigint := 0;
+BEGIN
+  FOR due IN
+    SELECT * FROM app.due_executions(moment) AS d
+    WHERE d.retention_class = 0 AND d.tenant_id <> ALL (without) ORDER BY d.id, d.tenant_id LIMIT most
+  LOOP
+    SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e) INTO row
+    FROM app.workflow_executions AS e
+    WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
+    measured := measured || row;
+    text_so_far := text_so_far + row.text_bytes;
+    EXIT WHEN text_so_far >= app.text_bytes_of_file();
+  END LOOP;
+  RETURN app.plan_rows('workflow_executions', origin, measured);
+END
 $$;
 
 CREATE OR REPLACE FUNCTION app.plan_sessions(moment timestamptz, most integer, origin text)
 RETURNS integer
-LANGUAGE sql
+LANGUAGE plpgsql
 AS $$
-  SELECT app.plan_rows(
-    'webchat_sessions', origin, array_agg(ROW(m.tenant_id, m.id, m.bytes, m.text_bytes, m.checksum)::app.measured_row)
-  )
-  FROM (
-    SELECT d.tenant_id, d.id, d.bytes, app.session_checksum(s) AS checksum,
-      octet_length(s.messages::text)::bigint AS text_bytes,
-      sum(octet_length(s.messages::text)) OVER (ORDER BY d.id) AS text_so_far
-    FROM (SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most) AS d
-    JOIN app.webchat_sessions AS s ON s.id = d.id
-  ) AS m
-  WHERE m.text_so_far - m.text_bytes < app.text_bytes_of_file()
+DECLARE
+  due record;
+  row app.measured_row;
+  measured app.measured_row[] := '{}';
+  text_so_far bigint := 0;
+BEGIN
+  FOR due IN SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most LOOP
+    SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s) INTO row
+    FROM app.webchat_sessions AS s WHERE s.id = due.id;
+    measured := measured || row;
+    text_so_far := text_so_far + row.text_bytes;
+    EXIT WHEN text_so_far >= app.text_bytes_of_file();
+  END LOOP;
+  RETURN app.plan_rows('webchat_sessions', origin, measured);
+END
 $$;

@@ -1,8 +1,9 @@
 -- Tells who changed what, from the history of rows.
 
--- What the columns of a change held after it: what the next changes of them have found, else what is stored now. NULL
--- where the row is gone; without what none of the next 20 changes of the row has found.
-CREATE OR REPLACE FUNCTION app.values_after(h app.row_history)
+-- What the columns of a change, which has found `old`, held after it: what the next changes of them have found, else
+-- what is stored now. NULL where the row is gone; without what none of the next 20 changes of the row has found. Of a
+-- row that was inserted (`old` is NULL) what is long is left out.
+CREATE OR REPLACE FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql
 STABLE
@@ -12,31 +13,29 @@ DECLARE
   found jsonb := '{}';
   later jsonb;
   changes integer := 0;
-  narrowed text := CASE h.table_name
-    WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE ''
+  narrowed text := CASE of_table
+    WHEN 'workflow_executions' THEN 'AND c.retention_class = ANY (app.classes_of_tenant())' ELSE ''
   END;
 BEGIN
-  IF h.action = 'delete' OR h.row_id IS NULL THEN
-    RETURN NULL;
-  END IF;
   FOR later IN
     SELECT n.old FROM app.row_history AS n
-    WHERE n.tenant_id = h.tenant_id AND n.row_id = h.row_id AND n.seq > h.seq AND n.old IS NOT NULL
+    WHERE n.tenant_id = app.tenant() AND n.row_id = of_row AND n.seq > since AND n.old IS NOT NULL
     ORDER BY n.seq LIMIT 20
   LOOP
     changes := changes + 1;
     found := app.lay_over(later, found);
-    IF h.old IS NOT NULL AND app.has_values(found, h.old) THEN
-      RETURN app.values_of(found, h.old);
+    IF old IS NOT NULL AND app.has_values(found, old) THEN
+      RETURN app.values_of(found, old);
     END IF;
   END LOOP;
   IF changes < 20 THEN
     EXECUTE format(
-      'SELECT to_jsonb(t) FROM app.%I AS t WHERE t.tenant_id = $1 AND t.id = $2 %s', h.table_name, narrowed
-    ) INTO later USING h.tenant_id, h.row_id;
+      'SELECT %s FROM app.%I AS c WHERE c.tenant_id = app.tenant() AND c.id = $1 %s',
+      app.row_without_long_values(of_table, '$2'), of_table, narrowed
+    ) INTO later USING of_row, old;
     found := CASE WHEN later IS NULL THEN found ELSE app.lay_over(later, found) END;
   END IF;
-  RETURN CASE WHEN h.old IS NULL THEN nullif(found, '{}') ELSE app.values_of(found, h.old) END;
+  RETURN CASE WHEN old IS NULL THEN nullif(found, '{}') ELSE app.values_of(found, old) END;
 END
 $$;
 

@@ -53,6 +53,29 @@ BEGIN
 END
 $$;
 
+-- The SQL of the row `c` of a table as jsonb, without what is long and not named by an image, which is SQL too. What is
+-- long is not read.
+CREATE OR REPLACE FUNCTION app.row_without_long_values(of_table text, image text)
+RETURNS text
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT format(
+    'to_jsonb((SELECT s FROM (SELECT %s) AS s)) - array_remove(ARRAY[%s]::text[], NULL)',
+    string_agg(CASE WHEN t.is_long IS NULL THEN format('c.%I', a.attname)
+      ELSE format('CASE WHEN %s THEN NULL ELSE c.%I END AS %2$I', t.is_long, a.attname) END, ', ' ORDER BY a.attnum),
+    string_agg(format('CASE WHEN %s THEN %L END', t.is_long, a.attname), ', ') FILTER (WHERE t.is_long IS NOT NULL)
+  )
+  FROM pg_attribute AS a
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN a.atttypid IN ('text'::regtype, 'jsonb'::regtype) THEN format(
+      'pg_column_size(c.%I) > 1000 AND NOT coalesce(%s ? %L OR %2$s -> ''in_part'' ? %3$L, false)',
+      a.attname, image, a.attname
+    ) END AS is_long
+  ) AS t
+  WHERE a.attrelid = ('app.' || of_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+);
+
 -- What is to be done with the rows of a table; rows that are as they were are left out.
 CREATE OR REPLACE FUNCTION app.planned_rows(r app.recoveries, of_table text)
 RETURNS SETOF app.planned_row
@@ -78,18 +101,19 @@ BEGIN
         CASE
           WHEN p.changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN to_jsonb(c) || w.image <> to_jsonb(c) THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || w.image <> s.present THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
-        w.image, to_jsonb(c)
+        w.image, s.present
       FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+      CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NOT NULL THEN %3$s END AS present OFFSET 0) AS s
       CROSS JOIN LATERAL (
-        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(to_jsonb(c), p.image)
+        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
           ELSE p.image END AS image OFFSET 0
       ) AS w
-    $q$, of_table, of_class
+    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image')
   ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
 END
 $$;
@@ -188,7 +212,7 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN CASE WHEN shown IS NOT NULL THEN (
   SELECT coalesce(jsonb_object_agg(v.key, CASE
-    WHEN length(v.value::text) > 1000 THEN jsonb_build_object('omitted_characters', length(v.value::text)) ELSE v.value
+    WHEN pg_column_size(v.value) > 1000 THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value
   END), '{}')
   FROM jsonb_each(shown) AS v WHERE other IS NULL OR (other ? v.key AND other -> v.key <> v.value)
 ) END;

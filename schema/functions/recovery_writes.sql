@@ -72,7 +72,8 @@ DECLARE
   defaults jsonb := app.defaults_of(of_table);
   class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant());
 BEGIN
-  SELECT array_agg(p.id ORDER BY p.id), array_agg(coalesce(p.present, defaults) || p.image ORDER BY p.id)
+  SELECT array_agg(p.id ORDER BY p.id),
+    array_agg(CASE wanted WHEN 'insert' THEN defaults || p.image ELSE p.image END ORDER BY p.id)
   INTO ids, images FROM unnest(plan) AS p WHERE p.table_name = of_table AND p.action = wanted;
   IF ids IS NULL THEN
     RETURN;

@@ -1,14 +1,16 @@
 """Deliveries of executions that are archived already: a later version, which is archived beside the first."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from flomastr.archive import late_deliveries
-from flomastr.jobs import Job
+from flomastr.jobs import Job, JobFailedError
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import TODAY, ArchiveEnv
+from tests.support.archived_tenants import overwrite
 from tests.support.factories import Tenant
 
 EIGHT_DAYS_AGO = TODAY - timedelta(days=8)
@@ -131,18 +133,56 @@ def test_between_late_deliveries_a_run_looks_at_its_time(env: ArchiveEnv, monkey
     merged: list[UUID] = []
     deliver_again = late_deliveries.deliver_again
 
-    def one(job: Job, of_tenant: UUID, row: dict[str, str]) -> None:
+    def one(job: Job, of_tenant: UUID, rows: Sequence[dict[str, str]]) -> None:
         merged.append(of_tenant)
-        deliver_again(job, of_tenant, row)
+        deliver_again(job, of_tenant, rows)
 
     def has_time(job: Job, _: float = 0) -> bool:
         job.unfinished = bool(merged)
         return not merged
 
     with monkeypatch.context() as patched:
+        patched.setattr(late_deliveries, "BATCH", 1)
         patched.setattr(late_deliveries, "deliver_again", one)
         patched.setattr(Job, "has_time", has_time)
         assert env.run(lambda_handler)["state"] == "unfinished"
     assert (merged, len(env.hot(tenant))) == ([tenant.id], 1)
     env.run(lambda_handler)
     assert env.hot(tenant) == []
+
+
+def tenants_with_late_deliveries(env: ArchiveEnv, *wanted: str) -> list[Tenant]:
+    """Each with executions of these ids, of one letter each, that are archived already, and due again."""
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in wanted]
+    workflows = [env.make.workflow(tenant) for tenant in tenants]
+    for delivery in range(2):
+        for tenant, workflow, ids in zip(tenants, workflows, wanted, strict=True):
+            for id in ids:
+                report(env, tenant, workflow, "success", id)
+            age(env, tenant)
+        if delivery == 0:
+            env.run(lambda_handler)
+    return tenants
+
+
+def test_a_run_merges_so_many_of_a_tenant_and_goes_on_with_the_others(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_deliveries, "BATCH", 1)
+    monkeypatch.setattr(late_deliveries, "MOST_LATE", 2)
+    many, few = tenants_with_late_deliveries(env, "123", "1")
+    due = report(env, few, env.make.workflow(few), "success", "4")  # of a partition that is gone
+    age(env, few)
+    assert env.run(lambda_handler)["rows_rejoined"] == 3
+    assert (len(env.hot(many)), env.hot(few), due in env.cold(few)) == (1, [], True)
+    env.run(lambda_handler)
+    assert env.hot(many) == []
+
+
+def test_a_damaged_file_keeps_the_overflow_partition_of_no_other_tenant(env: ArchiveEnv) -> None:
+    damaged, other = tenants_with_late_deliveries(env, "1", "1")
+    (key,) = env.files(damaged)
+    overwrite(env, key, b"PAR1")
+    with pytest.raises(JobFailedError, match="cannot be read"):
+        env.run(lambda_handler)
+    assert (len(env.hot(damaged)), env.hot(other)) == (1, [])

@@ -372,4 +372,4 @@ def test_the_audit_trail_tells_who_changed_what(env: RecoveryEnv) -> None:
     assert deleted["request_id"] == "request-1"
     taken = env.audit(tenant, action="delete", table="workflow_executions")
     assert {change["transaction"] for change in taken} == {deleted["transaction"]}
-    assert {"omitted_characters": 2031} in [change["before"]["execution_data"] for change in taken]
+    assert {"omitted_bytes": 2039} in [change["before"]["execution_data"] for change in taken]

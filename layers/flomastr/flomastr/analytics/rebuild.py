@@ -20,8 +20,9 @@ from psycopg.errors import (
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from flomastr.archive import export_job, manifest, parquet, reader
+from flomastr.archive import manifest, parquet, reader
 from flomastr.archive.duckdb_filesystem import FileUnreadableError
+from flomastr.archive.file_lifecycle import REFUSED
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES
 from flomastr.jobs import Job
@@ -31,7 +32,7 @@ ROWS = 10_000  # in one statement
 SECONDS = 600  # of a run, so that others are counted every ten minutes at least
 POSTPONED = "1 day"  # what does not fit into that
 UNCOUNTABLE = (DataError, IntegrityError, ProgramLimitExceeded)  # what Postgres says of sums that it cannot keep
-UNREADABLE = (*export_job.REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError)
+UNREADABLE = (*REFUSED, FileUnreadableError, ObjectMissingError, StorageUnavailableError)
 
 
 class OutOfTimeError(Exception):

@@ -16,6 +16,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from flomastr.archive import export_job, file_lifecycle, manifest, parquet
+from flomastr.archive.file_lifecycle import REFUSED, record_failure
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES, SOURCES, Relation
 from flomastr.jobs import Job
@@ -78,8 +79,8 @@ def merge(job: Job, files: list[SizedFile]) -> None:
         with verified_copies(files) as paths:
             file = write(job, files, ORIGIN, newest_versions(paths))
         swap(job, files, file)
-    except export_job.REFUSED as error:
-        export_job.record_failure(job, error)
+    except REFUSED as error:
+        record_failure(job, error)
     except export_job.RowsChangedError:
         job.counts["files_changed"] += len(files)  # by another job; the next run discards what was written
     else:

@@ -7,7 +7,7 @@ in the same way; then one transaction marks a file as stored and deletes its row
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from random import uniform
 from typing import LiteralString
 from uuid import UUID
@@ -16,8 +16,9 @@ from psycopg.errors import DatabaseError, LockNotAvailable
 from pydantic import BaseModel
 
 from flomastr.archive import file_lifecycle, late_deliveries
+from flomastr.archive.file_lifecycle import REFUSED, record_failure
 from flomastr.archive.manifest import File
-from flomastr.jobs import Job, JobFailedError
+from flomastr.jobs import Job
 from flomastr.workflows import partition_job
 
 ATTEMPTS = 5  # at a partition that is written to meanwhile
@@ -26,10 +27,9 @@ SHORTLY = 0.015  # seconds
 LONGER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # the last ones outlast every request that holds a partition
 ROWS = 10_000  # in one plan or one move
 PLANS: dict[str, LiteralString] = {
-    "overflow": "SELECT app.plan_overflow(%s, %s, %s)",
-    "sessions": "SELECT app.plan_sessions(%s, %s, %s)",
+    "overflow": "SELECT app.plan_overflow(%(moment)s, %(most)s, %(plan)s, %(without)s)",
+    "sessions": "SELECT app.plan_sessions(%(moment)s, %(most)s, %(plan)s)",
 }
-REFUSED = (file_lifecycle.UnverifiedError, file_lifecycle.UnwrittenError)
 
 
 class Partition(BaseModel):
@@ -52,22 +52,11 @@ def run(job: Job) -> None:
         if not job.has_time():
             return
         archive_partition(job, partition)
-    is_merged = merge_late(job)
-    if is_merged:
-        archive_planned_rows(job, "overflow")
+    waiting = late_deliveries.merge_late(job)
+    archive_planned_rows(job, "overflow", without=waiting)
     archive_planned_rows(job, "sessions")
     partition_job.reclassify(job)
-    if is_merged:  # what is past a class that its tenant has just shortened
-        archive_planned_rows(job, "overflow")
-
-
-def merge_late(job: Job) -> bool:
-    """Whether all late deliveries are merged, so that the overflow partition may be archived."""
-    try:
-        return late_deliveries.merge_late(job)
-    except REFUSED as error:
-        record_failure(job, error)
-        return False
+    archive_planned_rows(job, "overflow", without=waiting)  # what is past a class that its tenant has just shortened
 
 
 def due_partitions(job: Job) -> list[Partition]:
@@ -103,17 +92,6 @@ def archive_partition(job: Job, partition: Partition) -> None:
             record_failure(job, error)
         return
     job.unfinished = True
-
-
-def record_failure(job: Job, error: Exception) -> None:
-    """Reports a file that failed; its rows are still in Postgres. Where nothing can be written, the run ends.
-
-    Raises JobFailedError.
-    """
-    if isinstance(error, file_lifecycle.UnwrittenError):
-        job.failed(str(error), "ArchiveUnwritten")
-        raise JobFailedError(str(error)) from error
-    job.failed(f"Unverified: {error}", "ArchiveUnverified")
 
 
 def prepare(job: Job, partition: Partition) -> None:
@@ -201,11 +179,15 @@ def waits() -> Iterator[float]:
     yield from LONGER
 
 
-def archive_planned_rows(job: Job, plan: str) -> None:
-    """Archives rows by one of the PLANS, file by file, until no row is due. Discards the plan of a killed run first."""
+def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) -> None:
+    """Archives rows by one of the PLANS, file by file, until no row is due, but none of the overflow `without` tenants.
+
+    Discards the plan of a killed run first.
+    """
     file_lifecycle.discard(job, plan)
     while job.has_time():
-        if not job.conn.execute(PLANS[plan], (job.moment, ROWS, plan)).fetchall()[0][0]:
+        asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(without)}
+        if not job.conn.execute(PLANS[plan], asked).fetchall()[0][0]:
             return
         archived = [archive_rows(job, file) for file in file_lifecycle.planned(job, plan, "writing")]
         file_lifecycle.discard(job, plan)

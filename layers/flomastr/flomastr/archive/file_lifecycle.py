@@ -17,7 +17,7 @@ from flomastr import object_storage
 from flomastr.archive import parquet
 from flomastr.archive.manifest import COLUMNS, File
 from flomastr.archive.parquet import SOURCES, Source
-from flomastr.jobs import Job
+from flomastr.jobs import Job, JobFailedError
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
 WRITERS = 4  # threads, each with a connection of DuckDB's to Postgres beside the job's own
@@ -41,6 +41,20 @@ class UnverifiedError(Exception):
 
 class UnwrittenError(Exception):
     """The file could not be written: the disk is full, or the storage does not answer."""
+
+
+REFUSED = (UnverifiedError, UnwrittenError)
+
+
+def record_failure(job: Job, error: Exception) -> None:
+    """Reports a file that failed; its rows are still in Postgres. Where nothing can be written, the run ends.
+
+    Raises JobFailedError.
+    """
+    if isinstance(error, UnwrittenError):
+        job.failed(str(error), "ArchiveUnwritten")
+        raise JobFailedError(str(error)) from error
+    job.failed(f"Unverified: {error}", "ArchiveUnverified")
 
 
 def safe_message(error: Exception) -> str:

@@ -5,6 +5,9 @@ version is deleted; any other is archived again, as a newer version. What is und
 """
 
 import json
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from itertools import batched, groupby
 from typing import LiteralString
 from uuid import UUID
 
@@ -12,12 +15,14 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from flomastr.archive import duckdb_filesystem, manifest, parquet
-from flomastr.archive.file_lifecycle import UnverifiedError, UnwrittenError
+from flomastr.archive.file_lifecycle import REFUSED, UnverifiedError, UnwrittenError, record_failure
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES
 from flomastr.jobs import Job
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
+MOST_LATE = 5_000  # rows of a tenant in one run, some milliseconds each
+BATCH = 20  # rows in one transaction, for which deliveries of the same executions wait
 COLUMNS = """
   id, workflow_id, n8n_execution_id, status, started_at::varchar AS started_at, finished_at::varchar AS finished_at,
   error_message, execution_data
@@ -32,7 +37,7 @@ CROSS JOIN LATERAL (
     AND NOT app.is_held(e.tenant_id, e.workflow_id, e.id)
 ) AS late
 WHERE f.state = 'stored' AND f.source = 'workflow_executions' AND late.ids IS NOT NULL
-ORDER BY f.stored_at DESC, f.id DESC  -- the newest version is the one that no longer counts
+ORDER BY f.tenant_id, f.stored_at DESC, f.id DESC  -- the newest version is the one that no longer counts
 """
 
 
@@ -42,17 +47,39 @@ class Overlap(File):
     ids: list[UUID]
 
 
-def merge_late(job: Job) -> bool:
-    """Merges what is both hot and archived. False when the time ran out before all was merged."""
-    overlaps = job.conn.cursor(row_factory=class_row(Overlap)).execute(OVERLAPPING).fetchall()
-    for overlap in overlaps:
-        if not job.has_time():
-            return False
-        for row in versions(overlap):
-            if not job.has_time():
-                return False
-            deliver_again(job, overlap.tenant_id, row)
-    return True
+def merge_late(job: Job) -> set[UUID]:
+    """Merges late deliveries, of tenants in turn. Returns the tenants of whom some are left.
+
+    What these have in the overflow partition waits for the next run, since it may be in a file as well.
+    """
+    turns = deque((tenant, batches(files)) for tenant, files in overlaps(job).items())
+    left: set[UUID] = set()
+    merged: Counter[UUID] = Counter()
+    while turns and job.has_time():
+        tenant, rest = turns.popleft()
+        try:
+            if merged[tenant] >= MOST_LATE:
+                left.add(tenant)
+            elif rows := next(rest, None):
+                deliver_again(job, tenant, rows)
+                merged[tenant] += len(rows)
+                turns.append((tenant, rest))
+        except REFUSED as error:
+            record_failure(job, error)
+            left.add(tenant)
+    return left | {tenant for tenant, _ in turns}
+
+
+def overlaps(job: Job) -> dict[UUID, list[Overlap]]:
+    """Files with executions that are hot again, by tenant."""
+    found = job.conn.cursor(row_factory=class_row(Overlap)).execute(OVERLAPPING).fetchall()
+    return {tenant: list(files) for tenant, files in groupby(found, lambda overlap: overlap.tenant_id)}
+
+
+def batches(files: list[Overlap]) -> Iterator[Sequence[dict[str, str]]]:
+    """The archived versions of what is hot again. Raises UnverifiedError, UnwrittenError."""
+    for file in files:
+        yield from batched(versions(file), BATCH, strict=False)
 
 
 def versions(overlap: Overlap) -> list[dict[str, str]]:
@@ -67,9 +94,14 @@ def versions(overlap: Overlap) -> list[dict[str, str]]:
         raise UnwrittenError(f"{overlap.name} cannot be read at the moment.") from error
 
 
-def deliver_again(job: Job, tenant: UUID, row: dict[str, str]) -> None:
-    delivery = row | {"execution_data": json.loads(row["execution_data"]) if row["execution_data"] else None}
+def deliver_again(job: Job, tenant: UUID, rows: Sequence[dict[str, str]]) -> None:
+    """Merges a batch of archived versions, all or nothing."""
+    deliveries = [
+        row | {"execution_data": json.loads(row["execution_data"]) if row["execution_data"] else None} for row in rows
+    ]
     with job.conn.transaction():
         job.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant),))
-        (outcome,) = job.conn.execute("SELECT app.merge_late(%s)", (Jsonb(delivery),)).fetchall()[0]
-    job.counts["rows_rejoined"] += outcome in ("updated", "gone")
+        job.conn.execute("SELECT app.lock_n8n_ids(%s)", ([row["n8n_execution_id"] for row in rows],))
+        merge = "SELECT app.merge_late(d.value) FROM jsonb_array_elements(%s) AS d"
+        outcomes = job.conn.execute(merge, (Jsonb(deliveries),)).fetchall()
+    job.counts["rows_rejoined"] += sum(outcome in ("updated", "gone") for (outcome,) in outcomes)

@@ -14,9 +14,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
-from flomastr.archive import duckdb_filesystem, export_job, file_lifecycle, manifest, parquet
+from flomastr.archive import duckdb_filesystem, file_lifecycle, manifest, parquet
 from flomastr.archive.duckdb_filesystem import FileUnreadableError
-from flomastr.archive.file_lifecycle import UnverifiedError, UnwrittenError, safe_message
+from flomastr.archive.file_lifecycle import REFUSED, UnverifiedError, UnwrittenError, record_failure, safe_message
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES
 from flomastr.jobs import Job
@@ -56,9 +56,9 @@ def run(job: Job) -> None:
             carry_out(job, rehydration)
         except LockNotAvailable:  # deliveries lock the executions; the next run continues
             job.unfinished = True
-        except export_job.REFUSED as error:
+        except REFUSED as error:
             record_error(job, rehydration, "An archived file cannot be read at the moment. It is tried again.")
-            export_job.record_failure(job, error)
+            record_failure(job, error)
 
 
 def open_rehydrations(job: Job) -> list[Rehydration]:

@@ -80,13 +80,12 @@ def newest(matching: Filter, page: PageRequest) -> Query[KnowledgeBase]:
         f"""
         SELECT {COLUMNS}
         FROM (
-          SELECT b.*, coalesce(
-            sum(octet_length(b.source_metadata::text) + coalesce(octet_length(b.description), 0)) OVER before, 0
-          ) AS bytes_before
+          SELECT b.*, app.bytes_of(b.source_metadata, %(max_bytes)s) OVER before
+            + coalesce(sum(octet_length(b.description)) OVER before, 0) AS bytes_before
           FROM (SELECT b.* FROM app.knowledge_bases AS b WHERE {MATCHES} AND {KEYSET}) AS b
           WINDOW before AS ({ROWS_BEFORE})
         ) AS b
-        WHERE b.bytes_before <= %(max_bytes)s ORDER BY b.id DESC
+        WHERE coalesce(b.bytes_before, 0) <= %(max_bytes)s ORDER BY b.id DESC
         """,
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
         KnowledgeBase,

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from flomastr import jobs, object_storage
 from flomastr.archive import compaction_job, export_job, file_lifecycle, manifest, parquet
 from flomastr.archive.compaction_job import SizedFile
-from flomastr.archive.file_failures import REFUSED
+from flomastr.archive.file_lifecycle import REFUSED
 from flomastr.archive.parquet import FILES, Relation
 from flomastr.jobs import Job
 from flomastr.recovery import receipts

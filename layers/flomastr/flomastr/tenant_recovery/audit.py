@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from flomastr.database.query import Count, Query
 from flomastr.http.etags import ListItem
 from flomastr.http.fields import Moment, Name
-from flomastr.http.paging import PageRequest
+from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
 
 type ChangeAction = Literal["insert", "update", "delete"]
 type AuditedTable = Literal[
@@ -20,8 +20,9 @@ type AuditedTable = Literal[
 class Change(ListItem):
     """One row that changed, or the rows that one statement inserted.
 
-    Values of more than 1,000 characters are told by their length. `in_part` has what changed of a long value: of a list
-    that grew how many were the `first`, of an object the `members` that changed and the names of `added` ones.
+    Values of more than 1,000 bytes are told by their size, or left out where a row was inserted. Where those of a page
+    take more than 4 MB of storage, so are all further ones. `in_part` has what changed of a long value: of a list that
+    grew how many were the `first`, of an object the `members` that changed and the names of `added` ones.
     """
 
     at: datetime
@@ -56,24 +57,33 @@ MATCHES = """
   AND (%(last_at)s::timestamptz IS NULL OR h.recorded_at < %(last_at)s)
 """
 CHANGES = "app.row_history AS h JOIN app.recorded_transactions AS t ON t.tenant_id = h.tenant_id AND t.xid = h.xid"
+PAGE = f"""
+  SELECT
+    lpad(to_hex(c.seq), 32, '0')::uuid AS id, c.recorded_at AS at, c.xid::text AS transaction, c.actor,
+    c.request_id, c.table_name AS "table", c.action, coalesce(c.row_ids, ARRAY[c.row_id]) AS row_ids,
+    CASE WHEN c.is_read THEN app.small_values(c.old, NULL)
+      ELSE jsonb_build_object('omitted_bytes', pg_column_size(c.old)) END AS before,
+    CASE WHEN c.action = 'delete' OR c.row_id IS NULL THEN NULL
+      WHEN c.is_read THEN app.small_values(app.values_after(c.table_name, c.row_id, c.seq, c.old), NULL)
+      ELSE '{{}}' END AS after
+  FROM (
+    SELECT p.*,
+      coalesce(sum(pg_column_size(p.old)) OVER (ORDER BY p.seq DESC) <= %(max_bytes)s, true) AS is_read
+    FROM (
+      SELECT h.*, t.actor, t.request_id FROM {CHANGES}
+      WHERE {MATCHES} AND (%(after)s::bigint IS NULL OR h.seq < %(after)s)
+      ORDER BY h.seq DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
+    ) AS p
+  ) AS c
+  ORDER BY c.seq DESC
+"""
 
 
 def newest(matching: AuditFilter, page: PageRequest) -> Query[Change]:
     """A page of changes, newest first, and one beyond it. An id is the number of the change."""
     return Query(
-        f"""
-        SELECT
-          lpad(to_hex(c.seq), 32, '0')::uuid AS id, c.recorded_at AS at, c.xid::text AS transaction, c.actor,
-          c.request_id, c.table_name AS "table", c.action, coalesce(c.row_ids, ARRAY[c.row_id]) AS row_ids,
-          app.small_values(c.old, NULL) AS before, app.small_values(app.values_after(c.change), NULL) AS after
-        FROM (
-          SELECT h AS change, h.*, t.actor, t.request_id FROM {CHANGES}
-          WHERE {MATCHES} AND (%(after)s::bigint IS NULL OR h.seq < %(after)s)
-          ORDER BY h.seq DESC LIMIT %(limit)s + 1 OFFSET %(offset)s
-        ) AS c
-        ORDER BY c.seq DESC
-        """,
-        matching.model_dump() | page.params() | {"after": page.after and page.after.int},
+        PAGE,
+        matching.model_dump() | page.params() | {"after": page.after and page.after.int, "max_bytes": MAX_PAGE_BYTES},
         Change,
     )
 

@@ -149,7 +149,8 @@ def token_of(id: UUID) -> str:
 def apply(wanted: ApplyRecovery) -> Query[Recovery]:
     """At once, or by the job `recover` if it writes more than 1,000 rows. No row: there is no such preview.
 
-    Refused with 409: `changed_meanwhile`, `wrong_state`. Raises ConflictError for a token of no preview.
+    Refused with 409: `changed_meanwhile`, `too_many_open`, `wrong_state`. Raises ConflictError for a token of no
+    preview.
     """
     if not hmac.compare_digest(wanted.token.encode(), token_of(wanted.preview_id).encode()):
         raise ConflictError("body.token: is not the preview's.", ErrorCode.NOT_CONFIRMED)

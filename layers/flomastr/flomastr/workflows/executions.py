@@ -71,16 +71,19 @@ def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
 
 
 def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
-    """A page with data: as many rows as fit into MAX_DATA_BYTES, and one more as the sign of a next page."""
+    """A page with data: as many rows as fit into MAX_DATA_BYTES, and one more as the sign of a next page.
+
+    The data of others are not read.
+    """
     return Query(
         f"""
         SELECT {COLUMNS}, e.execution_data
         FROM (
-          SELECT e.*, coalesce(sum(octet_length(e.execution_data::text)) OVER before, 0) AS bytes_before
+          SELECT e.*, app.bytes_of(e.execution_data, %(max_bytes)s) OVER before AS bytes_before
           FROM (SELECT e.* {PAGE}) AS e
           WINDOW before AS ({ROWS_BEFORE})
         ) AS e
-        WHERE e.bytes_before <= %(max_bytes)s
+        WHERE coalesce(e.bytes_before, 0) <= %(max_bytes)s
         ORDER BY e.id DESC
         """,
         matching.model_dump() | page.params() | {"max_bytes": MAX_DATA_BYTES},

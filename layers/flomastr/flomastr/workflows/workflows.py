@@ -98,11 +98,11 @@ def newest(matching: Filter, page: PageRequest) -> Query[Workflow]:
         f"""
         SELECT {COLUMNS}
         FROM (
-          SELECT w.*, coalesce(sum(octet_length(w.metadata::text)) OVER before, 0) AS bytes_before
+          SELECT w.*, app.bytes_of(w.metadata, %(max_bytes)s) OVER before AS bytes_before
           FROM (SELECT w.* FROM app.workflows AS w WHERE {MATCHES} AND {KEYSET}) AS w
           WINDOW before AS ({ROWS_BEFORE})
         ) AS w
-        WHERE w.bytes_before <= %(max_bytes)s
+        WHERE coalesce(w.bytes_before, 0) <= %(max_bytes)s
         ORDER BY w.id DESC
         """,
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
