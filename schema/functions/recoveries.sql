@@ -136,9 +136,17 @@ BEGIN
   ELSIF r.state <> 'previewed' THEN
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'wrong_state',
       message = format('The recovery is %s: preview another one.', r.state);
+  ELSIF r.swept_along > 0 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'changed_meanwhile',
+      message = format('%s further rows hang on what it deletes, and would go along.', r.swept_along);
   ELSIF app.rows_to_write(r.counts) <= 1000 THEN
     RETURN QUERY SELECT * FROM app.apply_recovery(recovery);
   ELSE
+    PERFORM app.wait_for_turn('recoveries');
+    IF (SELECT count(*) FROM app.recoveries AS p WHERE p.tenant_id = app.tenant() AND p.state = 'pending') >= 3 THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+        message = 'The tenant has 3 recoveries that wait for their turn: wait until one is done.';
+    END IF;
     RETURN QUERY
     UPDATE app.recoveries AS u SET state = 'pending', applied_by = current_setting('app.actor')
     WHERE u.id = recovery RETURNING u.*;

@@ -9,7 +9,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from dev.services.postgres import Cluster
+from flomastr.jobs import Job
+from flomastr.tenant_recovery import recover_job
 from functions.executions.handler import lambda_handler as executions
+from functions.recover.handler import lambda_handler as recover
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.factories import Tenant
 from tests.support.recovery_env import RecoveryEnv, Rows, recovery_env
@@ -244,6 +247,31 @@ def test_what_is_written_is_what_the_preview_has_shown_row_by_row(env: RecoveryE
     env.platform.hold(tenant, workflow_id=second)
     answer = env.apply(tenant, preview)
     assert (answer.status, answer.json["code"]) == (409, "changed_meanwhile")
+
+
+def test_so_many_recoveries_of_a_tenant_wait_and_tenants_take_turns(
+    env: RecoveryEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, few = env.platform.make.tenant(), env.platform.make.tenant()
+    row = {"status": "success", "started_at": "2026-01-01T00:00:00Z"}
+    for tenant in (many, few):
+        workflow = str(env.platform.make.workflow(tenant))
+        point = env.restore_point()
+        rows = [row | {"workflow_id": workflow, "n8n_execution_id": str(n)} for n in range(1001)]
+        env.platform.make.within(tenant.id, "SELECT FROM app.record_executions(%(rows)s)", {"rows": Jsonb(rows)})
+        for previewed in range(4 if tenant is many else 1):
+            preview = env.preview(tenant, at=point)
+            answer = env.apply(tenant, preview)
+            refused = (409, "too_many_open") if previewed == 3 else (200, None)
+            assert (answer.status, answer.json.get("code")) == refused, answer.body
+    turns: list[UUID] = []
+
+    def one(job: Job, id: UUID, tenant_id: UUID, applied_by: str) -> None:
+        turns.append(tenant_id)
+
+    monkeypatch.setattr(recover_job, "apply", one)
+    assert env.platform.run(recover)["restore_points"] == 5
+    assert turns == [many.id, few.id, many.id, many.id]
 
 
 def test_a_recovery_waits_while_its_tenant_is_suspended(env: RecoveryEnv) -> None:

@@ -13,20 +13,25 @@ REFUSED = ("FL", "23")  # a hold, a change since the preview; a constraint
 
 
 def run(job: Job) -> None:
-    """The restore point first: recoveries may take minutes."""
-    job.conn.execute("INSERT INTO app.restore_points (reason) VALUES ('every minute')")
-    job.counts["restore_points"] += 1
+    """Of tenants in turn. A restore point comes before each recovery, which may take minutes."""
+    take_restore_point(job)
     pending = job.conn.execute(
         """
         SELECT r.id, r.tenant_id, r.applied_by FROM app.recoveries AS r
         JOIN app.tenants AS t ON t.id = r.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
-        WHERE r.state = 'pending' ORDER BY r.id
+        WHERE r.state = 'pending' ORDER BY row_number() OVER (PARTITION BY r.tenant_id ORDER BY r.id), r.id
         """
     )
     for recovery in pending.fetchall():
         if not job.has_time(60):
             return
         apply(job, *recovery)
+        take_restore_point(job)
+
+
+def take_restore_point(job: Job) -> None:
+    job.conn.execute("INSERT INTO app.restore_points (reason) VALUES ('every minute')")
+    job.counts["restore_points"] += 1
 
 
 def apply(job: Job, id: UUID, tenant_id: UUID, applied_by: str) -> None:
