@@ -308,14 +308,27 @@ def test_what_passages_are_compared_with_is_small_so_that_no_search_can_be_made_
     kb.put("a", "hello world", metadata={"a": [[0]] * 1900 + [[1]]})
 
     def of(size: int) -> Json:
-        bare = {"a": [[1]] * 190 + [""]}
-        return {"metadata": {"a": [[1]] * 190 + ["x" * (size - len(json.dumps(bare)))]}}
+        bare = {"a": [[1]] * 9 + [""]}
+        return {"metadata": {"a": [[1]] * 9 + ["x" * (size - len(json.dumps(bare)))]}}
 
     began = time.monotonic()
     assert kb.searches("hello", mode="text", filter=of(MAX_CONTAINED)).json["results"] == []
     assert kb.names("hello", mode="text", filter={"metadata": {"a": [[1]]}}) == ["a"]
     assert time.monotonic() - began < HANGS / 4
     refused(kb.searches("hello", mode="text", filter=of(MAX_CONTAINED + 1)), 422, "body.filter.metadata")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [
+        ({"a": list(range(20))}, 200),
+        ({"a": list(range(21))}, 422),
+        ({"a": [[1] * 10], "b": [{"c": [1] * 9}]}, 422),
+    ],
+)
+def test_a_filter_has_few_members_of_lists(kb: KnowledgeClient, metadata: dict[str, Any], status: int) -> None:
+    kb.put("a", "hello")
+    assert kb.searches("hello", mode="text", filter={"metadata": metadata}).status == status
 
 
 def test_a_query_of_stop_words_alone_is_searched_by_them(shelf: KnowledgeClient) -> None:

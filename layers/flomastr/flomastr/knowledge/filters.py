@@ -12,6 +12,7 @@ from flomastr.http.patterns import NO_OPERATOR
 
 COMPARED = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 MAX_CONTAINED = 1000  # bytes; `@>` compares lists each with each, and Postgres cannot stop it between
+MAX_MEMBERS = 20  # of lists in what is contained, each of which is looked for in the whole list of each passage
 MAX_FILTER = 4000  # bytes
 MAX_CLAUSES = 20  # operators
 MAX_VALUES = 100  # of $in and $nin
@@ -36,7 +37,10 @@ SCHEMA: Json = {
             },
         ]
     },
-    "description": f"{MAX_CONTAINED:,} bytes of plain values, {MAX_FILTER:,} in all, {MAX_CLAUSES} operators.",
+    "description": (
+        f"{MAX_CONTAINED:,} bytes of plain values, with {MAX_MEMBERS} members of lists; {MAX_FILTER:,} in all; "
+        f"{MAX_CLAUSES} operators."
+    ),
 }
 
 
@@ -101,7 +105,16 @@ def checked(metadata: Json) -> Json:
     condition(metadata)
     if len(json.dumps(contained(metadata))) > MAX_CONTAINED:
         raise ValueError(f"is larger than {MAX_CONTAINED:,} bytes of JSON without its operators")
+    if members(contained(metadata)) > MAX_MEMBERS:
+        raise ValueError(f"has lists with more than {MAX_MEMBERS} members in all: use $in for one of many values")
     return metadata
+
+
+def members(value: Any) -> int:
+    """How many values stand in lists."""
+    if isinstance(value, dict):
+        return sum(map(members, cast(Json, value).values()))
+    return sum(1 + members(one) for one in cast(list[Any], value)) if isinstance(value, list) else 0
 
 
 def read(text: str) -> Json:
