@@ -3,12 +3,13 @@ PYTHON = .venv/bin/python
 PORT ?= 3000
 DATA ?= .local
 N8N ?= .local/n8n
+ARCHITECTURE ?= arm64
 COMPILE = $(PYTHON) -m uv pip compile --quiet --no-header --no-emit-index-url --generate-hashes --python-version 3.13
 # what sam finds first is the Python that it builds for
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: help run test check build bench n8n deploy doctor restore lock
+.PHONY: help run test check build bench n8n deploy rollback doctor restore lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +30,7 @@ check: .venv/ready ## Format, lint, types, migrations, template
 
 # compiled here, since Lambda's code is read-only: a cold start would compile every module again (2 to 3 times slower)
 build: .venv/ready ## Build what is deployed, without Docker
-	@.venv/bin/sam build
+	@.venv/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 	@$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
 
 bench: .venv/ready ## Measure cold starts, latencies and ingest; write benchmarks.json
@@ -38,8 +39,11 @@ bench: .venv/ready ## Measure cold starts, latencies and ingest; write benchmark
 n8n: .venv/ready ## Let a real n8n run and report, and compare with its own database
 	@$(PYTHON) -m dev n8n --installed $(N8N) --data $(DATA)
 
-deploy: build ## Deploy to AWS: make deploy STAGE=staging
-	@.venv/bin/sam deploy --config-env $(or $(STAGE),default)
+deploy: .venv/ready ## Deploy to AWS what deploy/STAGE.toml says: make deploy STAGE=staging
+	@$(PYTHON) -m dev deploy --stage "$(STAGE)"
+
+rollback: .venv/ready ## Go back to the release before: make rollback STAGE=staging
+	@$(PYTHON) -m dev rollback --stage "$(STAGE)"
 
 doctor: .venv/ready ## Look at all that a deployment needs: make doctor DATABASE_URL=...
 	@$(PYTHON) -m dev doctor --database-url "$(DATABASE_URL)"

@@ -42,7 +42,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     # Each command imports what it needs and no more: a token should not wait for a server.
-    data = arguments.data.resolve()
+    data = getattr(arguments, "data", Path()).resolve()
     match arguments.command:
         case "serve":
             from dev.serve import serve
@@ -62,6 +62,10 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.doctor import doctor
 
             doctor(arguments.database_url, arguments.token, arguments.json)
+        case "deploy" | "rollback":
+            from dev.deploy import deploy
+
+            (deploy.deploy if arguments.command == "deploy" else deploy.rollback)(arguments.stage)
         case "restore" | "verify":
             _recover(arguments, data)
         case generated:
@@ -157,6 +161,10 @@ def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None
     restored.add_argument("--table", action="append", default=[], help="this one and those that it refers to")
     restored.add_argument("--tenant", default="", help="the id of the only one to restore")
     restored.add_argument("--workers", type=int, default=4)
+
+    for command, says in (("deploy", "deploy a stage to AWS"), ("rollback", "go back to the release before")):
+        deployed = commands.add_parser(command, help=says)
+        deployed.add_argument("--stage", default="", help="the name of a file in deploy/, such as staging")
 
     verified = commands.add_parser("verify", parents=[shared], help="read a backup and name what is damaged")
     verified.add_argument("--from", dest="backup", default="latest", help="its id; the newest if left out")

@@ -8,6 +8,7 @@ A migration runs in one transaction as flo_owner, together with its row in the l
     -- migrate: as-login-role     as the role that connected (roles, extensions)
     -- migrate: no-transaction    one statement that forbids a transaction (CREATE INDEX CONCURRENTLY IF NOT EXISTS:
                                   a run that was killed may have built it and not recorded it)
+    -- migrate: contract          takes away what the code before may need: a deployment applies it after its code
 Connect directly and not through a transaction pool: the lock that keeps two runs apart belongs to the session.
 """
 
@@ -32,15 +33,9 @@ MERGED = "0004_gate"  # of the migrations that were merged into these: every old
 LEDGER = """
 CREATE SCHEMA IF NOT EXISTS app;
 CREATE TABLE IF NOT EXISTS app.schema_migrations (
-  name text PRIMARY KEY,
-  sha256 text NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now()
-);
+  name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS app.schema_functions (
-  name text PRIMARY KEY,
-  sha256 text NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now()
-);
+  name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
 """
 
 type Connection = psycopg.Connection[tuple[Any, ...]]
@@ -84,14 +79,14 @@ def read_files(folder: Path, pattern: str) -> list[File]:
     return [File(path.stem, cast(LiteralString, path.read_text())) for path in sorted(folder.glob(pattern))]
 
 
-def migrate(url: str, folder: Path = FOLDER, last: str = "") -> list[str]:
+def migrate(url: str, folder: Path = FOLDER, last: str = "", contract: bool = True) -> list[str]:
     """Applies what is pending or has changed and returns the files' names. May be killed anywhere and run again.
 
-    `last` is for a backup that is restored: no migration after that one, and no functions, which may need later ones.
+    Without `contract`, the last migrations that have this directive wait. `last` is for a backup that is restored: no
+    migration after that one, and no functions, which may need later ones.
     """
-    migrations, functions = read_migrations(folder), read_functions(folder)
-    if last:
-        migrations = [migration for migration in migrations if migration.name <= last]
+    migrations = [file for file in read_migrations(folder) if not last or file.name <= last]
+    functions = read_functions(folder)
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn:
         conn.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
@@ -99,6 +94,7 @@ def migrate(url: str, folder: Path = FOLDER, last: str = "") -> list[str]:
         refuse_old_pgvector(conn)
         conn.execute(LEDGER)
         pending = find_pending(conn, migrations)
+        pending = pending if contract else without_contract(pending)
         for migration in pending:
             retrying_lock(lambda migration=migration: apply(conn, migration))
         if last:
@@ -118,10 +114,8 @@ def keep_others_out(conn: Connection) -> None:
 def refuse_old_pgvector(conn: Connection) -> None:
     """Before anything is made: what is there, or what CREATE EXTENSION would make. Raises MigrationRefusedError."""
     ((installed, offered),) = conn.execute(
-        """
-        SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
-          (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')
-        """
+        "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector'),"
+        " (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')"
     ).fetchall()
     if is_enough(installed or offered):
         return
@@ -158,6 +152,16 @@ def find_pending(conn: Connection, migrations: list[File]) -> list[File]:
     return pending
 
 
+def without_contract(pending: list[File]) -> list[File]:
+    """What code of before can live with. Raises MigrationRefusedError when what it cannot has to come first."""
+    end = max((place for place, file in enumerate(pending, 1) if "contract" not in file.directives), default=0)
+    if early := [file.name for file in pending[:end] if "contract" in file.directives]:
+        raise MigrationRefusedError(
+            f"Running code may need what {early[-1]} takes away. Deploy the version of it first."
+        )
+    return pending[:end]
+
+
 def find_changed(conn: Connection, functions: list[File]) -> list[File]:
     applied = dict(conn.execute("SELECT name, sha256 FROM app.schema_functions").fetchall())
     return [file for file in functions if applied.get(file.name) != file.sha256]
@@ -168,12 +172,11 @@ def retrying_lock(step: Callable[[], object]) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             step()
+            return
         except LockNotAvailable:
             if attempt == ATTEMPTS:
                 raise
             time.sleep(min(attempt * 0.25, 2.0))
-        else:
-            return
 
 
 def apply(conn: Connection, migration: File) -> None:
@@ -240,7 +243,7 @@ def refuse_undefined(conn: Connection, defined: list[str]) -> None:
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:
-    """Invoked by the deployment before the code that needs the new schema goes live. `last` is as in `migrate`."""
+    """Invoked by a deployment before its code goes live, and after. `last` and `contract` are as in `migrate`."""
     from flomastr.settings import database_url
 
-    return {"applied": migrate(database_url(), last=event.get("last", ""))}
+    return {"applied": migrate(database_url(), last=event.get("last", ""), contract=event.get("contract", True))}

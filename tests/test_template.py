@@ -125,9 +125,10 @@ def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> 
     named = {
         policy["Ref"] for function in FUNCTIONS.values() for policy in function.get("Policies", []) if "Ref" in policy
     }
-    assert set(shared) == named
-    for policy in shared.values():
-        assert set(policy["Properties"]) == {"Description", "PolicyDocument"}
+    assert set(shared) == named | {"SecretsKeyPolicy"}
+    for name, policy in shared.items():
+        attached = {"Roles"} if name == "SecretsKeyPolicy" else set[str]()
+        assert set(policy["Properties"]) == {"Description", "PolicyDocument"} | attached
         assert {statement["Effect"] for statement in policy["Properties"]["PolicyDocument"]["Statement"]} == {"Allow"}
 
 
@@ -190,7 +191,7 @@ def test_what_signs_and_what_pays_is_known_to_few() -> None:
 def test_a_secret_that_may_be_left_out_is_read_where_it_is_named() -> None:
     for function in FUNCTIONS.values():
         for policy in function.get("Policies", []):
-            if "Fn::If" in policy:
+            if "Fn::If" in policy and policy["Fn::If"][0] != "SecretsUnderKey":
                 condition, granted, otherwise = policy["Fn::If"]
                 ((_, arn),) = granted["AWSSecretsManagerGetSecretValuePolicy"].items()
                 assert TEMPLATE["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [arn, ""]}]}
@@ -218,7 +219,8 @@ def test_a_message_that_nothing_can_be_written_down_of_is_delivered_again_alone_
     queue, letters = RESOURCES["EmbedQueue"]["Properties"], RESOURCES["EmbedDeadLetters"]["Properties"]
     (event,) = FUNCTIONS["Embed"]["Events"].values()
     assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert queue["VisibilityTimeout"] > FUNCTIONS["Embed"]["Timeout"]
+    window = event["Properties"].get("MaximumBatchingWindowInSeconds", 0)
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["Embed"]["Timeout"] + window
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["EmbedDeadLetters", "Arn"]}
     assert queue["SqsManagedSseEnabled"] is letters["SqsManagedSseEnabled"] is True
     assert letters["MessageRetentionPeriod"] == 14 * 86_400
@@ -268,7 +270,39 @@ def test_callers_are_known_by_their_token_alone_and_for_a_minute() -> None:
     assert api["Auth"]["DefaultAuthorizer"] == "Caller"
     (authorizer,) = api["Auth"]["Authorizers"].values()
     assert authorizer["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}
-    assert authorizer["FunctionArn"] == {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}
+    assert authorizer["FunctionArn"] == {"Fn::Sub": "${AuthorizerFunction.Arn}:live"}  # `sam local` knows no other form
+    permission = RESOURCES["AuthorizerPermission"]["Properties"]
+    assert permission["FunctionName"] == {"Ref": "AuthorizerFunction.Alias"}
+    assert permission["SourceArn"]["Fn::Sub"].endswith(":${HttpApi}/authorizers/*")
+
+
+def test_schedules_run_the_jobs_and_nothing_else_and_for_this_account_alone() -> None:
+    role = RESOURCES["SchedulerRole"]["Properties"]
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trusted["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    (policy,) = role["Policies"]
+    sends, runs = policy["PolicyDocument"]["Statement"]
+    assert (sends["Action"], sends["Resource"]) == ("sqs:SendMessage", FAILURES)
+    assert runs["Action"] == "lambda:InvokeFunction"
+    assert {resource["Ref"] for resource in runs["Resource"]} == {f"{name}Function.Alias" for name in JOBS}
+    roles = [schedule["RoleArn"] for name in JOBS for schedule in schedules(FUNCTIONS[name])]
+    assert roles == [{"Fn::GetAtt": ["SchedulerRole", "Arn"]}] * len(JOBS)
+
+
+def test_who_reads_secrets_may_decrypt_them_where_they_are_under_a_key_of_ones_own() -> None:
+    policy = RESOURCES["SecretsKeyPolicy"]
+    assert policy["Condition"] == "SecretsUnderKey"
+    readers = {name for name, function in FUNCTIONS.items() if secrets(function)}
+    assert {role["Ref"] for role in policy["Properties"]["Roles"]} == {
+        f"{name}FunctionRole" for name in readers - {"Migrate"}
+    }
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == (["kms:Decrypt"], {"Ref": "SecretsKeyArn"})
+    through = {"kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.amazonaws.com"}}
+    assert statement["Condition"] == {"StringEquals": through}
+    (own,) = [policy["Fn::If"] for policy in FUNCTIONS["Migrate"]["Policies"] if "Fn::If" in policy]
+    assert own == ["SecretsUnderKey", {"Statement": [statement]}, {"Ref": "AWS::NoValue"}]
 
 
 def test_how_much_comes_through_at_once_is_bounded() -> None:

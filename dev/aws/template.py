@@ -215,7 +215,7 @@ def _named(arn: str) -> str:
 def _authorizer(described: Any) -> Authorizer:
     identity = described["Identity"]
     return Authorizer(
-        function=_named(described["FunctionArn"]),
+        function=_named(described["FunctionArn"].removesuffix(":live")),  # which names its alias
         headers=tuple(header.lower() for header in identity["Headers"]),
         seconds=identity.get("ReauthorizeEvery", 0),
     )

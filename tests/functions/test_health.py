@@ -46,7 +46,8 @@ def test_super_admins_see_the_versions_and_nobody_else(make: Factory) -> None:
         return call(lambda_handler, "GET", "/routes/health/versions", caller=caller)
 
     answer = versions(make.super_admin())
-    assert answer.json.keys() == {"postgres", "pgvector", "migration", "needed_migration", "missing_functions"}
+    known = {"postgres", "pgvector", "migration", "needed_migration", "missing_functions", "release"}
+    assert answer.json.keys() == known
     assert answer.json["migration"] >= answer.json["needed_migration"] == health.NEEDED_MIGRATION
     assert answer.json["missing_functions"] == []
     assert [versions(caller).status for caller in (None, make.person(), make.tenant().owner)] == [401, 403, 403]

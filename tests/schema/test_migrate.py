@@ -44,7 +44,7 @@ def test_the_function_returns_what_it_applied(nothing: str, monkeypatch: pytest.
     settings.cache_clear()
     try:
         assert lambda_handler({}, None) == {"applied": REAL}
-        assert lambda_handler({}, None) == {"applied": []}
+        assert lambda_handler({"contract": False}, None) == {"applied": []}
     finally:
         settings.cache_clear()
 
@@ -57,6 +57,28 @@ def test_new_files_are_applied_after_those_that_were(nothing: str, folder: Path)
     (folder / "migrations/5_draft.sql").write_text("no migration either")
     assert migrate(nothing, folder) == ["0005_last"]
     assert complete(nothing) is False and ledger(nothing) == [*NAMES, "0005_last"]
+
+
+CONTRACT = "-- migrate: contract\nDROP TABLE app.more;"
+
+
+def test_what_running_code_may_need_is_taken_away_by_the_second_run(nothing: str, folder: Path) -> None:
+    write(folder, "0005_fewer", CONTRACT)
+    assert migrate(nothing, folder, contract=False) == APPLIED
+    assert "more" in tables(nothing)
+    assert migrate(nothing, folder, contract=False) == []
+    assert migrate(nothing, folder) == ["0005_fewer"]
+    assert "more" not in tables(nothing)
+
+
+def test_what_takes_away_is_refused_before_what_new_code_needs(nothing: str, folder: Path) -> None:
+    migrate(nothing, folder)
+    write(folder, "0005_fewer", CONTRACT)
+    write(folder, "0006_needed", "CREATE TABLE app.needed (id integer);")
+    with pytest.raises(MigrationRefusedError, match="what 0005_fewer takes away"):
+        migrate(nothing, folder, contract=False)
+    assert ledger(nothing) == NAMES
+    assert migrate(nothing, folder) == ["0005_fewer", "0006_needed"]
 
 
 def test_what_a_file_makes_belongs_to_the_owner_and_not_to_the_login(nothing: str, folder: Path) -> None:

@@ -10,6 +10,7 @@ from flomastr.database.query import Query
 from flomastr.database.session import ask
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
+from flomastr.settings import settings
 
 NEEDED_MIGRATION = "0072_filters"
 # and what code calls that came without a migration
@@ -43,6 +44,7 @@ class Versions(BaseModel):
     migration: str
     needed_migration: str = NEEDED_MIGRATION
     missing_functions: list[str] = Field(description="What the code calls and the schema lacks.")
+    release: str = Field(default_factory=lambda: settings().release, description="The code that answers.")
 
 
 @dataclass

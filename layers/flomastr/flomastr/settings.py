@@ -14,6 +14,7 @@ from flomastr.errors import UnavailableError
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=str.upper)
 
+    release: str = Field("", description="What is deployed: the version, and in a deployment its moment and commit.")
     database_secret: str = Field("", description="The id of a secret in Secrets Manager.")
     database_url: str = Field("", description="Local runs only, in place of the secret.")
     database_replica_url: str = Field("", description="Local runs only, in place of the secret's `replica_url`.")

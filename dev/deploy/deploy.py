@@ -1,0 +1,108 @@
+"""`make deploy` and `make rollback`: the schema first, then code, and what old code needed last.
+
+Each step may be killed; the next run begins anew and finds what is done. A step that fails ends the run, so a failed
+migration changes no other code, and code never meets a schema that is older than it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from dev.console import paste, step
+from dev.deploy import package, preflight, render, schema, smoke
+from dev.deploy.clients import Clients
+from dev.deploy.releases import Release, Releases, bucket_of_sam
+from dev.deploy.stack import Stack
+from dev.deploy.stage import Stage, read_stage
+from dev.errors import StartupError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stage, and the parts of AWS where it is."""
+
+    stage: Stage
+    aws: Clients
+
+    @cached_property
+    def main(self) -> Stack:
+        return Stack(self.aws.cloudformation, self.stage.stack)
+
+    @cached_property
+    def schema(self) -> Stack:
+        return Stack(self.aws.cloudformation, self.stage.schema_stack)
+
+    @cached_property
+    def releases(self) -> Releases:
+        bucket = bucket_of_sam(self.aws.cloudformation)
+        return Releases(self.aws.s3, bucket, self.stage.stack)
+
+    def migrate(self, contract: bool) -> list[str]:
+        """Say what was applied, and return it."""
+        function = self.schema.outputs()["MigrateFunctionName"]
+        applied = schema.migrate(self.aws.functions, function, contract)
+        paste(f"  Schema: {', '.join(applied) or 'nothing pending'}")
+        return applied
+
+
+def deploy(name: str) -> None:
+    target = reach(name)
+    stage = target.stage
+    commit = preflight.commit()
+    with step("Credentials, parameters, secrets, stacks"):
+        preflight.preflight(stage, target.aws)
+    with step("Build"):
+        built = package.build(stage.parameters["Architecture"])
+    with step("Upload"):
+        packaged = package.package(built, stage.region)
+    release = render.release_name(packaged, commit)
+    of_schema, of_code = render.render(packaged, release, in_vpc=bool(stage.parameters["SubnetIds"]))
+    change_schema(target, release, of_schema)
+    url = target.releases.upload(release, of_code)
+    target.main.change(url, stage.parameters, confirm=stage.confirm)
+    finish(target, Release(release, url, stage.parameters))
+
+
+def change_schema(target: Target, release: str, template: render.Template) -> None:
+    """What code of before cannot run without waits, unless there is none."""
+    new = target.main.found() is None
+    try:
+        target.schema.change(target.releases.upload(f"{release}-schema", template), target.stage.parameters)
+        target.migrate(contract=new)
+    except StartupError as problem:
+        raise StartupError(f"{problem}\nNo code was changed.") from problem
+
+
+def finish(target: Target, release: Release) -> None:
+    """Asked before the schema loses what the code before needed: until then it is one command back."""
+    api = target.main.outputs()["ApiUrl"]
+    try:
+        with step("Smoke test"):
+            smoke.smoke(api)
+    except StartupError as problem:
+        back = f"{release.name} is deployed. Go back: make rollback STAGE={target.stage.name}"
+        raise StartupError(f"{problem}\n{back}") from problem
+    taking = schema.contracting()
+    target.releases.record(replace(release, contracted=taking))  # before: a run that is killed may have applied them
+    if taking:
+        target.releases.record(replace(release, contracted=target.migrate(contract=True)))
+    paste(f"{release.name} is deployed: {api}")
+
+
+def rollback(name: str) -> None:
+    """Code, layers, variables, routes and schedules of the release before. The schema stays: older code runs on it."""
+    target = reach(name)
+    preflight.preflight(target.stage, target.aws)
+    if not (running := target.main.outputs().get("Release")):
+        raise StartupError(f"{target.stage.stack} was not deployed by make deploy: there is nothing to go back to.")
+    previous = target.releases.before(running)
+    paste(f"From {running} to {previous.name}. The schema stays as it is.")
+    target.main.change(previous.template_url, previous.parameters, confirm=target.stage.confirm)
+    target.releases.forget(running)
+    with step("Smoke test"):
+        smoke.smoke(target.main.outputs()["ApiUrl"])
+    paste(f"{previous.name} runs again.")
+
+
+def reach(name: str) -> Target:
+    stage = read_stage(name)
+    return Target(stage, Clients(stage.region))
