@@ -155,7 +155,7 @@ EXPLANATIONS = (
         "The API key belongs to another tenant than the request names, or its tenant is deleted.",
         "Name no tenant, or the key's own."),
     Explanation("other_workflows_execution", (409,),
-        "The n8n execution was recorded for another workflow before.",
+        "The n8n execution was recorded for another workflow before, and of the same time.",
         "Send the workflow that it belongs to."),
     Explanation("pgvector_too_old", (503,),
         "`GET /routes/health/ready`: the database's pgvector is older than 0.7.4.",

@@ -5,27 +5,29 @@ from typing import Annotated
 from fastapi import Body, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import UnreadRoute, create_app, http_handler
+from flomastr.http.app import UnreadRoute, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
 from flomastr.workflows import n8n_events
 from flomastr.workflows.n8n_events import WARNED, EventResults, Posted, Strict
+from flomastr.workflows.n8n_instances import DEFAULT, InstanceName
 
 app = create_app("/routes/n8n", "events", UnreadRoute)
 Reporting = Annotated[Database, reports("events:write")]
 
 
-@app.post("/events", status_code=202, responses=WARNED)
+@app.post("/events", status_code=202, responses=WARNED | conflict("The instance is new, and the tenant has 20."))
 async def record_events(
     posted: Annotated[Posted, Body()],
     db: Reporting,
     key: IdempotencyKeyHeader,
     response: Response,
+    instance: InstanceName = DEFAULT,
     strict: Strict = False,
 ) -> EventResults:
     """Error posts, log messages, executions and lists of them; unknown workflows are made. One result for each item."""
     events = n8n_events.to_events(posted.read(n8n_events.to_items), len(posted.body))
-    results = n8n_events.results(events, db.idempotent(n8n_events.record(events, strict=strict), key))
+    results = n8n_events.results(events, db.idempotent(n8n_events.record(events, instance, strict=strict), key))
     response.headers.update(n8n_events.warning(results))
     return results
 

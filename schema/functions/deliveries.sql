@@ -1,4 +1,4 @@
--- Records the executions that n8n reports.
+-- What becomes of reported executions.
 
 -- Merges deliveries of executions as n8n sends them: repeated, shuffled, at once. Whatever the order, the same row
 -- comes out, since a row is an aggregate of its deliveries in which no order counts:
@@ -12,7 +12,7 @@
 -- is, since to fetch it costs 10 ms for each MB. Of a run the first delivery carries the merged execution, later ones
 -- its id alone. A function with a generic plan, so that a session plans it once: left to itself Postgres plans it for
 -- each request, since it takes the plan for a plan of all partitions, which costs nine times the work.
-CREATE OR REPLACE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[])
+CREATE OR REPLACE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[], instance smallint)
 RETURNS SETOF app.merged_delivery
 LANGUAGE plpgsql
 STABLE
@@ -25,8 +25,9 @@ BEGIN
   RETURN QUERY
   WITH delivered AS (
     SELECT
-      d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
-      app.delivery_rank(d.status, d.by_error_workflow) AS rank
+      d.*, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
+      coalesce(by_id.n8n_instance, instance) AS n8n_instance,
+      app.delivery_rank(d.status, d.by_error_workflow) AS rank, app.end_of(d.status, d.finished_at) AS ended_at
     FROM ROWS FROM (
       jsonb_to_recordset(deliveries) AS (
         workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
@@ -38,34 +39,79 @@ BEGIN
     )
     LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
+      AND by_n8n_id.n8n_instance = instance
   ),
   found AS (
     SELECT
       e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
-      e.execution_data, e.error_message, e.created_at,
-      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.n8n_execution_id)) AS rank
+      e.execution_data, e.error_message, e.created_at, e.id::text AS run, w.n8n_instance,
+      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.id)) AS rank
     FROM app.workflow_executions AS e
+    JOIN app.workflows AS w ON w.tenant_id = e.tenant_id AND w.id = e.workflow_id
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  ),
+  stored AS (  -- of the runs that a delivery may be of, the first; the last, if it says nothing of time
+    SELECT DISTINCT ON (d.ordinal) d.ordinal, f.run
+    FROM delivered AS d
+    JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id AND f.n8n_instance = d.n8n_instance
+    WHERE CASE WHEN d.known_workflow_id <> f.workflow_id  -- which has reused the id, unless it is at the same time
+      THEN app.may_be_of(
+        coalesce(d.started_at, now()), coalesce(d.finished_at, d.started_at, now()), f.started_at,
+        coalesce(f.finished_at, f.started_at), NULL
+      )
+      ELSE app.may_be_of(
+        d.started_at, d.ended_at, f.started_at, app.end_of(f.status, f.finished_at), f.created_at
+      )
+    END
+    ORDER BY d.ordinal, extract(EPOCH FROM f.started_at) * CASE WHEN d.started_at IS NULL THEN -1 ELSE 1 END, f.run
+  ),
+  fresh AS (  -- of runs that are not stored; one that has ended ends those of its id that began before
+    SELECT d.ordinal, d.n8n_instance, d.n8n_execution_id, d.started_at, d.ended_at,
+      d.started_at > interval '1 minute' + max(d.ended_at) OVER (
+        PARTITION BY d.n8n_instance, d.n8n_execution_id ORDER BY d.started_at, d.ordinal
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS is_later
+    FROM delivered AS d
+    WHERE NOT EXISTS (SELECT FROM stored AS s WHERE s.ordinal = d.ordinal)
+  ),
+  opened AS (  -- a run that has not ended goes on with what comes next
+    SELECT *, is_later AND lag(is_later AND ended_at IS NULL) OVER (
+      PARTITION BY n8n_instance, n8n_execution_id ORDER BY started_at, ordinal
+    ) IS NOT TRUE AS opens
+    FROM fresh
+  ),
+  runs AS (
+    SELECT s.ordinal, s.run FROM stored AS s
+    UNION ALL
+    SELECT o.ordinal, coalesce(
+      format('%s/%s/', o.n8n_instance, count(*) FILTER (WHERE o.opens) OVER (
+        PARTITION BY o.n8n_instance, o.n8n_execution_id ORDER BY o.started_at, o.ordinal
+      )) || o.n8n_execution_id, '#' || o.ordinal
+    )
+    FROM opened AS o
   ),
   judged AS (  -- an execution belongs to the workflow that it is stored under, else to the first known one
     SELECT
-      d.*,
+      d.*, r.run,
       coalesce(f.workflow_id, first_value(d.known_workflow_id) OVER (
-        PARTITION BY d.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
+        PARTITION BY r.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
       )) AS run_workflow_id
     FROM delivered AS d
-    LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
+    JOIN runs AS r ON r.ordinal = d.ordinal
+    LEFT JOIN found AS f ON f.run = r.run
   ),
   reported AS (
     SELECT
-      run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
+      run, run_workflow_id, n8n_instance, n8n_execution_id, rank, status, started_at, finished_at, execution_data,
+      error_message
     FROM judged
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, f.rank, f.status, f.started_at,
-      f.finished_at, NULL, f.error_message
+      f.run, f.workflow_id, f.n8n_instance, f.n8n_execution_id, f.rank, f.status, f.started_at, f.finished_at, NULL,
+      f.error_message
     FROM found AS f
+    WHERE f.run IN (SELECT r.run FROM runs AS r)
   ),
   ranked AS (
     SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads,
@@ -75,7 +121,7 @@ BEGIN
   ),
   merged AS (
     SELECT
-      run, n8n_execution_id, run_workflow_id AS workflow_id,
+      run, n8n_instance, n8n_execution_id, run_workflow_id AS workflow_id,
       min(status) FILTER (WHERE leads) AS status,
       coalesce(min(started_at), now()) AS started_at,
       CASE WHEN app.is_final(min(status) FILTER (WHERE leads))
@@ -90,21 +136,36 @@ BEGIN
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
         FILTER (WHERE leads OR fails))[1] AS error_message
     FROM ranked
-    GROUP BY run, n8n_execution_id, run_workflow_id
+    GROUP BY run, n8n_instance, n8n_execution_id, run_workflow_id
   ),
-  compared AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
+  compared AS MATERIALIZED (  -- an instance, an n8n id and a start make the same id whenever they arrive
     SELECT
       m.*, f.id IS NOT NULL AS known, least(m.started_at, f.created_at, now()) AS first_started_at,
       coalesce(f.created_at, now()) AS created_at, coalesce(f.retention_class, tenant_class) AS retention_class,
       coalesce(f.id, app.uuid7(m.started_at, CASE
         WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
-        ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+        WHEN m.n8n_instance = 0 THEN md5(tenant::text || m.n8n_execution_id)::uuid
+        ELSE md5(md5(tenant::text || m.n8n_instance) || m.n8n_execution_id)::uuid
       END)) AS id,
       (f.status, f.started_at, f.finished_at, f.error_message) IS DISTINCT FROM
         (m.status, least(m.started_at, f.created_at, now()), m.finished_at, m.error_message) AS differs,
       app.replaces(m.execution_data, f.execution_data) AS replaces
     FROM merged AS m
-    LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
+    LEFT JOIN found AS f ON f.run = m.run
+  ),
+  began AS (
+    SELECT f.n8n_instance, f.n8n_execution_id, f.run, f.started_at FROM found AS f
+    UNION ALL
+    SELECT c.n8n_instance, c.n8n_execution_id, c.run, c.first_started_at FROM compared AS c
+    WHERE NOT c.known AND c.n8n_execution_id IS NOT NULL
+  ),
+  resets AS (  -- between one run and the next of an id
+    SELECT run, CASE
+      WHEN lag(started_at) OVER one_id < started_at THEN tstzrange(lag(started_at) OVER one_id, started_at, '(]')
+      WHEN lead(started_at) OVER one_id > started_at THEN tstzrange(started_at, lead(started_at) OVER one_id, '(]')
+    END AS reset
+    FROM began
+    WINDOW one_id AS (PARTITION BY n8n_instance, n8n_execution_id ORDER BY started_at, run)
   ),
   outcomes AS (
     SELECT
@@ -142,90 +203,11 @@ BEGIN
       ELSE ROW(
         o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
       )::app.workflow_executions
-    END
+    END,
+    CASE WHEN o.outcome = 'created' THEN r.reset END
   FROM outcomes AS o
   LEFT JOIN compared AS c ON o.occurrence = 1 AND c.run = o.run
+  LEFT JOIN resets AS r ON r.run = o.run
   ORDER BY o.ordinal;
-END
-$$;
-
--- Merges deliveries and writes the executions. One that starts before the partitions of its retention class goes to the
--- overflow partition, and so does one that may be archived already: flomastr.archive.late_deliveries merges it. Who
--- records one gets it whole, as it is stored now.
-CREATE OR REPLACE FUNCTION app.record_executions(deliveries jsonb)
-RETURNS SETOF app.merged_delivery
-LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-  n8n_ids text[] := ARRAY(
-    SELECT DISTINCT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d
-    WHERE d ->> 'n8n_execution_id' <> ''
-  );
-  archived uuid := (
-    SELECT f.last_id FROM app.archive_files AS f
-    WHERE f.tenant_id = app.tenant() AND f.source = 'workflow_executions' AND f.state = 'stored'
-    ORDER BY f.last_id DESC LIMIT 1
-  );
-  results app.merged_delivery[];
-  changed app.workflow_executions[];
-  classes smallint[];
-BEGIN
-  -- two transactions that record one execution wait for each other, else both would find nothing
-  PERFORM app.lock_n8n_ids(n8n_ids);
-
-  results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
-  IF deliveries @? '$[*] ? (@.by_error_workflow == true)' THEN
-    PERFORM app.note_reported_failures(deliveries);
-  END IF;
-
-  INSERT INTO app.workflow_executions (
-    retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message
-  )
-  SELECT
-    CASE WHEN (r.execution).id <= archived THEN 0
-    ELSE app.retention_class_for((r.execution).id, (r.execution).retention_class) END,
-    (r.execution).id, (r.execution).workflow_id, (r.execution).n8n_execution_id, (r.execution).status,
-    (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
-  FROM unnest(results) AS r
-  WHERE r.outcome = 'created';
-
-  -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those in its bounds alone
-  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
-    PERFORM pg_advisory_xact_lock_shared(app.lock_of_holds(app.tenant()));
-    IF app.has_holds(app.tenant()) AND current_setting('app.moving', true) IS DISTINCT FROM 'on' THEN
-      results := app.without_held(results);
-    END IF;
-    changed := ARRAY(
-      SELECT r.execution FROM unnest(results) AS r
-      WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
-      ORDER BY (r.execution).id
-    );
-  END IF;
-  IF cardinality(changed) > 0 THEN
-    classes := ARRAY(SELECT DISTINCT c.retention_class FROM unnest(changed) AS c);
-    PERFORM set_config('app.merging', 'on', true);
-    UPDATE app.workflow_executions AS e
-    SET status = c.status, started_at = c.started_at, finished_at = c.finished_at, error_message = c.error_message,
-      execution_data = coalesce(c.execution_data, e.execution_data)
-    FROM unnest(changed) AS c
-    WHERE e.retention_class = ANY (classes) AND e.id BETWEEN (changed[1]).id AND (changed[cardinality(changed)]).id
-      AND e.retention_class = c.retention_class AND e.id = c.id;
-    PERFORM set_config('app.merging', 'off', true);
-  END IF;
-
-  IF EXISTS (
-    SELECT FROM app.reported_failures AS f WHERE f.tenant_id = app.tenant() AND f.n8n_execution_id = ANY (n8n_ids)
-  ) THEN
-    PERFORM app.forget_reported_failures(deliveries, results, archived);
-  END IF;
-
-  IF cardinality(results) = 1 AND results[1].known THEN
-    results[1].execution := (
-      SELECT e FROM app.workflow_executions AS e
-      WHERE e.retention_class = (results[1].execution).retention_class AND e.id = (results[1].execution).id
-    );
-  END IF;
-  RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;

@@ -17,7 +17,7 @@ BEGIN
     RETURN 'held';
   END IF;
   archived := archived || jsonb_build_object(
-    'by_error_workflow', app.is_reported_failure(archived ->> 'n8n_execution_id')
+    'by_error_workflow', app.is_reported_failure(version.id)
   );
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;

@@ -85,7 +85,7 @@ BEGIN
   RETURN ARRAY(
     SELECT CASE
       WHEN r.outcome = 'updated' AND (r.execution).id = ANY (kept)
-      THEN ROW(r.ordinal, r.n8n_execution_id, 'held', 'legal_hold', r.known, r.execution)::app.merged_delivery
+      THEN ROW(r.ordinal, r.n8n_execution_id, 'held', 'legal_hold', r.known, r.execution, NULL)::app.merged_delivery
       ELSE r::app.merged_delivery
     END
     FROM unnest(results) AS r ORDER BY r.ordinal

@@ -2,15 +2,15 @@
 
 -- Creates the workflows that are missing. One without a name gets its n8n id as name until an event has one. One
 -- statement in one order, so that concurrent batches cannot deadlock; known workflows are neither changed nor locked.
-CREATE OR REPLACE FUNCTION app.create_missing_workflows(events jsonb)
+CREATE OR REPLACE FUNCTION app.create_missing_workflows(events jsonb, instance smallint DEFAULT 0)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  INSERT INTO app.workflows AS w (n8n_workflow_id, name)
-  SELECT e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
+  INSERT INTO app.workflows AS w (n8n_instance, n8n_workflow_id, name)
+  SELECT instance, e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
   FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
-  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id
+  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id AND known.n8n_instance = instance
   WHERE e.n8n_workflow_id IS NOT NULL AND (
     known.id IS NULL
     OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
@@ -38,15 +38,18 @@ BEGIN
 END
 $$;
 
--- Records events: deliveries as app.record_executions takes them, with workflow_name. One that has an outcome already
--- (ignored, or rejected with an error) keeps it. Returns a row for each, in order.
-CREATE OR REPLACE FUNCTION app.record_events(events jsonb)
-RETURNS TABLE (n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+-- Records events of an instance: deliveries as app.record_executions takes them, with workflow_name. One that has an
+-- outcome already (ignored, or rejected with an error) keeps it. Returns a row for each, in order; `restarted`: another
+-- run of the instance has the n8n id, so that n8n's database began anew between them.
+CREATE OR REPLACE FUNCTION app.record_events(events jsonb, instance text DEFAULT 'default')
+RETURNS SETOF app.recorded_event
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+  number smallint := app.n8n_instance(instance);
 BEGIN
-  PERFORM app.create_missing_workflows(events);
+  PERFORM app.create_missing_workflows(events, number);
   RETURN QUERY
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
@@ -56,29 +59,30 @@ BEGIN
   )
   SELECT
     t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
-    coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection))
+    coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection)), r.reset IS NOT NULL
   FROM reported AS t
-  LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))')) AS r
+  LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))'), number) AS r
     ON r.ordinal = t.delivery_ordinal AND t.outcome IS NULL
   ORDER BY t.ordinal;
 END
 $$;
 
 -- The same, or nothing: refuses all events if one is rejected.
-CREATE OR REPLACE FUNCTION app.record_all_events(events jsonb)
-RETURNS TABLE (n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+CREATE OR REPLACE FUNCTION app.record_all_events(events jsonb, instance text DEFAULT 'default')
+RETURNS SETOF app.recorded_event
 LANGUAGE plpgsql
 AS $$
 DECLARE
   index integer := 0;
+  recorded app.recorded_event;
 BEGIN
-  FOR n8n_execution_id, n8n_workflow_id, id, outcome, error IN SELECT * FROM app.record_events(events) LOOP
-    IF outcome = 'rejected' THEN
+  FOR recorded IN SELECT * FROM app.record_events(events, instance) LOOP
+    IF recorded.outcome = 'rejected' THEN
       RAISE EXCEPTION USING
-        errcode = 'FL422', constraint = 'items_rejected', message = format('body.%s: %s', index, error);
+        errcode = 'FL422', constraint = 'items_rejected', message = format('body.%s: %s', index, recorded.error);
     END IF;
     index := index + 1;
-    RETURN NEXT;
+    RETURN NEXT recorded;
   END LOOP;
 END
 $$;

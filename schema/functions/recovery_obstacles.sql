@@ -49,6 +49,7 @@ BEGIN
   taken := ARRAY(
     SELECT p.id FROM unnest(plan) AS p
     JOIN app.workflows AS w ON w.n8n_workflow_id = p.image ->> 'n8n_workflow_id'
+      AND w.n8n_instance = coalesce((p.image ->> 'n8n_instance')::smallint, 0)
     WHERE p.table_name = 'workflows' AND p.action IN ('insert', 'update')
       AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id <> ALL (written)
     UNION
@@ -67,10 +68,16 @@ BEGIN
     taken := taken || ARRAY(
       SELECT p.id FROM unnest(plan) AS p
       JOIN (
-        SELECT e.id, e.n8n_execution_id FROM app.workflow_executions AS e
+        SELECT e.id, e.n8n_execution_id, e.workflow_id, e.status, e.started_at, e.finished_at, e.created_at
+        FROM app.workflow_executions AS e
         WHERE e.tenant_id = app.tenant() AND e.retention_class = ANY (app.classes_of_tenant())
           AND e.n8n_execution_id = ANY (n8n_ids)
       ) AS e ON e.n8n_execution_id = p.image ->> 'n8n_execution_id'
+        AND e.workflow_id = (p.image ->> 'workflow_id')::uuid AND app.may_be_of(
+          (p.image ->> 'started_at')::timestamptz,
+          app.end_of(p.image ->> 'status', (p.image ->> 'finished_at')::timestamptz),
+          e.started_at, app.end_of(e.status, e.finished_at), e.created_at
+        )
       WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND e.id <> ALL (gone)
     );
   END IF;

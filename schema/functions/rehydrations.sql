@@ -33,7 +33,6 @@ DECLARE
     SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
   );
   hot uuid[];
-  hot_n8n_ids text[];
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant
   FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
@@ -42,10 +41,6 @@ BEGIN
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-  );
-  hot_n8n_ids := ARRAY(
-    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   );
 
   WITH copies AS (
@@ -61,7 +56,7 @@ BEGIN
       created_at timestamptz, error_message text, execution_data text
     )
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
-    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (hot_n8n_ids))
+    WHERE a.id <> ALL (hot)
       AND NOT EXISTS (  -- a deleted copy is not added again
         SELECT FROM app.rehydrated_rows AS r
         WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration

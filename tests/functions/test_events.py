@@ -71,7 +71,7 @@ def test_no_items_and_more_than_a_thousand_are_refused(n8n: Instance, superuser:
 @pytest.mark.parametrize("cursor", [{"nextCursor": None}, {}])
 def test_a_page_may_be_empty_since_nothing_may_have_run(n8n: Instance, cursor: Json) -> None:
     answer = n8n.post({"data": [], **cursor})
-    assert (answer.status, answer.json) == (202, {"rejected": 0, "results": []})
+    assert (answer.status, answer.json) == (202, {"rejected": 0, "restarted": 0, "results": []})
 
 
 def test_a_body_may_come_in_base64(n8n: Instance, superuser: Superuser) -> None:

@@ -28,7 +28,11 @@ WITH restore AS (
 ), hold AS (
   INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
 ), failure AS (
-  INSERT INTO app.reported_failures (n8n_execution_id) VALUES ('1')
+  INSERT INTO app.reported_failures (execution_id) VALUES (app.uuid7())
+), instance AS (
+  INSERT INTO app.n8n_instances (number, name) VALUES (1, 'prod')
+), reset AS (
+  INSERT INTO app.n8n_resets (number, after, until) VALUES (1, '2026-01-01', '2026-01-02')
 ), policy AS (
   INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
 )

@@ -64,7 +64,13 @@ class FullTenant:
         env.release(env.hold(self.tenant))
         env.superuser.execute("INSERT INTO app.cold_policies VALUES (%s, 90)", (self.tenant.id,))
         env.superuser.execute("INSERT INTO app.retention_class_changes VALUES (%s, 30)", (self.tenant.id,))
-        env.superuser.execute("INSERT INTO app.reported_failures VALUES (%s, %s)", (self.tenant.id, self.marker))
+        env.superuser.execute(
+            "INSERT INTO app.reported_failures (tenant_id, execution_id) VALUES (%s, app.uuid7())", (self.tenant.id,)
+        )
+        env.superuser.execute("INSERT INTO app.n8n_instances VALUES (%s, 1, 'prod')", (self.tenant.id,))
+        env.superuser.execute(
+            "INSERT INTO app.n8n_resets VALUES (%s, 1, '2026-01-01', '2026-01-02')", (self.tenant.id,)
+        )
         for name in (self.tenant.id, self.key.id):
             env.superuser.execute("INSERT INTO app.rate_buckets VALUES (%s, now() + interval '1 day')", (str(name),))
         env.superuser.execute(

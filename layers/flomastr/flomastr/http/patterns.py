@@ -12,6 +12,7 @@ KEY_ID = r"^[0-9A-Za-z]{12}$"
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # names of documents and persons
 EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
+INSTANCE = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 TRANSACTION = r"^[0-9]{1,18}$"
 ANYTHING = r"^\*$"
 NO_OPERATOR = r"^([^$]|$)"
@@ -29,6 +30,7 @@ REFUSALS = {
     ONE_LINE: "must not be empty or hold a control character",
     EMAIL: "is not an e-mail address of printable ASCII without spaces",
     COLOUR: "is not a colour such as #1a2b3c",
+    INSTANCE: "must be 1 to 63 lower case letters, digits and .-_, and begin and end with a letter or digit",
     TRANSACTION: "is not the number of a transaction, as the audit trail has it",
     ANYTHING: "must be *",
     NO_OPERATOR: "begins with $, as operators do",

@@ -16,6 +16,8 @@ def delete_rows(table: LiteralString) -> LiteralString:
 TENANT_STEPS: dict[str, LiteralString] = {
     "workflow_executions": "SELECT FROM generate_series(1, app.erase_executions(%(tenant_id)s, %(most)s))",
     "reported_failures": delete_rows("reported_failures"),
+    "n8n_instances": delete_rows("n8n_instances"),
+    "n8n_resets": delete_rows("n8n_resets"),
     "execution_deltas": delete_rows("execution_deltas"),
     "execution_rollups": delete_rows("execution_rollups"),
     "superseded_versions": delete_rows("superseded_versions"),

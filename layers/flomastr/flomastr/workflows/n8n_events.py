@@ -14,6 +14,7 @@ from flomastr.http.patterns import message
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
+from flomastr.workflows.n8n_instances import DEFAULT
 from flomastr.workflows.n8n_lists import MARKERS, items_in
 from flomastr.workflows.n8n_payloads import (
     LOGGED,
@@ -26,6 +27,8 @@ from flomastr.workflows.n8n_payloads import (
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
+
+RESTARTED = "Another run of the instance has this id: n8n's database began anew between them."
 
 PARTS = ("execution", "trigger", "payload", "workflow", "workflowData")  # objects of n8n's, some with ids
 CONTENT = (
@@ -76,6 +79,7 @@ class EventResult(BaseModel):
     id: UUID | None
     outcome: Outcome | Literal["ignored"]
     error: str | None
+    restarted: bool = Field(default=False, exclude=True)
     note: str | None = Field(default=None, description="What is recorded in another way than it was sent.")
     data_notes: DataNotes | None = Field(default=None, description="null: all is stored as it was sent.")
 
@@ -84,26 +88,28 @@ class EventResults(BaseModel):
     """In the order of the items."""
 
     rejected: int = Field(description="How many items were rejected, and are recorded nowhere.")
+    restarted: int = Field(description="How many runs have the id of another one, since n8n's database began anew.")
     results: list[EventResult]
 
 
-def record(events: Sequence[Event], *, strict: bool = False) -> Query[EventResult]:
-    """One row for each event, in their order. Workflows that n8n names and the tenant lacks are created.
+def record(events: Sequence[Event], instance: str = DEFAULT, *, strict: bool = False) -> Query[EventResult]:
+    """One row for each event, in their order. Workflows that n8n names and the instance lacks are created.
 
-    `strict`: with an item that is rejected, none is recorded. Refused with 422 `items_rejected`.
+    `strict`: with an item that is rejected, none is recorded. Refused with 422 `items_rejected`, and with 409
+    `too_many_open` if the instance is new and one too many.
     """
     sent = (event.model_dump_json(exclude_none=True, exclude={"note", "data_notes"}) for event in events)
     return Query(
         """
-        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
-        FROM app.record_all_events(%(events)s::jsonb) AS e
+        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error, e.restarted
+        FROM app.record_all_events(%(events)s::jsonb, %(instance)s) AS e
         """
         if strict
         else """
-        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error
-        FROM app.record_events(%(events)s::jsonb) AS e
+        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error, e.restarted
+        FROM app.record_events(%(events)s::jsonb, %(instance)s) AS e
         """,
-        {"events": f"[{','.join(sent)}]"},
+        {"events": f"[{','.join(sent)}]", "instance": instance},
         EventResult,
     )
 
@@ -113,10 +119,16 @@ def results(events: Sequence[Event], recorded: Sequence[EventResult]) -> EventRe
     noted = zip(events, recorded, strict=True)
     return EventResults(
         rejected=sum(result.outcome == "rejected" for result in recorded),
+        restarted=sum(result.restarted for result in recorded),
         results=[
-            result.model_copy(update={"note": event.note, "data_notes": event.data_notes}) for event, result in noted
+            result.model_copy(update={"note": note(event, result), "data_notes": event.data_notes})
+            for event, result in noted
         ],
     )
+
+
+def note(event: Event, result: EventResult) -> str | None:
+    return event.noting(RESTARTED).note if result.restarted else event.note
 
 
 def warning(results: EventResults) -> dict[str, str]:

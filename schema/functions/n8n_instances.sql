@@ -1,0 +1,105 @@
+-- n8n instances: which one a request speaks of, which stored run a report is of, and when a database began anew.
+
+-- The number of an instance, which is made if it is new and is said to have been seen just now, once a minute.
+CREATE OR REPLACE FUNCTION app.n8n_instance(wanted text)
+RETURNS smallint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  known app.n8n_instances;
+BEGIN
+  SELECT * INTO known FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.name = wanted;
+  IF known.last_seen_at > now() - interval '1 minute' THEN
+    RETURN known.number;
+  ELSIF known.number IS NULL THEN
+    RETURN app.create_n8n_instance(wanted);
+  END IF;
+  UPDATE app.n8n_instances AS i SET last_seen_at = now()
+  WHERE (i.tenant_id, i.number) = (
+    SELECT s.tenant_id, s.number FROM app.n8n_instances AS s
+    WHERE s.tenant_id = app.tenant() AND s.number = known.number FOR NO KEY UPDATE SKIP LOCKED
+  );
+  RETURN known.number;
+END
+$$;
+
+-- The number of a new instance, or FL409 `too_many_open` if the tenant has 20 beside the default one, which has its
+-- number already: of the requests that are its first, at once, one writes it down and the others do not wait.
+CREATE OR REPLACE FUNCTION app.create_n8n_instance(new_name text)
+RETURNS smallint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  made smallint;
+BEGIN
+  IF new_name = 'default' THEN
+    INSERT INTO app.n8n_instances (number, name) SELECT 0, new_name
+    WHERE pg_try_advisory_xact_lock(hashtextextended('default n8n instance ' || app.tenant(), 0))
+    ON CONFLICT DO NOTHING;
+    RETURN 0;
+  END IF;
+  LOOP
+    SELECT i.number INTO made FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.name = new_name;
+    EXIT WHEN made IS NOT NULL;
+    SELECT greatest(max(i.number), 0) + 1 INTO made FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant();
+    IF made > 20 THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+        message = format('The tenant has 20 n8n instances, and %s is none of them.', new_name);
+    END IF;
+    INSERT INTO app.n8n_instances (number, name) VALUES (made, new_name) ON CONFLICT DO NOTHING;
+    EXIT WHEN FOUND;
+  END LOOP;
+  RETURN made;
+END
+$$;
+
+-- Whether a report may be of a stored run with its n8n id: neither had ended when the other began. What has not ended
+-- may be resumed months later. A minute is for clocks that differ. A report that names no moment may be of any run; a
+-- run that began when it was stored began whenever.
+CREATE OR REPLACE FUNCTION app.may_be_of(
+  began timestamptz, ended timestamptz, run_began timestamptz, run_ended timestamptz, run_stored timestamptz
+)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN began IS NULL OR (
+  began <= coalesce(run_ended, 'infinity') + interval '1 minute'
+  AND (run_began = run_stored OR run_began <= coalesce(ended, 'infinity') + interval '1 minute')
+);
+
+-- The moment of an end, NULL if the state is none.
+CREATE OR REPLACE FUNCTION app.end_of(status text, finished_at timestamptz)
+RETURNS timestamptz
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN app.is_final(status) THEN finished_at END;
+
+-- Notes the resets that runs have shown. One that is known explains each that its time overlaps, and is narrowed by it.
+CREATE OR REPLACE FUNCTION app.note_resets(results app.merged_delivery[])
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  shown record;
+BEGIN
+  FOR shown IN
+    SELECT DISTINCT w.n8n_instance, lower(r.reset) AS after, upper(r.reset) AS until
+    FROM unnest(results) AS r JOIN app.workflows AS w ON w.id = (r.execution).workflow_id
+    WHERE r.reset IS NOT NULL ORDER BY upper(r.reset), lower(r.reset)
+  LOOP
+    UPDATE app.n8n_resets AS r SET after = greatest(r.after, shown.after), until = least(r.until, shown.until)
+    WHERE (r.tenant_id, r.number, r.until) = (
+      SELECT k.tenant_id, k.number, k.until FROM app.n8n_resets AS k
+      WHERE k.tenant_id = app.tenant() AND k.number = shown.n8n_instance
+        AND k.after < shown.until AND shown.after < k.until
+      ORDER BY k.until LIMIT 1
+    );
+    IF NOT FOUND THEN
+      INSERT INTO app.n8n_resets (number, after, until) VALUES (shown.n8n_instance, shown.after, shown.until)
+      ON CONFLICT DO NOTHING;
+    END IF;
+  END LOOP;
+END
+$$;
