@@ -86,7 +86,8 @@ CREATE TYPE app.merged_delivery AS (
 	outcome text,
 	rejection text,
 	known boolean,
-	execution app.workflow_executions
+	execution app.workflow_executions,
+	reset tstzrange
 );
 
 ALTER TYPE app.merged_delivery OWNER TO flo_owner;
@@ -120,6 +121,17 @@ CREATE TYPE app.planned_row AS (
 );
 
 ALTER TYPE app.planned_row OWNER TO flo_owner;
+
+CREATE TYPE app.recorded_event AS (
+	n8n_execution_id text,
+	n8n_workflow_id text,
+	id uuid,
+	outcome text,
+	error text,
+	restarted boolean
+);
+
+ALTER TYPE app.recorded_event OWNER TO flo_owner;
 
 CREATE FUNCTION app.uuid7(moment timestamp with time zone DEFAULT clock_timestamp(), entropy uuid DEFAULT gen_random_uuid()) RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
@@ -301,8 +313,7 @@ CREATE PROCEDURE app.add_partition(IN class_table text, IN partition_name text, 
 BEGIN
   EXECUTE format('CREATE TABLE app.%I (LIKE app.workflow_executions INCLUDING ALL)', partition_name);
   EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition_name);
-  -- finds a delivery, and is unique within the partition; app.record_executions keeps it unique across partitions
-  EXECUTE format('CREATE UNIQUE INDEX ON app.%I (tenant_id, n8n_execution_id)', partition_name);
+  EXECUTE format('CREATE INDEX ON app.%I (tenant_id, n8n_execution_id)', partition_name);
   EXECUTE format('ALTER TABLE app.%I ATTACH PARTITION app.%I FOR VALUES FROM (%s) TO (%s)',
     class_table, partition_name, lower_bound, upper_bound);
 END
@@ -1457,14 +1468,17 @@ $$;
 
 ALTER FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.create_missing_workflows(events jsonb) RETURNS void
+CREATE FUNCTION app.create_missing_workflows(events jsonb, instance smallint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO app.workflows AS w (n8n_workflow_id, name)
-  SELECT e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
-  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
-  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id
+  INSERT INTO app.workflows AS w (n8n_instance, n8n_workflow_id, name)
+  SELECT instance, e.n8n_workflow_id, coalesce(
+    (array_agg(e.workflow_name ORDER BY e.workflow_name IS NULL, e.started_at DESC NULLS FIRST, e.workflow_name))[1],
+    e.n8n_workflow_id
+  )
+  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text, started_at timestamptz)
+  LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id AND known.n8n_instance = instance
   WHERE e.n8n_workflow_id IS NOT NULL AND (
     known.id IS NULL
     OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
@@ -1477,7 +1491,36 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.create_missing_workflows(events jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.create_missing_workflows(events jsonb, instance smallint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.create_n8n_instance(new_name text) RETURNS smallint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  made smallint;
+BEGIN
+  IF new_name = 'default' THEN
+    INSERT INTO app.n8n_instances (number, name) SELECT 0, new_name
+    WHERE pg_try_advisory_xact_lock(hashtextextended('default n8n instance ' || app.tenant(), 0))
+    ON CONFLICT DO NOTHING;
+    RETURN 0;
+  END IF;
+  LOOP
+    SELECT i.number INTO made FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.name = new_name;
+    EXIT WHEN made IS NOT NULL;
+    SELECT greatest(max(i.number), 0) + 1 INTO made FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant();
+    IF made > 20 THEN
+      RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+        message = format('The tenant has 20 n8n instances, and %s is none of them.', new_name);
+    END IF;
+    INSERT INTO app.n8n_instances (number, name) VALUES (made, new_name) ON CONFLICT DO NOTHING;
+    EXIT WHEN FOUND;
+  END LOOP;
+  RETURN made;
+END
+$$;
+
+ALTER FUNCTION app.create_n8n_instance(new_name text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.create_partitions(moment timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1802,6 +1845,18 @@ $$;
 
 ALTER FUNCTION app.end_embedding(tenant uuid, document uuid, model text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.is_final(status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (status = ANY (ARRAY['crashed'::text, 'canceled'::text, 'error'::text, 'success'::text]));
+
+ALTER FUNCTION app.is_final(status text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.end_of(status text, started_at timestamp with time zone, finished_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (app.is_final(status) AND (finished_at IS NOT NULL)) THEN GREATEST(started_at, finished_at) ELSE NULL::timestamp with time zone END;
+
+ALTER FUNCTION app.end_of(status text, started_at timestamp with time zone, finished_at timestamp with time zone) OWNER TO flo_owner;
+
 CREATE FUNCTION app.end_rehydration(rehydration uuid, most integer, OUT ended bigint, OUT deleted bigint) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -2006,6 +2061,33 @@ CREATE FUNCTION app.folded(text text) RETURNS text
 
 ALTER FUNCTION app.folded(text text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.follow_names(events jsonb, instance smallint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  told record;
+BEGIN
+  FOR told IN
+    SELECT DISTINCT ON (w.id) w.id, e.workflow_name AS name, coalesce(e.started_at, now()) AS told_at
+    FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text, started_at timestamptz)
+    JOIN app.workflows AS w ON w.n8n_workflow_id = e.n8n_workflow_id AND w.n8n_instance = instance
+    LEFT JOIN app.n8n_names AS n ON n.tenant_id = w.tenant_id AND n.workflow_id = w.id
+    WHERE e.workflow_name IS DISTINCT FROM n.name AND e.workflow_name IS NOT NULL
+      AND w.name = coalesce(n.name, e.workflow_name)
+      AND (n.told_at IS NULL OR coalesce(e.started_at, now()) > n.told_at)
+      AND NOT app.is_held(w.tenant_id, w.id)
+    ORDER BY w.id, told_at DESC, name
+  LOOP
+    UPDATE app.workflows AS w SET name = told.name, updated_at = now() WHERE w.id = told.id AND w.name <> told.name;
+    INSERT INTO app.n8n_names AS n (workflow_id, name, told_at) VALUES (told.id, told.name, told.told_at)
+    ON CONFLICT (tenant_id, workflow_id) DO UPDATE SET name = excluded.name, told_at = excluded.told_at
+    WHERE n.told_at < excluded.told_at;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.follow_names(events jsonb, instance smallint) OWNER TO flo_owner;
+
 CREATE FUNCTION app.forget_deleted_copy() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2025,7 +2107,7 @@ CREATE FUNCTION app.forget_reported_failures(deliveries jsonb, results app.merge
     AS $$
   DELETE FROM app.reported_failures AS f
   USING jsonb_array_elements(deliveries) WITH ORDINALITY AS d (item, ordinal), unnest(results) AS r
-  WHERE f.tenant_id = app.tenant() AND f.n8n_execution_id = r.n8n_execution_id AND r.ordinal = d.ordinal
+  WHERE f.tenant_id = app.tenant() AND f.execution_id = (r.execution).id AND r.ordinal = d.ordinal
     AND r.outcome IN ('created', 'updated', 'unchanged')
     AND (r.known OR last_archived IS NULL OR (r.execution).id > last_archived)
     AND app.is_final(d.item ->> 'status') AND d.item ->> 'by_error_workflow' IS DISTINCT FROM 'true';
@@ -2213,12 +2295,6 @@ CREATE FUNCTION app.invited_person() RETURNS text
 
 ALTER FUNCTION app.invited_person() OWNER TO flo_owner;
 
-CREATE FUNCTION app.is_final(status text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (status = ANY (ARRAY['crashed'::text, 'canceled'::text, 'error'::text, 'success'::text]));
-
-ALTER FUNCTION app.is_final(status text) OWNER TO flo_owner;
-
 CREATE FUNCTION app.is_held(tenant uuid, workflow uuid DEFAULT NULL::uuid, execution uuid DEFAULT NULL::uuid) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT EXISTS (SELECT FROM app.holds_on(tenant, workflow, execution)) $$;
@@ -2233,7 +2309,7 @@ ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner
 
 CREATE TABLE app.reported_failures (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    n8n_execution_id text NOT NULL,
+    execution_id uuid NOT NULL,
     reported_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
@@ -2241,11 +2317,11 @@ ALTER TABLE ONLY app.reported_failures FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.reported_failures OWNER TO flo_owner;
 
-CREATE FUNCTION app.is_reported_failure(of_execution text) RETURNS boolean
+CREATE FUNCTION app.is_reported_failure(execution uuid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM app.reported_failures r WHERE ((r.tenant_id = app.tenant()) AND (r.n8n_execution_id = is_reported_failure.of_execution))));
+    RETURN (EXISTS (SELECT FROM app.reported_failures r WHERE ((r.tenant_id = app.tenant()) AND (r.execution_id = is_reported_failure.execution))));
 
-ALTER FUNCTION app.is_reported_failure(of_execution text) OWNER TO flo_owner;
+ALTER FUNCTION app.is_reported_failure(execution uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.is_same_stored(one jsonb, other jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2390,6 +2466,31 @@ END
 $$;
 
 ALTER PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.keep_rejected(events jsonb, results app.recorded_event[], of_instance text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.n8n_rejections (id, instance, n8n_execution_id, n8n_workflow_id, error, item, delivery)
+  SELECT  -- with ids that fall within their millisecond, so that they are listed in their order
+    app.uuid7(now(), overlay(
+      gen_random_uuid()::text PLACING lpad(to_hex(4095 - e.ordinal), 3, '0') FROM 16
+    )::uuid), of_instance, r.n8n_execution_id, r.n8n_workflow_id, r.error, e.event -> 'item',
+    CASE WHEN NOT e.event ? 'outcome' AND length(e.event::text) <= 100000 THEN e.event END
+  FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, ordinal)
+  JOIN unnest(results) WITH ORDINALITY AS r (
+    n8n_execution_id, n8n_workflow_id, id, outcome, error, restarted, ordinal
+  ) ON r.ordinal = e.ordinal
+  WHERE r.outcome = 'rejected'
+  ORDER BY e.ordinal LIMIT 500;
+
+  DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id <= (
+    SELECT k.id FROM app.n8n_rejections AS k WHERE k.tenant_id = app.tenant() ORDER BY k.id DESC OFFSET 500 LIMIT 1
+  );
+END
+$$;
+
+ALTER FUNCTION app.keep_rejected(events jsonb, results app.recorded_event[], of_instance text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.key_scopes() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2573,6 +2674,12 @@ $$;
 
 ALTER FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, filter app.passage_filter, most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.may_be_of(began timestamp with time zone, ended timestamp with time zone, run_began timestamp with time zone, run_ended timestamp with time zone, run_stored timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((began IS NULL) OR ((began <= (COALESCE(run_ended, 'infinity'::timestamp with time zone) + '00:01:00'::interval)) AND ((run_began = run_stored) OR (run_began <= (COALESCE(ended, 'infinity'::timestamp with time zone) + '00:01:00'::interval)))));
+
+ALTER FUNCTION app.may_be_of(began timestamp with time zone, ended timestamp with time zone, run_began timestamp with time zone, run_ended timestamp with time zone, run_stored timestamp with time zone) OWNER TO flo_owner;
+
 CREATE TABLE app.archive_files (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid NOT NULL,
@@ -2702,7 +2809,7 @@ $$;
 
 ALTER FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) OWNER TO flo_owner;
 
-CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) RETURNS SETOF app.merged_delivery
+CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[], instance smallint) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -2713,47 +2820,95 @@ BEGIN
   RETURN QUERY
   WITH delivered AS (
     SELECT
-      d.*, coalesce(d.n8n_execution_id, '#' || d.ordinal) AS run, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
-      app.delivery_rank(d.status, d.by_error_workflow) AS rank
+      d.*, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
+      coalesce(by_id.n8n_instance, instance) AS n8n_instance,
+      app.delivery_rank(d.status, d.by_error_workflow) AS rank,
+      app.end_of(d.status, d.started_at, d.finished_at) AS ended_at
     FROM ROWS FROM (
       jsonb_to_recordset(deliveries) AS (
         workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
-        finished_at timestamptz, execution_data jsonb, error_message text, by_error_workflow boolean
+        finished_at timestamptz, execution_data jsonb, error_message text, by_error_workflow boolean, id uuid
       )
     ) WITH ORDINALITY AS d (
       workflow_id, n8n_workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message,
-      by_error_workflow, ordinal
+      by_error_workflow, id, ordinal
     )
     LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
+      AND by_n8n_id.n8n_instance = instance
   ),
   found AS (
     SELECT
       e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
-      e.execution_data, e.error_message, e.created_at,
-      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.n8n_execution_id)) AS rank
+      e.execution_data, e.error_message, e.created_at, e.id::text AS run, w.n8n_instance,
+      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.id)) AS rank
     FROM app.workflow_executions AS e
+    JOIN app.workflows AS w ON w.tenant_id = e.tenant_id AND w.id = e.workflow_id
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  ),
+  stored AS (  -- of the runs that a delivery may be of the one whose id it has, else the first; without a time the last
+    SELECT DISTINCT ON (d.ordinal) d.ordinal, f.run
+    FROM delivered AS d
+    JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id AND f.n8n_instance = d.n8n_instance
+    WHERE f.id = d.id OR CASE
+      WHEN d.known_workflow_id <> f.workflow_id THEN app.may_be_of(  -- which has reused the id, unless at the same time
+        coalesce(d.started_at, now()), coalesce(d.finished_at, d.started_at, now()), f.started_at,
+        coalesce(f.finished_at, f.started_at), NULL
+      )
+      ELSE app.may_be_of(
+        d.started_at, d.ended_at, f.started_at, app.end_of(f.status, f.started_at, f.finished_at), f.created_at
+      )
+    END
+    ORDER BY d.ordinal, f.id IS DISTINCT FROM d.id,
+      extract(EPOCH FROM f.started_at) * CASE WHEN d.started_at IS NULL THEN -1 ELSE 1 END, f.run
+  ),
+  fresh AS (  -- of runs that are not stored; one that has ended ends those of its id that began before
+    SELECT d.ordinal, d.n8n_instance, d.n8n_execution_id, d.started_at, d.ended_at,
+      d.started_at > interval '1 minute' + max(d.ended_at) OVER (
+        PARTITION BY d.n8n_instance, d.n8n_execution_id ORDER BY d.started_at, d.ordinal
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS is_later
+    FROM delivered AS d
+    WHERE NOT EXISTS (SELECT FROM stored AS s WHERE s.ordinal = d.ordinal)
+  ),
+  opened AS (  -- a run that has not ended goes on with what comes next
+    SELECT *, is_later AND lag(is_later AND ended_at IS NULL) OVER (
+      PARTITION BY n8n_instance, n8n_execution_id ORDER BY started_at, ordinal
+    ) IS NOT TRUE AS opens
+    FROM fresh
+  ),
+  runs AS (
+    SELECT s.ordinal, s.run FROM stored AS s
+    UNION ALL
+    SELECT o.ordinal, coalesce(
+      format('%s/%s/', o.n8n_instance, count(*) FILTER (WHERE o.opens) OVER (
+        PARTITION BY o.n8n_instance, o.n8n_execution_id ORDER BY o.started_at, o.ordinal
+      )) || o.n8n_execution_id, '#' || o.ordinal
+    )
+    FROM opened AS o
   ),
   judged AS (  -- an execution belongs to the workflow that it is stored under, else to the first known one
     SELECT
-      d.*,
+      d.*, r.run,
       coalesce(f.workflow_id, first_value(d.known_workflow_id) OVER (
-        PARTITION BY d.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
+        PARTITION BY r.run ORDER BY d.known_workflow_id IS NULL, d.ordinal
       )) AS run_workflow_id
     FROM delivered AS d
-    LEFT JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id
+    JOIN runs AS r ON r.ordinal = d.ordinal
+    LEFT JOIN found AS f ON f.run = r.run
   ),
   reported AS (
     SELECT
-      run, run_workflow_id, n8n_execution_id, rank, status, started_at, finished_at, execution_data, error_message
+      run, run_workflow_id, n8n_instance, n8n_execution_id, rank, status, started_at, finished_at, execution_data,
+      error_message
     FROM judged
     WHERE known_workflow_id = run_workflow_id
     UNION ALL
     SELECT
-      f.n8n_execution_id, f.workflow_id, f.n8n_execution_id, f.rank, f.status, f.started_at,
-      f.finished_at, NULL, f.error_message
+      f.run, f.workflow_id, f.n8n_instance, f.n8n_execution_id, f.rank, f.status, f.started_at, f.finished_at, NULL,
+      f.error_message
     FROM found AS f
+    WHERE f.run IN (SELECT r.run FROM runs AS r)
   ),
   ranked AS (
     SELECT *, count(execution_data) OVER runs > 1 AS contested, rank = max(rank) OVER runs AS leads,
@@ -2763,7 +2918,7 @@ BEGIN
   ),
   merged AS (
     SELECT
-      run, n8n_execution_id, run_workflow_id AS workflow_id,
+      run, n8n_instance, n8n_execution_id, run_workflow_id AS workflow_id,
       min(status) FILTER (WHERE leads) AS status,
       coalesce(min(started_at), now()) AS started_at,
       CASE WHEN app.is_final(min(status) FILTER (WHERE leads))
@@ -2778,21 +2933,36 @@ BEGIN
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
         FILTER (WHERE leads OR fails))[1] AS error_message
     FROM ranked
-    GROUP BY run, n8n_execution_id, run_workflow_id
+    GROUP BY run, n8n_instance, n8n_execution_id, run_workflow_id
   ),
-  compared AS MATERIALIZED (  -- an n8n id and a start make the same id whenever they arrive
+  compared AS MATERIALIZED (  -- an instance, an n8n id and a start make the same id whenever they arrive
     SELECT
       m.*, f.id IS NOT NULL AS known, least(m.started_at, f.created_at, now()) AS first_started_at,
       coalesce(f.created_at, now()) AS created_at, coalesce(f.retention_class, tenant_class) AS retention_class,
       coalesce(f.id, app.uuid7(m.started_at, CASE
         WHEN m.n8n_execution_id IS NULL THEN gen_random_uuid()
-        ELSE md5(tenant::text || m.n8n_execution_id)::uuid
+        WHEN m.n8n_instance = 0 THEN md5(tenant::text || m.n8n_execution_id)::uuid
+        ELSE md5(md5(tenant::text || m.n8n_instance) || m.n8n_execution_id)::uuid
       END)) AS id,
       (f.status, f.started_at, f.finished_at, f.error_message) IS DISTINCT FROM
         (m.status, least(m.started_at, f.created_at, now()), m.finished_at, m.error_message) AS differs,
       app.replaces(m.execution_data, f.execution_data) AS replaces
     FROM merged AS m
-    LEFT JOIN found AS f ON f.n8n_execution_id = m.n8n_execution_id
+    LEFT JOIN found AS f ON f.run = m.run
+  ),
+  began AS (
+    SELECT f.n8n_instance, f.n8n_execution_id, f.run, f.started_at FROM found AS f
+    UNION ALL
+    SELECT c.n8n_instance, c.n8n_execution_id, c.run, c.first_started_at FROM compared AS c
+    WHERE NOT c.known AND c.n8n_execution_id IS NOT NULL
+  ),
+  resets AS (  -- between one run and the next of an id
+    SELECT run, CASE
+      WHEN lag(started_at) OVER one_id < started_at THEN tstzrange(lag(started_at) OVER one_id, started_at, '(]')
+      WHEN lead(started_at) OVER one_id > started_at THEN tstzrange(started_at, lead(started_at) OVER one_id, '(]')
+    END AS reset
+    FROM began
+    WINDOW one_id AS (PARTITION BY n8n_instance, n8n_execution_id ORDER BY started_at, run)
   ),
   outcomes AS (
     SELECT
@@ -2830,14 +3000,16 @@ BEGIN
       ELSE ROW(
         o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
       )::app.workflow_executions
-    END
+    END,
+    CASE WHEN o.outcome = 'created' THEN r.reset END
   FROM outcomes AS o
   LEFT JOIN compared AS c ON o.occurrence = 1 AND c.run = o.run
+  LEFT JOIN resets AS r ON r.run = o.run
   ORDER BY o.ordinal;
 END
 $$;
 
-ALTER FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[], instance smallint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.merge_late(archived jsonb) RETURNS text
     LANGUAGE plpgsql
@@ -2852,7 +3024,7 @@ BEGIN
     RETURN 'held';
   END IF;
   archived := archived || jsonb_build_object(
-    'by_error_workflow', app.is_reported_failure(archived ->> 'n8n_execution_id')
+    'by_error_workflow', app.is_reported_failure(version.id)
   );
   PERFORM set_config('app.moving', 'on', true);  -- the archived version stays as it is
   SELECT r.outcome INTO result FROM app.record_executions(jsonb_build_array(archived)) AS r;
@@ -3057,6 +3229,29 @@ END
 $$;
 
 ALTER FUNCTION app.move_to_rollups(tenant uuid, most integer, OUT folded bigint, OUT failures app.execution_deltas[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.n8n_instance(wanted text) RETURNS smallint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  known app.n8n_instances;
+BEGIN
+  SELECT * INTO known FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.name = wanted;
+  IF known.last_seen_at > now() - interval '1 minute' THEN
+    RETURN known.number;
+  ELSIF known.number IS NULL THEN
+    RETURN app.create_n8n_instance(wanted);
+  END IF;
+  UPDATE app.n8n_instances AS i SET last_seen_at = now()
+  WHERE (i.tenant_id, i.number) = (
+    SELECT s.tenant_id, s.number FROM app.n8n_instances AS s
+    WHERE s.tenant_id = app.tenant() AND s.number = known.number FOR NO KEY UPDATE SKIP LOCKED
+  );
+  RETURN known.number;
+END
+$$;
+
+ALTER FUNCTION app.n8n_instance(wanted text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -3300,27 +3495,59 @@ $$;
 
 ALTER FUNCTION app.note_execution_deltas() OWNER TO flo_owner;
 
-CREATE FUNCTION app.note_reported_failures(deliveries jsonb) RETURNS void
+CREATE FUNCTION app.note_reported_failures(deliveries jsonb, results app.merged_delivery[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
-  told text[] := ARRAY(
-    SELECT d ->> 'n8n_execution_id' FROM jsonb_array_elements(deliveries) AS d WHERE d ->> 'by_error_workflow' = 'true'
+  told uuid[] := ARRAY(
+    SELECT DISTINCT (r.execution).id
+    FROM jsonb_array_elements(deliveries) WITH ORDINALITY AS d (item, ordinal), unnest(results) AS r
+    WHERE r.ordinal = d.ordinal AND d.item ->> 'by_error_workflow' = 'true' AND (r.execution).id IS NOT NULL
+    ORDER BY 1
   );
 BEGIN
-  INSERT INTO app.reported_failures AS r (n8n_execution_id)
-  SELECT DISTINCT t.id FROM unnest(told) AS t (id)
-  WHERE NOT EXISTS (
-    SELECT FROM app.workflow_executions AS e
-    WHERE e.tenant_id = app.tenant() AND e.n8n_execution_id = t.id AND app.is_final(e.status)
+  INSERT INTO app.reported_failures AS r (execution_id)
+  SELECT t.id FROM unnest(told) AS t (id)
+  WHERE t.id NOT IN (
+    SELECT e.id FROM app.workflow_executions AS e
+    WHERE e.tenant_id = app.tenant() AND e.id = ANY (told) AND e.id BETWEEN told[1] AND told[cardinality(told)]
+      AND app.is_final(e.status)
   )
   ORDER BY t.id
   ON CONFLICT DO NOTHING;
 END
 $$;
 
-ALTER FUNCTION app.note_reported_failures(deliveries jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.note_reported_failures(deliveries jsonb, results app.merged_delivery[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_resets(results app.merged_delivery[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  shown record;
+BEGIN
+  FOR shown IN
+    SELECT DISTINCT w.n8n_instance, lower(r.reset) AS after, upper(r.reset) AS until
+    FROM unnest(results) AS r JOIN app.workflows AS w ON w.id = (r.execution).workflow_id
+    WHERE r.reset IS NOT NULL ORDER BY upper(r.reset), lower(r.reset)
+  LOOP
+    UPDATE app.n8n_resets AS r SET after = greatest(r.after, shown.after), until = least(r.until, shown.until)
+    WHERE (r.tenant_id, r.number, r.until) = (
+      SELECT k.tenant_id, k.number, k.until FROM app.n8n_resets AS k
+      WHERE k.tenant_id = app.tenant() AND k.number = shown.n8n_instance
+        AND k.after < shown.until AND shown.after < k.until
+      ORDER BY k.until LIMIT 1
+    );
+    IF NOT FOUND THEN
+      INSERT INTO app.n8n_resets (number, after, until) VALUES (shown.n8n_instance, shown.after, shown.until)
+      ON CONFLICT DO NOTHING;
+    END IF;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.note_resets(results app.merged_delivery[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.note_retention_class_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -3872,49 +4099,60 @@ $$;
 
 ALTER FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.record_all_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+CREATE FUNCTION app.record_all_events(events jsonb, instance text DEFAULT 'default'::text) RETURNS SETOF app.recorded_event
     LANGUAGE plpgsql
     AS $$
 DECLARE
   index integer := 0;
+  recorded app.recorded_event;
 BEGIN
-  FOR n8n_execution_id, n8n_workflow_id, id, outcome, error IN SELECT * FROM app.record_events(events) LOOP
-    IF outcome = 'rejected' THEN
+  FOR recorded IN SELECT * FROM app.record_events(events, instance) LOOP
+    IF recorded.outcome = 'rejected' THEN
       RAISE EXCEPTION USING
-        errcode = 'FL422', constraint = 'items_rejected', message = format('body.%s: %s', index, error);
+        errcode = 'FL422', constraint = 'items_rejected', message = format('body.%s: %s', index, recorded.error);
     END IF;
     index := index + 1;
-    RETURN NEXT;
+    RETURN NEXT recorded;
   END LOOP;
 END
 $$;
 
-ALTER FUNCTION app.record_all_events(events jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.record_all_events(events jsonb, instance text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.record_events(events jsonb) RETURNS TABLE(n8n_execution_id text, n8n_workflow_id text, id uuid, outcome text, error text)
+CREATE FUNCTION app.record_events(events jsonb, instance text DEFAULT 'default'::text) RETURNS SETOF app.recorded_event
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
+DECLARE
+  number smallint := app.n8n_instance(instance);
+  results app.recorded_event[];
 BEGIN
-  PERFORM app.create_missing_workflows(events);
-  RETURN QUERY
+  PERFORM app.create_missing_workflows(events, number);
+  PERFORM app.follow_names(events, number);
+  results := ARRAY(
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
     FROM ROWS FROM (
       jsonb_to_recordset(events) AS (n8n_execution_id text, n8n_workflow_id text, outcome text, error text)
     ) WITH ORDINALITY AS e (n8n_execution_id, n8n_workflow_id, outcome, error, ordinal)
   )
-  SELECT
+  SELECT ROW(
     t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
-    coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection))
+    coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection)), r.reset IS NOT NULL
+  )::app.recorded_event
   FROM reported AS t
-  LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))')) AS r
+  LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))'), number) AS r
     ON r.ordinal = t.delivery_ordinal AND t.outcome IS NULL
-  ORDER BY t.ordinal;
+  ORDER BY t.ordinal
+  );
+  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'rejected') THEN
+    PERFORM app.keep_rejected(events, results, instance);
+  END IF;
+  RETURN QUERY SELECT * FROM unnest(results);
 END
 $_$;
 
-ALTER FUNCTION app.record_events(events jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.record_events(events jsonb, instance text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.record_execution_update() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3957,7 +4195,7 @@ $$;
 
 ALTER FUNCTION app.record_execution_update() OWNER TO flo_owner;
 
-CREATE FUNCTION app.record_executions(deliveries jsonb) RETURNS SETOF app.merged_delivery
+CREATE FUNCTION app.record_executions(deliveries jsonb, instance smallint DEFAULT 0) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
@@ -3978,9 +4216,9 @@ BEGIN
   -- two transactions that record one execution wait for each other, else both would find nothing
   PERFORM app.lock_n8n_ids(n8n_ids);
 
-  results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids) AS m);
+  results := ARRAY(SELECT m FROM app.merge_deliveries(deliveries, n8n_ids, instance) AS m);
   IF deliveries @? '$[*] ? (@.by_error_workflow == true)' THEN
-    PERFORM app.note_reported_failures(deliveries);
+    PERFORM app.note_reported_failures(deliveries, results);
   END IF;
 
   INSERT INTO app.workflow_executions (
@@ -3993,6 +4231,9 @@ BEGIN
     (r.execution).started_at, (r.execution).finished_at, (r.execution).execution_data, (r.execution).error_message
   FROM unnest(results) AS r
   WHERE r.outcome = 'created';
+  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.reset IS NOT NULL) THEN
+    PERFORM app.note_resets(results);
+  END IF;
 
   -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those in its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
@@ -4019,7 +4260,8 @@ BEGIN
   END IF;
 
   IF EXISTS (
-    SELECT FROM app.reported_failures AS f WHERE f.tenant_id = app.tenant() AND f.n8n_execution_id = ANY (n8n_ids)
+    SELECT FROM app.reported_failures AS f
+    WHERE f.tenant_id = app.tenant() AND f.execution_id IN (SELECT (r.execution).id FROM unnest(results) AS r)
   ) THEN
     PERFORM app.forget_reported_failures(deliveries, results, archived);
   END IF;
@@ -4034,7 +4276,7 @@ BEGIN
 END
 $_$;
 
-ALTER FUNCTION app.record_executions(deliveries jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.record_executions(deliveries jsonb, instance smallint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.record_history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4214,7 +4456,7 @@ DECLARE
     SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
   );
   hot uuid[];
-  hot_n8n_ids text[];
+  anew uuid[];
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant
   FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
@@ -4224,9 +4466,15 @@ BEGIN
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
   );
-  hot_n8n_ids := ARRAY(
-    SELECT e.n8n_execution_id FROM app.workflow_executions AS e
-    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+  anew := ARRAY(  -- delivered again without their time, and so recorded under other ids
+    SELECT a.id FROM jsonb_to_recordset(archived) AS a (
+      id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz, finished_at timestamptz
+    )
+    JOIN app.workflow_executions AS e ON e.n8n_execution_id = a.n8n_execution_id AND e.workflow_id = a.workflow_id
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids) AND app.may_be_of(
+      a.started_at, app.end_of(a.status, a.started_at, a.finished_at),
+      e.started_at, app.end_of(e.status, e.started_at, e.finished_at), e.created_at
+    )
   );
 
   WITH copies AS (
@@ -4242,7 +4490,7 @@ BEGIN
       created_at timestamptz, error_message text, execution_data text
     )
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
-    WHERE a.id <> ALL (hot) AND (a.n8n_execution_id IS NULL OR a.n8n_execution_id <> ALL (hot_n8n_ids))
+    WHERE a.id <> ALL (hot) AND a.id <> ALL (anew)
       AND NOT EXISTS (  -- a deleted copy is not added again
         SELECT FROM app.rehydrated_rows AS r
         WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration
@@ -4372,6 +4620,22 @@ CREATE FUNCTION app.replaces(delivered jsonb, stored jsonb) RETURNS boolean
     RETURN ((delivered IS NOT NULL) AND CASE WHEN (stored IS NULL) THEN true WHEN (pg_column_size(stored) > (8 * (length((delivered)::text) + 8))) THEN false ELSE (ROW(length((delivered)::text), ((delivered)::text COLLATE "C")) > ROW(length((stored)::text), ((stored)::text COLLATE "C"))) END);
 
 ALTER FUNCTION app.replaces(delivered jsonb, stored jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.replay_rejection(rejection uuid, event jsonb) RETURNS SETOF app.recorded_event
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  of_instance text;
+BEGIN
+  DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id = rejection
+  RETURNING r.instance INTO of_instance;
+  IF FOUND THEN
+    RETURN QUERY SELECT * FROM app.record_events(jsonb_build_array(event), of_instance);
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.replay_rejection(rejection uuid, event jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.require_alert_numbers(alert app.alerts) RETURNS void
     LANGUAGE plpgsql
@@ -5411,7 +5675,7 @@ BEGIN
   RETURN ARRAY(
     SELECT CASE
       WHEN r.outcome = 'updated' AND (r.execution).id = ANY (kept)
-      THEN ROW(r.ordinal, r.n8n_execution_id, 'held', 'legal_hold', r.known, r.execution)::app.merged_delivery
+      THEN ROW(r.ordinal, r.n8n_execution_id, 'held', 'legal_hold', r.known, r.execution, NULL)::app.merged_delivery
       ELSE r::app.merged_delivery
     END
     FROM unnest(results) AS r ORDER BY r.ordinal
@@ -5466,6 +5730,7 @@ BEGIN
   taken := ARRAY(
     SELECT p.id FROM unnest(plan) AS p
     JOIN app.workflows AS w ON w.n8n_workflow_id = p.image ->> 'n8n_workflow_id'
+      AND w.n8n_instance = coalesce((p.image ->> 'n8n_instance')::smallint, 0)
     WHERE p.table_name = 'workflows' AND p.action IN ('insert', 'update')
       AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id <> ALL (written)
     UNION
@@ -5484,10 +5749,18 @@ BEGIN
     taken := taken || ARRAY(
       SELECT p.id FROM unnest(plan) AS p
       JOIN (
-        SELECT e.id, e.n8n_execution_id FROM app.workflow_executions AS e
+        SELECT e.id, e.n8n_execution_id, e.workflow_id, e.status, e.started_at, e.finished_at, e.created_at
+        FROM app.workflow_executions AS e
         WHERE e.tenant_id = app.tenant() AND e.retention_class = ANY (app.classes_of_tenant())
           AND e.n8n_execution_id = ANY (n8n_ids)
       ) AS e ON e.n8n_execution_id = p.image ->> 'n8n_execution_id'
+        AND e.workflow_id = (p.image ->> 'workflow_id')::uuid AND app.may_be_of(
+          (p.image ->> 'started_at')::timestamptz,
+          app.end_of(
+            p.image ->> 'status', (p.image ->> 'started_at')::timestamptz, (p.image ->> 'finished_at')::timestamptz
+          ),
+          e.started_at, app.end_of(e.status, e.started_at, e.finished_at), e.created_at
+        )
       WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND e.id <> ALL (gone)
     );
   END IF;
@@ -6368,6 +6641,59 @@ ALTER TABLE ONLY app.leaving_rows FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.leaving_rows OWNER TO flo_owner;
 
+CREATE TABLE app.n8n_instances (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    number smallint NOT NULL,
+    name text NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT n8n_instances_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT n8n_instances_number_check CHECK (((number >= 0) AND (number <= 20)))
+);
+
+ALTER TABLE ONLY app.n8n_instances FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_instances OWNER TO flo_owner;
+
+CREATE TABLE app.n8n_names (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    workflow_id uuid NOT NULL,
+    name text NOT NULL,
+    told_at timestamp with time zone NOT NULL,
+    CONSTRAINT n8n_names_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
+);
+
+ALTER TABLE ONLY app.n8n_names FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_names OWNER TO flo_owner;
+
+CREATE TABLE app.n8n_rejections (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    instance text NOT NULL,
+    n8n_execution_id text,
+    n8n_workflow_id text,
+    error text NOT NULL,
+    item jsonb,
+    delivery jsonb
+);
+
+ALTER TABLE ONLY app.n8n_rejections FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_rejections OWNER TO flo_owner;
+
+CREATE TABLE app.n8n_resets (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    number smallint NOT NULL,
+    after timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    CONSTRAINT n8n_resets_check CHECK ((until > after))
+);
+
+ALTER TABLE ONLY app.n8n_resets FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_resets OWNER TO flo_owner;
+
 CREATE UNLOGGED TABLE app.rate_buckets (
     name text NOT NULL,
     full_at timestamp with time zone NOT NULL
@@ -6832,6 +7158,7 @@ CREATE TABLE app.workflows (
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone,
+    n8n_instance smallint DEFAULT 0 NOT NULL,
     CONSTRAINT workflows_category_check CHECK ((length(category) <= 100)),
     CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
     CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
@@ -7112,6 +7439,21 @@ ALTER TABLE ONLY app.leaving_rows
 ALTER TABLE ONLY app.legal_holds
     ADD CONSTRAINT legal_holds_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY app.n8n_instances
+    ADD CONSTRAINT n8n_instances_pkey PRIMARY KEY (tenant_id, number);
+
+ALTER TABLE ONLY app.n8n_instances
+    ADD CONSTRAINT n8n_instances_tenant_id_name_key UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY app.n8n_names
+    ADD CONSTRAINT n8n_names_pkey PRIMARY KEY (tenant_id, workflow_id);
+
+ALTER TABLE ONLY app.n8n_rejections
+    ADD CONSTRAINT n8n_rejections_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY app.n8n_resets
+    ADD CONSTRAINT n8n_resets_pkey PRIMARY KEY (tenant_id, number, until);
+
 ALTER TABLE ONLY app.rate_buckets
     ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (name);
 
@@ -7134,7 +7476,7 @@ ALTER TABLE ONLY app.rehydrations
     ADD CONSTRAINT rehydrations_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY app.reported_failures
-    ADD CONSTRAINT reported_failures_pkey PRIMARY KEY (tenant_id, n8n_execution_id);
+    ADD CONSTRAINT reported_failures_pkey PRIMARY KEY (tenant_id, execution_id);
 
 ALTER TABLE ONLY app.reserved_slugs
     ADD CONSTRAINT reserved_slugs_pkey PRIMARY KEY (slug);
@@ -7239,7 +7581,7 @@ ALTER TABLE ONLY app.workflow_executions_overflow
     ADD CONSTRAINT workflow_executions_overflow_pkey PRIMARY KEY (retention_class, id);
 
 ALTER TABLE ONLY app.workflows
-    ADD CONSTRAINT workflows_n8n_workflow_id_key UNIQUE (tenant_id, n8n_workflow_id);
+    ADD CONSTRAINT workflows_n8n_workflow_id_key UNIQUE (tenant_id, n8n_workflow_id, n8n_instance);
 
 ALTER TABLE ONLY app.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (id);
@@ -7534,9 +7876,9 @@ CREATE INDEX workflow_executions_c90_tenant_id_status_id_idx ON ONLY app.workflo
 
 CREATE INDEX workflow_executions_c90_tenant_id_workflow_id_id_idx ON ONLY app.workflow_executions_c90 USING btree (tenant_id, workflow_id, id DESC);
 
-CREATE UNIQUE INDEX workflow_executions_overflow_n8n ON app.workflow_executions_overflow USING btree (tenant_id, n8n_execution_id);
-
 CREATE INDEX workflow_executions_overflow_tenant_id_id_idx ON app.workflow_executions_overflow USING btree (tenant_id, id DESC);
+
+CREATE INDEX workflow_executions_overflow_tenant_id_n8n_execution_id_idx ON app.workflow_executions_overflow USING btree (tenant_id, n8n_execution_id);
 
 CREATE INDEX workflow_executions_overflow_tenant_id_status_id_idx ON app.workflow_executions_overflow USING btree (tenant_id, status, id DESC);
 
@@ -7964,6 +8306,18 @@ ALTER TABLE ONLY app.leaving_rows
 ALTER TABLE ONLY app.legal_holds
     ADD CONSTRAINT legal_holds_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
 
+ALTER TABLE ONLY app.n8n_instances
+    ADD CONSTRAINT n8n_instances_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.n8n_names
+    ADD CONSTRAINT n8n_names_tenant_id_workflow_id_fkey FOREIGN KEY (tenant_id, workflow_id) REFERENCES app.workflows(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.n8n_rejections
+    ADD CONSTRAINT n8n_rejections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.n8n_resets
+    ADD CONSTRAINT n8n_resets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.rate_limits
     ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -8208,6 +8562,14 @@ CREATE POLICY job ON app.leaving_rows TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.legal_holds TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.n8n_instances TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.n8n_names TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.n8n_rejections TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.n8n_resets TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.rate_limits TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.recorded_transactions TO flo_job USING (true) WITH CHECK (true);
@@ -8273,6 +8635,14 @@ CREATE POLICY late ON app.rehydrated_rows FOR DELETE TO flo_owner USING (true);
 ALTER TABLE app.leaving_rows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.legal_holds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_instances ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_names ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_rejections ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_resets ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own ON app.idempotency_keys TO flo_app USING (((( SELECT app.tenant() AS tenant) IS NULL) AND (tenant_id IS NULL) AND (actor = ( SELECT current_setting('app.actor'::text, true) AS current_setting)))) WITH CHECK (((( SELECT app.tenant() AS tenant) IS NULL) AND (tenant_id IS NULL) AND (actor = ( SELECT current_setting('app.actor'::text, true) AS current_setting))));
 
@@ -8408,6 +8778,14 @@ CREATE POLICY tenant ON app.knowledge_bases TO flo_app USING ((tenant_id = ( SEL
 CREATE POLICY tenant ON app.leaving_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.legal_holds TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.n8n_instances TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.n8n_names TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.n8n_rejections TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.n8n_resets TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.rate_limits TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -8738,6 +9116,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.job_runs TO flo_job;
 GRANT SELECT ON TABLE app.job_runs TO flo_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.leaving_rows TO flo_job;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_instances TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.n8n_instances TO flo_job;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_names TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.n8n_names TO flo_job;
+
+GRANT SELECT,INSERT,DELETE ON TABLE app.n8n_rejections TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.n8n_rejections TO flo_job;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_resets TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.n8n_resets TO flo_job;
 
 GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
 

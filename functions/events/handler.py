@@ -9,8 +9,7 @@ from flomastr.http.app import UnreadRoute, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
 from flomastr.workflows import n8n_events
-from flomastr.workflows.n8n_events import WARNED, EventResults, Posted, Strict
-from flomastr.workflows.n8n_instances import DEFAULT, InstanceName
+from flomastr.workflows.n8n_events import DEFAULT, WARNED, EventResults, InstanceName, Posted, Strict
 
 app = create_app("/routes/n8n", "events", UnreadRoute)
 Reporting = Annotated[Database, reports("events:write")]

@@ -27,15 +27,16 @@ BEGIN
     SELECT
       d.*, coalesce(by_id.id, by_n8n_id.id) AS known_workflow_id,
       coalesce(by_id.n8n_instance, instance) AS n8n_instance,
-      app.delivery_rank(d.status, d.by_error_workflow) AS rank, app.end_of(d.status, d.finished_at) AS ended_at
+      app.delivery_rank(d.status, d.by_error_workflow) AS rank,
+      app.end_of(d.status, d.started_at, d.finished_at) AS ended_at
     FROM ROWS FROM (
       jsonb_to_recordset(deliveries) AS (
         workflow_id uuid, n8n_workflow_id text, n8n_execution_id text, status text, started_at timestamptz,
-        finished_at timestamptz, execution_data jsonb, error_message text, by_error_workflow boolean
+        finished_at timestamptz, execution_data jsonb, error_message text, by_error_workflow boolean, id uuid
       )
     ) WITH ORDINALITY AS d (
       workflow_id, n8n_workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message,
-      by_error_workflow, ordinal
+      by_error_workflow, id, ordinal
     )
     LEFT JOIN app.workflows AS by_id ON by_id.id = d.workflow_id
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
@@ -50,20 +51,21 @@ BEGIN
     JOIN app.workflows AS w ON w.tenant_id = e.tenant_id AND w.id = e.workflow_id
     WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
   ),
-  stored AS (  -- of the runs that a delivery may be of, the first; the last, if it says nothing of time
+  stored AS (  -- of the runs that a delivery may be of the one whose id it has, else the first; without a time the last
     SELECT DISTINCT ON (d.ordinal) d.ordinal, f.run
     FROM delivered AS d
     JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id AND f.n8n_instance = d.n8n_instance
-    WHERE CASE WHEN d.known_workflow_id <> f.workflow_id  -- which has reused the id, unless it is at the same time
-      THEN app.may_be_of(
+    WHERE f.id = d.id OR CASE
+      WHEN d.known_workflow_id <> f.workflow_id THEN app.may_be_of(  -- which has reused the id, unless at the same time
         coalesce(d.started_at, now()), coalesce(d.finished_at, d.started_at, now()), f.started_at,
         coalesce(f.finished_at, f.started_at), NULL
       )
       ELSE app.may_be_of(
-        d.started_at, d.ended_at, f.started_at, app.end_of(f.status, f.finished_at), f.created_at
+        d.started_at, d.ended_at, f.started_at, app.end_of(f.status, f.started_at, f.finished_at), f.created_at
       )
     END
-    ORDER BY d.ordinal, extract(EPOCH FROM f.started_at) * CASE WHEN d.started_at IS NULL THEN -1 ELSE 1 END, f.run
+    ORDER BY d.ordinal, f.id IS DISTINCT FROM d.id,
+      extract(EPOCH FROM f.started_at) * CASE WHEN d.started_at IS NULL THEN -1 ELSE 1 END, f.run
   ),
   fresh AS (  -- of runs that are not stored; one that has ended ends those of its id that began before
     SELECT d.ordinal, d.n8n_instance, d.n8n_execution_id, d.started_at, d.ended_at,

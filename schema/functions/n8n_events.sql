@@ -8,8 +8,11 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
   INSERT INTO app.workflows AS w (n8n_instance, n8n_workflow_id, name)
-  SELECT instance, e.n8n_workflow_id, coalesce(min(e.workflow_name), e.n8n_workflow_id)
-  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text)
+  SELECT instance, e.n8n_workflow_id, coalesce(
+    (array_agg(e.workflow_name ORDER BY e.workflow_name IS NULL, e.started_at DESC NULLS FIRST, e.workflow_name))[1],
+    e.n8n_workflow_id
+  )
+  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text, started_at timestamptz)
   LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id AND known.n8n_instance = instance
   WHERE e.n8n_workflow_id IS NOT NULL AND (
     known.id IS NULL
@@ -48,22 +51,30 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   number smallint := app.n8n_instance(instance);
+  results app.recorded_event[];
 BEGIN
   PERFORM app.create_missing_workflows(events, number);
-  RETURN QUERY
+  PERFORM app.follow_names(events, number);
+  results := ARRAY(
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
     FROM ROWS FROM (
       jsonb_to_recordset(events) AS (n8n_execution_id text, n8n_workflow_id text, outcome text, error text)
     ) WITH ORDINALITY AS e (n8n_execution_id, n8n_workflow_id, outcome, error, ordinal)
   )
-  SELECT
+  SELECT ROW(
     t.n8n_execution_id, t.n8n_workflow_id, (r.execution).id,
     coalesce(t.outcome, r.outcome), coalesce(t.error, app.why_rejected(r.rejection)), r.reset IS NOT NULL
+  )::app.recorded_event
   FROM reported AS t
   LEFT JOIN app.record_executions(jsonb_path_query_array(events, '$[*] ? (!exists(@.outcome))'), number) AS r
     ON r.ordinal = t.delivery_ordinal AND t.outcome IS NULL
-  ORDER BY t.ordinal;
+  ORDER BY t.ordinal
+  );
+  IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'rejected') THEN
+    PERFORM app.keep_rejected(events, results, instance);
+  END IF;
+  RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;
 

@@ -68,13 +68,13 @@ RETURN began IS NULL OR (
   AND (run_began = run_stored OR run_began <= coalesce(ended, 'infinity') + interval '1 minute')
 );
 
--- The moment of an end, NULL if the state is none.
-CREATE OR REPLACE FUNCTION app.end_of(status text, finished_at timestamptz)
+-- The moment of an end, NULL if the state is none or it is not known. Clocks may say that it is before the start.
+CREATE OR REPLACE FUNCTION app.end_of(status text, started_at timestamptz, finished_at timestamptz)
 RETURNS timestamptz
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-RETURN CASE WHEN app.is_final(status) THEN finished_at END;
+RETURN CASE WHEN app.is_final(status) AND finished_at IS NOT NULL THEN greatest(started_at, finished_at) END;
 
 -- Notes the resets that runs have shown. One that is known explains each that its time overlaps, and is narrowed by it.
 CREATE OR REPLACE FUNCTION app.note_resets(results app.merged_delivery[])

@@ -75,8 +75,10 @@ BEGIN
       ) AS e ON e.n8n_execution_id = p.image ->> 'n8n_execution_id'
         AND e.workflow_id = (p.image ->> 'workflow_id')::uuid AND app.may_be_of(
           (p.image ->> 'started_at')::timestamptz,
-          app.end_of(p.image ->> 'status', (p.image ->> 'finished_at')::timestamptz),
-          e.started_at, app.end_of(e.status, e.finished_at), e.created_at
+          app.end_of(
+            p.image ->> 'status', (p.image ->> 'started_at')::timestamptz, (p.image ->> 'finished_at')::timestamptz
+          ),
+          e.started_at, app.end_of(e.status, e.started_at, e.finished_at), e.created_at
         )
       WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND e.id <> ALL (gone)
     );

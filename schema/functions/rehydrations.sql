@@ -33,6 +33,7 @@ DECLARE
     SELECT a ->> 'n8n_execution_id' FROM jsonb_array_elements(archived) AS a WHERE a ->> 'n8n_execution_id' IS NOT NULL
   );
   hot uuid[];
+  anew uuid[];
 BEGIN
   SELECT r.tenant_id INTO STRICT tenant
   FROM app.rehydrations AS r WHERE r.id = rehydration AND r.state = 'running' FOR UPDATE;
@@ -41,6 +42,16 @@ BEGIN
   hot := ARRAY(
     SELECT e.id FROM app.workflow_executions AS e
     WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  );
+  anew := ARRAY(  -- delivered again without their time, and so recorded under other ids
+    SELECT a.id FROM jsonb_to_recordset(archived) AS a (
+      id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamptz, finished_at timestamptz
+    )
+    JOIN app.workflow_executions AS e ON e.n8n_execution_id = a.n8n_execution_id AND e.workflow_id = a.workflow_id
+    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids) AND app.may_be_of(
+      a.started_at, app.end_of(a.status, a.started_at, a.finished_at),
+      e.started_at, app.end_of(e.status, e.started_at, e.finished_at), e.created_at
+    )
   );
 
   WITH copies AS (
@@ -56,7 +67,7 @@ BEGIN
       created_at timestamptz, error_message text, execution_data text
     )
     JOIN app.workflows AS w ON w.tenant_id = tenant AND w.id = a.workflow_id
-    WHERE a.id <> ALL (hot)
+    WHERE a.id <> ALL (hot) AND a.id <> ALL (anew)
       AND NOT EXISTS (  -- a deleted copy is not added again
         SELECT FROM app.rehydrated_rows AS r
         WHERE r.tenant_id = tenant AND r.id = a.id AND r.rehydration_id = rehydration

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flomastr.workflows.n8n_lists import items_in
+from flomastr.workflows.n8n_values import items_in
 from tests.support.factories import Factory
 from tests.support.n8n_capture import Instance, Json, executed, failed, failed_trigger, instance, logged, stored
 from tests.support.problems import EXECUTIONS, ask, nested, refused

@@ -80,7 +80,7 @@ def test_a_workflow_is_called_by_its_id_until_its_name_is_known(
     record(direct_url, tenant, event(1, workflow_name="One"))
     assert workflows(superuser, tenant) == {"wf-1": "One"}
     record(direct_url, tenant, event(1, workflow_name="Other"))
-    assert workflows(superuser, tenant) == {"wf-1": "One"}
+    assert workflows(superuser, tenant) == {"wf-1": "Other"}
 
 
 def test_a_name_that_n8n_did_not_give_stays(

@@ -105,6 +105,8 @@ ALLOWLIST = {
         "execution_rollups: DELETE, INSERT, SELECT, UPDATE": "counted up by a job",
         "failed_runs: DELETE, INSERT, SELECT, UPDATE": "counted by the same job",
         "n8n_instances: DELETE, SELECT": "go with an erased tenant",
+        "n8n_rejections: DELETE, SELECT": "expire; go with an erased tenant",
+        "n8n_names: DELETE, SELECT": "go with an erased tenant",
         "n8n_resets: DELETE, SELECT": "go with an erased tenant",
         "reported_failures: DELETE, INSERT, SELECT": "late deliveries are merged; outdated ones go",
         "retried_runs: DELETE, INSERT, SELECT, UPDATE": "counted by the same job",

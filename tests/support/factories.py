@@ -226,6 +226,15 @@ class Factory:
                 tenant.id, created, {"row": Jsonb(row | overrides, dumps=partial(json.dumps, default=str))}
             )[0]
 
+    def rejection(self, tenant: Tenant, **overrides: Any) -> UUID:
+        """Of an item that cannot be read, unless the overrides say what was read of it."""
+        row = {"error": "Why.", "item": Jsonb({"id": "1"})} | overrides
+        return self.within(
+            tenant.id,
+            "INSERT INTO app.n8n_rejections (instance, error, item) VALUES ('prod', %(error)s, %(item)s) RETURNING id",
+            row,
+        )[0]
+
     def file(self, tenant: Tenant, *ids: UUID) -> UUID:
         """Of the archive, as a job has stored it: of executions from the lowest to the highest id, else of chats."""
         source = "workflow_executions" if ids else "webchat_sessions"

@@ -31,6 +31,10 @@ WITH restore AS (
   INSERT INTO app.reported_failures (execution_id) VALUES (app.uuid7())
 ), instance AS (
   INSERT INTO app.n8n_instances (number, name) VALUES (1, 'prod')
+), rejection AS (
+  INSERT INTO app.n8n_rejections (instance, error, item) VALUES ('prod', 'The item is not an object.', '1')
+), name AS (
+  INSERT INTO app.n8n_names (workflow_id, name, told_at) SELECT w.id, 'Intake', now() FROM app.workflows AS w LIMIT 1
 ), reset AS (
   INSERT INTO app.n8n_resets (number, after, until) VALUES (1, '2026-01-01', '2026-01-02')
 ), policy AS (

@@ -12,10 +12,10 @@ SCOPES: dict[str | None, str] = {
     "events:write": "record_events",
     "executions:read": (
         "analyze_errors analyze_executions analyze_nodes analyze_storage analyze_workflows get_execution "
-        "get_in_history list_executions list_executions_of_workflow list_history list_n8n_instances "
+        "get_in_history list_executions list_executions_of_workflow list_history list_n8n_instances list_rejected "
         "summarize_executions summarize_history"
     ),
-    "executions:write": "delete_execution record_execution record_executions update_execution",
+    "executions:write": "delete_execution record_execution record_executions replay_rejected update_execution",
     "holds:read": "get_hold list_holds",
     "holds:write": "create_hold release_hold",
     "invitation:write": "accept_invitation decline_invitation",

@@ -234,6 +234,10 @@ class ApiClient:
         return str(self.make.alert(self.tenant))
 
     @cached_property
+    def rejection_id(self) -> str:
+        return str(self.make.rejection(self.tenant))
+
+    @cached_property
     def hold_id(self) -> str:
         return str(self.make.hold(self.tenant, execution_id=uuid4()))
 
@@ -312,9 +316,17 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "store_file": lambda s: "Refunds take two weeks.",
     "open_session": lambda s: {"workflow_id": s.workflow_id, "user_id": s.user_id},
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
-    "record_events": lambda s: [  # a failure that n8n then calls canceled
-        {"execution": {"id": s.n8n_id, "error": {"message": "It broke"}}, "workflow": {"id": s.n8n_id}},
+    "record_events": lambda s: [  # a failure that n8n then calls canceled, a later run with its id, and no item
+        {
+            "execution": {"id": s.n8n_id, "error": {"message": "It broke"}},
+            "workflow": {"id": s.n8n_id, "name": "Intake"},
+        },
         {"id": s.n8n_id, "workflowId": s.n8n_id, "status": "canceled", "mode": "webhook"},
+        *(
+            {"id": "1", "workflowId": s.n8n_id, "status": "success", "startedAt": at, "stoppedAt": at}
+            for at in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+        ),
+        {},
     ],
     "create_restore": lambda s: {"first_at": "2020-01-01T00:00:00Z", "last_at": "2020-01-02T00:00:00Z", "days": 1},
     "create_knowledge_base": lambda s: {"name": f"Base {s.n8n_id}"},

@@ -67,6 +67,10 @@ class FullTenant:
         env.superuser.execute(
             "INSERT INTO app.reported_failures (tenant_id, execution_id) VALUES (%s, app.uuid7())", (self.tenant.id,)
         )
+        make.rejection(self.tenant, error=self.marker)
+        env.superuser.execute(
+            "INSERT INTO app.n8n_names VALUES (%s, %s, %s, now())", (self.tenant.id, self.workflow, self.marker)
+        )
         env.superuser.execute("INSERT INTO app.n8n_instances VALUES (%s, 1, 'prod')", (self.tenant.id,))
         env.superuser.execute(
             "INSERT INTO app.n8n_resets VALUES (%s, 1, '2026-01-01', '2026-01-02')", (self.tenant.id,)

@@ -40,6 +40,11 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
           SELECT ctid FROM app.reported_failures WHERE reported_at < %(moment)s - interval '90 days' LIMIT %(most)s
         ))
     """,
+    "n8n_rejections": """
+        DELETE FROM app.n8n_rejections WHERE id = ANY (ARRAY(
+          SELECT id FROM app.n8n_rejections WHERE id < app.uuid7_floor(%(moment)s - interval '7 days') LIMIT %(most)s
+        ))
+    """,
     "idempotency_keys": """
         DELETE FROM app.idempotency_keys WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM app.idempotency_keys WHERE created_at < %(moment)s - interval '24 hours' LIMIT %(most)s

@@ -6,10 +6,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel
 
 from flomastr.http.fields import MAX_NAME, is_ahead
-from flomastr.workflows.cleaning import DataNotes
+from flomastr.workflows.cleaning import DataNotes, cleaned, length
 from flomastr.workflows.executions import Status
 
 AHEAD = "More than a day ahead, so the time of arrival is recorded: {}."
+MAX_KEPT = 100_000  # characters
 NAMELESS = "The workflow's name is empty, so it is called by its id."
 LONG_NAME = f"The workflow's name is cut after {MAX_NAME} characters."
 
@@ -28,8 +29,13 @@ class Event(BaseModel):
     by_error_workflow: Literal[True] | None = None  # which runs for what n8n calls canceled or crashed as well
     outcome: Literal["ignored", "rejected"] | None = None
     error: str | None = None
+    item: Any = None  # as it was sent, if it could not be read
     note: str | None = None  # what of it is recorded in another way than it was sent
     data_notes: DataNotes | None = None
+
+    def keeping(self, item: Any) -> Self:
+        """With what was sent, unless it is too long to be kept."""
+        return self.model_copy(update={"item": cleaned(item)[0] if length(item) <= MAX_KEPT else None})
 
     def by_a_right_clock(self) -> Self:
         """Without moments that only a wrong clock can have."""

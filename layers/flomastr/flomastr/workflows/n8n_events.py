@@ -6,16 +6,14 @@ from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import Query as QueryParameter
-from pydantic import BaseModel, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, Field, PlainValidator, StringConstraints, ValidationError
 
 from flomastr.database.query import Query
 from flomastr.http.bodies import Unread
-from flomastr.http.patterns import message
+from flomastr.http.patterns import INSTANCE, message
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
-from flomastr.workflows.n8n_instances import DEFAULT
-from flomastr.workflows.n8n_lists import MARKERS, items_in
 from flomastr.workflows.n8n_payloads import (
     LOGGED,
     ApiExecution,
@@ -24,6 +22,7 @@ from flomastr.workflows.n8n_payloads import (
     LogMessage,
     with_unpacked_data,
 )
+from flomastr.workflows.n8n_values import MARKERS, items_in
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
 NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
@@ -37,6 +36,13 @@ CONTENT = (
 )  # fmt: skip
 
 Item = ErrorPost | LogMessage | ApiExecution
+
+DEFAULT = "default"
+InstanceName = Annotated[
+    str,
+    StringConstraints(pattern=INSTANCE),
+    QueryParameter(description="The n8n instance; a new name makes one, of 20 in a tenant.", examples=["prod"]),
+]
 
 
 class ExecutionPage(Form):
@@ -144,6 +150,11 @@ def to_events(items: Sequence[Any], body_bytes: int) -> list[Event]:
 
 def to_event(item: Any, room: Room) -> Event:
     """Never raises: what is not valid becomes a rejected event with the reason."""
+    event = understood(item)
+    return event.keeping(item) if event.outcome == "rejected" else event
+
+
+def understood(item: Any) -> Event:
     if not isinstance(item, dict):
         return Event(outcome="rejected", error="The item is not an object.")
     posted = cast(dict[str, Any], item)

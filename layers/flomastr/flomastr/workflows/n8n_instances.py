@@ -1,20 +1,19 @@
-"""n8n instances of a tenant. Executions and workflows are of one of them; who names none speaks of the default one."""
+"""n8n instances of a tenant, and what was rejected of their events: kept for a week, to be recorded after all."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Any
+from uuid import UUID
 
-from fastapi import Query as QueryParameter
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from flomastr.database.query import Query
-from flomastr.http.patterns import INSTANCE
-
-DEFAULT = "default"
-InstanceName = Annotated[
-    str,
-    StringConstraints(pattern=INSTANCE),
-    QueryParameter(description="The n8n instance; a new name makes one, of 20 in a tenant.", examples=["prod"]),
-]
+from flomastr.database.query import Count, Query
+from flomastr.errors import NotFoundError
+from flomastr.http.etags import Resource
+from flomastr.http.fields import Json
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.workflows.n8n_event import Event
+from flomastr.workflows.n8n_events import EventResult, results, to_event
 
 
 class Epoch(BaseModel):
@@ -55,3 +54,82 @@ def listed() -> Query[N8nInstance]:
         {},
         N8nInstance,
     )
+
+
+class Rejection(Resource):
+    rejected_at: datetime
+    instance: str
+    n8n_execution_id: str | None
+    n8n_workflow_id: str | None
+    error: str = Field(description="Why it was rejected, for people.")
+    item: Any = Field(
+        description="As it was sent, or what was read of it; null: it was longer than 100,000 characters."
+    )
+
+
+class Kept(BaseModel):
+    item: Any
+    delivery: Json | None
+
+
+COLUMNS = """
+  r.id, app.uuid7_moment(r.id) AS rejected_at, r.instance, r.n8n_execution_id, r.n8n_workflow_id, r.error,
+  coalesce(r.item, r.delivery) AS item
+"""
+
+
+def newest_rejected(page: PageRequest) -> Query[Rejection]:
+    """A page: as many rows as fit into MAX_PAGE_BYTES, and one more as the sign of a next page."""
+    return Query(
+        f"""
+        SELECT {COLUMNS}
+        FROM (
+          SELECT r.*, coalesce(sum(octet_length(coalesce(r.item, r.delivery)::text)) OVER before, 0) AS bytes_before
+          FROM (SELECT r.* FROM app.n8n_rejections AS r WHERE {KEYSET}) AS r
+          WINDOW before AS ({ROWS_BEFORE})
+        ) AS r
+        WHERE r.bytes_before <= %(max_bytes)s
+        ORDER BY r.id DESC
+        """,
+        page.params() | {"max_bytes": MAX_PAGE_BYTES},
+        Rejection,
+    )
+
+
+def count_rejected() -> Query[Count]:
+    """How many are kept."""
+    return Query("SELECT count(*) FROM app.n8n_rejections", {}, Count)
+
+
+def kept(id: UUID) -> Query[Kept]:
+    """What can be recorded again. No row: it is not kept any more."""
+    return Query("SELECT r.item, r.delivery FROM app.n8n_rejections AS r WHERE r.id = %(id)s", {"id": id}, Kept)
+
+
+def event_of(rejections: Sequence[Kept]) -> Event:
+    """The event that is tried again."""
+    for rejection in rejections:
+        if rejection.delivery is not None:
+            return Event.model_validate(rejection.delivery)
+        if rejection.item is not None:
+            return to_event(rejection.item)
+    return Event(outcome="rejected", error="The item was too long to be kept: send it again.")
+
+
+def replay(id: UUID, event: Event) -> Query[EventResult]:
+    """Records the event in the place of the rejected one. No row: that is not kept any more."""
+    return Query(
+        """
+        SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error, e.restarted
+        FROM app.replay_rejection(%(id)s, %(event)s::jsonb) AS e
+        """,
+        {"id": id, "event": event.model_dump_json(exclude_none=True, exclude={"note", "data_notes"})},
+        EventResult,
+    )
+
+
+def replayed(event: Event, recorded: Sequence[EventResult]) -> EventResult:
+    """What became of it, with its notes. Raises NotFoundError if there was no such rejection."""
+    if not recorded:
+        raise NotFoundError
+    return results([event], recorded).results[0]

@@ -1,0 +1,43 @@
+-- Rejected items of n8n's events.
+
+-- Keeps those that were rejected of a request, and of all that are kept the newest 500.
+CREATE OR REPLACE FUNCTION app.keep_rejected(events jsonb, results app.recorded_event[], of_instance text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  INSERT INTO app.n8n_rejections (id, instance, n8n_execution_id, n8n_workflow_id, error, item, delivery)
+  SELECT  -- with ids that fall within their millisecond, so that they are listed in their order
+    app.uuid7(now(), overlay(
+      gen_random_uuid()::text PLACING lpad(to_hex(4095 - e.ordinal), 3, '0') FROM 16
+    )::uuid), of_instance, r.n8n_execution_id, r.n8n_workflow_id, r.error, e.event -> 'item',
+    CASE WHEN NOT e.event ? 'outcome' AND length(e.event::text) <= 100000 THEN e.event END
+  FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, ordinal)
+  JOIN unnest(results) WITH ORDINALITY AS r (
+    n8n_execution_id, n8n_workflow_id, id, outcome, error, restarted, ordinal
+  ) ON r.ordinal = e.ordinal
+  WHERE r.outcome = 'rejected'
+  ORDER BY e.ordinal LIMIT 500;
+
+  DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id <= (
+    SELECT k.id FROM app.n8n_rejections AS k WHERE k.tenant_id = app.tenant() ORDER BY k.id DESC OFFSET 500 LIMIT 1
+  );
+END
+$$;
+
+-- Records an event in the place of a rejected one, which goes: what is rejected again is kept anew. No row: there is
+-- none.
+CREATE OR REPLACE FUNCTION app.replay_rejection(rejection uuid, event jsonb)
+RETURNS SETOF app.recorded_event
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  of_instance text;
+BEGIN
+  DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id = rejection
+  RETURNING r.instance INTO of_instance;
+  IF FOUND THEN
+    RETURN QUERY SELECT * FROM app.record_events(jsonb_build_array(event), of_instance);
+  END IF;
+END
+$$;
