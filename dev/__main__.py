@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.token import print_token
 
             print_token(arguments.user, arguments.email, arguments.super_admin, data)
-        case "age" | "fill" | "n8n":
+        case "age" | "fill" | "evaluate" | "n8n":
             _feed(arguments, data)
         case "invoke":
             from dev.invoke import invoke
@@ -82,6 +82,10 @@ def _feed(arguments: argparse.Namespace, data: Path) -> None:
             from dev.samples.fill_knowledge import fill
 
             fill(arguments.passages, arguments.port, data)
+        case "evaluate":
+            from dev.samples.evaluate_knowledge import evaluate
+
+            evaluate(arguments.port, data)
         case _:
             from dev.n8n.trial import trial
 
@@ -127,6 +131,16 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--email", required=True)
     token.add_argument("--super-admin", action="store_true", help="also grant that role")
 
+    commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
+    commands.add_parser("schema", parents=[shared], help="write schema/current.sql anew")
+    commands.add_parser("docs", parents=[shared], help="write the generated pages of docs/reference anew")
+
+    _add_feeds(commands, shared)
+    _add_operations(commands, shared)
+    return parser
+
+
+def _add_feeds(commands: Commands, shared: argparse.ArgumentParser) -> None:
     older = commands.add_parser("age", parents=[shared], help="make the demo's executions and chats older")
     older.add_argument("--days", type=int, required=True)
 
@@ -134,12 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     filled.add_argument("--passages", type=int, default=10_000)
     filled.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
 
-    commands.add_parser("openapi", parents=[shared], help="write the API's description anew")
-    commands.add_parser("schema", parents=[shared], help="write schema/current.sql anew")
-    commands.add_parser("docs", parents=[shared], help="write the generated pages of docs/reference anew")
-
-    _add_operations(commands, shared)
-    return parser
+    evaluated = commands.add_parser("evaluate", parents=[shared], help="evaluate search on a base of these docs")
+    evaluated.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
 
 
 def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None:

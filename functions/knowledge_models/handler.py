@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import Query
 
 from flomastr.database.session import Database
+from flomastr.embeddings import embedding_models
+from flomastr.embeddings.embedding_models import KnowledgeBaseModel, ModelChoice, ModelName
 from flomastr.errors import NotFoundError
 from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.fields import Message
-from flomastr.knowledge import embedding_models
-from flomastr.knowledge.embedding_models import KnowledgeBaseModel, ModelChoice, ModelName
 
 app = create_app("/routes/knowledge-bases/{knowledge_base_id}/models", "knowledge")
 Reading = Annotated[Database, tenant_db("knowledge:read")]

@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Composed, Identifier
 
 from flomastr.http.paging import PageRequest
 from flomastr.tenant_recovery import audit
@@ -32,9 +33,9 @@ SELECT app.plan_overflow(
   now() + interval '1 year', 10000, 'overflow', ARRAY(SELECT id FROM app.tenants WHERE id <> app.tenant())
 )
 """
-SMALL_FILES: LiteralString = """
-CREATE OR REPLACE FUNCTION app.text_bytes_of_file() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 5000000
-"""
+SMALL_FILES = SQL("CREATE OR REPLACE FUNCTION {}() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 5000000").format(
+    Identifier("app", "text_bytes_of_file")
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,11 @@ def within(conn: Session, tenant: Tenant) -> Generator[None]:
 
 
 def more_blocks(
-    conn: Session, tenants: dict[str, Tenant], sql: LiteralString, params: dict[str, Any], *before: LiteralString
+    conn: Session,
+    tenants: dict[str, Tenant],
+    sql: LiteralString,
+    params: dict[str, Any],
+    *before: LiteralString | Composed,
 ) -> int:
     """That are looked at for large executions."""
     found: list[int] = []

@@ -42,6 +42,12 @@ class Settings(BaseModel):
         "", description="Of an endpoint that speaks OpenAI's API, such as https://api.openai.com/v1."
     )
     embedding_models: str = Field("", description="Comma separated; new knowledge bases begin with the first.")
+    rerank_url: str = Field(
+        "", description="Of an endpoint that reranks, such as https://api.jina.ai/v1/rerank; empty: none."
+    )
+    rerank_model: str = Field(
+        "", description="The model that is asked, as Cohere and Jina want; empty: the form of TEI."
+    )
     embed_queue_url: str = Field("", description="The queue of `EmbedFunction`.")
     sqs_endpoint: str = Field("", description="Local runs only; empty: AWS SQS.")
     webhooks_to_localhost: str = Field(
@@ -89,6 +95,7 @@ class DigitalOceanSecret(Secret):
 
 class EmbeddingsSecret(Secret):
     embeddings_api_key: str = Field(description="Of an embeddings endpoint that wants a key.")
+    rerank_api_key: str = Field("", description="Of an endpoint that reranks and wants a key; may be left out.")
 
 
 @cache
@@ -156,6 +163,13 @@ def embeddings_key() -> str:
     if not settings().embeddings_secret:
         return ""
     return read_secret(EmbeddingsSecret, settings().embeddings_secret).embeddings_api_key.strip()
+
+
+def rerank_key() -> str:
+    """Of the endpoint that reranks, else an empty one. Raises UnavailableError."""
+    if not settings().embeddings_secret:
+        return ""
+    return read_secret(EmbeddingsSecret, settings().embeddings_secret).rerank_api_key.strip()
 
 
 def embedding_models() -> list[str]:

@@ -46,6 +46,13 @@ class MalformedAnswerError(EndpointError):
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    name: str  # in messages
+    url: str
+    key: str  # empty: it wants none
+
+
+@dataclass(frozen=True)
 class Embedded:
     vectors: list[HalfVector]  # in the order of the texts
     tokens: int
@@ -59,7 +66,8 @@ def pool() -> urllib3.PoolManager:
 def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
     """The vectors of texts, in their order, within so many seconds. Raises EndpointError."""
     body = {"model": model, "input": list(texts), "dimensions": DIMENSIONS, "encoding_format": "float"}
-    status, headers, answer = ask(body, seconds)
+    endpoint = Endpoint("embeddings", f"{settings().embeddings_url.rstrip('/')}/embeddings", embeddings_key())
+    status, headers, answer = ask(body, seconds, endpoint)
     if status == 200:
         return embedded(answer, len(texts))
     message = f"The embeddings endpoint answered {status}{code_in(answer)}"
@@ -70,43 +78,43 @@ def embed(texts: Sequence[str], model: str, seconds: float) -> Embedded:
     raise EndpointRefusedError(f"{message}: see its URL, model, key and account")
 
 
-def ask(body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], bytes]:
-    """Status, headers and body of the endpoint's answer, within so many seconds.
+def ask(body: dict[str, Any], seconds: float, endpoint: Endpoint) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and body of an endpoint's answer, within so many seconds.
 
     Raises EndpointBusyError, EndpointRefusedError.
     """
     deadline = time.monotonic() + seconds
     try:
-        response = sent(body, deadline)
-        answer = read(response, deadline)
+        response = sent(body, deadline, endpoint)
+        answer = read(response, deadline, endpoint)
     except urllib3.exceptions.HTTPError as error:
-        raise EndpointBusyError(f"The embeddings endpoint cannot be reached: {type(error).__name__}") from error
+        raise EndpointBusyError(f"The {endpoint.name} endpoint cannot be reached: {type(error).__name__}") from error
     except ValueError:  # whose text would put the key into the log
-        raise EndpointRefusedError("The embeddings endpoint's URL or key is malformed") from None
+        raise EndpointRefusedError(f"The {endpoint.name} endpoint's URL or key is malformed") from None
     return response.status, response.headers, answer
 
 
-def sent(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
+def sent(body: dict[str, Any], deadline: float, endpoint: Endpoint) -> urllib3.BaseHTTPResponse:
     try:
-        return posted(body, deadline)
+        return posted(body, deadline, endpoint)
     except urllib3.exceptions.ProtocolError:  # the endpoint closed a connection that was idle, just as it was used
-        return posted(body, deadline)
+        return posted(body, deadline, endpoint)
 
 
-def posted(body: dict[str, Any], deadline: float) -> urllib3.BaseHTTPResponse:
+def posted(body: dict[str, Any], deadline: float, endpoint: Endpoint) -> urllib3.BaseHTTPResponse:
     seconds = max(0.1, deadline - time.monotonic())
     return pool().request(
         "POST",
-        f"{settings().embeddings_url.rstrip('/')}/embeddings",
+        endpoint.url,
         json=body,
-        headers={"Authorization": f"Bearer {embeddings_key()}"},
+        headers={"Authorization": f"Bearer {endpoint.key}"},
         timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds),
         redirect=False,
         preload_content=False,
     )
 
 
-def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+def read(response: urllib3.BaseHTTPResponse, deadline: float, endpoint: Endpoint) -> bytes:
     """The whole answer, until the deadline: urllib3's own timeout starts anew with each part.
 
     Raises EndpointBusyError.
@@ -116,7 +124,7 @@ def read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         answer += part
         if time.monotonic() > deadline or len(answer) > MAX_BYTES:
             response.close()
-            raise EndpointBusyError("The embeddings endpoint's answer does not end")
+            raise EndpointBusyError(f"The {endpoint.name} endpoint's answer does not end")
     response.release_conn()
     return bytes(answer)
 

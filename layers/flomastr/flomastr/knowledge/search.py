@@ -10,14 +10,15 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJ
 
 from flomastr.database.query import Query
 from flomastr.database.session import Database
-from flomastr.embeddings import client
+from flomastr.embeddings import client, reranker
 from flomastr.embeddings.client import EndpointError, TextRefusedError
 from flomastr.embeddings.vectors import HalfVector
 from flomastr.errors import ErrorCode, ServiceError, UnavailableError, UnprocessableError
-from flomastr.http.fields import Body, DocumentName, JsonInteger
+from flomastr.http.fields import Body, DocumentName, Flag, JsonInteger
 from flomastr.http.paging import fitting
 from flomastr.http.patterns import VISIBLE
 from flomastr.knowledge import filters
+from flomastr.knowledge.contexts import Context, place_texts
 from flomastr.knowledge.filters import MetadataFilter
 from flomastr.knowledge.words import positions
 from flomastr.observability import logger, metrics
@@ -72,6 +73,8 @@ class SearchRequest(Body):
     filter: SearchFilter = Field(default=SearchFilter())
     context: Annotated[int, Field(ge=0, le=5, description="So many passages before and after each."), JsonInteger] = 0
 
+    rerank: Annotated[Flag, Field(description="By the endpoint that reranks, where there is one.")] = True
+
     @property
     def bases(self) -> list[UUID] | None:
         return named(self.knowledge_base_id, self.knowledge_base_ids)
@@ -97,16 +100,6 @@ class Passage(BaseModel):
     copies: Annotated[list[Copy], BeforeValidator(lambda copies: copies or [])]
 
 
-class Context(BaseModel):
-    """Passages that follow each other: `content[start:end]`, or ready-made ones with an empty line between them."""
-
-    first_index: int
-    last_index: int
-    start: int | None
-    end: int | None
-    text: str | None = Field(description="With the best of the results that share this context.")
-
-
 class SearchResult(Passage):
     """A passage: `content[start:end]` of its document.
 
@@ -123,10 +116,16 @@ class SearchResult(Passage):
 
 
 class SearchAnswer(BaseModel):
-    """The best first. `escalate` says that no result is confident."""
+    """The best first. `escalate` says that no result is confident.
+
+    `reranked` says that order and scores are those of the endpoint that reranks. `notes` has `rerank_unavailable` where
+    that did not answer in time: the order is then the search's own.
+    """
 
     results: list[SearchResult]
     escalate: bool
+    reranked: bool = False
+    notes: list[Literal["rerank_unavailable"]] = []
 
 
 class SearchedBy(BaseModel):
@@ -162,10 +161,20 @@ def search(db: Database, asked: SearchRequest) -> SearchAnswer:
     if asked.mode != "text":
         (vectors,) = query_vectors([asked.query], db.all(searched_by(asked.bases)))
         db = db.counted
-    found = db.all(search_query(asked, vectors))
-    results = [result(row, score, asked) for row, score in zip(found, scores(found, asked.mode), strict=True)]
+    wanted = asked.rerank and reranker.is_there()
+    found = db.all(search_query(asked, vectors, max(asked.k, reranker.MOST) if wanted else asked.k))
+    own = scores(found, asked.mode)
+    ranked = reranker.reranked(asked.query, found, own, db.deadline) if wanted else None
+    order, scored = ranked or (found, own)
+    place_texts(order)
+    results = [result(row, score, asked) for row, score in zip(order[: asked.k], scored, strict=False)]
     results = results[: fitting(results)]
-    return SearchAnswer(results=results, escalate=not any(result.confident for result in results))
+    return SearchAnswer(
+        results=results,
+        escalate=not any(result.confident for result in results),
+        reranked=bool(ranked),
+        notes=["rerank_unavailable"] if wanted and not ranked else [],
+    )
 
 
 def scores(found: Sequence[Scored], mode: SearchMode) -> list[float]:
@@ -207,7 +216,7 @@ def failure(error: EndpointError) -> ServiceError:
     return UnavailableError(f"{error}. Repeat the search, or search with mode text.", ErrorCode.EMBEDDINGS_UNAVAILABLE)
 
 
-def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[Found]:
+def search_query(asked: SearchRequest, vectors: dict[str, HalfVector], most: int | None = None) -> Query[Found]:
     return Query(
         """
         SELECT s.*, s.chunk_start AS start, s.chunk_end AS end
@@ -221,7 +230,7 @@ def search_query(asked: SearchRequest, vectors: dict[str, HalfVector]) -> Query[
         | {
             "query": asked.query,
             "mode": asked.mode,
-            "k": asked.k,
+            "k": most or asked.k,
             "bases": asked.bases,
             "documents": asked.filter.documents,
             "around": asked.context,

@@ -150,11 +150,11 @@ def to_events(items: Sequence[Any], body_bytes: int) -> list[Event]:
 
 def to_event(item: Any, room: Room) -> Event:
     """Never raises: what is not valid becomes a rejected event with the reason."""
-    event = understood(item)
+    event = understood(item, room)
     return event.keeping(item) if event.outcome == "rejected" else event
 
 
-def understood(item: Any) -> Event:
+def understood(item: Any, room: Room) -> Event:
     if not isinstance(item, dict):
         return Event(outcome="rejected", error="The item is not an object.")
     posted = cast(dict[str, Any], item)

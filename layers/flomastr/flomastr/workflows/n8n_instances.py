@@ -12,6 +12,7 @@ from flomastr.errors import NotFoundError
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Json
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_events import EventResult, results, to_event
 
@@ -112,7 +113,7 @@ def event_of(rejections: Sequence[Kept]) -> Event:
         if rejection.delivery is not None:
             return Event.model_validate(rejection.delivery)
         if rejection.item is not None:
-            return to_event(rejection.item)
+            return to_event(rejection.item, Room.of(len(rejection.model_dump_json())))
     return Event(outcome="rejected", error="The item was too long to be kept: send it again.")
 
 
