@@ -100,11 +100,14 @@ def test_a_file_that_is_sent_again_is_the_same_document(kb: KnowledgeClient) -> 
 
 def test_a_form_sends_a_file(kb: KnowledgeClient) -> None:
     head = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
-    form = {"content-type": "multipart/form-data; boundary=x"}
+    form = {"content-type": "multipart/form-data; boundary=x", "idempotency-key": "1"}
     stores(kb, "terms", head + pdf(TERMS) + b"\r\n--x--\r\n", form)
     assert kb.chunks("terms")[0]["chunk_metadata"] == {"pages": [1, 3]}
     refused(sends(kb, "terms", head.replace(b'"file"', b'"other"') + b"a\r\n--x--\r\n", form), 422, "body.file")
+    assert code_of(sends(kb, "terms", head + pdf(["Other"]) + b"\r\n--x--\r\n", form)) == "idempotency_key_reused"
     assert sends(kb, "terms", b"no form", {"content-type": "multipart/form-data"}).status == 400
+    assert sends(kb, "terms", head + pdf(TERMS), {"content-type": "multipart/form-data; boundary=x"}).status == 400
+    assert sends(kb, "terms", (head + b"a\r\n") * 11 + b"--x--", form | {"idempotency-key": "2"}).status == 400
 
 
 def test_a_file_is_refused_with_its_reason_or_taken_up_to_its_size(kb: KnowledgeClient) -> None:
