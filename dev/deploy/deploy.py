@@ -79,8 +79,8 @@ def finish(target: Target, release: Release) -> None:
         with step("Smoke test"):
             smoke.smoke(api)
     except StartupError as problem:
-        back = f"{release.name} is deployed. Go back: make rollback STAGE={target.stage.name}"
-        raise StartupError(f"{problem}\n{back}") from problem
+        way = f" Go back: make rollback STAGE={target.stage.name}" if target.releases.names() else ""
+        raise StartupError(f"{problem}\n{release.name} is deployed.{way}") from problem
     taking = schema.contracting()
     target.releases.record(replace(release, contracted=taking))  # before: a run that is killed may have applied them
     if taking:
