@@ -18,6 +18,7 @@ from flomastr.workflows.executions import Filter
 from tests.support.factories import Factory, Tenant
 
 type Session = psycopg.Connection[Any]
+type Statement = LiteralString | Composed
 
 SIZE, RUNS = 500_000, 40  # bytes that no compression makes smaller
 STORED_BLOCKS = RUNS * SIZE / 8192
