@@ -45,6 +45,15 @@ def it_belongs_to_another_workflow(attempt: Attempt) -> Answer:
     return attempt.with_field("workflow_id", str(attempt.make.workflow(attempt.client.tenant)))
 
 
+@to(409, called("record_events"))
+def the_instance_is_one_too_many(attempt: Attempt) -> Answer:
+    attempt.run(
+        "INSERT INTO app.n8n_instances (tenant_id, number, name)"
+        " SELECT %(tenant)s, number, 'i' || number FROM generate_series(1, 20) AS number"
+    )
+    return attempt.ask(query={"instance": "another"})
+
+
 @to(409, called("update_execution"))
 def it_has_ended(attempt: Attempt) -> Answer:
     attempt.ask()

@@ -57,7 +57,7 @@ def test_a_restored_database_has_every_row_and_keeps_what_migrations_promise(
         with backed_up.at(url) as conn, pytest.raises(UniqueViolation):
             conn.execute(
                 "INSERT INTO app.workflow_executions (tenant_id, id, retention_class, workflow_id, status,"
-                " started_at, n8n_execution_id) SELECT tenant_id, app.uuid7(started_at), retention_class, workflow_id,"
+                " started_at, n8n_execution_id) SELECT tenant_id, id, retention_class, workflow_id,"
                 " status, started_at, n8n_execution_id FROM app.workflow_executions WHERE n8n_execution_id = 'e0'"
             )
     assert counts["rows"] == manifest.rows > 100
