@@ -25,8 +25,9 @@ SCHEMA: Json = {
     "maxProperties": 1000,
     "additionalProperties": {
         "anyOf": [
-            {"type": ["string", "number", "boolean", "null", "array"]},
-            {"type": "object", "propertyNames": {"pattern": NO_OPERATOR}},
+            SCALAR,
+            {"type": "array", "items": {}},
+            {"type": "object", "additionalProperties": {}, "propertyNames": {"pattern": NO_OPERATOR}},
             {
                 "type": "object",
                 "minProperties": 1,
