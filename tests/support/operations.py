@@ -27,6 +27,8 @@ SAMPLES: dict[str, Any] = {  # what must have a form that its type does not say
     "expires_at": "2999-01-02T03:04:05Z",
 }
 
+IN_QUERY = SAMPLES | {"metadata": '{"year": 2024}'}
+LISTS = {"row_ids": "execution_id", "knowledge_base_ids": "knowledge_base_id"}
 FILE = "application/octet-stream"
 
 type Names = Mapping[str, str | None]  # what a request may call things by: workflow_id, n8n_execution_id, slug, ...
@@ -57,7 +59,7 @@ class Operation:
     ) -> Answer:
         """With every parameter that names something, and the tenant named in the query, a header or the body."""
         query = {p["name"]: names[p["name"]] for p in self.parameters if p["in"] == "query" and p["name"] in names}
-        query |= {name: SAMPLES[name] for name in self.required if name not in names}
+        query |= {name: IN_QUERY[name] for name in self.required if name not in names}
         tenant = query.pop("tenant_id", None)
         return call(
             self.handler,
@@ -88,8 +90,8 @@ class Operation:
             first, *rest = schema.get("oneOf", [{}])  # the first one is taken
             others = {name for other in rest for name in other["required"]} - {*first.get("required", [])}
             return {name: self.fill(field, names, name) for name, field in fields.items() if name not in others}
-        if name == "row_ids":
-            return [names.get("execution_id")]
+        if name in LISTS:
+            return [names.get(LISTS[name])]
         if "anyOf" in schema:
             return self.fill(schema["anyOf"][0], names)
         if schema.get("type") == "array":

@@ -63,7 +63,9 @@ class Attempt:
         return self.ask(headers=self.client.request(self.operation)["headers"] | {name: value})
 
     def with_field(self, name: str, value: Any) -> Answer:
-        return self.ask(body=self.client.request(self.operation)["body"] | {name: value})
+        body = self.client.request(self.operation)["body"]
+        changed = {name: value}
+        return self.ask(body=[body[0] | changed] if isinstance(body, list) else body | changed)
 
     def run(self, statement: Any) -> None:
         caller = self.client.caller
@@ -146,7 +148,7 @@ def has_object(operation: Operation) -> bool:
 
 def last_id(operation: Operation) -> str:
     """What the path or the query is about; not the tenant."""
-    named = (*re.findall(r"{(\w+)}", operation.path), *operation.required)
+    named = (*re.findall(r"{(\w+)}", operation.path), *(name for name in operation.required if name != "metadata"))
     return next(reversed([name for name in named if name != "slug"]), "")
 
 

@@ -172,7 +172,7 @@ def test_a_lock_that_is_not_given_is_a_503_within_the_deadline(tenant: Tenant, s
         began = time.monotonic()
         with pytest.raises(UnavailableError):
             execute([wanted], began + 0.6, access(tenant))
-        assert 0.5 < time.monotonic() - began < HANGS
+        assert 0.3 < time.monotonic() - began < HANGS
     assert executed(tenant, wanted) == [[Answered(attempt=1)]]
 
 

@@ -105,7 +105,7 @@ def test_a_hit_says_whether_it_can_be_relied_on_and_the_answer_whether_anybody_m
 
 
 def test_without_knowledge_somebody_must_be_asked(kb: KnowledgeClient) -> None:
-    assert kb.searches("anything").json == {"results": [], "escalate": True}
+    assert kb.searches("anything").json == {"results": [], "escalate": True, "reranked": False, "notes": []}
 
 
 def test_the_threshold_is_the_tenants(shelf: KnowledgeClient) -> None:

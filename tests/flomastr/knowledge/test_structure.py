@@ -132,7 +132,6 @@ def test_each_passage_of_a_long_table_is_indexed_with_its_first_row(kb: Knowledg
         ('---\na: "\\0"\n---\ntext', {}),
         ("---\na: [\n---\ntext", {}),
         ("---\na: .nan\n---\ntext", {}),
-        ("---\na: !!timestamp foo\n---\ntext", {}),
         ('---\na: !!int ""\n---\ntext', {}),
         ('---\na: !!float ""\n---\ntext', {}),
         ("---\na: !!bool foo\n---\ntext", {}),
