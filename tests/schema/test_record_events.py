@@ -154,7 +154,7 @@ def test_what_another_makes_of_a_workflow_meanwhile_counts(
 def test_batches_at_once_in_different_orders_make_and_name_workflows_without_a_deadlock(
     direct_url: str, superuser: Connection, tenant: Tenant, named: bool
 ) -> None:
-    ids, clients = [f"wf-{number}" for number in range(200)], 6
+    ids, clients = [f"wf-{number}" for number in range(60)], 6
     if named:
         record(direct_url, tenant, *(event(id, id) for id in ids))
     start = Barrier(clients)
