@@ -161,7 +161,7 @@ def test_a_tenant_goes_by_its_id_or_its_slug_in_any_case_and_by_nothing_else(peo
         names = (tenant.id, tenant.id.hex, str(tenant.id).upper(), tenant.slug, tenant.slug.upper())
         assert {name: read(caller, name) for name in names} == dict.fromkeys(names, 200)
         refused = OTHERS_KEY if caller.key_id else NOT_FOUND
-        others = (uuid4(), tenant.slug[:-1], tenant.slug + "a", str(tenant.id)[:-1], "tenant")
+        others = (uuid4(), tenant.slug[:-1], tenant.slug + "a", str(tenant.id)[:-1], "no-tenant-is-called-so")
         assert {name: read(caller, name) for name in others} == dict.fromkeys(others, refused)
 
 
