@@ -2,13 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.types.json import Jsonb
 
 from flomastr.database import connection
@@ -37,6 +39,15 @@ class Job:
             return True
         self.unfinished = True
         return False
+
+    @contextmanager
+    def unless_busy(self) -> Generator[None]:
+        """A step of one tenant. While others hold its locks it is left to the next run, and keeps no tenant waiting."""
+        try:
+            yield
+        except (LockNotAvailable, DeadlockDetected):
+            self.counts["steps_left"] += 1
+            self.unfinished = True
 
     def failed(self, message: str, metric: str) -> None:
         """Reports one thing that could not be done. The run continues with the others, and fails at its end."""
@@ -117,9 +128,12 @@ def start_record(conn: Connection, name: str) -> UUID:
 
 
 def due_moment(event: dict[str, Any]) -> datetime:
-    """When the schedule was due, so that a repeated event has the same effect; never in the future."""
+    """When the schedule was due, so that a repeated event has the same effect; never later than now. UTC if unsaid."""
     now = datetime.now(UTC)
-    return min(now, datetime.fromisoformat(event["time"])) if event.get("time") else now
+    if not event.get("time"):
+        return now
+    due = datetime.fromisoformat(event["time"])
+    return min(now, due if due.tzinfo else due.replace(tzinfo=UTC))
 
 
 def finish(job: Job, state: str, error: str | None) -> None:

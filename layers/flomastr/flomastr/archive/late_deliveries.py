@@ -57,16 +57,19 @@ def merge_late(job: Job) -> set[UUID]:
     merged: Counter[UUID] = Counter()
     while turns and job.has_time():
         tenant, rest = turns.popleft()
+        left.add(tenant)
         try:
             if merged[tenant] >= MOST_LATE:
-                left.add(tenant)
-            elif rows := next(rest, None):
-                deliver_again(job, tenant, rows)
-                merged[tenant] += len(rows)
-                turns.append((tenant, rest))
+                continue
+            if rows := next(rest, None):
+                with job.unless_busy():
+                    deliver_again(job, tenant, rows)
+                    merged[tenant] += len(rows)
+                    turns.append((tenant, rest))
+            else:
+                left.remove(tenant)
         except REFUSED as error:
             record_failure(job, error)
-            left.add(tenant)
     return left | {tenant for tenant, _ in turns}
 
 

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import duckdb
-from psycopg.errors import ForeignKeyViolation, LockNotAvailable
+from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
@@ -53,9 +53,8 @@ def run(job: Job) -> None:
         if not job.has_time():
             return
         try:
-            carry_out(job, rehydration)
-        except LockNotAvailable:  # deliveries lock the executions; the next run continues
-            job.unfinished = True
+            with job.unless_busy():
+                carry_out(job, rehydration)
         except REFUSED as error:
             record_error(job, rehydration, "An archived file cannot be read at the moment. It is tried again.")
             record_failure(job, error)

@@ -50,7 +50,8 @@ def run(job: Job) -> None:
     folders = cache(object_storage.folders_of_tenants)  # while no other job writes
     for erasure in open_erasures(job):
         try:
-            carry_out(job, erasure, folders)
+            with job.unless_busy():
+                carry_out(job, erasure, folders)
         except (NotNowError, export_job.RowsChangedError):
             job.unfinished = True
         except (RefusedError, DatabaseError) as error:

@@ -6,7 +6,6 @@ Each step is a series of small transactions, so that the next run continues a ki
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row, scalar_row
 
 from flomastr.archive import file_lifecycle, manifest
@@ -42,7 +41,9 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
     """,
     "n8n_rejections": """
         DELETE FROM app.n8n_rejections WHERE id = ANY (ARRAY(
-          SELECT id FROM app.n8n_rejections WHERE id < app.uuid7_floor(%(moment)s - interval '7 days') LIMIT %(most)s
+          SELECT r.id FROM app.n8n_rejections AS r
+          WHERE r.id < app.uuid7_floor(%(moment)s - interval '7 days') AND NOT app.has_holds(r.tenant_id)
+          LIMIT %(most)s
         ))
     """,
     "idempotency_keys": """
@@ -93,7 +94,8 @@ def run(job: Job) -> None:
     for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows, drop_history):
         if not job.has_time():
             return
-        step(job)
+        with job.unless_busy():
+            step(job)
 
 
 def end_rehydrations(job: Job) -> None:
@@ -102,24 +104,25 @@ def end_rehydrations(job: Job) -> None:
         "SELECT id FROM app.rehydrations WHERE state = 'done' AND expires_at <= %s ORDER BY id", (job.moment,)
     )
     for rehydration in due.fetchall():
-        if not delete_copies(job, rehydration):
-            continue
-        expire = "UPDATE app.rehydrations SET state = 'expired' WHERE id = %s AND state = 'done'"
-        job.conn.execute(expire, (rehydration,))
-        job.counts["restores_expired"] += 1
+        with job.unless_busy():
+            end_rehydration(job, rehydration)
+
+
+def end_rehydration(job: Job, rehydration: UUID) -> None:
+    if not delete_copies(job, rehydration):
+        return
+    expire = "UPDATE app.rehydrations SET state = 'expired' WHERE id = %s AND state = 'done'"
+    job.conn.execute(expire, (rehydration,))
+    job.counts["restores_expired"] += 1
 
 
 def delete_copies(job: Job, rehydration: UUID) -> bool:
     """Whether none is left to this rehydration."""
     while job.has_time():
-        try:
-            with job.conn.transaction():
-                ended, deleted = job.conn.execute(
-                    "SELECT ended, deleted FROM app.end_rehydration(%s, %s)", (rehydration, BATCH)
-                ).fetchall()[0]
-        except LockNotAvailable:  # deliveries lock the copies; the next run continues
-            job.unfinished = True
-            return False
+        with job.conn.transaction():
+            ended, deleted = job.conn.execute(
+                "SELECT ended, deleted FROM app.end_rehydration(%s, %s)", (rehydration, BATCH)
+            ).fetchall()[0]
         job.counts["copies_deleted"] += deleted
         if not ended:
             return True
@@ -134,19 +137,25 @@ def expire_files(job: Job) -> None:
         at,
     )
     for tenant in tenants.fetchall():
-        with job.conn.transaction():  # excludes who creates a hold
-            job.conn.execute("SELECT pg_advisory_xact_lock_shared(app.lock_of_holds(%s))", (tenant,))
-            expired = job.conn.execute(
-                f"""
-                UPDATE app.archive_files AS f SET state = 'replaced', replaced_at = now()
-                {EXPIRED_FILES} AND f.tenant_id = %(tenant)s
-                RETURNING f.rows, CASE f.source WHEN 'workflow_executions' THEN f.last_id END
-                """,
-                at | {"tenant": tenant},
-            ).fetchall()
-            job.conn.execute(KEEP_ROLLUPS, {"tenant": tenant, "ids": [id for _, id in expired]})
-        job.counts["files_expired"] += len(expired)
-        job.counts["rows_expired"] += sum(rows for rows, _ in expired)
+        with job.unless_busy():
+            expire_files_of(job, tenant)
+
+
+def expire_files_of(job: Job, tenant: UUID) -> None:
+    at = {"moment": job.moment, "tenant": tenant}
+    with job.conn.transaction():  # excludes who creates a hold
+        job.conn.execute("SELECT pg_advisory_xact_lock_shared(app.lock_of_holds(%s))", (tenant,))
+        expired = job.conn.execute(
+            f"""
+            UPDATE app.archive_files AS f SET state = 'replaced', replaced_at = now()
+            {EXPIRED_FILES} AND f.tenant_id = %(tenant)s
+            RETURNING f.rows, CASE f.source WHEN 'workflow_executions' THEN f.last_id END
+            """,
+            at,
+        ).fetchall()
+        job.conn.execute(KEEP_ROLLUPS, {"tenant": tenant, "ids": [id for _, id in expired]})
+    job.counts["files_expired"] += len(expired)
+    job.counts["rows_expired"] += sum(rows for rows, _ in expired)
 
 
 def remove_files(job: Job) -> None:
@@ -188,22 +197,17 @@ def ask_for_erasures(job: Job) -> None:
 def delete_outdated_rows(job: Job) -> None:
     """Stored responses after a day, full rate buckets, restore points and history after weeks, what jobs did later."""
     for table, statement in OUTDATED_ROWS.items():
-        deleted = 1
-        while deleted and job.has_time():
-            deleted = job.conn.execute(statement, {"moment": job.moment, "most": 10 * BATCH}).rowcount
-            job.counts[f"{table}_forgotten"] += deleted
+        with job.unless_busy():
+            deleted = 1
+            while deleted and job.has_time():
+                deleted = job.conn.execute(statement, {"moment": job.moment, "most": 10 * BATCH}).rowcount
+                job.counts[f"{table}_forgotten"] += deleted
 
 
 def drop_history(job: Job) -> None:
     """Drops weeks of the history of rows that ended 30 days ago: no restore point is left that needs them."""
     while job.has_time():
-        try:
-            (dropped,) = job.conn.execute("SELECT app.drop_history(%s - interval '30 days')", (job.moment,)).fetchall()[
-                0
-            ]
-        except LockNotAvailable:  # somebody writes; the next run continues
-            job.unfinished = True
-            return
+        (dropped,) = job.conn.execute("SELECT app.drop_history(%s - interval '30 days')", (job.moment,)).fetchall()[0]
         if not dropped:
             return
         job.counts["history_weeks_dropped"] += 1

@@ -25,7 +25,8 @@ def run(job: Job) -> None:
     for recovery in pending.fetchall():
         if not job.has_time(60):
             return
-        apply(job, *recovery)
+        with job.unless_busy():
+            apply(job, *recovery)
         take_restore_point(job)
 
 

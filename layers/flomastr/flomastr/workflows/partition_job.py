@@ -4,7 +4,6 @@ from collections import deque
 from dataclasses import dataclass
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row
 
 from flomastr.jobs import Job
@@ -57,21 +56,19 @@ def open_changes(job: Job) -> list[Change]:
 
 def move_batch(job: Job, change: Change) -> bool:
     """Moves a tenant's next executions out of the class that it left. Returns whether there may be more."""
-    try:
+    with job.unless_busy():
         with job.conn.transaction():
             moved, last = job.conn.execute(
                 "SELECT moved, last FROM app.reclassify(%s, %s::smallint, %s, %s)",
                 (change.tenant, change.left_class, change.last, BATCH),
             ).fetchall()[0]
-    except LockNotAvailable:  # deliveries hold the executions; the next run goes on
-        job.unfinished = True
-        return False
-    job.counts["rows_moved"] += moved
-    change.moved += moved
-    change.last = last
-    if last is None:
-        end(job, change)
-    return last is not None
+        job.counts["rows_moved"] += moved
+        change.moved += moved
+        change.last = last
+        if last is None:
+            end(job, change)
+        return last is not None
+    return False
 
 
 def end(job: Job, change: Change) -> None:
