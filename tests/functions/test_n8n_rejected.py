@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 
 from functions.n8n.handler import lambda_handler
@@ -74,3 +75,32 @@ def test_the_newest_five_hundred_are_kept_and_none_that_is_too_long(make: Factor
     assert (newest.headers["x-total-count"], [row["item"] for row in newest.json]) == ("500", [None, *range(3, 252)])
     older = call(lambda_handler, "GET", NEXT.findall(newest.headers["link"])[0], caller=n8n.tenant.owner)
     assert [row["item"] for row in older.json] == [*range(252, 502)]
+
+
+@pytest.mark.parametrize("scope", ["tenant", "workflow"])
+def test_under_a_hold_what_was_rejected_stays(make: Factory, superuser: Superuser, scope: str) -> None:
+    n8n = instance(make)
+    rejection = make.rejection(n8n.tenant, item=Jsonb(executed("5")))
+    hold = make.hold(n8n.tenant, **({} if scope == "tenant" else {"workflow_id": make.workflow(n8n.tenant)}))
+    assert ask(n8n.tenant, "POST", f"/{rejection}/replay").json["outcome"] == "created"
+    assert ask(n8n.tenant, "POST", f"/{rejection}/replay").json["outcome"] == "unchanged"
+    n8n.send(*range(600))
+    count = "SELECT count(*) FROM app.n8n_rejections WHERE tenant_id = %s"
+    assert superuser.execute(count, (n8n.tenant.id,)).fetchall() == [(501,)]  # 500 of a request are kept
+    with pytest.raises(psycopg.DatabaseError, match="legal hold"):
+        superuser.execute("DELETE FROM app.n8n_rejections WHERE id = %s", (rejection,))
+    superuser.execute("UPDATE app.legal_holds SET released_at = now(), released_by = 'test' WHERE id = %s", (hold,))
+    n8n.send("one more")
+    assert superuser.execute(count, (n8n.tenant.id,)).fetchall() == [(500,)]
+
+
+def test_under_a_hold_ten_thousand_are_kept(make: Factory, superuser: Superuser) -> None:
+    n8n = instance(make)
+    make.hold(n8n.tenant)
+    superuser.execute(
+        "INSERT INTO app.n8n_rejections (tenant_id, instance, error) SELECT %s, 'a', 'b' FROM generate_series(1, 9999)",
+        (n8n.tenant.id,),
+    )
+    n8n.send("the last")
+    n8n.send("too many")
+    assert ask(n8n.tenant, headers={"prefer": "count=exact"}).headers["x-total-count"] == "10000"
