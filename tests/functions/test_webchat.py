@@ -5,6 +5,7 @@ import re
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from flomastr.caller import Caller
@@ -145,6 +146,18 @@ def test_a_repeated_append_happens_once(chat: Chat) -> None:
     assert answers[0].status == answers[1].status == 201
     assert answers[0].json == answers[1].json
     assert chat.get().json["message_count"] == 1
+
+
+def test_what_was_said_is_not_kept_under_the_key_of_its_request(chat: Chat, superuser: psycopg.Connection[Any]) -> None:
+    ask(chat.owner, "POST", f"{chat.path}/messages", body=said("before"))
+    request: dict[str, Any] = {"body": said("my card is 4711", "what now?"), "headers": {"idempotency-key": "k"}}
+    first = ask(chat.owner, "POST", f"{chat.path}/messages", **request)
+    ask(chat.owner, "POST", f"{chat.path}/messages", body=said("after"))
+    assert ask(chat.owner, "POST", f"{chat.path}/messages", **request).json == first.json
+    kept = "SELECT count(*) FROM app.idempotency_keys AS k WHERE k::text LIKE '%4711%'"
+    assert superuser.execute(kept).fetchall() == [(0,)]
+    assert ask(chat.owner, "DELETE", chat.path).status == 200
+    assert ask(chat.owner, "POST", f"{chat.path}/messages", **request).status == 404
 
 
 def test_a_repeated_opening_answers_that_it_was_new_and_what_is_in_it_now(make: Factory) -> None:

@@ -144,4 +144,26 @@ def append(session_key: str, new: NewMessages) -> Query[AppendedMessages]:
         """,
         {"session_key": session_key, "messages": Jsonb([message.model_dump() for message in new.messages])},
         AppendedMessages,
+        kept="""
+          jsonb_build_object(
+            'session_key', effect.session_key, 'message_count', effect.message_count,
+            'first', effect.message_count - jsonb_array_length(effect.messages) + 1
+          )
+        """,
+        reread=appended,
+    )
+
+
+def appended(kept: dict[str, Any]) -> Query[AppendedMessages]:
+    """What a repeat answers: those messages as the session has them now. No row: it is gone."""
+    return Query(
+        """
+        SELECT s.session_key, %(message_count)s::integer AS message_count, jsonb_path_query_array(
+          s.messages, '$[*] ? (@.id >= $first && @.id <= $last)',
+          jsonb_build_object('first', %(first)s::integer, 'last', %(message_count)s::integer)
+        ) AS messages
+        FROM app.webchat_sessions AS s WHERE s.session_key = %(session_key)s
+        """,
+        kept,
+        AppendedMessages,
     )
