@@ -10,7 +10,7 @@ from flomastr.http.fields import MAX_JSON, Json
 from flomastr.workflows.cleaning import CUT, LEVELS
 
 COMPRESSED = "gzip:base64:"
-ANYWAY, TIMES, MOST = 1_000_000, 20, 2 * MAX_JSON  # characters; n8n's data are a tenth when they are compressed
+ANYWAY, TIMES, MOST = 100_000, 20, 2 * MAX_JSON  # characters; n8n's data are a tenth when they are compressed
 
 
 @dataclass
