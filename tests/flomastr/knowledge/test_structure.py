@@ -120,6 +120,13 @@ def test_each_passage_of_a_long_table_is_indexed_with_its_first_row(kb: Knowledg
     assert contexts == [[]] + [["Prices", "| Item | Price | Note |"]] * (len(contexts) - 1)
 
 
+def test_of_the_first_row_of_a_table_five_hundred_characters_are_indexed() -> None:
+    rows = ["| " + " | ".join(["name"] * 1000) + " |", "| --- |", *["| some value of a row |"] * 200]
+    passages = chunks_of_markdown("\n".join(rows))
+    assert len(passages) > 3
+    assert {len(line) for passage in passages[1:] for line in passage.context} == {500}
+
+
 @pytest.mark.parametrize(
     ("content", "metadata"),
     [

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 MAX_HEADING = 100  # characters of each that are kept
+MAX_HEADER = 500  # characters of the first row of a table, which is indexed with each passage of it
 MAX_READ = 500  # characters of each that are read for marks, since what reads them may take quadratic time
 MAX_MARKS = 20_000  # in all headings of a document, up to 50 microseconds each. Those of further headings stay
 MAX_LINES = 25_000  # of a document, after which no headings are looked for: each costs 40 microseconds
@@ -146,7 +147,7 @@ def tables_in(content: str, token: Token, starts: Sequence[int], bare: list[Rang
     for line in range(first + 1, after):
         start, stop = starts[line], starts[min(line + 1, len(starts) - 1)]
         text = content[start:stop].rstrip("\r\n")
-        header = content[starts[line - 1] : start].strip()
+        header = content[starts[line - 1] : start].strip()[:MAX_HEADER]
         if "|" in header and "|" in text and is_delimiter(text):
             bare.append((start, stop))
             yield Table(start, starts[min(after, len(starts) - 1)], header)
