@@ -87,6 +87,7 @@ def test_metadata_are_compared_with_what_is_of_their_kind(
         {"a": {"$in": "x"}},
         {"a": {"$in": [[1]]}},
         {"a": {"$in": ["x"] * 101}},
+        {"a": {"$in": ["x"] * 51}, "b": {"$nin": ["x"] * 50}},
         {"a": {"$exists": 1}},
         {"a": {"$gt": 1, "b": 2}},
         {f"k{n}": {"$gt": n} for n in range(21)},

@@ -15,7 +15,7 @@ MAX_CONTAINED = 1000  # bytes; `@>` compares lists each with each, and Postgres 
 MAX_MEMBERS = 20  # of lists in what is contained, each of which is looked for in the whole list of each passage
 MAX_FILTER = 4000  # bytes
 MAX_CLAUSES = 20  # operators
-MAX_VALUES = 100  # of $in and $nin
+MAX_VALUES = 100  # of all $in and $nin, each of which is compared with each member of a list in metadata
 
 SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
 ORDERED: Json = {"type": ["string", "number"]}
@@ -40,7 +40,7 @@ SCHEMA: Json = {
     },
     "description": (
         f"{MAX_CONTAINED:,} bytes of plain values, with {MAX_MEMBERS} members of lists; {MAX_FILTER:,} in all; "
-        f"{MAX_CLAUSES} operators."
+        f"{MAX_CLAUSES} operators, {MAX_VALUES} values in $in and $nin."
     ),
 }
 
@@ -65,6 +65,14 @@ def condition(metadata: Json) -> str | None:
     by_key = {key: cast(Json, value) for key, value in metadata.items() if is_operators(value)}
     if sum(map(len, by_key.values())) > MAX_CLAUSES:
         raise ValueError(f"has more than {MAX_CLAUSES} operators")
+    listed = sum(
+        len(cast(list[Any], value))
+        for of_key in by_key.values()
+        for value in of_key.values()
+        if isinstance(value, list)
+    )
+    if listed > MAX_VALUES:
+        raise ValueError(f"has more than {MAX_VALUES} values in $in and $nin")
     clauses = [clause(key, name, value) for key, of_key in by_key.items() for name, value in of_key.items()]
     return " && ".join(clauses) or None
 
@@ -72,20 +80,20 @@ def condition(metadata: Json) -> str | None:
 def clause(key: str, operator: str, value: Any) -> str:
     """One condition. Whatever cannot be compared is not equal. Raises ValueError."""
     path = f"$.{json.dumps(key)}"
-    if operator in COMPARED:
-        return f"({path} {COMPARED[operator]} {literal(value, operator, ordered=True)})"
     match operator:
+        case "$gt" | "$gte" | "$lt" | "$lte":
+            wanted = f"@ {COMPARED[operator]} {literal(value, operator, ordered=True)}"
         case "$exists" if isinstance(value, bool):
             return f"exists({path})" if value else f"!exists({path})"
         case "$eq" | "$ne":
-            among = f"{path} == {literal(value, operator)}"
+            wanted = f"@ == {literal(value, operator)}"
         case "$in" | "$nin":
-            among = " || ".join(f"{path} == {literal(one, operator)}" for one in values(value, operator))
+            wanted = " || ".join(f"@ == {literal(one, operator)}" for one in values(value, operator))
         case "$exists":
             raise ValueError("$exists is true or false")
         case _:
             raise ValueError(f"{operator[:20]} is no operator: $eq $ne $gt $gte $lt $lte $in $nin $exists")
-    return f"({among})" if operator in ("$eq", "$in") else f"(!({among}) || (({among}) is unknown))"
+    return f"{'!' if operator in ('$ne', '$nin') else ''}exists({path} ? ({wanted}))"
 
 
 def values(value: Any, operator: str) -> list[Any]:
