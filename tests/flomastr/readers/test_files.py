@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from flomastr.readers import reading
 from flomastr.readers.kinds import ENDS
+from functions.files import handler
 from functions.files.handler import lambda_handler as files
 from tests.support.events import Answer
 from tests.support.kb_client import KnowledgeClient
@@ -118,3 +120,42 @@ def test_a_file_is_refused_with_its_reason_or_taken_up_to_its_size(kb: Knowledge
     assert len(pdf(TERMS, padding=rest)) == MAX_FILE
     stores(kb, "a.pdf", pdf(TERMS, padding=rest))
     assert sends(kb, "a.pdf", pdf(TERMS, padding=rest) + b" ").status == 413
+
+
+def limit_as_usual(kb: KnowledgeClient) -> None:
+    kb.superuser.execute("DELETE FROM app.rate_limits WHERE tenant_id = %s", (kb.tenant.id,))
+
+
+def refilled_in(kb: KnowledgeClient) -> float:
+    """Seconds until the tenant has all of its 6,000 requests a minute: 1 for each 100 of them."""
+    left = "SELECT extract(EPOCH FROM full_at - clock_timestamp()) FROM app.rate_buckets WHERE name = %s"
+    return float(kb.superuser.execute(left, (str(kb.tenant.id),)).fetchall()[0][0])
+
+
+def test_a_file_weighs_sixteen_hundred_until_it_is_read_and_then_what_that_took(
+    kb: KnowledgeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit_as_usual(kb)
+    meanwhile = list[float]()
+
+    def noted(file: Any) -> Any:
+        meanwhile.append(refilled_in(kb))
+        return reading.read(file)
+
+    monkeypatch.setattr(handler, "read", noted)
+    stores(kb, "a.docx", docx("Refunds"))
+    afterwards = [refilled_in(kb)]
+    assert sends(kb, "b.docx", b"no document").status == 422
+    afterwards.append(refilled_in(kb))
+    assert all(seconds > 15 for seconds in meanwhile), meanwhile
+    assert all(seconds < 10 for seconds in afterwards), afterwards
+
+
+@pytest.mark.parametrize(("left", "status"), [(1_500, 429), (3_000, 200)])
+def test_a_file_waits_until_all_that_it_may_take_is_left(kb: KnowledgeClient, left: int, status: int) -> None:
+    limit_as_usual(kb)
+    kb.superuser.execute(
+        "INSERT INTO app.rate_buckets VALUES (%s, clock_timestamp() + make_interval(secs => %s))",
+        (str(kb.tenant.id), 60 - left / 100),
+    )
+    assert sends(kb, "a.docx", docx("Refunds")).status == status

@@ -51,6 +51,10 @@ class Database:
         """The same, for a request that weighs so much more than its route says."""
         return replace(self, access=replace(self.access, weight=self.access.weight + by))
 
+    def weighing(self, weight: int) -> "Database":
+        """The same, which counts once more: by so many requests, or fewer where what was counted was too much."""
+        return replace(self, access=replace(self.access, weight=weight, is_counted=False))
+
     def by_replica(self, position: int) -> "Database":
         """The same, whose reads a replica may answer that has replayed the log to that position."""
         return replace(self, access=replace(self.access, replica_from=position))

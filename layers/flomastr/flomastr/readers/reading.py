@@ -1,9 +1,12 @@
 """Reads a file in a process of its own, which ends at its bounds whatever the file does to what reads it."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
+from math import ceil
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,7 +21,20 @@ from flomastr.readers.kinds import SentFile
 MEGABYTES = 384  # of addresses, so that the function stays below 512
 CPU_SECONDS = 8
 SECONDS = 16  # on the clock, where the processor is shared
+WEIGHT_OF_SECOND = 200  # so that a tenant at the usual limit keeps half a processor busy
+MOST_WEIGHT = CPU_SECONDS * WEIGHT_OF_SECOND
 EXTRACTED = TypeAdapter(Extracted)
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
+
+
+def unused_weight(began: float) -> int:
+    """What is left of MOST_WEIGHT after the work since `began`, which is of cpu_seconds()."""
+    return MOST_WEIGHT - min(MOST_WEIGHT, ceil((cpu_seconds() - began) * WEIGHT_OF_SECOND))
 
 
 def read(file: SentFile) -> Extracted:
