@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from flomastr.errors import ErrorCode, ServiceError, UnprocessableError
-from flomastr.readers.extracted import Extracted, too_large
+from flomastr.readers.extracted import Extracted, titled, too_large
 
 
 def main(reader: str, megabytes: int, seconds: int) -> None:
@@ -34,7 +34,7 @@ def answer(reader: str, data: bytes) -> str:
 def extracted(read: Callable[[bytes], Extracted], data: bytes) -> str:
     """An Extracted as JSON. Raises UnprocessableError, whatever the reader raises."""
     try:
-        return json.dumps(asdict(read(data)))
+        return json.dumps(asdict(titled(read(data))))
     except ServiceError:
         raise
     except MemoryError as error:

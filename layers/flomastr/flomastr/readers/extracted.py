@@ -1,11 +1,14 @@
 """What a reader makes of a file."""
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from flomastr.errors import ErrorCode, UnprocessableError
 
 MAX_TEXT = 500_000  # characters of one document
+MAX_TITLE = 1000
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Budget:
         """The text without what Postgres cannot store. Raises UnprocessableError."""
         self.left -= len(text)
         if self.left < 0:
-            raise too_large(f"The file has more than {MAX_TEXT:,} characters of text.")
+            raise too_much_text()
         return text.replace("\0", "").encode(errors="ignore").decode()
 
 
@@ -45,6 +48,16 @@ def written(extracted: Extracted) -> Extracted:
     if not any(part.text.strip() for part in extracted.parts):
         raise UnprocessableError("The file has no text.", ErrorCode.FILE_WITHOUT_TEXT)
     return extracted
+
+
+def titled(extracted: Extracted) -> Extracted:
+    """The same, with what the file calls itself as a document may be called: one line, and not too long."""
+    said = " ".join((extracted.title or "")[: 10 * MAX_TITLE].split())
+    return replace(extracted, title=UNSTORABLE.sub("", said)[:MAX_TITLE].strip() or None)
+
+
+def too_much_text() -> UnprocessableError:
+    return too_large(f"The file has more than {MAX_TEXT:,} characters of text.")
 
 
 def too_large(what: str) -> UnprocessableError:

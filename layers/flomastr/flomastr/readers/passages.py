@@ -12,6 +12,7 @@ from flomastr.knowledge.ingest import CutDocument, NewDocument, cut
 from flomastr.readers.extracted import Extracted, Part
 
 BETWEEN = "\n\n"
+MAX_PLACES = 100  # of a passage, which short sheets and slides could exceed
 
 
 def cut_file(name: str, title: str | None, extracted: Extracted) -> CutDocument:
@@ -26,7 +27,7 @@ def cut_file(name: str, title: str | None, extracted: Extracted) -> CutDocument:
     starts = list(accumulate((len(part.text) + len(BETWEEN) for part in parts), initial=0))
     for chunk in document.chunks:
         places = [p.place for p, start in zip(parts, starts, strict=False) if overlaps(chunk, start, len(p.text))]
-        chunk["metadata"] |= {extracted.places: places}
+        chunk["metadata"] |= {extracted.places: places[:MAX_PLACES]}
     where = to_json([part.place for part in parts])
     return document.model_copy(update={"content_hash": sha256(document.content_hash.encode() + where).hexdigest()})
 

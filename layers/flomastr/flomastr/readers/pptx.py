@@ -26,11 +26,11 @@ def read(data: bytes) -> Extracted:
 def slide(one: Any, budget: Budget) -> str:
     title = one.shapes.title
     heading = one_line(title.text_frame.text) if title is not None else ""
-    texts = [f"# {heading}"] if heading else []
+    texts = [budget.take(f"# {heading}")] if heading else []
     texts += [text for shape in shapes(one.shapes) if shape != title for text in texts_of(shape, budget)]
     if one.has_notes_slide and (notes := one.notes_slide.notes_text_frame):
-        texts.append(notes.text)
-    return budget.take("\n\n".join(text.strip() for text in texts if text.strip()))
+        texts.append(budget.take(notes.text))
+    return "\n\n".join(text.strip() for text in texts if text.strip())
 
 
 def shapes(found: Iterable[Any]) -> Iterator[Any]:
@@ -44,6 +44,6 @@ def shapes(found: Iterable[Any]) -> Iterator[Any]:
 
 def texts_of(shape: Any, budget: Budget) -> Iterator[str]:
     if shape.has_text_frame:
-        yield "\n".join(paragraph.text for paragraph in shape.text_frame.paragraphs)
+        yield budget.take("\n".join(paragraph.text for paragraph in shape.text_frame.paragraphs))
     if getattr(shape, "has_table", False):
         yield "".join(lines(([cell.text for cell in row.cells] for row in shape.table.rows), budget))

@@ -17,6 +17,7 @@ DELIMITERS = ",;\t|"
 CALAMINE: Any = python_calamine  # whose types are unknown in part
 SAMPLE = 5000  # characters by which the delimiter is known
 MAX_COLUMNS = 1000
+MAX_NAME = 100  # characters of a sheet's; spreadsheets allow 31
 
 
 def read(data: bytes) -> Extracted:
@@ -42,8 +43,8 @@ def delimiter_of(sample: str) -> str:
 
 
 def sheet(name: str, rows: Iterable[list[Any]], budget: Budget) -> Part:
-    table = "".join(lines(rows, budget))
-    return Part(budget.take(f"# {one_line(name)}\n\n{table}") if table else "", name)
+    table, title = "".join(lines(rows, budget)), one_line(name)[:MAX_NAME]
+    return Part(budget.take(f"# {title}\n\n") + table if table else "", title)
 
 
 def lines(rows: Iterable[list[Any]], budget: Budget) -> Iterator[str]:
