@@ -164,7 +164,7 @@ def test_an_invitation_says_in_one_way_whom_it_is_for(make: Factory, body: dict[
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("user_id", bad) for bad in ("", "x" * 256, 7, "a\x00", "a\nb", "\x7f", "\x85", "mailto:x@y.z")),
+        *(("user_id", bad) for bad in ("", " ", "x" * 256, 7, "a\x00", "a\nb", "\x7f", "\x85", "mailto:x@y.z")),
         *(("email", bad) for bad in ("", "x", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", "x" * 247 + "@y", 7)),
         *(("role", bad) for bad in ("super_admin", "Owner", "", None)),
     ],

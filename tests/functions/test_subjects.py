@@ -27,7 +27,7 @@ NAMES = [
     "x" * 255,
 ]
 NO_NAMES = [
-    *("", "a\x00b", "a\nb", "\t", "\x7f", "a\x85b", "\ud800", "a\udfffb", "x" * 256),
+    *("", " ", "\u00a0\u3000", "a\x00b", "a\nb", "\t", "\x7f", "a\x85b", "\ud800", "a\udfffb", "x" * 256),
     *("mailto:one@example.com", "mailto:", "MAILTO:one@example.com", "MailTo:x"),
 ]
 

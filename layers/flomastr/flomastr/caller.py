@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-SUBJECT = re.compile(r"(?!mailto:)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}", re.IGNORECASE)
+SUBJECT = re.compile(r"(?!mailto:)(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}", re.IGNORECASE)
 
 type Printable = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 type Claim = Literal["email", "email_verified"]
@@ -31,7 +31,7 @@ class Caller(BaseModel):
 
 
 def is_subject(user_id: object) -> bool:
-    """Whether a token may name a person so: 1 to 255 characters, none a control character.
+    """Whether a token may name a person so: 1 to 255 characters, one of them no space and none a control character.
 
     `mailto:` names who is invited and has not accepted yet, so whoever is called so would be that person.
     """

@@ -87,7 +87,9 @@ def verified_claims(token: str, keys: KeySet, settings: Settings) -> dict[str, A
 def person(claims: dict[str, Any]) -> Caller:
     """Whom verified claims name, with the e-mail if it is verified. Raises InvalidTokenError."""
     if not is_subject(claims["sub"]):
-        raise InvalidTokenError("the subject is empty, longer than 255 characters, an address or not to be printed")
+        raise InvalidTokenError(
+            "the subject is empty, blank, longer than 255 characters, an address or not to be printed"
+        )
     missing = missing_claims(claims)
     return Caller(user_id=claims["sub"], email=None if missing else claims["email"], missing_claims=missing or None)
 

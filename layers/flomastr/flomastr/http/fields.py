@@ -163,6 +163,8 @@ UserId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pat
 
 
 def of_a_token(user_id: str) -> str:
+    if user_id.isspace():
+        raise ValueError("has nothing to read in it")
     if user_id.lower().startswith("mailto:"):
         raise ValueError("is an address: invite by email")
     return user_id
