@@ -19,7 +19,7 @@ END
 $$;
 
 -- What is answered: from the whole quarter hour, or hour of workflows, at or before `asked_from`, to that at or after
--- `asked_to`, and which whole days of it rollups by day tell. Raises FL422.
+-- `asked_to`, and which whole days of it rollups by day tell. NULL: the 30 days until the end of today. Raises FL422.
 CREATE OR REPLACE FUNCTION app.analytics_frame(
   bucket text, asked_from timestamptz, asked_to timestamptz, asked_zone text, of_workflows boolean,
   most_buckets integer,
@@ -34,6 +34,8 @@ DECLARE
 BEGIN
   zone := app.require_time_zone('query.time_zone', coalesce(asked_zone, built_in));
   as_of := (SELECT p.folded_at FROM app.rollup_progress AS p);
+  asked_to := coalesce(asked_to, (date_trunc('day', now() AT TIME ZONE zone) + interval '1 day') AT TIME ZONE zone);
+  asked_from := coalesce(asked_from, (asked_to AT TIME ZONE zone - interval '30 days') AT TIME ZONE zone);
   IF asked_to <= asked_from THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
       message = 'query.to: must be later than from.';

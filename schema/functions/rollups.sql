@@ -191,6 +191,7 @@ BEGIN
       lowest, highest, keys, counts
     FROM merged
     WHERE NOT (runs = 0 AND recovered = 0 AND keys = '{}')
+    ORDER BY tenant_id, grain, workflow_id, bucket_start, status, mode_class  -- so that pages of the index become full
     ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class) DO UPDATE SET
       runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed,
       microseconds = excluded.microseconds,

@@ -1,7 +1,8 @@
 """GET /routes/analytics/executions: what was reported is counted once the job has run."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -27,6 +28,25 @@ def run(hours: float, seconds: float | None, status: str = "success", **override
     end = None if seconds is None else (start + timedelta(seconds=seconds)).isoformat()
     row = {"status": status, "started_at": start.isoformat(), "finished_at": end}
     return row | {"execution_data": {"mode": "webhook"}} | overrides
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Europe/Berlin"])
+def test_without_a_period_days_are_those_until_the_end_of_today(env: ArchiveEnv, zone: str) -> None:
+    body = ask(env, env.make.tenant(), time_zone=zone).json
+    starts, ends = (datetime.fromisoformat(body[name]).astimezone(ZoneInfo(zone)) for name in ("from", "to"))
+    tomorrow = datetime.now(ZoneInfo(zone)).date() + timedelta(days=1)
+    assert (ends.date(), starts.date(), starts.time(), ends.time()) == (
+        *(tomorrow, tomorrow - timedelta(days=30)),
+        *(time(0), time(0)),
+    )
+    assert len(body["series"]) == 30
+
+
+def test_without_a_period_hours_are_those_until_this_quarter_of_one(env: ArchiveEnv) -> None:
+    body = ask(env, env.make.tenant(), bucket="hour").json
+    starts, ends = (datetime.fromisoformat(body[name]) for name in ("from", "to"))
+    assert ends - starts == timedelta(days=30)
+    assert timedelta(minutes=-1) <= ends - datetime.now(UTC) <= timedelta(minutes=15)
 
 
 def test_one_bucket_has_all_measures(env: ArchiveEnv) -> None:

@@ -107,6 +107,24 @@ def test_nothing_is_an_empty_list_and_a_table_has_a_line_for_each(env: ArchiveEn
     assert len(csv.splitlines()) == 4
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/json, text/csv;q=0.1", "text/csv; charset=utf-8"),
+        ("TEXT/CSV", "text/csv; charset=utf-8"),
+        ("text/csv;q=0", "application/json"),
+        ("text/csv; q=0.00, */*", "application/json"),
+        ("text/csv-schema", "application/json"),
+    ],
+)
+def test_a_table_is_for_who_accepts_one(env: ArchiveEnv, tenant: Tenant, accept: str, kind: str) -> None:
+    with connected(DATABASE_URL=env.app_url):
+        answer = call(
+            lambda_handler, "GET", "/routes/analytics/workflows", caller=tenant.owner, headers={"accept": accept}
+        )
+    assert answer.headers["content-type"] == kind
+
+
 def ask_csv(env: ArchiveEnv, tenant: Tenant) -> str:
     query = {"from": DAY.isoformat(), "to": (DAY + MONTH).isoformat()}
     with connected(DATABASE_URL=env.app_url):

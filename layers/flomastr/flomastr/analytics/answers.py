@@ -1,6 +1,7 @@
 """An answer of analytics: JSON, or its rows as CSV for who accepts that, kept for half a minute and with an ETag."""
 
 import csv
+import re
 from collections.abc import Sequence
 from hashlib import md5
 from io import StringIO
@@ -21,7 +22,7 @@ class Answering:
     def __init__(self, known: list[str], accept: str, response: Response):
         self.known = known
         self.response = response
-        self.as_csv = "text/csv" in accept
+        self.as_csv = any(map(wants_csv, accept.split(",")))
 
     def __call__[Body: BaseModel](self, body: Body, rows: Sequence[BaseModel]) -> Body:
         text = table(rows) if self.as_csv else body.model_dump_json(by_alias=True)
@@ -38,6 +39,12 @@ class Answering:
             Any,
             Response(text, headers=self.response.headers, media_type="text/csv" if self.as_csv else "application/json"),
         )
+
+
+def wants_csv(accepted: str) -> bool:
+    """One media range of an Accept header: text/csv, unless its weight is 0."""
+    media, *parameters = (part.strip().lower() for part in accepted.split(";"))
+    return media == "text/csv" and not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
 
 
 async def answering(

@@ -208,7 +208,7 @@ def series(db: Database, asked: Filter) -> Series:
 
 
 def parameters(asked: Filter) -> dict[str, Any]:
-    return asked.bounds() | {
+    return (asked.until_now() if asked.bucket == "hour" else asked.days()) | {
         "bucket": asked.bucket,
         "group_by": asked.group_by,
         "workflow_id": asked.workflow_id,

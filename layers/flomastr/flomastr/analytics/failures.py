@@ -81,7 +81,7 @@ FAILURES = """
 
 def failures(db: Database, asked: Filter) -> FailureGroups:
     """One round trip: the messages that most failures have first."""
-    params: dict[str, Any] = asked.bounds() | {
+    params: dict[str, Any] = asked.until_now() | {
         "workflow_id": asked.workflow_id,
         "limit": asked.limit,
         "most": MOST_READ,

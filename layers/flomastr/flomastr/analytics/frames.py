@@ -13,9 +13,10 @@ QUARTER = timedelta(minutes=15)
 
 
 class Asked(BaseModel):
-    """Half open. Without `to` it is now or up to a quarter hour later, so that an answer stays the same for a while.
+    """Half open. Without `from` it is 30 days before `to`, without `time_zone` the tenant's.
 
-    Without `from` it is 30 days before `to`, without `time_zone` the tenant's.
+    Without `to` rollups by day or week tell until the end of today, so that their days are whole. All else tells until
+    the end of this quarter hour, so that an answer stays the same for a while.
     """
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
@@ -24,7 +25,11 @@ class Asked(BaseModel):
     to: Moment | None = None
     time_zone: TimeZone | None = None
 
-    def bounds(self) -> dict[str, Any]:
+    def days(self) -> dict[str, Any]:
+        """As asked for: app.analytics_frame knows where days end."""
+        return {"from": self.from_, "to": self.to, "time_zone": self.time_zone}
+
+    def until_now(self) -> dict[str, Any]:
         to = self.to or next_quarter(datetime.now(UTC))
         return {"from": self.from_ or to - USUAL, "to": to, "time_zone": self.time_zone}
 

@@ -115,7 +115,7 @@ NODES = """
 
 def nodes(db: Database, asked: Filter) -> NodeStatistics:
     """One round trip: the nodes that have failed most first, at most 1,000. Raises NotFoundError of no workflow."""
-    params: dict[str, Any] = asked.bounds() | {
+    params: dict[str, Any] = asked.until_now() | {
         "workflow_id": asked.workflow_id,
         "most": MOST_READ,
         "most_bytes": MOST_BYTES,

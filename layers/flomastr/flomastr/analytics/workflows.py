@@ -178,7 +178,7 @@ WORKFLOWS = f"""
 
 def workflows(db: Database, asked: Filter) -> WorkflowRanking:
     """One round trip."""
-    params: dict[str, Any] = asked.bounds() | {
+    params: dict[str, Any] = asked.days() | {
         "sort": asked.sort,
         "limit": asked.limit,
         "points": POINTS,
