@@ -383,6 +383,8 @@ DECLARE
 BEGIN
   zone := app.require_time_zone('query.time_zone', coalesce(asked_zone, built_in));
   as_of := (SELECT p.folded_at FROM app.rollup_progress AS p);
+  asked_to := coalesce(asked_to, (date_trunc('day', now() AT TIME ZONE zone) + interval '1 day') AT TIME ZONE zone);
+  asked_from := coalesce(asked_from, (asked_to AT TIME ZONE zone - interval '30 days') AT TIME ZONE zone);
   IF asked_to <= asked_from THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value',
       message = 'query.to: must be later than from.';
@@ -2487,10 +2489,13 @@ BEGIN
   JOIN unnest(results) WITH ORDINALITY AS r (
     n8n_execution_id, n8n_workflow_id, id, outcome, error, restarted, ordinal
   ) ON r.ordinal = e.ordinal
-  WHERE r.outcome = 'rejected'
+  WHERE r.outcome = 'rejected' AND NOT (app.has_holds(app.tenant()) AND EXISTS (
+    SELECT FROM app.n8n_rejections AS k WHERE k.tenant_id = app.tenant() OFFSET 9999
+  ))
   ORDER BY e.ordinal LIMIT 500;
 
-  DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id <= (
+  DELETE FROM app.n8n_rejections AS r
+  WHERE r.tenant_id = app.tenant() AND NOT app.has_holds(app.tenant()) AND r.id <= (
     SELECT k.id FROM app.n8n_rejections AS k WHERE k.tenant_id = app.tenant() ORDER BY k.id DESC OFFSET 500 LIMIT 1
   );
 END
@@ -3220,6 +3225,7 @@ BEGIN
       lowest, highest, keys, counts
     FROM merged
     WHERE NOT (runs = 0 AND recovered = 0 AND keys = '{}')
+    ORDER BY tenant_id, grain, workflow_id, bucket_start, status, mode_class  -- so that pages of the index become full
     ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class) DO UPDATE SET
       runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed,
       microseconds = excluded.microseconds,
@@ -4633,8 +4639,13 @@ CREATE FUNCTION app.replay_rejection(rejection uuid, event jsonb) RETURNS SETOF 
 DECLARE
   of_instance text;
 BEGIN
-  DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id = rejection
-  RETURNING r.instance INTO of_instance;
+  IF app.has_holds(app.tenant()) THEN
+    SELECT r.instance INTO of_instance FROM app.n8n_rejections AS r
+    WHERE r.tenant_id = app.tenant() AND r.id = rejection;
+  ELSE
+    DELETE FROM app.n8n_rejections AS r WHERE r.tenant_id = app.tenant() AND r.id = rejection
+    RETURNING r.instance INTO of_instance;
+  END IF;
   IF FOUND THEN
     RETURN QUERY SELECT * FROM app.record_events(jsonb_build_array(event), of_instance);
   END IF;
@@ -8183,6 +8194,8 @@ CREATE TRIGGER keep_held BEFORE DELETE ON app.documents FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER keep_held BEFORE DELETE ON app.knowledge_bases FOR EACH ROW EXECUTE FUNCTION app.keep_held('of_tenant');
 
 CREATE TRIGGER keep_held BEFORE DELETE ON app.legal_holds FOR EACH ROW EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
+
+CREATE TRIGGER keep_held BEFORE DELETE ON app.n8n_rejections FOR EACH ROW EXECUTE FUNCTION app.keep_held('wholly_of_tenant');
 
 CREATE TRIGGER keep_held BEFORE DELETE ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.keep_held('tenant');
 
