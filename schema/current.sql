@@ -710,6 +710,15 @@ $$;
 
 ALTER FUNCTION app.await_lock(n8n_execution_id text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.bases_to_index() RETURNS TABLE(tenant_id uuid, knowledge_base_id uuid)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT DISTINCT ON (b.tenant_id) b.tenant_id, b.id FROM app.knowledge_bases AS b
+  WHERE b.indexed_as <> app.indexed_as(b.language) ORDER BY b.tenant_id, b.id
+$$;
+
+ALTER FUNCTION app.bases_to_index() OWNER TO flo_owner;
+
 CREATE FUNCTION app.begin_rebuild(tenant uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -731,6 +740,18 @@ END
 $$;
 
 ALTER FUNCTION app.begin_rebuild(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.beginning_of(tenant uuid, document uuid) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce(left(string_agg(e.chunk_text, E'\n' ORDER BY c.chunk_index), 1000), '') FROM app.chunks AS c
+  CROSS JOIN LATERAL (
+    SELECT e.chunk_text FROM app.embeddings AS e WHERE e.tenant_id = tenant AND e.id = c.id LIMIT 1
+  ) AS e
+  WHERE c.tenant_id = tenant AND c.document_id = document AND c.chunk_index < 10
+$$;
+
+ALTER FUNCTION app.beginning_of(tenant uuid, document uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[], most integer) RETURNS TABLE(ids uuid[], score double precision)
     LANGUAGE plpgsql STABLE
@@ -1163,6 +1184,12 @@ $_$;
 
 ALTER FUNCTION app.compounds(folded text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.configuration(language text) RETURNS regconfig
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (('pg_catalog.'::text || language))::regconfig;
+
+ALTER FUNCTION app.configuration(language text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) RETURNS TABLE(id uuid, context jsonb)
     LANGUAGE sql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1244,7 +1271,8 @@ BEGIN
   CASE TG_OP
     WHEN 'INSERT' THEN
       UPDATE app.knowledge_bases AS b
-      SET document_count = b.document_count + d.documents, total_chunks = b.total_chunks + d.chunks, last_updated = now()
+      SET document_count = b.document_count + d.documents, total_chunks = b.total_chunks + d.chunks,
+        last_updated = now()
       FROM (
         SELECT n.tenant_id, n.knowledge_base_id, count(*) AS documents, sum(n.chunk_count) AS chunks
         FROM new_rows AS n GROUP BY 1, 2
@@ -1252,7 +1280,8 @@ BEGIN
       WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
     WHEN 'DELETE' THEN
       UPDATE app.knowledge_bases AS b
-      SET document_count = b.document_count - d.documents, total_chunks = b.total_chunks - d.chunks, last_updated = now()
+      SET document_count = b.document_count - d.documents, total_chunks = b.total_chunks - d.chunks,
+        last_updated = now()
       FROM (
         SELECT o.tenant_id, o.knowledge_base_id, count(*) AS documents, sum(o.chunk_count) AS chunks
         FROM old_rows AS o GROUP BY 1, 2
@@ -1263,7 +1292,9 @@ BEGIN
       SET total_chunks = b.total_chunks + d.chunks, last_updated = now()
       FROM (
         SELECT n.tenant_id, n.knowledge_base_id, sum(n.chunk_count - o.chunk_count) AS chunks
-        FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id GROUP BY 1, 2
+        FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id
+        WHERE n.chunk_count <> o.chunk_count OR n.updated_at IS DISTINCT FROM o.updated_at
+        GROUP BY 1, 2
       ) AS d
       WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
   END CASE;
@@ -1277,21 +1308,41 @@ CREATE FUNCTION app.count_terms() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF TG_OP = 'INSERT' THEN
-    INSERT INTO app.term_counts AS t (tenant_id, knowledge_base_id, term, chunks)
-    SELECT n.tenant_id, n.knowledge_base_id, term, count(*) FROM new_rows AS n, unnest(n.terms) AS term
-    GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
-    ON CONFLICT ON CONSTRAINT term_counts_pkey DO UPDATE SET chunks = t.chunks + excluded.chunks;
-  ELSE
-    MERGE INTO app.term_counts AS t
-    USING (
-      SELECT o.tenant_id, o.knowledge_base_id, term, count(*) AS chunks FROM old_rows AS o, unnest(o.terms) AS term
-      GROUP BY 1, 2, 3
-    ) AS gone
-    ON t.tenant_id = gone.tenant_id AND t.knowledge_base_id = gone.knowledge_base_id AND t.term = gone.term
-    WHEN MATCHED AND t.chunks <= gone.chunks THEN DELETE
-    WHEN MATCHED THEN UPDATE SET chunks = t.chunks - gone.chunks;
-  END IF;
+  CASE TG_OP
+    WHEN 'INSERT' THEN
+      INSERT INTO app.term_counts AS t (tenant_id, knowledge_base_id, term, chunks)
+      SELECT n.tenant_id, n.knowledge_base_id, term, count(*) FROM new_rows AS n, unnest(n.terms) AS term
+      GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
+      ON CONFLICT ON CONSTRAINT term_counts_pkey DO UPDATE SET chunks = t.chunks + excluded.chunks;
+    WHEN 'DELETE' THEN
+      MERGE INTO app.term_counts AS t
+      USING (
+        SELECT o.tenant_id, o.knowledge_base_id, term, count(*) AS chunks FROM old_rows AS o, unnest(o.terms) AS term
+        GROUP BY 1, 2, 3
+      ) AS gone
+      ON t.tenant_id = gone.tenant_id AND t.knowledge_base_id = gone.knowledge_base_id AND t.term = gone.term
+      WHEN MATCHED AND t.chunks <= gone.chunks THEN DELETE
+      WHEN MATCHED THEN UPDATE SET chunks = t.chunks - gone.chunks;
+    WHEN 'UPDATE' THEN
+      MERGE INTO app.term_counts AS t
+      USING (
+        SELECT c.tenant_id, c.knowledge_base_id, c.term, sum(c.chunks) AS chunks
+        FROM old_rows AS o
+        JOIN new_rows AS n ON n.tenant_id = o.tenant_id AND n.id = o.id AND n.terms <> o.terms
+        CROSS JOIN LATERAL (
+          SELECT o.tenant_id, o.knowledge_base_id, unnest(o.terms) AS term, -1 AS chunks
+          UNION ALL
+          SELECT n.tenant_id, n.knowledge_base_id, unnest(n.terms), 1
+        ) AS c
+        GROUP BY 1, 2, 3 HAVING sum(c.chunks) <> 0
+      ) AS changed
+      ON t.tenant_id = changed.tenant_id AND t.knowledge_base_id = changed.knowledge_base_id AND t.term = changed.term
+      WHEN MATCHED AND t.chunks + changed.chunks <= 0 THEN DELETE
+      WHEN MATCHED THEN UPDATE SET chunks = t.chunks + changed.chunks
+      WHEN NOT MATCHED AND changed.chunks > 0 THEN
+        INSERT (tenant_id, knowledge_base_id, term, chunks)
+        VALUES (changed.tenant_id, changed.knowledge_base_id, changed.term, changed.chunks);
+  END CASE;
   RETURN NULL;
 END
 $$;
@@ -1440,6 +1491,10 @@ CREATE TABLE app.knowledge_bases (
     last_updated timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone,
+    language text DEFAULT 'english'::text NOT NULL,
+    languages text[] DEFAULT '{english}'::text[] NOT NULL,
+    words_pending integer DEFAULT 0 NOT NULL,
+    indexed_as text DEFAULT ''::text NOT NULL,
     CONSTRAINT knowledge_bases_document_count_check CHECK ((document_count >= 0)),
     CONSTRAINT knowledge_bases_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
     CONSTRAINT knowledge_bases_source_type_check CHECK (((length(source_type) >= 1) AND (length(source_type) <= 50))),
@@ -1450,16 +1505,16 @@ ALTER TABLE ONLY app.knowledge_bases FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.knowledge_bases OWNER TO flo_owner;
 
-CREATE FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) RETURNS app.knowledge_bases
+CREATE FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text, language text DEFAULT 'english'::text) RETURNS app.knowledge_bases
     LANGUAGE plpgsql
     AS $$
 DECLARE
   created app.knowledge_bases;
 BEGIN
-  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata)
+  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata, language, languages)
   VALUES (
     create_knowledge_base.name, create_knowledge_base.description, create_knowledge_base.source_type,
-    create_knowledge_base.source_metadata
+    create_knowledge_base.source_metadata, create_knowledge_base.language, '{}'
   )
   RETURNING b.* INTO created;
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active)
@@ -1468,7 +1523,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text) OWNER TO flo_owner;
+ALTER FUNCTION app.create_knowledge_base(name text, description text, source_type text, source_metadata jsonb, model text, language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.create_missing_workflows(events jsonb, instance smallint DEFAULT 0) RETURNS void
     LANGUAGE plpgsql
@@ -1596,6 +1651,8 @@ CREATE TABLE app.documents (
     chunk_count integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone,
+    language text DEFAULT 'english'::text NOT NULL,
+    indexed_as text DEFAULT ''::text NOT NULL,
     CONSTRAINT documents_chunk_count_check CHECK ((chunk_count >= 0)),
     CONSTRAINT documents_chunker_check CHECK (((length(chunker) >= 1) AND (length(chunker) <= 100))),
     CONSTRAINT documents_content_hash_check CHECK ((length(content_hash) = 32)),
@@ -1666,6 +1723,12 @@ CREATE FUNCTION app.delivery_rank(status text, by_error_workflow boolean) RETURN
 
 ALTER FUNCTION app.delivery_rank(status text, by_error_workflow boolean) OWNER TO flo_owner;
 
+CREATE FUNCTION app.dictionary(language text) RETURNS regdictionary
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((('pg_catalog.'::text || language) || CASE language WHEN 'simple'::text THEN ''::text ELSE '_stem'::text END))::regdictionary;
+
+ALTER FUNCTION app.dictionary(language text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.document_etag(document app.documents) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN md5(concat_ws(' '::text, (document).id, (document).content_hash, (document).title, (document).metadata, (document).chunker, (document).updated_at));
@@ -1675,13 +1738,42 @@ ALTER FUNCTION app.document_etag(document app.documents) OWNER TO flo_owner;
 CREATE FUNCTION app.document_state_of(document app.documents) RETURNS app.document_state
     LANGUAGE sql STABLE
     AS $$
-  SELECT t.status, t.reason, app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason))
+  SELECT t.status, t.reason,
+    app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason, document.language))
   FROM app.knowledge_base_models AS m
   JOIN app.embedding_tasks AS t ON t.document_id = document.id AND t.embedding_model = m.embedding_model
   WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
 $$;
 
 ALTER FUNCTION app.document_state_of(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.documents_to_index(tenant uuid, base uuid) RETURNS TABLE(locked boolean, document_ids uuid[], beginnings text[])
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  wanted text;
+BEGIN
+  SELECT b.language INTO wanted FROM app.knowledge_bases AS b
+  WHERE b.tenant_id = tenant AND b.id = base FOR NO KEY UPDATE SKIP LOCKED;
+  locked := FOUND;
+  SELECT array_agg(d.id ORDER BY d.id),
+    array_agg(CASE wanted WHEN 'auto' THEN app.beginning_of(tenant, d.id) END ORDER BY d.id)
+  INTO document_ids, beginnings
+  FROM (
+    SELECT s.id, sum(s.chunk_count) OVER (ORDER BY s.id) - s.chunk_count AS before
+    FROM (
+      SELECT d.id, d.chunk_count FROM app.documents AS d
+      WHERE locked AND d.tenant_id = tenant AND d.knowledge_base_id = base
+        AND (d.indexed_as < app.indexed_as(wanted) OR d.indexed_as > app.indexed_as(wanted))
+      LIMIT 100
+    ) AS s
+  ) AS d
+  WHERE d.before < 200;
+  RETURN NEXT;
+END
+$$;
+
+ALTER FUNCTION app.documents_to_index(tenant uuid, base uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.drop_history(before timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1956,13 +2048,14 @@ DECLARE
   tenant uuid := app.tenant();
   depth integer := greatest(100, 2 * most);
   base_ids uuid[];
-  query_lexemes text[];  -- NULL in mode vector
+  spoken text[];
+  query_languages text[];  -- NULL in mode vector, as what follows
+  query_lexemes text[];
   query_terms integer[];
   query_alternatives integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
   candidates uuid[];
-  highlighted text[];
 BEGIN
   IF tenant IS NULL THEN
     RETURN;
@@ -1978,8 +2071,12 @@ BEGIN
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
-    FROM app.query_words(tenant, base_ids, query);
+    spoken := ARRAY(
+      SELECT DISTINCT unnest(b.languages) FROM app.knowledge_bases AS b
+      WHERE b.tenant_id = tenant AND b.id = ANY (base_ids)
+    );
+    SELECT * INTO query_languages, query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
+    FROM app.query_words(tenant, base_ids, spoken, query);
   END IF;
   LOOP
     candidates := app.candidates(
@@ -1991,10 +2088,6 @@ BEGIN
     );
     depth := 8 * depth;  -- too many of them are copies
   END LOOP;
-  highlighted := ARRAY(
-    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
-    ORDER BY q.rarity DESC, q.lexeme LIMIT 20
-  );  -- more take seconds to find in long passages
   RETURN QUERY
   WITH best AS MATERIALIZED (
     SELECT b.ids, b.place
@@ -2014,10 +2107,14 @@ BEGIN
     1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
       SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms) OR q.alternative = ANY (c.terms)) / sum(q.rarity)
-      FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
-      WHERE q.alternative IS NOT NULL
+      FROM unnest(query_languages, query_terms, query_alternatives, query_rarities)
+        AS q (language, term, alternative, rarity)
+      WHERE q.alternative IS NOT NULL AND q.language = d.language
     ),
-    CASE WHEN marked AND mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
+    CASE WHEN marked AND mode <> 'vector' THEN app.found_words(e.chunk_text, ARRAY(
+      SELECT q.lexeme FROM unnest(query_languages, query_lexemes, query_rarities) AS q (language, lexeme, rarity)
+      WHERE q.language = d.language ORDER BY q.rarity DESC, q.lexeme LIMIT 20  -- more take seconds in long passages
+    ), d.language) ELSE '{}' END,
     t.confidence_threshold, x.context
   FROM best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.ids[1]
@@ -2057,11 +2154,27 @@ CREATE FUNCTION app.fold_deltas(most integer) RETURNS bigint
 
 ALTER FUNCTION app.fold_deltas(most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.parted(text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text);
+
+ALTER FUNCTION app.parted(text text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.folded(text text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (octet_length(text) = length(text)) THEN text ELSE NORMALIZE(regexp_replace(NORMALIZE(translate(replace(replace(replace(replace(replace(replace(regexp_replace(regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]'::text, ''::text, 'g'::text), '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u066A-\u066D\u06D4\u0964\u0965\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF\U0001F000-\U0001FAFF]+'::text, ' '::text, 'g'::text), 'ß'::text, 'ss'::text), 'ẞ'::text, 'SS'::text), 'æ'::text, 'ae'::text), 'Æ'::text, 'AE'::text), 'œ'::text, 'oe'::text), 'Œ'::text, 'OE'::text), 'øØłŁđĐı'::text, 'oOlLdDi'::text), NFKD), '([A-Za-z])[\u0300-\u036F]+'::text, '\1'::text, 'g'::text), NFKC) END;
+    RETURN CASE WHEN (octet_length(text) = length(text)) THEN text ELSE NORMALIZE(regexp_replace(NORMALIZE(translate(replace(replace(replace(replace(replace(replace(app.parted(text), 'ß'::text, 'ss'::text), 'ẞ'::text, 'SS'::text), 'æ'::text, 'ae'::text), 'Æ'::text, 'AE'::text), 'œ'::text, 'oe'::text), 'Œ'::text, 'OE'::text), 'øØłŁđĐı'::text, 'oOlLdDi'::text), NFKD), '([A-Za-z])[\u0300-\u036F]+'::text, '\1'::text, 'g'::text), NFKC) END;
 
 ALTER FUNCTION app.folded(text text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.folded_lexemes(lexemes tsvector) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT coalesce(string_agg(
+    quote_literal(lower(app.folded(l.lexeme))) || ':' || array_to_string(l.positions, ','), ' '), '')::tsvector
+  FROM unnest(lexemes) AS l
+$$;
+
+ALTER FUNCTION app.folded_lexemes(lexemes tsvector) OWNER TO flo_owner;
 
 CREATE FUNCTION app.follow_names(events jsonb, instance smallint) RETURNS void
     LANGUAGE plpgsql
@@ -2123,19 +2236,26 @@ $$;
 
 ALTER FUNCTION app.forget_reported_failures(deliveries jsonb, results app.merged_delivery[], last_archived uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.found_words(passage text, lexemes text[]) RETURNS text[]
+CREATE FUNCTION app.found_words(passage text, lexemes text[], language text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   SELECT ARRAY(
-    SELECT w.word
-    FROM (SELECT DISTINCT unnest(string_to_array(lower(app.plain(f.folded)), ' ')) AS word) AS w
-    WHERE left(w.word, 3) LIKE ANY (p.beginnings)
-      AND coalesce((ts_lexize('english_stem', w.word))[1], '=' || w.word) = ANY (lexemes)
+    SELECT lower(app.folded(w.word))
+    FROM (SELECT DISTINCT unnest(string_to_array(lower(r.plain), ' ')) AS word) AS w
+    WHERE (language <> 'english' OR left(w.word, 3) LIKE ANY (p.beginnings)) AND (
+      coalesce(lower(app.folded((ts_lexize(r.dictionary, w.word))[1])), '=' || lower(app.folded(w.word)))
+        = ANY (lexemes)
+      OR (r.written <> r.spaced AND (ts_lexize(r.dictionary, lower(app.folded(w.word))))[1] = ANY (lexemes))
+    )
     UNION
-    SELECT c.written FROM app.compounds(f.folded) AS c
-    WHERE left(c.joined, 3) LIKE ANY (p.beginnings) AND tsvector_to_array(to_tsvector('english', c.joined)) && lexemes
+    SELECT o.written FROM app.compounds(r.spaced) AS o
+    WHERE (language <> 'english' OR left(o.joined, 3) LIKE ANY (p.beginnings))
+      AND tsvector_to_array(to_tsvector(r.configuration, o.joined)) && lexemes
+    UNION
+    SELECT l.lexeme FROM unnest(CASE WHEN r.has_pairs THEN app.pairs_of(r.folded) ELSE '' END) AS l
+    WHERE l.lexeme = ANY (lexemes)
   )
-  FROM (SELECT app.folded(passage) AS folded OFFSET 0) AS f
+  FROM app.reading(passage, language) AS r
   CROSS JOIN (
     SELECT ARRAY(
       SELECT DISTINCT left(l.bare, least(3, greatest(1, length(l.bare) - 2))) || '%'
@@ -2144,7 +2264,7 @@ CREATE FUNCTION app.found_words(passage text, lexemes text[]) RETURNS text[]
   ) AS p
 $$;
 
-ALTER FUNCTION app.found_words(passage text, lexemes text[]) OWNER TO flo_owner;
+ALTER FUNCTION app.found_words(passage text, lexemes text[], language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2260,6 +2380,59 @@ END
 $$;
 
 ALTER FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.index_words(tenant uuid, base uuid, ids uuid[], told text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  wanted text := (SELECT b.language FROM app.knowledge_bases AS b WHERE b.tenant_id = tenant AND b.id = base);
+  pending integer;
+BEGIN
+  UPDATE app.documents AS d
+  SET language = CASE wanted WHEN 'auto' THEN t.language ELSE wanted END, indexed_as = app.indexed_as(wanted)
+  FROM unnest(ids, told) AS t (id, language) WHERE d.tenant_id = tenant AND d.id = t.id;
+  UPDATE app.chunks AS c SET terms = w.terms, weights = w.weights
+  FROM (
+    SELECT c.id, app.terms_of(tenant, l.lexemes, d.language) AS terms, app.weights_of(l.lexemes, d.language) AS weights
+    FROM app.documents AS d
+    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.document_id = d.id
+    CROSS JOIN LATERAL (
+      SELECT e.chunk_text FROM app.embeddings AS e WHERE e.tenant_id = tenant AND e.id = c.id LIMIT 1
+    ) AS e
+    CROSS JOIN LATERAL (
+      SELECT app.words_of(app.indexed_text(c.context, e.chunk_text), d.language)
+        || strip(app.words_of(d.name, d.language)) AS lexemes OFFSET 0
+    ) AS l
+    WHERE d.tenant_id = tenant AND d.id = ANY (ids)
+  ) AS w
+  WHERE c.tenant_id = tenant AND c.id = w.id
+    AND (c.terms <> w.terms OR c.weights OPERATOR(public.<>) w.weights);
+  pending := (
+    SELECT count(*) FROM app.documents AS d
+    WHERE d.tenant_id = tenant AND d.knowledge_base_id = base
+      AND (d.indexed_as < app.indexed_as(wanted) OR d.indexed_as > app.indexed_as(wanted))
+  );
+  UPDATE app.knowledge_bases AS b SET
+    words_pending = pending,
+    indexed_as = CASE pending WHEN 0 THEN app.indexed_as(wanted) ELSE b.indexed_as END,
+    languages = ARRAY(
+      SELECT DISTINCT d.language FROM app.documents AS d
+      WHERE d.tenant_id = tenant AND d.knowledge_base_id = base AND (pending = 0 OR d.id = ANY (ids))
+      UNION
+      SELECT unnest(b.languages) WHERE pending > 0
+    )
+  WHERE b.tenant_id = tenant AND b.id = base;
+END
+$$;
+
+ALTER FUNCTION app.index_words(tenant uuid, base uuid, ids uuid[], told text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.indexed_as(language text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((language || ' 2.'::text) || ((current_setting('server_version_num'::text))::integer / 10000));
+
+ALTER FUNCTION app.indexed_as(language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.indexed_text(context text, chunk_text text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3632,6 +3805,20 @@ $$;
 
 ALTER PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.pairs_of(folded text, for_query boolean DEFAULT false) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT coalesce(string_agg(CASE l.next WHEN ' ' THEN l.letter ELSE l.letter || l.next END || ':' || l.place, ' ')
+      FILTER (WHERE l.next <> ' ' OR l.previous = ' '), '')::tsvector
+    || array_to_tsvector(coalesce(array_agg(l.letter) FILTER (WHERE NOT for_query), '{}'))
+  FROM string_to_array(regexp_replace(folded, '[^' || app.unspaced() || ']+', ' ', 'g'), NULL) AS s (letters)
+  CROSS JOIN LATERAL unnest(s.letters, s.letters[2:] || ' '::text, ' '::text || s.letters)
+    WITH ORDINALITY AS l (letter, next, previous, place)
+  WHERE l.letter <> ' '
+$$;
+
+ALTER FUNCTION app.pairs_of(folded text, for_query boolean) OWNER TO flo_owner;
+
 CREATE FUNCTION app.whole_before(after jsonb, part jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (part ? 'first'::text) THEN jsonb_path_query_array(after, '$[0 to $"last"]'::jsonpath, jsonb_build_object('last', (((part -> 'first'::text))::integer - 1))) ELSE ((after - ARRAY(SELECT jsonb_array_elements_text((part -> 'added'::text)) AS jsonb_array_elements_text)) || (part -> 'members'::text)) END;
@@ -4020,50 +4207,73 @@ $$;
 
 ALTER FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.query_words(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
+CREATE FUNCTION app.query_words(tenant uuid, bases uuid[], spoken text[], query text, OUT languages text[], OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
     LANGUAGE sql STABLE
     AS $$
   WITH words AS (
-    SELECT l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.lexeme LIKE '=%' AS is_stop_word
-    FROM unnest(app.words_of(query)) AS l
+    SELECT s.language, l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.positions,
+      l.lexeme LIKE '=%' AS is_stop_word
+    FROM unnest(spoken) AS s (language) CROSS JOIN LATERAL unnest(app.words_of(query, s.language, true)) AS l
   ),
   parts AS (
-    SELECT part.lexeme, min(whole.lexeme) AS whole
-    FROM app.compounds(app.folded(query)) AS c
-    CROSS JOIN LATERAL unnest(to_tsvector('english', c.joined)) AS whole
-    CROSS JOIN LATERAL unnest(to_tsvector('english', lower(app.plain(c.written)))) AS part
-    WHERE part.lexeme <> whole.lexeme GROUP BY 1
+    SELECT s.language, part.lexeme, min(whole.lexeme) AS whole
+    FROM unnest(spoken) AS s (language)
+    CROSS JOIN LATERAL (SELECT app.configuration(s.language) AS configuration) AS i
+    CROSS JOIN app.compounds(regexp_replace(app.folded(query), '[' || app.unspaced() || ']+', ' ', 'g')) AS c
+    CROSS JOIN LATERAL unnest(to_tsvector(i.configuration, c.joined)) AS whole
+    CROSS JOIN LATERAL unnest(to_tsvector(i.configuration, lower(app.plain(c.written)))) AS part
+    WHERE part.lexeme <> whole.lexeme GROUP BY 1, 2
   ),
-  wanted AS (
-    SELECT DISTINCT ON (app.term(w.lexeme)) w.lexeme, w.times, app.term_of(tenant, w.lexeme) AS term,
-      CASE WHEN w.lexeme NOT IN (SELECT p.whole FROM parts AS p)
-        THEN app.term_of(tenant, coalesce((SELECT p.whole FROM parts AS p WHERE p.lexeme = w.lexeme), w.lexeme))
+  wanted AS MATERIALIZED (
+    SELECT DISTINCT ON (app.term_in(w.language, w.lexeme))
+      w.language, w.lexeme, w.times, w.positions, app.term_of(tenant, w.lexeme, w.language) AS term,
+      CASE WHEN NOT EXISTS (SELECT FROM parts AS p WHERE p.language = w.language AND p.whole = w.lexeme)
+        THEN app.term_of(tenant, coalesce(
+          (SELECT p.whole FROM parts AS p WHERE p.language = w.language AND p.lexeme = w.lexeme), w.lexeme
+        ), w.language)
       END AS alternative
     FROM words AS w
-    WHERE NOT w.is_stop_word OR NOT EXISTS (SELECT FROM words AS o WHERE NOT o.is_stop_word)
+    WHERE NOT w.is_stop_word
+      OR NOT EXISTS (SELECT FROM words AS o WHERE o.language = w.language AND NOT o.is_stop_word)
       OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
   ),
+  counts AS MATERIALIZED (
+    SELECT w.term, n.chunks
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(t.chunks), 0)::double precision AS chunks FROM app.term_counts AS t
+      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = w.term
+    ) AS n
+  ),
+  places AS MATERIALIZED (
+    SELECT w.term, unnest(w.positions) AS place FROM wanted AS w
+  ),
+  forms AS (
+    SELECT a.term, b.term AS form FROM places AS a JOIN places AS b ON b.place = a.place
+    UNION
+    SELECT a.term, b.term FROM wanted AS a JOIN wanted AS b ON b.lexeme = a.lexeme
+  ),
+  found AS (
+    SELECT f.term, sum(c.chunks) AS chunks FROM forms AS f JOIN counts AS c ON c.term = f.form GROUP BY 1
+  ),
   counted AS (
-    SELECT w.lexeme, w.times, w.term, w.alternative,
-      ln(1 + (b.chunks - coalesce(n.chunks, 0) + 0.5) / (coalesce(n.chunks, 0) + 0.5)) AS rarity
+    SELECT w.language, w.lexeme, w.times, w.term, w.alternative,
+      ln(1 + (b.chunks - f.chunks + 0.5) / (f.chunks + 0.5)) AS rarity
     FROM wanted AS w
     CROSS JOIN (
       SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
       WHERE b.tenant_id = tenant AND b.id = ANY (bases)
     ) AS b
-    CROSS JOIN LATERAL (
-      SELECT sum(t.chunks)::double precision AS chunks FROM app.term_counts AS t
-      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = w.term
-    ) AS n
+    JOIN LATERAL (SELECT least(b.chunks, n.chunks) AS chunks FROM found AS n WHERE n.term = w.term) AS f ON true
   )
-  SELECT array_agg(lexeme), array_agg(term), array_agg(alternative), array_agg(rarity),
+  SELECT array_agg(language), array_agg(lexeme), array_agg(term), array_agg(alternative), array_agg(rarity),
     ('{' || string_agg(
-      format('%s:%s', app.term(lexeme) + 1, rarity * times), ',' ORDER BY app.term(lexeme)) || '}/536870912'
-    )::public.sparsevec
+      format('%s:%s', app.term_in(language, lexeme) + 1, rarity * times), ',' ORDER BY app.term_in(language, lexeme)
+    ) || '}/536870912')::public.sparsevec
   FROM counted
 $$;
 
-ALTER FUNCTION app.query_words(tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
+ALTER FUNCTION app.query_words(tenant uuid, bases uuid[], spoken text[], query text, OUT languages text[], OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
 
 CREATE FUNCTION app.rank(role text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4086,6 +4296,24 @@ CREATE FUNCTION app.rate_limit_per_minute(tenant uuid) RETURNS integer
     RETURN COALESCE((SELECT r.rate_limit_per_minute FROM app.rate_limits r WHERE (r.tenant_id = rate_limit_per_minute.tenant)), 6000);
 
 ALTER FUNCTION app.rate_limit_per_minute(tenant uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.reading(text text, language text) RETURNS TABLE(folded text, has_pairs boolean, spaced text, written text, plain text, configuration regconfig, dictionary regdictionary)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT f.folded, u.is_there, s.folded, s.written, p.plain, app.configuration(language), app.dictionary(language)
+  FROM (SELECT app.folded(text) AS folded OFFSET 0) AS f
+  CROSS JOIN LATERAL (
+    SELECT octet_length(f.folded) <> length(f.folded) AND f.folded ~ ('[' || app.unspaced() || ']') AS is_there OFFSET 0
+  ) AS u
+  CROSS JOIN LATERAL (SELECT app.written(text, f.folded, language) AS written OFFSET 0) AS w
+  CROSS JOIN LATERAL (
+    SELECT app.spaced(f.folded, u.is_there) AS folded, app.spaced(w.written, u.is_there) AS written OFFSET 0
+  ) AS s
+  CROSS JOIN LATERAL (SELECT app.plain(s.written) AS plain OFFSET 0) AS p
+  OFFSET 0
+$$;
+
+ALTER FUNCTION app.reading(text text, language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) RETURNS record
     LANGUAGE plpgsql
@@ -4601,9 +4829,12 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.text_hash,
       p.context,
-      app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM matched AS p CROSS JOIN (SELECT strip(app.words_of(document.name)) AS lexemes OFFSET 0) AS of_name
-    CROSS JOIN LATERAL (SELECT app.words_of(p.indexed) || of_name.lexemes AS lexemes OFFSET 0) AS l
+      app.terms_of(document.tenant_id, l.lexemes, document.language), app.weights_of(l.lexemes, document.language)
+    FROM matched AS p
+    CROSS JOIN (SELECT strip(app.words_of(document.name, document.language)) AS lexemes OFFSET 0) AS of_name
+    CROSS JOIN LATERAL (
+      SELECT app.words_of(p.indexed, document.language) || of_name.lexemes AS lexemes OFFSET 0
+    ) AS l
     WHERE p.is_new
   ),
   known AS MATERIALIZED (
@@ -5099,6 +5330,18 @@ CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
 
 ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
 
+CREATE FUNCTION app.unspaced() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '\u0E01-\u0E3A\u0E40-\u0E4E\u0E50-\u0E59\u0E81-\u0EDF\u1000-\u1049\u1050-\u109F\u1100-\u11FF\u1780-\u17D3\u3005-\u3007\u3041-\u3096\u3099-\u309F\u30A1-\u30FA\u30FC-\u30FF\u3105-\u312F\u31A0-\u31BF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3\uF900-\uFAFF\U00020000-\U000323AF'::text;
+
+ALTER FUNCTION app.unspaced() OWNER TO flo_owner;
+
+CREATE FUNCTION app.spaced(text text, has_unspaced boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN has_unspaced THEN regexp_replace(text, (('['::text || app.unspaced()) || ']+'::text), ' '::text, 'g'::text) ELSE text END;
+
+ALTER FUNCTION app.spaced(text text, has_unspaced boolean) OWNER TO flo_owner;
+
 CREATE FUNCTION app.spend(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, weight integer DEFAULT 1) RETURNS TABLE(name text, q integer, r integer, t integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5172,19 +5415,22 @@ CREATE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[]) RETUR
 DECLARE
   old app.documents;
   stored app.documents;
+  wanted text := (SELECT b.language FROM app.knowledge_bases AS b WHERE b.id = base);
 BEGIN
   SELECT * INTO old FROM app.documents AS d WHERE d.knowledge_base_id = base AND d.name = sent ->> 'name';
   PERFORM app.require_known(old, if_match);
   INSERT INTO app.documents AS d (
-    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker
+    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker, language, indexed_as
   )
   VALUES (
     base, sent ->> 'name', sent ->> 'title', sent ->> 'content_type', sent ->> 'content', sent -> 'metadata',
-    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker'
+    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker',
+    CASE wanted WHEN 'auto' THEN coalesce(sent ->> 'language', 'simple') ELSE wanted END, app.indexed_as(wanted)
   )
   ON CONFLICT ON CONSTRAINT documents_name_key DO UPDATE SET
     title = excluded.title, content_type = excluded.content_type, content = excluded.content,
-    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now()
+    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now(),
+    language = excluded.language, indexed_as = excluded.indexed_as
   WHERE (d.title, d.content_hash, d.chunker, d.metadata) IS DISTINCT FROM
     (excluded.title, excluded.content_hash, excluded.chunker, excluded.metadata)
   RETURNING d.* INTO stored;
@@ -5196,8 +5442,13 @@ BEGIN
     PERFORM FROM app.embedding_tasks AS t
     WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
     UPDATE app.documents AS d
-    SET chunk_count = app.replace_chunks(stored, sent -> 'chunks', old.chunker IS DISTINCT FROM stored.chunker)
+    SET chunk_count = app.replace_chunks(
+      stored, sent -> 'chunks',
+      (old.chunker, old.language, old.indexed_as) IS DISTINCT FROM (stored.chunker, stored.language, stored.indexed_as)
+    )
     WHERE d.id = stored.id RETURNING d.* INTO stored;
+    UPDATE app.knowledge_bases AS b SET languages = b.languages || stored.language
+    WHERE b.id = base AND stored.language <> ALL (b.languages);
     PERFORM app.plan_embedding(stored);
   ELSE
     UPDATE app.embedding_tasks AS t
@@ -5461,19 +5712,25 @@ CREATE FUNCTION app.term(lexeme text) RETURNS integer
 
 ALTER FUNCTION app.term(lexeme text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.term_of(tenant uuid, lexeme text) RETURNS integer
+CREATE FUNCTION app.term_in(language text, lexeme text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (app.term(lexeme) # ((('x'::text || "left"(md5((tenant)::text), 8)))::bit(32))::integer);
+    RETURN app.term(CASE language WHEN 'english'::text THEN lexeme ELSE ((language || ':'::text) || lexeme) END);
 
-ALTER FUNCTION app.term_of(tenant uuid, lexeme text) OWNER TO flo_owner;
+ALTER FUNCTION app.term_in(language text, lexeme text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.terms_of(tenant uuid, lexemes tsvector) RETURNS integer[]
+CREATE FUNCTION app.term_of(tenant uuid, lexeme text, language text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (app.term_in(language, lexeme) # ((('x'::text || "left"(md5((tenant)::text), 8)))::bit(32))::integer);
+
+ALTER FUNCTION app.term_of(tenant uuid, lexeme text, language text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.terms_of(tenant uuid, lexemes tsvector, language text DEFAULT 'english'::text) RETURNS integer[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT coalesce(array_agg(app.term_of(tenant, l.lexeme)), '{}') FROM unnest(lexemes) AS l
+  SELECT coalesce(array_agg(app.term_of(tenant, l.lexeme, language)), '{}') FROM unnest(lexemes) AS l
 $$;
 
-ALTER FUNCTION app.terms_of(tenant uuid, lexemes tsvector) OWNER TO flo_owner;
+ALTER FUNCTION app.terms_of(tenant uuid, lexemes tsvector, language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.text_bytes(e app.workflow_executions) RETURNS integer
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -5629,11 +5886,11 @@ CREATE FUNCTION app.wait_for_turn(wanted text) RETURNS void
 
 ALTER FUNCTION app.wait_for_turn(wanted text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.weights_of(lexemes tsvector) RETURNS public.sparsevec
+CREATE FUNCTION app.weights_of(lexemes tsvector, language text DEFAULT 'english'::text) RETURNS public.sparsevec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   WITH counted AS (
-    SELECT app.term(l.lexeme) + 1 AS dimension, sum(coalesce(cardinality(l.positions), 1)) AS times,
+    SELECT app.term_in(language, l.lexeme) + 1 AS dimension, sum(coalesce(cardinality(l.positions), 1)) AS times,
       coalesce(sum(sum(cardinality(l.positions))) OVER (), 0) AS words
     FROM unnest(lexemes) AS l GROUP BY 1
   )
@@ -5645,7 +5902,7 @@ CREATE FUNCTION app.weights_of(lexemes tsvector) RETURNS public.sparsevec
   FROM counted
 $$;
 
-ALTER FUNCTION app.weights_of(lexemes tsvector) OWNER TO flo_owner;
+ALTER FUNCTION app.weights_of(lexemes tsvector, language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.why_rejected(rejection text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5796,25 +6053,43 @@ $$;
 
 ALTER FUNCTION app.without_taken(plan app.planned_row[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.words_of(text text) RETURNS tsvector
+CREATE FUNCTION app.words_of(text text, language text DEFAULT 'english'::text, for_query boolean DEFAULT false) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT to_tsvector('english', lower(p.plain))
-    || strip(to_tsvector('english', coalesce((SELECT string_agg(c.joined, ' ') FROM app.compounds(f.folded) AS c), '')))
+  SELECT CASE WHEN r.has_pairs THEN app.pairs_of(r.folded, for_query) ELSE '' END
+    || CASE WHEN r.written = r.spaced THEN to_tsvector(r.configuration, lower(r.plain))
+      ELSE app.folded_lexemes(to_tsvector(r.configuration, lower(r.plain))) END
+    || CASE WHEN r.written = r.spaced OR for_query THEN ''
+      ELSE strip(to_tsvector(r.configuration, lower(app.plain(r.spaced)))) END
+    || strip(to_tsvector(
+      r.configuration, coalesce((SELECT string_agg(o.joined, ' ') FROM app.compounds(r.spaced) AS o), '')
+    ))
     || array_to_tsvector(ARRAY(
       SELECT DISTINCT s.lexeme
-      FROM (SELECT DISTINCT unnest(string_to_array(p.plain, ' ')) AS word) AS w
+      FROM (SELECT DISTINCT unnest(string_to_array(r.plain, ' ')) AS word) AS w
       CROSS JOIN LATERAL (VALUES
-        ('=' || lower(w.word)), (CASE WHEN length(w.word) > 1 AND w.word = upper(w.word) THEN '=' || w.word END)
+        ('=' || lower(app.folded(w.word))),
+        (CASE WHEN length(w.word) > 1 AND w.word = upper(w.word) THEN '=' || app.folded(w.word) END)
       ) AS s (lexeme)
       WHERE w.word <> '' AND s.lexeme IS NOT NULL AND length(w.word) < 20
-        AND ts_lexize('english_stem', lower(w.word)) = '{}'
+        AND ts_lexize(r.dictionary, lower(w.word)) = '{}'
     ))
-  FROM (SELECT app.folded(text) AS folded OFFSET 0) AS f
-  CROSS JOIN LATERAL (SELECT app.plain(f.folded) AS plain OFFSET 0) AS p
+  FROM app.reading(text, language) AS r
 $$;
 
-ALTER FUNCTION app.words_of(text text) OWNER TO flo_owner;
+ALTER FUNCTION app.words_of(text text, language text, for_query boolean) OWNER TO flo_owner;
+
+CREATE FUNCTION app.words_to_index(base app.knowledge_bases, language text, OUT languages text[], OUT words_pending integer, OUT indexed_as text) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT
+    base.languages || ARRAY(SELECT n.language WHERE n.language <> 'auto' AND n.language <> ALL (base.languages)),
+    CASE n.language WHEN base.language THEN base.words_pending ELSE base.document_count END,
+    CASE n.language WHEN base.language THEN base.indexed_as ELSE '' END
+  FROM (SELECT words_to_index.language) AS n
+$$;
+
+ALTER FUNCTION app.words_to_index(base app.knowledge_bases, language text, OUT languages text[], OUT words_pending integer, OUT indexed_as text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) RETURNS void
     LANGUAGE plpgsql
@@ -5864,6 +6139,12 @@ END
 $_$;
 
 ALTER FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.written(text text, folded text, language text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((language = 'english'::text) OR (octet_length(text) = length(text))) THEN folded ELSE NORMALIZE(app.parted(text), NFKC) END;
+
+ALTER FUNCTION app.written(text text, folded text, language text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.written_columns(of_table text, prefix text) RETURNS text
     LANGUAGE sql STABLE
@@ -7628,6 +7909,8 @@ CREATE INDEX chunks_of_base ON app.chunks USING btree (tenant_id, knowledge_base
 
 CREATE INDEX chunks_terms ON app.chunks USING gin (terms) WITH (fastupdate=off);
 
+CREATE INDEX documents_indexed_as ON app.documents USING btree (tenant_id, knowledge_base_id, indexed_as);
+
 CREATE INDEX documents_newest ON app.documents USING btree (tenant_id, knowledge_base_id, id);
 
 CREATE INDEX embedding_tasks_due ON app.embedding_tasks USING btree (tenant_id, due_at) WHERE (status = 'processing'::text);
@@ -8168,6 +8451,8 @@ ALTER INDEX app.workflow_executions_of_workflow ATTACH PARTITION app.workflow_ex
 CREATE TRIGGER count_added AFTER INSERT ON app.chunks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
 
 CREATE TRIGGER count_added AFTER INSERT ON app.documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
+
+CREATE TRIGGER count_changed AFTER UPDATE ON app.chunks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
 
 CREATE TRIGGER count_changed AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
 
@@ -9000,11 +9285,21 @@ GRANT UPDATE(total_chunks) ON TABLE app.knowledge_bases TO flo_job;
 
 GRANT UPDATE(last_updated) ON TABLE app.knowledge_bases TO flo_job;
 
+GRANT UPDATE(languages) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(words_pending) ON TABLE app.knowledge_bases TO flo_job;
+
+GRANT UPDATE(indexed_as) ON TABLE app.knowledge_bases TO flo_job;
+
 REVOKE ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.create_partitions(moment timestamp with time zone) TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.documents TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.documents TO flo_job;
+
+GRANT UPDATE(language) ON TABLE app.documents TO flo_job;
+
+GRANT UPDATE(indexed_as) ON TABLE app.documents TO flo_job;
 
 REVOKE ALL ON FUNCTION app.drop_history(before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.drop_history(before timestamp with time zone) TO flo_job;
@@ -9112,6 +9407,10 @@ GRANT SELECT ON TABLE app.backups TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.chunks TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.chunks TO flo_job;
 
+GRANT UPDATE(terms) ON TABLE app.chunks TO flo_job;
+
+GRANT UPDATE(weights) ON TABLE app.chunks TO flo_job;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.cold_policies TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.cold_policies TO flo_job;
 
@@ -9184,7 +9483,7 @@ GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.tenant_actions TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
-GRANT SELECT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;
 
 GRANT SELECT ON TABLE app.touched_executions TO flo_job;
 

@@ -31,10 +31,10 @@ FUNCTIONS = {
 REQUESTS = {"History"}
 JOBS = {
     *("Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"),
-    *("Backup", "Drill", "Recover"),
+    *("Backup", "Drill", "Recover", "Words"),
 }
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover", "Words"}
 SENDERS = {"Documents", "Files", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
@@ -230,7 +230,7 @@ def test_the_documents_layer_is_only_where_documents_are_cut() -> None:
     has_layer = {
         name for name, function in FUNCTIONS.items() if {"Ref": "DocumentsLayer"} in function.get("Layers", [])
     }
-    assert has_layer == {"Documents", "Files", "KnowledgeIndex"}
+    assert has_layer == {"Documents", "Files", "KnowledgeIndex", "Words"}
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
@@ -256,6 +256,7 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Rollup": "rate(5 minutes)",
         "Alert": "rate(1 minute)",
         "Requeue": "rate(1 minute)",
+        "Words": "rate(1 minute)",
         "Backup": "cron(30 0 * * ? *)",
         "Drill": "rate(15 minutes)",
         "Recover": "rate(1 minute)",
@@ -357,8 +358,8 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
         "Files": 29,
         "Embed": 180,
         "Doctor": 300,  # thirty checks of at most ten seconds
-        **dict.fromkeys(("Requeue", "Alert"), 120),
-        **dict.fromkeys(JOBS - {"Requeue", "Alert"} | {"Migrate"}, 900),
+        **dict.fromkeys(("Requeue", "Alert", "Words"), 120),
+        **dict.fromkeys(JOBS - {"Requeue", "Alert", "Words"} | {"Migrate"}, 900),
     }
 
 

@@ -58,9 +58,12 @@ BEGIN
     )
     SELECT p.id, document.knowledge_base_id, document.id, p.chunk_index, p.start, p."end", p.content_hash, p.text_hash,
       p.context,
-      app.terms_of(document.tenant_id, l.lexemes), app.weights_of(l.lexemes)
-    FROM matched AS p CROSS JOIN (SELECT strip(app.words_of(document.name)) AS lexemes OFFSET 0) AS of_name
-    CROSS JOIN LATERAL (SELECT app.words_of(p.indexed) || of_name.lexemes AS lexemes OFFSET 0) AS l
+      app.terms_of(document.tenant_id, l.lexemes, document.language), app.weights_of(l.lexemes, document.language)
+    FROM matched AS p
+    CROSS JOIN (SELECT strip(app.words_of(document.name, document.language)) AS lexemes OFFSET 0) AS of_name
+    CROSS JOIN LATERAL (
+      SELECT app.words_of(p.indexed, document.language) || of_name.lexemes AS lexemes OFFSET 0
+    ) AS l
     WHERE p.is_new
   ),
   known AS MATERIALIZED (
@@ -136,7 +139,8 @@ RETURNS app.document_state
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT t.status, t.reason, app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason))
+  SELECT t.status, t.reason,
+    app.document_etag(document) || '-' || md5(concat_ws(' ', t.status, t.reason, document.language))
   FROM app.knowledge_base_models AS m
   JOIN app.embedding_tasks AS t ON t.document_id = document.id AND t.embedding_model = m.embedding_model
   WHERE m.knowledge_base_id = document.knowledge_base_id AND m.is_active
@@ -154,7 +158,8 @@ AS $$
   ) END)
 $$;
 
--- Inserts a document, or replaces the one of its name. An unchanged document is not written.
+-- Inserts a document, or replaces the one of its name. An unchanged document is not written. In a base whose language
+-- is auto it has its own, which comes with it.
 CREATE OR REPLACE FUNCTION app.store_document(base uuid, sent jsonb, if_match text[])
 RETURNS app.documents
 LANGUAGE plpgsql
@@ -162,19 +167,22 @@ AS $$
 DECLARE
   old app.documents;
   stored app.documents;
+  wanted text := (SELECT b.language FROM app.knowledge_bases AS b WHERE b.id = base);
 BEGIN
   SELECT * INTO old FROM app.documents AS d WHERE d.knowledge_base_id = base AND d.name = sent ->> 'name';
   PERFORM app.require_known(old, if_match);
   INSERT INTO app.documents AS d (
-    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker
+    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker, language, indexed_as
   )
   VALUES (
     base, sent ->> 'name', sent ->> 'title', sent ->> 'content_type', sent ->> 'content', sent -> 'metadata',
-    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker'
+    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker',
+    CASE wanted WHEN 'auto' THEN coalesce(sent ->> 'language', 'simple') ELSE wanted END, app.indexed_as(wanted)
   )
   ON CONFLICT ON CONSTRAINT documents_name_key DO UPDATE SET
     title = excluded.title, content_type = excluded.content_type, content = excluded.content,
-    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now()
+    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now(),
+    language = excluded.language, indexed_as = excluded.indexed_as
   WHERE (d.title, d.content_hash, d.chunker, d.metadata) IS DISTINCT FROM
     (excluded.title, excluded.content_hash, excluded.chunker, excluded.metadata)
   RETURNING d.* INTO stored;
@@ -186,8 +194,13 @@ BEGIN
     PERFORM FROM app.embedding_tasks AS t
     WHERE t.document_id = stored.id FOR UPDATE;  -- first, in the worker's lock order
     UPDATE app.documents AS d
-    SET chunk_count = app.replace_chunks(stored, sent -> 'chunks', old.chunker IS DISTINCT FROM stored.chunker)
+    SET chunk_count = app.replace_chunks(
+      stored, sent -> 'chunks',
+      (old.chunker, old.language, old.indexed_as) IS DISTINCT FROM (stored.chunker, stored.language, stored.indexed_as)
+    )
     WHERE d.id = stored.id RETURNING d.* INTO stored;
+    UPDATE app.knowledge_bases AS b SET languages = b.languages || stored.language
+    WHERE b.id = base AND stored.language <> ALL (b.languages);
     PERFORM app.plan_embedding(stored);
   ELSE
     UPDATE app.embedding_tasks AS t

@@ -2,7 +2,7 @@
 
 -- Creates a base of the authorized tenant, with the model that it is searched by.
 CREATE OR REPLACE FUNCTION app.create_knowledge_base(
-  name text, description text, source_type text, source_metadata jsonb, model text
+  name text, description text, source_type text, source_metadata jsonb, model text, language text DEFAULT 'english'
 )
 RETURNS app.knowledge_bases
 LANGUAGE plpgsql
@@ -10,16 +10,30 @@ AS $$
 DECLARE
   created app.knowledge_bases;
 BEGIN
-  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata)
+  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata, language, languages)
   VALUES (
     create_knowledge_base.name, create_knowledge_base.description, create_knowledge_base.source_type,
-    create_knowledge_base.source_metadata
+    create_knowledge_base.source_metadata, create_knowledge_base.language, '{}'
   )
   RETURNING b.* INTO created;
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active)
   VALUES (created.id, model, true);
   RETURN created;
 END
+$$;
+
+-- What of a base changes with its language: all its documents are to be indexed anew, and it is searched by both.
+CREATE OR REPLACE FUNCTION app.words_to_index(
+  base app.knowledge_bases, language text, OUT languages text[], OUT words_pending integer, OUT indexed_as text
+)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT
+    base.languages || ARRAY(SELECT n.language WHERE n.language <> 'auto' AND n.language <> ALL (base.languages)),
+    CASE n.language WHEN base.language THEN base.words_pending ELSE base.document_count END,
+    CASE n.language WHEN base.language THEN base.indexed_as ELSE '' END
+  FROM (SELECT words_to_index.language) AS n
 $$;
 
 -- Stores an entry of the original API's index: a base of that name, created if there is none, with its text as a

@@ -135,13 +135,14 @@ DECLARE
   tenant uuid := app.tenant();
   depth integer := greatest(100, 2 * most);
   base_ids uuid[];
-  query_lexemes text[];  -- NULL in mode vector
+  spoken text[];
+  query_languages text[];  -- NULL in mode vector, as what follows
+  query_lexemes text[];
   query_terms integer[];
   query_alternatives integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
   candidates uuid[];
-  highlighted text[];
 BEGIN
   IF tenant IS NULL THEN
     RETURN;
@@ -157,8 +158,12 @@ BEGIN
       message = 'body.knowledge_base_id: there is no such knowledge base.';
   END IF;
   IF mode <> 'vector' THEN
-    SELECT * INTO query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
-    FROM app.query_words(tenant, base_ids, query);
+    spoken := ARRAY(
+      SELECT DISTINCT unnest(b.languages) FROM app.knowledge_bases AS b
+      WHERE b.tenant_id = tenant AND b.id = ANY (base_ids)
+    );
+    SELECT * INTO query_languages, query_lexemes, query_terms, query_alternatives, query_rarities, query_weights
+    FROM app.query_words(tenant, base_ids, spoken, query);
   END IF;
   LOOP
     candidates := app.candidates(
@@ -170,10 +175,6 @@ BEGIN
     );
     depth := 8 * depth;  -- too many of them are copies
   END LOOP;
-  highlighted := ARRAY(
-    SELECT q.lexeme FROM unnest(query_lexemes, query_rarities) AS q (lexeme, rarity)
-    ORDER BY q.rarity DESC, q.lexeme LIMIT 20
-  );  -- more take seconds to find in long passages
   RETURN QUERY
   WITH best AS MATERIALIZED (
     SELECT b.ids, b.place
@@ -193,10 +194,14 @@ BEGIN
     1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
     (
       SELECT sum(q.rarity) FILTER (WHERE q.term = ANY (c.terms) OR q.alternative = ANY (c.terms)) / sum(q.rarity)
-      FROM unnest(query_terms, query_alternatives, query_rarities) AS q (term, alternative, rarity)
-      WHERE q.alternative IS NOT NULL
+      FROM unnest(query_languages, query_terms, query_alternatives, query_rarities)
+        AS q (language, term, alternative, rarity)
+      WHERE q.alternative IS NOT NULL AND q.language = d.language
     ),
-    CASE WHEN marked AND mode <> 'vector' THEN app.found_words(e.chunk_text, highlighted) ELSE '{}' END,
+    CASE WHEN marked AND mode <> 'vector' THEN app.found_words(e.chunk_text, ARRAY(
+      SELECT q.lexeme FROM unnest(query_languages, query_lexemes, query_rarities) AS q (language, lexeme, rarity)
+      WHERE q.language = d.language ORDER BY q.rarity DESC, q.lexeme LIMIT 20  -- more take seconds in long passages
+    ), d.language) ELSE '{}' END,
     t.confidence_threshold, x.context
   FROM best
   JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.ids[1]

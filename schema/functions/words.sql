@@ -1,8 +1,25 @@
--- Words for full-text search: of passages, of queries, and their weights.
+-- Words for full-text search, of passages and of queries, in their language.
 
--- A text in the letters by which words are compared. Punctuation, symbols and spaces beyond ASCII become spaces, since
--- the parser would take them for letters or not by the server's locale. Invisible characters within a word are removed,
--- letters are in NFKC, Latin ones without accents, and `ß` is `ss`.
+-- A text whose punctuation, symbols and spaces beyond ASCII are spaces, since the parser would take them for letters or
+-- not by the server's locale. Invisible characters within a word are removed.
+CREATE OR REPLACE FUNCTION app.parted(text text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN regexp_replace(
+  regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]', '', 'g'),
+  '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7'
+  '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F'
+  '\u066A-\u066D\u06D4\u0964\u0965'
+  '\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F'
+  '\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB'
+  '\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF'
+  '\U0001F000-\U0001FAFF]+',
+  ' ', 'g'
+);
+
+-- A text in the letters by which words are compared: in NFKC, Latin ones without accents, and `ß` is `ss`.
 CREATE OR REPLACE FUNCTION app.folded(text text)
 RETURNS text
 LANGUAGE sql
@@ -11,26 +28,29 @@ PARALLEL SAFE
 RETURN CASE WHEN octet_length(text) = length(text) THEN text ELSE normalize(
   regexp_replace(
     normalize(
-      translate(replace(replace(replace(replace(replace(replace(
-        regexp_replace(
-          regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]', '', 'g'),
-          '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7'
-          '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F'
-          '\u066A-\u066D\u06D4\u0964\u0965'
-          '\u2000-\u206F\u2070-\u209F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F'
-          '\u3000-\u3004\u3008-\u3020\u3030\u303D-\u303F\u30FB'
-          '\uE000-\uF8FF\uFE10-\uFE1F\uFE30-\uFE6F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFFF'
-          '\U0001F000-\U0001FAFF]+',
-          ' ', 'g'
-        ),
-        'ß', 'ss'), 'ẞ', 'SS'), 'æ', 'ae'), 'Æ', 'AE'), 'œ', 'oe'), 'Œ', 'OE'),
-        'øØłŁđĐı', 'oOlLdDi'),
+      translate(
+        replace(replace(replace(replace(replace(replace(
+          app.parted(text), 'ß', 'ss'), 'ẞ', 'SS'), 'æ', 'ae'), 'Æ', 'AE'), 'œ', 'oe'), 'Œ', 'OE'),
+        'øØłŁđĐı', 'oOlLdDi'
+      ),
       NFKD
     ),
     '([A-Za-z])[\u0300-\u036F]+', '\1', 'g'
   ),
   NFKC
 ) END;
+
+-- The letters of what is written without spaces between words, as a regular expression has them in brackets: Thai, Lao,
+-- Burmese, Hangul, Khmer, kana, Bopomofo, Han. Of Korean two syllables stand for a word, too, since no stemmer knows
+-- its endings.
+CREATE OR REPLACE FUNCTION app.unspaced()
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN '\u0E01-\u0E3A\u0E40-\u0E4E\u0E50-\u0E59\u0E81-\u0EDF\u1000-\u1049\u1050-\u109F\u1100-\u11FF\u1780-\u17D3'
+  '\u3005-\u3007\u3041-\u3096\u3099-\u309F\u30A1-\u30FA\u30FC-\u30FF\u3105-\u312F\u31A0-\u31BF\u31F0-\u31FF'
+  '\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3\uF900-\uFAFF\U00020000-\U000323AF';
 
 -- The words of a folded text between single spaces, in their own case. Whatever is neither letter nor digit parts them,
 -- and so does a border between letters and digits. `C++` and `C#` are cplusplus and csharp, and `v1.2` is 1.2.
@@ -75,144 +95,131 @@ AS $$
   ) AS m (found)
 $$;
 
--- The stemmed words of a text, with the positions of those that stand there. Without positions, since they are no
--- further words of it: compounds as one word, and stop words with `=` before them, in capitals as well if so written.
-CREATE OR REPLACE FUNCTION app.words_of(text text)
+-- A text without these letters, for the parser of words.
+CREATE OR REPLACE FUNCTION app.spaced(text text, has_unspaced boolean)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN has_unspaced THEN regexp_replace(text, '[' || app.unspaced() || ']+', ' ', 'g') ELSE text END;
+
+-- Of a folded text the runs of letters without spaces, as pairs of neighbours: any two letters in their order are
+-- found, also within a run. A letter that stands alone is one. Each letter is indexed once more without a position.
+CREATE OR REPLACE FUNCTION app.pairs_of(folded text, for_query boolean DEFAULT false)
 RETURNS tsvector
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 AS $$
-  SELECT to_tsvector('english', lower(p.plain))
-    || strip(to_tsvector('english', coalesce((SELECT string_agg(c.joined, ' ') FROM app.compounds(f.folded) AS c), '')))
-    || array_to_tsvector(ARRAY(
-      SELECT DISTINCT s.lexeme
-      FROM (SELECT DISTINCT unnest(string_to_array(p.plain, ' ')) AS word) AS w
-      CROSS JOIN LATERAL (VALUES
-        ('=' || lower(w.word)), (CASE WHEN length(w.word) > 1 AND w.word = upper(w.word) THEN '=' || w.word END)
-      ) AS s (lexeme)
-      WHERE w.word <> '' AND s.lexeme IS NOT NULL AND length(w.word) < 20
-        AND ts_lexize('english_stem', lower(w.word)) = '{}'
-    ))
-  FROM (SELECT app.folded(text) AS folded OFFSET 0) AS f
-  CROSS JOIN LATERAL (SELECT app.plain(f.folded) AS plain OFFSET 0) AS p
+  SELECT coalesce(string_agg(CASE l.next WHEN ' ' THEN l.letter ELSE l.letter || l.next END || ':' || l.place, ' ')
+      FILTER (WHERE l.next <> ' ' OR l.previous = ' '), '')::tsvector
+    || array_to_tsvector(coalesce(array_agg(l.letter) FILTER (WHERE NOT for_query), '{}'))
+  FROM string_to_array(regexp_replace(folded, '[^' || app.unspaced() || ']+', ' ', 'g'), NULL) AS s (letters)
+  CROSS JOIN LATERAL unnest(s.letters, s.letters[2:] || ' '::text, ' '::text || s.letters)
+    WITH ORDINALITY AS l (letter, next, previous, place)
+  WHERE l.letter <> ' '
 $$;
 
--- The number of a lexeme, which is a dimension of these vectors. MD5, since it is the same in every version of
--- Postgres.
-CREATE OR REPLACE FUNCTION app.term(lexeme text)
-RETURNS integer
+-- A text in the letters by which it is stemmed: with its accents, by which most languages tell endings. English is
+-- stemmed without.
+CREATE OR REPLACE FUNCTION app.written(text text, folded text, language text)
+RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-RETURN ('x' || left(md5(lexeme), 8))::bit(32)::integer & 536870911;
+RETURN CASE WHEN language = 'english' OR octet_length(text) = length(text) THEN folded
+  ELSE normalize(app.parted(text), NFKC) END;
 
--- A lexeme has another number in each tenant, so that the index entries of a word are one tenant's, and no search reads
--- those of other tenants.
-CREATE OR REPLACE FUNCTION app.term_of(tenant uuid, lexeme text)
-RETURNS integer
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-RETURN app.term(lexeme) # ('x' || left(md5(tenant::text), 8))::bit(32)::integer;
-
-CREATE OR REPLACE FUNCTION app.terms_of(tenant uuid, lexemes tsvector)
-RETURNS integer[]
+-- Lexemes as they are compared, without accents.
+CREATE OR REPLACE FUNCTION app.folded_lexemes(lexemes tsvector)
+RETURNS tsvector
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 AS $$
-  SELECT coalesce(array_agg(app.term_of(tenant, l.lexeme)), '{}') FROM unnest(lexemes) AS l
+  SELECT coalesce(string_agg(
+    quote_literal(lower(app.folded(l.lexeme))) || ':' || array_to_string(l.positions, ','), ' '), '')::tsvector
+  FROM unnest(lexemes) AS l
 $$;
 
--- BM25's weight of each word in a passage, with k1 = 1.6, b = 0.75 and 100 words for the usual length.
-CREATE OR REPLACE FUNCTION app.weights_of(lexemes tsvector)
-RETURNS public.sparsevec
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-AS $$
-  WITH counted AS (
-    SELECT app.term(l.lexeme) + 1 AS dimension, sum(coalesce(cardinality(l.positions), 1)) AS times,
-      coalesce(sum(sum(cardinality(l.positions))) OVER (), 0) AS words
-    FROM unnest(lexemes) AS l GROUP BY 1
-  )
-  SELECT (
-    '{' || coalesce(string_agg(format('%s:%s', dimension,
-      round((times * 2.6 / (times + 1.6 * (0.25 + 0.75 * words / 100)))::numeric, 4)), ',' ORDER BY dimension), '')
-    || '}/536870912'
-  )::public.sparsevec
-  FROM counted
-$$;
-
--- A query for full-text search: its words, their rarity among the passages of these bases, their weights, and for
--- each what stands for it as well: of a part of a compound the whole. NULL: it is the whole, which its parts stand for.
--- A query of stop words alone is searched by them; beside other words only those in capitals count.
-CREATE OR REPLACE FUNCTION app.query_words(
-  tenant uuid, bases uuid[], query text, OUT lexemes text[], OUT terms integer[], OUT alternatives integer[],
-  OUT rarities double precision[], OUT weights public.sparsevec
+-- A text as its words are read: folded, as it is stemmed, both without the letters that are paired, and its words so.
+CREATE OR REPLACE FUNCTION app.reading(text text, language text)
+RETURNS TABLE (
+  folded text, has_pairs boolean, spaced text, written text, plain text, configuration regconfig,
+  dictionary regdictionary
 )
 LANGUAGE sql
-STABLE
+IMMUTABLE
+PARALLEL SAFE
 AS $$
-  WITH words AS (
-    SELECT l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.lexeme LIKE '=%' AS is_stop_word
-    FROM unnest(app.words_of(query)) AS l
-  ),
-  parts AS (
-    SELECT part.lexeme, min(whole.lexeme) AS whole
-    FROM app.compounds(app.folded(query)) AS c
-    CROSS JOIN LATERAL unnest(to_tsvector('english', c.joined)) AS whole
-    CROSS JOIN LATERAL unnest(to_tsvector('english', lower(app.plain(c.written)))) AS part
-    WHERE part.lexeme <> whole.lexeme GROUP BY 1
-  ),
-  wanted AS (
-    SELECT DISTINCT ON (app.term(w.lexeme)) w.lexeme, w.times, app.term_of(tenant, w.lexeme) AS term,
-      CASE WHEN w.lexeme NOT IN (SELECT p.whole FROM parts AS p)
-        THEN app.term_of(tenant, coalesce((SELECT p.whole FROM parts AS p WHERE p.lexeme = w.lexeme), w.lexeme))
-      END AS alternative
-    FROM words AS w
-    WHERE NOT w.is_stop_word OR NOT EXISTS (SELECT FROM words AS o WHERE NOT o.is_stop_word)
-      OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
-  ),
-  counted AS (
-    SELECT w.lexeme, w.times, w.term, w.alternative,
-      ln(1 + (b.chunks - coalesce(n.chunks, 0) + 0.5) / (coalesce(n.chunks, 0) + 0.5)) AS rarity
-    FROM wanted AS w
-    CROSS JOIN (
-      SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
-      WHERE b.tenant_id = tenant AND b.id = ANY (bases)
-    ) AS b
-    CROSS JOIN LATERAL (
-      SELECT sum(t.chunks)::double precision AS chunks FROM app.term_counts AS t
-      WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = w.term
-    ) AS n
-  )
-  SELECT array_agg(lexeme), array_agg(term), array_agg(alternative), array_agg(rarity),
-    ('{' || string_agg(
-      format('%s:%s', app.term(lexeme) + 1, rarity * times), ',' ORDER BY app.term(lexeme)) || '}/536870912'
-    )::public.sparsevec
-  FROM counted
+  SELECT f.folded, u.is_there, s.folded, s.written, p.plain, app.configuration(language), app.dictionary(language)
+  FROM (SELECT app.folded(text) AS folded OFFSET 0) AS f
+  CROSS JOIN LATERAL (
+    SELECT octet_length(f.folded) <> length(f.folded) AND f.folded ~ ('[' || app.unspaced() || ']') AS is_there OFFSET 0
+  ) AS u
+  CROSS JOIN LATERAL (SELECT app.written(text, f.folded, language) AS written OFFSET 0) AS w
+  CROSS JOIN LATERAL (
+    SELECT app.spaced(f.folded, u.is_there) AS folded, app.spaced(w.written, u.is_there) AS written OFFSET 0
+  ) AS s
+  CROSS JOIN LATERAL (SELECT app.plain(s.written) AS plain OFFSET 0) AS p
+  OFFSET 0
+$$;
+
+-- The stemmed words of a text, with the positions of those that stand there. Without positions, since they are no
+-- further words of it: compounds as one word, and stop words with `=` before them, in capitals as well if so written;
+-- and what words would be that were written without accents, unless the text is a query.
+CREATE OR REPLACE FUNCTION app.words_of(text text, language text DEFAULT 'english', for_query boolean DEFAULT false)
+RETURNS tsvector
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN r.has_pairs THEN app.pairs_of(r.folded, for_query) ELSE '' END
+    || CASE WHEN r.written = r.spaced THEN to_tsvector(r.configuration, lower(r.plain))
+      ELSE app.folded_lexemes(to_tsvector(r.configuration, lower(r.plain))) END
+    || CASE WHEN r.written = r.spaced OR for_query THEN ''
+      ELSE strip(to_tsvector(r.configuration, lower(app.plain(r.spaced)))) END
+    || strip(to_tsvector(
+      r.configuration, coalesce((SELECT string_agg(o.joined, ' ') FROM app.compounds(r.spaced) AS o), '')
+    ))
+    || array_to_tsvector(ARRAY(
+      SELECT DISTINCT s.lexeme
+      FROM (SELECT DISTINCT unnest(string_to_array(r.plain, ' ')) AS word) AS w
+      CROSS JOIN LATERAL (VALUES
+        ('=' || lower(app.folded(w.word))),
+        (CASE WHEN length(w.word) > 1 AND w.word = upper(w.word) THEN '=' || app.folded(w.word) END)
+      ) AS s (lexeme)
+      WHERE w.word <> '' AND s.lexeme IS NOT NULL AND length(w.word) < 20
+        AND ts_lexize(r.dictionary, lower(w.word)) = '{}'
+    ))
+  FROM app.reading(text, language) AS r
 $$;
 
 -- The words of a passage that have one of these lexemes, folded and in lower case, and compounds as they are written.
--- Stemming keeps all but the last two letters; the first three are compared before words are stemmed.
-CREATE OR REPLACE FUNCTION app.found_words(passage text, lexemes text[])
+-- Stemming keeps all but the last two letters of English; the first three are compared before words are stemmed.
+CREATE OR REPLACE FUNCTION app.found_words(passage text, lexemes text[], language text)
 RETURNS text[]
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 AS $$
   SELECT ARRAY(
-    SELECT w.word
-    FROM (SELECT DISTINCT unnest(string_to_array(lower(app.plain(f.folded)), ' ')) AS word) AS w
-    WHERE left(w.word, 3) LIKE ANY (p.beginnings)
-      AND coalesce((ts_lexize('english_stem', w.word))[1], '=' || w.word) = ANY (lexemes)
+    SELECT lower(app.folded(w.word))
+    FROM (SELECT DISTINCT unnest(string_to_array(lower(r.plain), ' ')) AS word) AS w
+    WHERE (language <> 'english' OR left(w.word, 3) LIKE ANY (p.beginnings)) AND (
+      coalesce(lower(app.folded((ts_lexize(r.dictionary, w.word))[1])), '=' || lower(app.folded(w.word)))
+        = ANY (lexemes)
+      OR (r.written <> r.spaced AND (ts_lexize(r.dictionary, lower(app.folded(w.word))))[1] = ANY (lexemes))
+    )
     UNION
-    SELECT c.written FROM app.compounds(f.folded) AS c
-    WHERE left(c.joined, 3) LIKE ANY (p.beginnings) AND tsvector_to_array(to_tsvector('english', c.joined)) && lexemes
+    SELECT o.written FROM app.compounds(r.spaced) AS o
+    WHERE (language <> 'english' OR left(o.joined, 3) LIKE ANY (p.beginnings))
+      AND tsvector_to_array(to_tsvector(r.configuration, o.joined)) && lexemes
+    UNION
+    SELECT l.lexeme FROM unnest(CASE WHEN r.has_pairs THEN app.pairs_of(r.folded) ELSE '' END) AS l
+    WHERE l.lexeme = ANY (lexemes)
   )
-  FROM (SELECT app.folded(passage) AS folded OFFSET 0) AS f
+  FROM app.reading(passage, language) AS r
   CROSS JOIN (
     SELECT ARRAY(
       SELECT DISTINCT left(l.bare, least(3, greatest(1, length(l.bare) - 2))) || '%'

@@ -94,10 +94,14 @@ ALLOWLIST = {
         "backups: INSERT, SELECT": "recorded by the job that takes them",
         "drills: INSERT, SELECT, UPDATE": "recorded by the job that makes them",
         "recovery_check: SELECT, UPDATE": "recorded by the same job",
-        "chunks: DELETE, SELECT": "are embedded; go with an erased tenant",
+        "chunks: DELETE, SELECT, UPDATE (terms), UPDATE (weights)": (
+            "are embedded; are indexed anew; go with an erased tenant"
+        ),
         "retention_class_changes: DELETE, SELECT, UPDATE (moved_at)": "is done when its rows are moved",
         "cold_policies: DELETE, SELECT": "goes with an erased tenant",
-        "documents: DELETE, SELECT": "go with an erased tenant",
+        "documents: DELETE, SELECT, UPDATE (indexed_as), UPDATE (language)": (
+            "are indexed anew; go with an erased tenant"
+        ),
         "embedding_tasks: DELETE, SELECT, UPDATE": "are claimed and ended",
         "embedding_usage: DELETE, INSERT, SELECT, UPDATE": "is counted up",
         "embeddings: DELETE, INSERT, SELECT, UPDATE (embedding_vector)": "are given their vectors",
@@ -120,7 +124,8 @@ ALLOWLIST = {
         "invitations: DELETE, SELECT": "goes with an erased tenant",
         "job_runs: DELETE, INSERT, SELECT, UPDATE": "written by jobs about themselves",
         "knowledge_base_models: DELETE, SELECT": "go with an erased tenant",
-        "knowledge_bases: DELETE, SELECT, UPDATE (document_count), UPDATE (last_updated), UPDATE (total_chunks)": (
+        "knowledge_bases: DELETE, SELECT, UPDATE (document_count), UPDATE (indexed_as), UPDATE (languages),"
+        " UPDATE (last_updated), UPDATE (total_chunks), UPDATE (words_pending)": (
             "go with an erased tenant; their counts follow"
         ),
         "leaving_rows: DELETE, INSERT, SELECT": "planned, and taken out with their file",
@@ -142,7 +147,7 @@ ALLOWLIST = {
         "tenant_memberships: DELETE, SELECT": "goes with an erased tenant",
         "tenants: DELETE, SELECT, UPDATE (updated_at)": "its class; an erased one goes",
         "user_preferences: DELETE, SELECT": "goes with an erased tenant or person",
-        "term_counts: DELETE, SELECT, UPDATE": "follow the passages that are erased",
+        "term_counts: DELETE, INSERT, SELECT, UPDATE": "follow the passages that are erased or indexed anew",
         "webchat_sessions: DELETE, SELECT": "are archived",
         "workflow_executions: DELETE, INSERT, SELECT, UPDATE (error_message), UPDATE (execution_data),"
         " UPDATE (finished_at), UPDATE (retention_class), UPDATE (started_at),"

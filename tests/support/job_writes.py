@@ -18,6 +18,7 @@ JOBS = (
     "restore",
     "erase",
     "requeue",
+    "words",
     "rollup",
     "alert",
     "backup",

@@ -12,12 +12,13 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0076_n8n_names"
+NEEDED_MIGRATION = "0085_languages"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
     "authorize",
     "find_passages",
+    "index_words",
     "indexed_text",
     "message_pattern",
     "minutes_saved",
@@ -25,6 +26,7 @@ NEEDED_FUNCTIONS = [
     "record_all_events",
     "store_sizes",
     "with_workflows",
+    "words_to_index",
 ]
 NEEDED_PGVECTOR = (0, 7, 4)  # the oldest that was tried; 0.7.0 brought halfvec and sparsevec
 SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask

@@ -135,7 +135,28 @@ STOP_WORDS: list[Pair] = [
     ("The Who played", "the who"),
     ("ask IT", "it"),
 ]
-PAIRS = [*COLLECTED, *JOINED, *TAGS, *CODES, *ADDRESSES, *SYMBOLS, *LETTERS, *STOP_WORDS]
+UNSPACED: list[Pair] = [
+    ("東京都庁へ行く", "東京"),
+    ("東京都庁へ行く", "都庁へ"),
+    ("東京都庁へ行く", "東京都庁へ行く"),
+    ("東京都庁へ行く", "都"),
+    ("iPhone15を買うと保証が付く", "保証"),
+    ("iPhone15を買うと保証が付く", "iphone"),
+    ("iPhone15を買うと保証が付く", "iPhone15を買う"),
+    ("NTTとAT&Tの契約", "AT&T 契約"),
+    ("ｶﾞｲﾄﾞを見る", "ガイド"),
+    ("返品は三十日以内です。保証は一年。", "三十日 保証"),
+    ("退货需要三十天", "退货"),
+    ("退货需要三十天", "货"),
+    ("一木", "木 一"),
+    ("ประเทศไทยมีการรับประกันหนึ่งปี", "รับประกัน"),
+    ("ประเทศไทยมีการรับประกันหนึ่งปี", "ก"),
+    ("น้ำร้อน", "น้ำ"),
+    ("환불은 30일 안에", "환불"),
+    ("환불은 30일 안에", "30일"),
+    ("第3章を読む", "第3章"),
+]
+PAIRS = [*COLLECTED, *JOINED, *TAGS, *CODES, *ADDRESSES, *SYMBOLS, *LETTERS, *STOP_WORDS, *UNSPACED]
 
 
 def test_each_passage_is_found_as_a_whole_and_the_words_are_highlighted(kb: KnowledgeClient) -> None:
@@ -164,6 +185,13 @@ def test_each_passage_is_found_as_a_whole_and_the_words_are_highlighted(kb: Know
         ("Strasse", "Die Straße", ["Straße"]),
         ("hyphenation", "hy\u00adphen\u00adation", ["hy\u00adphen\u00adation"]),
         ("IT", "IT is it", ["IT", "it"]),
+        ("保証", "商品の保証は保証書に", ["保証", "保証"]),
+        ("東京都", "東京都庁と京都", ["東京都", "京都"]),
+        ("都", "東京都庁と京都", ["都", "都"]),
+        ("ガイド", "ｶﾞｲﾄﾞを見る", ["ｶﾞｲﾄﾞ"]),
+        ("か\u3099い", "がいこく", ["がい"]),
+        ("iPhone 保証", "iPhone15の保証", ["iPhone", "保証"]),
+        ("ประกัน", "รับประกัน", ["ประกัน"]),
     ],
 )
 def test_what_is_highlighted_is_what_was_found(
@@ -193,3 +221,12 @@ def test_a_word_that_the_query_says_twice_counts_twice(kb: KnowledgeClient) -> N
     kb.put("other", "warranty and parcel")
     assert kb.names("voucher warranty warranty", mode="text") == ["other", "one"]
     assert kb.names("voucher voucher warranty", mode="text") == ["one", "other"]
+
+
+def test_letters_without_spaces_are_found_in_their_order(kb: KnowledgeClient) -> None:
+    kb.put("a", "東京の大学")
+    kb.put("b", "京東の学大")
+    assert kb.names("東京", mode="text") == ["a"]
+    assert kb.names("京東", mode="text") == ["b"]
+    assert kb.names("大学", mode="text") == ["a"]
+    assert kb.names("都", mode="text") == []

@@ -12,16 +12,23 @@ from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Metadata, NfcName, TenantName, Text
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 from flomastr.http.patterns import NO_NUL
+from flomastr.languages.detection import Language
+
+STEMMED = "By which words are stemmed. `simple`: as they stand; `auto`: by that which a document seems to be in."
 
 type SourceType = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=NO_NUL)]
 
 
 class KnowledgeBase(Resource):
+    """`words_pending` are documents that are found by words of the language before, or by rules of words before."""
+
     tenant_id: UUID
     name: str
     description: str | None
     source_type: str | None
     source_metadata: dict[str, Any]
+    language: Language
+    words_pending: int
     document_count: int
     total_chunks: int
     last_updated: datetime | None
@@ -35,6 +42,7 @@ class NewKnowledgeBase(Body):
     description: Text | None = None
     source_type: SourceType | None = None
     source_metadata: Metadata = Field(default={})
+    language: Language = Field(default="english", description=STEMMED)
 
 
 class KnowledgeBaseChanges(Changes):
@@ -42,6 +50,7 @@ class KnowledgeBaseChanges(Changes):
     description: Text | None = None
     source_type: SourceType | None = None
     source_metadata: Metadata = UNSET
+    language: Annotated[Language, Field(description="Words are indexed anew in the background.")] = UNSET
 
 
 class Filter(BaseModel):
@@ -49,8 +58,8 @@ class Filter(BaseModel):
 
 
 COLUMNS = """
-  b.id, b.tenant_id, b.name, b.description, b.source_type, b.source_metadata, b.document_count, b.total_chunks,
-  b.last_updated, b.created_at, b.updated_at
+  b.id, b.tenant_id, b.name, b.description, b.source_type, b.source_metadata, b.language, b.words_pending,
+  b.document_count, b.total_chunks, b.last_updated, b.created_at, b.updated_at
 """
 WHOLE = f"{COLUMNS}, app.etag(b) AS etag"
 MATCHES = "(%(source_type)s::text IS NULL OR b.source_type = %(source_type)s)"
@@ -63,7 +72,7 @@ def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
         f"""
         SELECT {WHOLE}
         FROM app.create_knowledge_base(
-          %(name)s, %(description)s, %(source_type)s, %(source_metadata)s, %(model)s
+          %(name)s, %(description)s, %(source_type)s, %(source_metadata)s, %(model)s, %(language)s
         ) AS b
         """,
         new.model_dump() | {"source_metadata": Jsonb(new.source_metadata), "model": model},
@@ -107,9 +116,12 @@ def update(id: UUID, changes: KnowledgeBaseChanges, if_match: list[str] | None) 
     return Query(
         f"""
         UPDATE app.knowledge_bases AS b
-        SET (name, description, source_type, source_metadata, updated_at) = (
-          SELECT c.name, c.description, c.source_type, c.source_metadata, now()
-          FROM jsonb_populate_record(b, %(changes)s) AS c
+        SET (
+          name, description, source_type, source_metadata, language, languages, words_pending, indexed_as, updated_at
+        ) = (
+          SELECT c.name, c.description, c.source_type, c.source_metadata, c.language, w.languages, w.words_pending,
+            w.indexed_as, now()
+          FROM jsonb_populate_record(b, %(changes)s) AS c CROSS JOIN app.words_to_index(b, c.language) AS w
         )
         WHERE b.id = %(id)s AND app.require_match(app.etag(b), %(if_match)s)
         RETURNING {WHOLE}

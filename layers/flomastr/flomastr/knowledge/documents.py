@@ -14,6 +14,7 @@ from flomastr.http.paging import PageRequest, keyset
 from flomastr.knowledge import filters
 from flomastr.knowledge.filters import MetadataInQuery
 from flomastr.knowledge.ingest import CutDocument
+from flomastr.languages.detection import language_of
 
 type DocumentStatus = Literal["processing", "embedded", "failed"]
 
@@ -27,6 +28,7 @@ class Document(Resource):
     title: str | None
     content_type: str
     metadata: dict[str, Any]
+    language: str
     content_hash: str
     chunker: str
     chunk_count: int
@@ -65,7 +67,7 @@ class Deletion(BaseModel):
 
 
 COLUMNS = """
-  d.id, d.tenant_id, d.knowledge_base_id, d.name, d.title, d.content_type, d.metadata,
+  d.id, d.tenant_id, d.knowledge_base_id, d.name, d.title, d.content_type, d.metadata, d.language,
   encode(d.content_hash, 'hex') AS content_hash, d.chunker, d.chunk_count, d.created_at, d.updated_at,
   s.status, s.reason
 """
@@ -98,11 +100,16 @@ def store(base: UUID, documents: list[CutDocument], if_match: list[str] | None =
         """,
         {
             "base": base,
-            "sent": Jsonb([document.model_dump() for document in documents]),
+            "sent": Jsonb([sent(document) for document in documents]),
             "if_match": if_match,
         },
         StoredDocument,
     )
+
+
+def sent(document: CutDocument) -> dict[str, Any]:
+    """A document as app.store_documents takes it, with its language, which counts in a base of several."""
+    return document.model_dump() | {"language": language_of([chunk["text"] for chunk in document.chunks[:10]])}
 
 
 def newest(base: UUID, matching: DocumentFilter, page: PageRequest) -> Query[Document]:

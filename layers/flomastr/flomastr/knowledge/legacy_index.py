@@ -12,6 +12,7 @@ from flomastr.embeddings.queue import Task, tasks_of
 from flomastr.http.fields import Body, Metadata, NfcName
 from flomastr.http.patterns import NO_NUL
 from flomastr.knowledge.bases import KnowledgeBase
+from flomastr.knowledge.documents import sent
 from flomastr.knowledge.ingest import NewDocument, cut
 
 DOCUMENT = "index"
@@ -78,7 +79,7 @@ def store(new: NewEntry, model: str) -> Query[StoredEntry]:
             "content": new.content,
             "metadata": None if new.metadata is None else Jsonb(new.metadata),
             "model": model,
-            "document": Jsonb(cut(DOCUMENT, NewDocument(content=new.content, title=new.title)).model_dump()),
+            "document": Jsonb(sent(cut(DOCUMENT, NewDocument(content=new.content, title=new.title)))),
         },
         StoredEntry,
     )
