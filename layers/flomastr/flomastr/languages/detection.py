@@ -39,6 +39,7 @@ type Language = Literal[
 ]
 
 READ = 1000  # characters of a document
+ENOUGH = 12  # letters
 
 STEMMED = {
     "ar": "arabic",
@@ -90,5 +91,8 @@ def detector() -> Detector:
 
 def language_of(texts: Sequence[str]) -> str:
     """By what a document that begins so is stemmed: `simple` where it is in none of these, or nobody can tell."""
-    told = detector().FindLanguage("\n".join(texts)[:READ])
+    beginning = "\n".join(texts)[:READ]
+    if sum(map(str.isalpha, beginning)) < ENOUGH:
+        return "simple"
+    told = detector().FindLanguage(beginning)
     return STEMMED.get(told.language, "simple") if told.is_reliable else "simple"
