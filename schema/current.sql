@@ -1511,10 +1511,13 @@ CREATE FUNCTION app.create_knowledge_base(name text, description text, source_ty
 DECLARE
   created app.knowledge_bases;
 BEGIN
-  INSERT INTO app.knowledge_bases AS b (name, description, source_type, source_metadata, language, languages)
+  INSERT INTO app.knowledge_bases AS b (
+    name, description, source_type, source_metadata, language, languages, indexed_as
+  )
   VALUES (
     create_knowledge_base.name, create_knowledge_base.description, create_knowledge_base.source_type,
-    create_knowledge_base.source_metadata, create_knowledge_base.language, '{}'
+    create_knowledge_base.source_metadata, create_knowledge_base.language, '{}',
+    app.indexed_as(create_knowledge_base.language)
   )
   RETURNING b.* INTO created;
   INSERT INTO app.knowledge_base_models (knowledge_base_id, embedding_model, is_active)
