@@ -31,10 +31,10 @@ FUNCTIONS = {
 REQUESTS = {"History"}
 JOBS = {
     *("Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"),
-    *("Backup", "Drill", "Recover", "Words"),
+    *("Backup", "Drill", "Recover"),
 }
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover", "Words"}
+LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover"}
 SENDERS = {"Documents", "Files", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
@@ -226,11 +226,11 @@ def test_a_message_that_nothing_can_be_written_down_of_is_delivered_again_alone_
     assert letters["MessageRetentionPeriod"] == 14 * 86_400
 
 
-def test_the_documents_layer_is_only_where_documents_are_cut() -> None:
+def test_the_documents_layer_is_only_where_documents_are_cut_or_told_their_language() -> None:
     has_layer = {
         name for name, function in FUNCTIONS.items() if {"Ref": "DocumentsLayer"} in function.get("Layers", [])
     }
-    assert has_layer == {"Documents", "Files", "KnowledgeIndex", "Words"}
+    assert has_layer == {"Documents", "Files", "KnowledgeIndex", "Requeue"}
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
@@ -256,7 +256,6 @@ def test_each_job_runs_as_often_as_its_page_says() -> None:
         "Rollup": "rate(5 minutes)",
         "Alert": "rate(1 minute)",
         "Requeue": "rate(1 minute)",
-        "Words": "rate(1 minute)",
         "Backup": "cron(30 0 * * ? *)",
         "Drill": "rate(15 minutes)",
         "Recover": "rate(1 minute)",
@@ -358,8 +357,8 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
         "Files": 29,
         "Embed": 180,
         "Doctor": 300,  # thirty checks of at most ten seconds
-        **dict.fromkeys(("Requeue", "Alert", "Words"), 120),
-        **dict.fromkeys(JOBS - {"Requeue", "Alert", "Words"} | {"Migrate"}, 900),
+        **dict.fromkeys(("Requeue", "Alert"), 120),
+        **dict.fromkeys(JOBS - {"Requeue", "Alert"} | {"Migrate"}, 900),
     }
 
 

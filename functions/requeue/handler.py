@@ -1,4 +1,4 @@
-"""Every minute: what is due to be embedded has a message in the queue."""
+"""Every minute: what is due to be embedded has a message in the queue, and words of before are indexed anew."""
 
 from typing import Any
 
@@ -6,9 +6,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from flomastr import jobs
 from flomastr.embeddings import requeue_job
+from flomastr.jobs import Job
+from flomastr.languages import words_job
 from flomastr.observability import instrumented
+
+
+def run(job: Job) -> None:
+    """Messages first, which take a moment. Together they are one function, so that they take one connection."""
+    requeue_job.run(job)
+    words_job.run(job)
 
 
 @instrumented
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return jobs.run("requeue", requeue_job.run, event, context)
+    return jobs.run("requeue", run, event, context)

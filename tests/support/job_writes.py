@@ -18,7 +18,6 @@ JOBS = (
     "restore",
     "erase",
     "requeue",
-    "words",
     "rollup",
     "alert",
     "backup",

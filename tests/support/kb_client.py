@@ -14,7 +14,7 @@ from functions.embed.handler import lambda_handler as embed
 from functions.knowledge_bases.handler import lambda_handler as bases
 from functions.knowledge_models.handler import lambda_handler as models
 from functions.knowledge_search.handler import lambda_handler as search
-from functions.words.handler import lambda_handler as words
+from functions.requeue.handler import lambda_handler as requeue
 from tests.support.connected import connected
 from tests.support.embeddings_endpoint import Endpoint
 from tests.support.events import Answer, Context, call
@@ -106,7 +106,7 @@ class KnowledgeClient:
     def index_words(self, seconds: float = 120) -> Json:
         """One run of the job."""
         with connected(DATABASE_URL=self.job_url):
-            return words({}, Context(left_ms=int(seconds * 1000)))
+            return requeue({}, Context(left_ms=int(seconds * 1000)))
 
     def models(self, method: str = "GET", path: str = "", **request: Any) -> Answer:
         return self.ask(models, method, f"{self.path}/models{path}", **request)

@@ -59,18 +59,18 @@ def test_a_job_without_a_good_run_for_too_long_is_counted_and_named(
     assert overdue(env, capsys) == 0  # jobs that have not run yet count from the first record
     ran(env, "rollup", 61 * MINUTE)
     ran(env, "rollup", 2 * MINUTE, "failed")
-    assert overdue(env, capsys) == 3
-    for job in ("requeue", "rollup", "words"):
+    assert overdue(env, capsys) == 2
+    for job in ("requeue", "rollup"):
         ran(env, job, MINUTE, "unfinished")  # it goes on by itself
     assert overdue(env, capsys) == 0
-    assert said == [["requeue", "rollup", "words"]]
+    assert said == [["requeue", "rollup"]]
 
 
 def test_a_job_that_never_ran_is_missed_in_the_end(
     env: BackupEnv, said: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran(env, "expire", 8 * DAY + MINUTE)
-    for job in ("alert", "requeue", "words", "rollup", "recover", "restore", "erase", "expire", "backup", "archive"):
+    for job in ("alert", "requeue", "rollup", "recover", "restore", "erase", "expire", "backup", "archive"):
         ran(env, job, MINUTE)
     assert overdue(env, capsys) == 2
     assert said == [["compact", "partitions"]]

@@ -9,7 +9,7 @@ MINUTES, HOURS, DAYS = (timedelta(**{unit: 1}) for unit in ("minutes", "hours", 
 
 # How old the last good run of each job may be; that of `drill`, which looks, is seen by its metric's absence.
 ALLOWED = {
-    **dict.fromkeys(("alert", "requeue", "words"), 30 * MINUTES),
+    **dict.fromkeys(("alert", "requeue"), 30 * MINUTES),
     "rollup": 1 * HOURS,
     **dict.fromkeys(("recover", "restore", "erase", "expire"), 4 * HOURS),
     **dict.fromkeys(("backup", "archive"), 28 * HOURS),
