@@ -10,6 +10,8 @@ import pytest
 from flomastr.caller import Caller
 from flomastr.database.rate_limits import SPEND
 from functions.api_keys.handler import lambda_handler as api_keys
+from functions.chunks.handler import lambda_handler as chunks
+from functions.documents.handler import lambda_handler as documents
 from functions.knowledge_search.handler import lambda_handler as search
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
@@ -196,6 +198,25 @@ def test_a_search_weighs_ten_and_waits_for_all_ten(make: Factory, superuser: Sup
     assert left(answers[0])[0] == 9
     assert answers[1].json["detail"].startswith("The tenant may make 19 requests a minute, and this one weighs 10.")
     assert ask(tenant.owner, tenant).status == 200
+
+
+@pytest.mark.parametrize(
+    ("handler", "route", "query", "weight"),
+    [
+        (documents, "documents", {}, 1),
+        (documents, "documents", {"metadata": "{}"}, 51),
+        (chunks, "chunks", {}, 1),
+        (chunks, "chunks", {"include_vectors": "true"}, 11),
+    ],
+)
+def test_filters_and_vectors_weigh_what_they_cost(
+    make: Factory, superuser: Superuser, handler: Any, route: str, query: dict[str, str], weight: int
+) -> None:
+    tenant = make.tenant()
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 100 WHERE tenant_id = %s", [tenant.id])
+    path = f"/routes/knowledge-bases/{make.knowledge_base(tenant)}/{route}"
+    answer = call(handler, "GET", path, caller=tenant.owner, query=query)
+    assert (answer.status, left(answer)[0]) == (200, 100 - weight)
 
 
 def test_what_weighs_more_than_a_small_limit_takes_all_of_it(limited: Tenant) -> None:

@@ -43,11 +43,13 @@ async def idempotency_key(
         Header(pattern=IDEMPOTENCY_KEY, description="Repeat a POST under the same key, and it happens once."),
     ] = None,
 ) -> IdempotencyKey | None:
-    """The key with a hash of method, path, query and body. None without the header."""
+    """The key with a hash of method, path, query, body, and its type if that is not JSON. None without the header."""
     if idempotency_key is None:
         return None
     body = await request.body()
-    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = "" if media_type.endswith("json") else media_type
+    asked = f"{request.method} {request.url.path}?{request.url.query}{kind}\n".encode() + body
     return IdempotencyKey(idempotency_key, sha256(asked).digest())
 
 

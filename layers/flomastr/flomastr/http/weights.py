@@ -6,7 +6,7 @@ from flomastr.http.delivery import body_size
 
 BYTES = 5_000  # of a body, for one more: what is written has to be parsed, stored and indexed
 COUNTING = 10  # with `Prefer: count=exact`, which reads all pages
-DATA = 10  # with `include_data`, of up to 6 MB
+DATA = 10  # with `include_data` or `include_vectors`, of up to 6 MB
 FILTERING = 50  # of documents by metadata, each of which is compared
 WEIGHTS = {
     "search_knowledge": 10,
@@ -33,7 +33,8 @@ WEIGHTS = {
 def weight_of(request: Request) -> int:
     """In requests, at least 1."""
     counting = COUNTING if "count=exact" in request.headers.get("prefer", "") else 0
-    with_data = DATA if request.query_params.get("include_data", "false").lower() != "false" else 0
+    asked = (request.query_params.get(name, "false").lower() for name in ("include_data", "include_vectors"))
+    with_data = DATA if set(asked) != {"false"} else 0
     filtering = FILTERING if request.query_params.get("metadata") else 0
     return (
         WEIGHTS.get(request.scope["route"].name, 1)
