@@ -94,6 +94,8 @@ def test_a_file_that_is_sent_again_is_the_same_document(kb: KnowledgeClient) -> 
     assert stores(kb, "a.pdf", pdf(TERMS), {"idempotency-key": "1"}) == first
     assert stores(kb, "a.pdf", pdf(TERMS)) == first
     assert code_of(sends(kb, "a.pdf", pdf(["Other"]), {"idempotency-key": "1"})) == "idempotency_key_reused"
+    of_another_type = {"idempotency-key": "1", "content-type": "text/plain"}
+    assert code_of(sends(kb, "a.pdf", pdf(TERMS), of_another_type)) == "idempotency_key_reused"
     assert sends(kb, "a.pdf", pdf(TERMS), {"if-none-match": "*"}).status == 412
     moved = stores(kb, "a.pdf", pdf(["", *TERMS]), title="Terms")
     assert (moved["id"], moved["title"]) == (first["id"], "Terms")

@@ -94,7 +94,11 @@ def in_notes(text: str) -> bytes:
     return slides(["A"], notes=text)
 
 
-@pytest.mark.parametrize(("name", "make"), [("a.xlsx", in_a_cell), ("a.pptx", in_notes)])
+def in_csv(text: str) -> bytes:
+    return f"a,b\nx,{text}\n".encode()
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.xlsx", in_a_cell), ("a.pptx", in_notes), ("a.csv", in_csv)])
 def test_characters_count_once(name: str, make: Callable[[str], bytes]) -> None:
     assert len(reading.read(SentFile(make("x" * 450_000), "", name)).parts[0].text) > 450_000
     with pytest.raises(UnprocessableError, match="more than 500,000 characters"):

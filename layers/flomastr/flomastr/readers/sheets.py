@@ -10,7 +10,7 @@ from typing import Any
 import python_calamine
 
 from flomastr.readers import zips
-from flomastr.readers.extracted import Budget, Extracted, Part, written
+from flomastr.readers.extracted import MAX_TEXT, Budget, Extracted, Part, written
 from flomastr.readers.texts import decoded
 
 DELIMITERS = ",;\t|"
@@ -31,6 +31,7 @@ def read(data: bytes) -> Extracted:
 def read_csv(data: bytes) -> Extracted:
     """Raises UnprocessableError."""
     text = decoded(data)
+    csv.field_size_limit(MAX_TEXT)  # beside its own 131,072 characters
     rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter_of(text[:SAMPLE]))
     return written(Extracted([Part("".join(lines(rows, Budget())))], "markdown"))
 
