@@ -70,7 +70,7 @@ class PageRequest:
         """
         page, text = self.written(self.fetched(newest, count, db, response), response)
         if parent and not page:
-            db.one(parent)
+            db.counted.one(parent)
         return cast(Any, Response(text, headers=response.headers, media_type="application/json"))
 
     def fetched[Row: ListItem](
