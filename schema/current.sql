@@ -4211,34 +4211,42 @@ $$;
 ALTER FUNCTION app.provision_tenant(slug text, name text, n8n_url text, owner_email text, owner_id text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.query_words(tenant uuid, bases uuid[], spoken text[], query text, OUT languages text[], OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) RETURNS record
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+DECLARE
+  all_chunks double precision := (
+    SELECT coalesce(sum(b.total_chunks), 0) FROM app.knowledge_bases AS b
+    WHERE b.tenant_id = tenant AND b.id = ANY (bases)
+  );
+BEGIN
   WITH words AS (
     SELECT s.language, l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.positions,
-      l.lexeme LIKE '=%' AS is_stop_word
+      l.lexeme LIKE '=%' AS is_stop_word,
+      bool_and(l.lexeme LIKE '=%') OVER (PARTITION BY s.language) AS are_all_stop_words
     FROM unnest(spoken) AS s (language) CROSS JOIN LATERAL unnest(app.words_of(query, s.language, true)) AS l
   ),
   parts AS (
     SELECT s.language, part.lexeme, min(whole.lexeme) AS whole
-    FROM unnest(spoken) AS s (language)
-    CROSS JOIN LATERAL (SELECT app.configuration(s.language) AS configuration) AS i
-    CROSS JOIN app.compounds(regexp_replace(app.folded(query), '[' || app.unspaced() || ']+', ' ', 'g')) AS c
-    CROSS JOIN LATERAL unnest(to_tsvector(i.configuration, c.joined)) AS whole
-    CROSS JOIN LATERAL unnest(to_tsvector(i.configuration, lower(app.plain(c.written)))) AS part
+    FROM app.compounds(regexp_replace(app.folded(query), '[' || app.unspaced() || ']+', ' ', 'g')) AS c
+    CROSS JOIN (
+      SELECT l.language, app.configuration(l.language) AS configuration FROM unnest(spoken) AS l (language)
+    ) AS s
+    CROSS JOIN LATERAL unnest(to_tsvector(s.configuration, c.joined)) AS whole
+    CROSS JOIN LATERAL unnest(to_tsvector(s.configuration, lower(app.plain(c.written)))) AS part
     WHERE part.lexeme <> whole.lexeme GROUP BY 1, 2
   ),
   wanted AS MATERIALIZED (
     SELECT DISTINCT ON (app.term_in(w.language, w.lexeme))
       w.language, w.lexeme, w.times, w.positions, app.term_of(tenant, w.lexeme, w.language) AS term,
-      CASE WHEN NOT EXISTS (SELECT FROM parts AS p WHERE p.language = w.language AND p.whole = w.lexeme)
-        THEN app.term_of(tenant, coalesce(
-          (SELECT p.whole FROM parts AS p WHERE p.language = w.language AND p.lexeme = w.lexeme), w.lexeme
-        ), w.language)
+      CASE WHEN h.whole IS NULL
+        THEN app.term_of(tenant, coalesce(p.whole, w.lexeme), w.language)
       END AS alternative
     FROM words AS w
-    WHERE NOT w.is_stop_word
-      OR NOT EXISTS (SELECT FROM words AS o WHERE o.language = w.language AND NOT o.is_stop_word)
-      OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
+    LEFT JOIN parts AS p ON p.language = w.language AND p.lexeme = w.lexeme
+    LEFT JOIN (SELECT DISTINCT o.language, o.whole FROM parts AS o) AS h
+      ON h.language = w.language AND h.whole = w.lexeme
+    WHERE NOT w.is_stop_word OR w.are_all_stop_words OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
   ),
   counts AS MATERIALIZED (
     SELECT w.term, n.chunks
@@ -4248,32 +4256,31 @@ CREATE FUNCTION app.query_words(tenant uuid, bases uuid[], spoken text[], query 
       WHERE t.tenant_id = tenant AND t.knowledge_base_id = ANY (bases) AND t.term = w.term
     ) AS n
   ),
-  places AS MATERIALIZED (
-    SELECT w.term, unnest(w.positions) AS place FROM wanted AS w
+  places AS (
+    SELECT w.term, unnest(w.positions)::text AS place FROM wanted AS w
+    UNION ALL
+    SELECT w.term, '=' || w.lexeme FROM wanted AS w
   ),
   forms AS (
-    SELECT a.term, b.term AS form FROM places AS a JOIN places AS b ON b.place = a.place
-    UNION
-    SELECT a.term, b.term FROM wanted AS a JOIN wanted AS b ON b.lexeme = a.lexeme
-  ),
-  found AS (
-    SELECT f.term, sum(c.chunks) AS chunks FROM forms AS f JOIN counts AS c ON c.term = f.form GROUP BY 1
+    SELECT DISTINCT a.term, b.term AS form FROM places AS a JOIN places AS b ON b.place = a.place
   ),
   counted AS (
     SELECT w.language, w.lexeme, w.times, w.term, w.alternative,
-      ln(1 + (b.chunks - f.chunks + 0.5) / (f.chunks + 0.5)) AS rarity
+      ln(1 + (all_chunks - n.chunks + 0.5) / (n.chunks + 0.5)) AS rarity
     FROM wanted AS w
-    CROSS JOIN (
-      SELECT coalesce(sum(b.total_chunks), 0)::double precision AS chunks FROM app.knowledge_bases AS b
-      WHERE b.tenant_id = tenant AND b.id = ANY (bases)
-    ) AS b
-    JOIN LATERAL (SELECT least(b.chunks, n.chunks) AS chunks FROM found AS n WHERE n.term = w.term) AS f ON true
+    JOIN (
+      SELECT f.term, least(all_chunks, sum(c.chunks)) AS chunks FROM forms AS f JOIN counts AS c ON c.term = f.form
+      GROUP BY 1
+    ) AS n ON n.term = w.term
   )
-  SELECT array_agg(language), array_agg(lexeme), array_agg(term), array_agg(alternative), array_agg(rarity),
+  SELECT array_agg(c.language), array_agg(c.lexeme), array_agg(c.term), array_agg(c.alternative), array_agg(c.rarity),
     ('{' || string_agg(
-      format('%s:%s', app.term_in(language, lexeme) + 1, rarity * times), ',' ORDER BY app.term_in(language, lexeme)
+      format('%s:%s', app.term_in(c.language, c.lexeme) + 1, c.rarity * c.times), ','
+      ORDER BY app.term_in(c.language, c.lexeme)
     ) || '}/536870912')::public.sparsevec
-  FROM counted
+  INTO languages, lexemes, terms, alternatives, rarities, weights
+  FROM counted AS c;
+END
 $$;
 
 ALTER FUNCTION app.query_words(tenant uuid, bases uuid[], spoken text[], query text, OUT languages text[], OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
