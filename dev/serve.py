@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from socket import socket
 
+from dev.aws import bucket_notices
 from dev.aws.environment import parameters, search_path
 from dev.aws.platform import Platform, address, listen, platform
 from dev.aws.sandbox import FunctionFailedError
@@ -42,6 +43,7 @@ def serve(port: int, data: Path, origins: str) -> None:
         with step("Object storage and queues"):
             objects = opened.enter_context(storage(data))
             provide(template.functions.values(), objects)
+            bucket_notices.provide(template.notices, objects)
         with step("Embeddings model"):
             model.wait()
         asyncio.run(_run(listener, template, data, ready, objects))

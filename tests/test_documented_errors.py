@@ -130,6 +130,13 @@ def it_is_under_a_legal_hold(attempt: Attempt) -> Answer:
     return answer
 
 
+@to(409, called("begin_upload"))
+def too_many_uploads_are_open(attempt: Attempt) -> Answer:
+    for _ in range(20):
+        assert attempt.ask().status == 202
+    return attempt.ask()
+
+
 STORED = """
 WITH looks AS (
   UPDATE app.tenants

@@ -1,7 +1,9 @@
 """What flo_app may write is what the routes write, no verb more and none less: each operation is asked and watched."""
 
+import time
 from collections.abc import Iterator
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -9,6 +11,7 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from dev.services.postgres import Cluster
+from flomastr.uploads import claims
 from tests.support.connected import connected
 from tests.support.databases import copy
 from tests.support.factories import Factory
@@ -99,6 +102,8 @@ def more(make: Factory) -> list[int]:
     limits = {"cold_ttl_days": 400, "rate_limit_per_minute": 1000, "time_zone": "Asia/Kolkata"}
     n8n = ApiClient(make, "key for events:write")
     n8n.ask(BY_NAME["record_events"])
+    begun = owner.ask(BY_NAME["begin_upload"]).json
+    claims.claim(UUID(begun["id"]), f"tenant={begun['tenant_id']}/{begun['id']}", 60, time.monotonic() + 60)
     make.within(n8n.tenant.id, "UPDATE app.n8n_instances SET last_seen_at = '2026-01-01'", {})
     answers = [
         n8n.ask(BY_NAME["record_events"]),

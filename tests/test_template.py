@@ -35,7 +35,10 @@ JOBS = {
 }
 WORKERS = {"Embed"}  # behind a queue
 LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover"}
-SENDERS = {"Documents", "Files", "KnowledgeIndex", "KnowledgeSearch", "Requeue"}
+SENDERS = {  # of messages, by the queue
+    "Embed": {"Documents", "Files", "Ingest", "KnowledgeIndex", "KnowledgeSearch", "Requeue"},
+    "Ingest": {"Ingest", "Requeue"},
+}
 SECRETS = {  # by the function of settings.py that reads them
     "signing_key": "SigningSecretArn",
     "storage_keys": "StorageSecretArn",
@@ -60,8 +63,14 @@ RIGHTS = {
     "Drill": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
     "Doctor": {READ, WRITE, REMOVE, LIST},
 }
+OVER_UPLOADS = {
+    "Uploads": {WRITE},
+    "Ingest": {READ, REMOVE, LIST},
+    "Erase": {REMOVE, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
+}
 FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
 BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
+UPLOADS = {"Fn::If": ["OwnUploads", {"Ref": "UploadsBucket"}, {"Ref": "UploadsBucketName"}]}
 BACKUPS = {"Fn::If": ["OwnBackups", {"Ref": "BackupBucketName"}, BUCKET]}
 
 
@@ -100,12 +109,19 @@ def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
 
 
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
-    found = {
-        name: {action for statement in statements(function) for action in statement["Action"]}
-        for name, function in FUNCTIONS.items()
-        if statements(function)
+    found: dict[bool, dict[str, set[str]]] = {True: {}, False: {}}
+    for name, function in FUNCTIONS.items():
+        for statement in statements(function):
+            over_uploads = statement["Resource"]["Fn::Sub"][1] == {"Bucket": UPLOADS}
+            found[over_uploads].setdefault(name, set()).update(statement["Action"])
+    assert found == {False: RIGHTS, True: OVER_UPLOADS}
+
+
+def test_the_bucket_of_uploads_is_named_where_it_is_used() -> None:
+    with_variable = {
+        name for name, function in FUNCTIONS.items() if "UPLOADS_BUCKET" in function["Environment"]["Variables"]
     }
-    assert found == RIGHTS
+    assert with_variable == set(OVER_UPLOADS)
 
 
 def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() -> None:
@@ -117,7 +133,7 @@ def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() 
             is_probe = function_name == "Doctor" and WRITE in statement["Action"]  # which writes what it deletes
             objects = "/backups/*" if of_backups else "/doctor/*" if is_probe else "/*"
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else objects)
-            assert values == {"Bucket": BACKUPS if of_backups else BUCKET}
+            assert values == {"Bucket": BACKUPS if of_backups else BUCKET} or values == {"Bucket": UPLOADS}
 
 
 def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> None:
@@ -179,7 +195,7 @@ def test_what_signs_and_what_pays_is_known_to_few() -> None:
     """So that what follows the code is seen to follow it."""
     having = {secret: {n for n, f in FUNCTIONS.items() if secret in secrets(f)} for secret in SECRETS.values()}
     assert having["EmbeddingsSecretArn"] == {"Embed", "KnowledgeSearch", "Doctor"}
-    assert having["StorageSecretArn"] == set(RIGHTS)
+    assert having["StorageSecretArn"] == set(RIGHTS | OVER_UPLOADS)
     assert having["BackupStorageSecretArn"] == {"Backup", "Drill", "Erase"}
     assert having["DigitalOceanSecretArn"] == {"Drill"}
     assert not having["SigningSecretArn"] & {"Authorizer", "Health", "OpenApi", "Branding", "Lifecycle", "Migrate"}
@@ -198,30 +214,29 @@ def test_a_secret_that_may_be_left_out_is_read_where_it_is_named() -> None:
                 assert otherwise == {"Ref": "AWS::NoValue"}
 
 
-def test_what_sends_messages_may_send_them_to_the_embed_queue_and_do_no_more_with_it() -> None:
-    granted = {
-        name: [
-            policy["SQSSendMessagePolicy"]
-            for policy in function.get("Policies", [])
-            if "SQSSendMessagePolicy" in policy
-        ]
-        for name, function in FUNCTIONS.items()
-    }
-    one = [{"QueueName": {"Fn::GetAtt": ["EmbedQueue", "QueueName"]}}]
-    assert {name: policies for name, policies in granted.items() if policies} == dict.fromkeys(SENDERS, one)
+@pytest.mark.parametrize("queue", SENDERS)
+def test_what_sends_messages_may_send_them_to_that_queue_and_do_no_more_with_it(queue: str) -> None:
+    to_it = {"SQSSendMessagePolicy": {"QueueName": {"Fn::GetAtt": [f"{queue}Queue", "QueueName"]}}}
+    assert {name for name, function in FUNCTIONS.items() if to_it in function.get("Policies", [])} == SENDERS[queue]
     with_variable = {
-        name for name, function in FUNCTIONS.items() if "EMBED_QUEUE_URL" in function["Environment"]["Variables"]
+        name
+        for name, function in FUNCTIONS.items()
+        if f"{queue.upper()}_QUEUE_URL" in function["Environment"]["Variables"]
     }
-    assert with_variable == SENDERS
+    assert with_variable == SENDERS[queue]
+    sent = [policy for f in FUNCTIONS.values() for policy in f.get("Policies", []) if "SQSSendMessagePolicy" in policy]
+    assert len(sent) == sum(map(len, SENDERS.values()))
 
 
-def test_a_message_that_nothing_can_be_written_down_of_is_delivered_again_alone_and_kept_in_the_end() -> None:
-    queue, letters = RESOURCES["EmbedQueue"]["Properties"], RESOURCES["EmbedDeadLetters"]["Properties"]
-    (event,) = FUNCTIONS["Embed"]["Events"].values()
+@pytest.mark.parametrize("name", SENDERS)
+def test_a_message_that_nothing_can_be_written_down_of_is_delivered_again_alone_and_kept_in_the_end(name: str) -> None:
+    queue, letters = RESOURCES[f"{name}Queue"]["Properties"], RESOURCES[f"{name}DeadLetters"]["Properties"]
+    (event,) = FUNCTIONS[name]["Events"].values()
+    assert event["Properties"]["Queue"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
     assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     window = event["Properties"].get("MaximumBatchingWindowInSeconds", 0)
-    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["Embed"]["Timeout"] + window
-    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["EmbedDeadLetters", "Arn"]}
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS[name]["Timeout"] + window
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [f"{name}DeadLetters", "Arn"]}
     assert queue["SqsManagedSseEnabled"] is letters["SqsManagedSseEnabled"] is True
     assert letters["MessageRetentionPeriod"] == 14 * 86_400
 
@@ -230,7 +245,7 @@ def test_the_documents_layer_is_only_where_documents_are_cut_or_told_their_langu
     has_layer = {
         name for name, function in FUNCTIONS.items() if {"Ref": "DocumentsLayer"} in function.get("Layers", [])
     }
-    assert has_layer == {"Documents", "Files", "KnowledgeIndex", "Requeue"}
+    assert has_layer == {"Documents", "Files", "Ingest", "KnowledgeIndex", "Requeue"}
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
@@ -308,10 +323,12 @@ def test_who_reads_secrets_may_decrypt_them_where_they_are_under_a_key_of_ones_o
 def test_how_much_comes_through_at_once_is_bounded() -> None:
     routes = RESOURCES["HttpApi"]["Properties"]["DefaultRouteSettings"]
     assert routes == {"ThrottlingBurstLimit": 500, "ThrottlingRateLimit": 1000}
-    (event,) = FUNCTIONS["Embed"]["Events"].values()
-    embed = {"Fn::FindInMap": ["Sandboxes", {"Ref": "ClusterMemory"}, "Embed"]}
-    assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": embed}
-    assert event["Properties"]["BatchSize"] == 10
+    for name, batch in (("Embed", 10), ("Ingest", 1)):
+        (event,) = FUNCTIONS[name]["Events"].values()
+        bound = {"Fn::FindInMap": ["Sandboxes", {"Ref": "ClusterMemory"}, name]}
+        assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": bound}
+        assert event["Properties"]["BatchSize"] == batch
+    assert min(sizes["Ingest"] for sizes in TEMPLATE["Mappings"]["Sandboxes"].values()) == 2  # as AWS wants at least
 
 
 def test_what_anybody_may_ask_without_a_limit_by_caller_has_one_by_route() -> None:
@@ -345,6 +362,7 @@ def test_slow_statements_leave_the_pool_a_connection_and_an_account_a_hundred_sa
         "Analytics": "Slow",
         "KnowledgeSearch": "Search",
         "Embed": "Embed",
+        "Ingest": "Ingest",
         **dict.fromkeys([*JOBS, "Migrate", "Doctor"], 1),
     }
 
@@ -355,7 +373,7 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
         "Authorizer": 8,  # two attempts to reach the issuer, and a cold start
         "History": 29,  # as long as API Gateway waits
         "Files": 29,
-        "Embed": 180,
+        **dict.fromkeys(("Embed", "Ingest"), 180),
         "Doctor": 300,  # thirty checks of at most ten seconds
         **dict.fromkeys(("Requeue", "Alert"), 120),
         **dict.fromkeys(JOBS - {"Requeue", "Alert"} | {"Migrate"}, 900),
@@ -383,6 +401,8 @@ WATCHED: dict[str, tuple[Any, ...]] = {
     "RecoveryProblemsAlarm": ({"RecoveryProblems"}, "Maximum", 0, 1),
     "EmbeddingsFailedAlarm": ({"EmbeddingsFailed"}, "Sum", 0, 1),
     "EmbedDeadLettersAlarm": ({WAITING}, "Maximum", 0, 1),
+    "UploadsGivenUpAlarm": ({"UploadsGivenUp"}, "Sum", 0, 1),
+    "IngestDeadLettersAlarm": ({WAITING}, "Maximum", 0, 1),
 }
 
 
@@ -495,7 +515,32 @@ def test_object_storage_elsewhere_needs_a_bucket_there() -> None:
     rule = TEMPLATE["Rules"]["BucketElsewhere"]
     assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "S3Endpoint"}, ""]}]}
     asserted = [assertion["Assert"]["Fn::Not"][0]["Fn::Equals"] for assertion in rule["Assertions"]]
-    assert asserted == [[{"Ref": "ArchiveBucketName"}, ""], [{"Ref": "StorageSecretArn"}, ""]]
+    assert asserted == [[{"Ref": name}, ""] for name in ("ArchiveBucketName", "UploadsBucketName", "StorageSecretArn")]
+
+
+def test_what_was_sent_is_kept_from_everybody_and_for_two_days_at_most() -> None:
+    bucket = RESOURCES["UploadsBucket"]["Properties"]
+    assert "VersioningConfiguration" not in bucket  # what is removed is gone
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 2)
+    archive = RESOURCES["ArchiveBucket"]["Properties"]
+    for name in ("PublicAccessBlockConfiguration", "BucketEncryption", "OwnershipControls"):
+        assert bucket[name] == archive[name]
+    (tls,) = RESOURCES["UploadsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    condition, rules, _ = bucket["CorsConfiguration"]["Fn::If"]
+    (allowed,) = rules["CorsRules"]
+    assert (condition, allowed["AllowedOrigins"]) == ("Browsers", {"Ref": "CorsOrigins"})
+    assert (allowed["AllowedMethods"], allowed["AllowedHeaders"]) == (["PUT"], ["content-type"])
+
+
+def test_the_bucket_of_uploads_alone_says_what_has_come() -> None:
+    (told,) = RESOURCES["UploadsBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert told == {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["IngestQueue", "Arn"]}}
+    assert RESOURCES["UploadsBucket"]["DependsOn"] == "IngestQueuePolicy"
+    (statement,) = RESOURCES["IngestQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Principal"], statement["Action"]) == ({"Service": "s3.amazonaws.com"}, "sqs:SendMessage")
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_a_deployment_names_its_applications_or_says_that_any_will_do() -> None:

@@ -14,6 +14,7 @@ from dev.services.object_storage import Storage
 from dev.services.oidc_issuer import ISSUER, JWKS_PATH, METADATA_PATH
 
 APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
+QUEUES = ("EMBED_QUEUE_URL", "INGEST_QUEUE_URL")
 ALLOWED = {"WEBHOOKS_TO_LOCALHOST": "yes"}  # here, and in no deployment
 
 
@@ -72,16 +73,24 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
         "LAMBDA_TASK_ROOT": str(function.folder),
         "_HANDLER": function.handler,
     }
-    overrides = ALLOWED | {
-        "DATABASE_URL": _database_url(function, database),
-        "SIGNING_KEY": private_file(data / "signing.key"),
-        "ARCHIVE_BUCKET": storage.bucket,
-        "S3_ENDPOINT": storage.endpoint,
-        "SQS_ENDPOINT": storage.endpoint,
-        "EMBED_QUEUE_URL": queue_url(storage, function.environment.get("EMBED_QUEUE_URL", "")),
-    }
-    declared = {name: overrides.get(name, value) for name, value in function.environment.items()}
-    return lambdas | declared
+    overrides = _overrides(function, data, database, storage)
+    return lambdas | {name: overrides.get(name, value) for name, value in function.environment.items()}
+
+
+def _overrides(function: Function, data: Path, database: Database, storage: Storage) -> dict[str, str]:
+    queues = {name: queue_url(storage, function.environment.get(name, "")) for name in QUEUES}
+    return (
+        ALLOWED
+        | queues
+        | {
+            "DATABASE_URL": _database_url(function, database),
+            "SIGNING_KEY": private_file(data / "signing.key"),
+            "ARCHIVE_BUCKET": storage.bucket,
+            "UPLOADS_BUCKET": storage.uploads,
+            "S3_ENDPOINT": storage.endpoint,
+            "SQS_ENDPOINT": storage.endpoint,
+        }
+    )
 
 
 def _database_url(function: Function, database: Database) -> str:

@@ -35,6 +35,15 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What a bucket tells a queue of."""
+
+    bucket: str
+    event: str
+    queue: str
+
+
+@dataclass(frozen=True)
 class Function:
     name: str
     folder: Path
@@ -86,6 +95,7 @@ class Template:
     functions: dict[str, Function]
     routes: tuple[Route, ...]
     cors: Cors | None = None
+    notices: tuple[Notice, ...] = ()
 
     def function(self, name: str) -> Function:
         """By the name in the template, or its short form: `workflows` is WorkflowsFunction."""
@@ -104,6 +114,7 @@ def read_template(path: Path = TEMPLATE, parameters: dict[str, str] | None = Non
         functions={found.name: _function(found, path.parent, queues) for found in functions},
         routes=tuple(route for found in routes for route in _routes(found, authorizers)),
         cors=_cors(stacks, (parameters or {}).get("CorsOrigins", "")),
+        notices=tuple(_notices(stacks)),
     )
 
 
@@ -195,6 +206,12 @@ def _cors(stacks: Any, origins: str) -> Cors | None:
                 seconds=described["MaxAge"],
             )
     return None
+
+
+def _notices(stacks: Any) -> Iterator[Notice]:
+    for bucket, described in _resources(stacks, "AWS::S3::Bucket").items():
+        for told in described.get("NotificationConfiguration", {}).get("QueueConfigurations", []):
+            yield Notice(bucket, told["Event"], _named(told["Queue"]))
 
 
 def _resources(stacks: Any, kind: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def problems_together(given: Values) -> list[str]:
     problems = list[str]()
     if not given.get("OidcAuthorizedParties") and given.get("OidcAnyApplication") != "yes":
         problems.append('OidcAuthorizedParties names no application: name one, or write OidcAnyApplication = "yes".')
-    for name in ("ArchiveBucketName", "StorageSecretArn"):
+    for name in ("ArchiveBucketName", "UploadsBucketName", "StorageSecretArn"):
         if given.get("S3Endpoint") and not given.get(name):
             problems.append(f"{name} is missing, which S3Endpoint needs.")
     return problems

@@ -12,16 +12,17 @@ from dev.child_process import die_with_parent
 from dev.errors import StartupError
 from dev.paths import ROOT
 
-BUCKET = "archive"
+BUCKET, UPLOADS = "archive", "uploads"  # the archive keeps versions
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A running server and its bucket."""
+    """A running server and its buckets."""
 
     port: int
     pid: int
     bucket: str = BUCKET
+    uploads: str = UPLOADS
     key: str = "local"  # whoever reaches the port may read and write
 
     @property
@@ -51,7 +52,7 @@ def reach(data: Path) -> Generator[Storage]:
 
 def _started(data: Path, log: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*die_with_parent("KILL"), sys.executable, "-m", "dev.services.s3_server", str(data), BUCKET],
+        [*die_with_parent("KILL"), sys.executable, "-m", "dev.services.s3_server", str(data), BUCKET, UPLOADS],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

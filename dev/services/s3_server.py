@@ -28,9 +28,11 @@ RECEIVE = "AmazonSQS.ReceiveMessage"
 class PersistentMoto:
     """The server, with each object also at `<folder>/<bucket>/<key>`."""
 
-    def __init__(self, folder: Path, bucket: str) -> None:
+    def __init__(self, folder: Path, versioned: str, plain: str) -> None:
         self._folder = folder
-        (folder / bucket).mkdir(parents=True, exist_ok=True)
+        self._plain = plain
+        for bucket in (versioned, plain):
+            (folder / bucket).mkdir(parents=True, exist_ok=True)
         self._serve: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._backend: S3Backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
         self._written: dict[Path, FakeKey] = {}
@@ -52,7 +54,8 @@ class PersistentMoto:
     def _load(self) -> None:
         for folder in self._folder.iterdir():
             self._backend.create_bucket(folder.name, "us-east-1")
-            self._backend.put_bucket_versioning(folder.name, "Enabled")
+            if folder.name != self._plain:
+                self._backend.put_bucket_versioning(folder.name, "Enabled")
             for path in (path for path in folder.rglob("*") if path.is_file()):
                 key = self._backend.put_object(folder.name, str(path.relative_to(folder)), path.read_bytes())
                 self._written[path] = key
@@ -83,11 +86,11 @@ def _newest(versions: Any) -> Iterator[object]:
     return versions.values()
 
 
-def main(data: Path, bucket: str) -> None:
+def main(data: Path, versioned: str, plain: str) -> None:
     """Serve until killed. Who holds the lock serves, at the port that is written there."""
     with (data / "s3.port").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for a predecessor that is being killed
-        server = make_server(HOST, 0, PersistentMoto(data / "s3", bucket), threaded=True)
+        server = make_server(HOST, 0, PersistentMoto(data / "s3", versioned, plain), threaded=True)
         lock.truncate(0)
         print(server.port, os.getpid(), file=lock, flush=True)
         print(server.port, flush=True)
@@ -95,4 +98,4 @@ def main(data: Path, bucket: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -11,10 +11,9 @@ from flomastr.errors import ServiceError
 from flomastr.http.app import HELD, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNew, tagged
-from flomastr.http.fields import DocumentName
+from flomastr.http.fields import DocumentName, Title
 from flomastr.knowledge import documents
 from flomastr.knowledge.documents import StoredDocument
-from flomastr.knowledge.ingest import Title
 from flomastr.readers.passages import cut_file
 from flomastr.readers.reading import MOST_WEIGHT, cpu_seconds, read, unused_weight
 from flomastr.readers.sent import FILE_BODY, SentFileBody

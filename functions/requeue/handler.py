@@ -1,4 +1,4 @@
-"""Every minute: what is due to be embedded has a message in the queue, and words of before are indexed anew."""
+"""Every minute: what is due to be embedded or read has a message in its queue, and words of before are indexed anew."""
 
 from typing import Any
 
@@ -9,11 +9,13 @@ from flomastr.embeddings import requeue_job
 from flomastr.jobs import Job
 from flomastr.languages import words_job
 from flomastr.observability import instrumented
+from flomastr.uploads import due_job
 
 
 def run(job: Job) -> None:
     """Messages first, which take a moment. Together they are one function, so that they take one connection."""
     requeue_job.run(job)
+    due_job.run(job)
     words_job.run(job)
 
 

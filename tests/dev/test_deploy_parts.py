@@ -68,6 +68,7 @@ def test_everything_that_is_missing_or_wrong_is_said_at_once(stages: Path) -> No
         "OidcAudiences = ',': names an audience, or is empty.",
         "Typo is no parameter of template.yaml.",
         "OidcAuthorizedParties names no application",
+        "UploadsBucketName is missing, which S3Endpoint needs.",
         "StorageSecretArn is missing, which S3Endpoint needs.",
     ):
         assert words in refused

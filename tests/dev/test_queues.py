@@ -14,10 +14,11 @@ from uuid import uuid4
 
 import pytest
 
+from dev.aws import bucket_notices
 from dev.aws.events import Event
 from dev.aws.sandbox import EventTooLargeError, FunctionFailedError
 from dev.aws.sqs_poller import client, deliver, provide, queue_url
-from dev.aws.template import DeadLetters, Function, Queue
+from dev.aws.template import DeadLetters, Function, Notice, Queue
 from dev.errors import StartupError
 from dev.services.object_storage import Storage, storage
 from tests.support.clock import HANGS
@@ -349,3 +350,18 @@ def test_requests_do_not_wait_for_a_function_that_is_busy_with_its_queue(platfor
     assert found.holds() == (0, 1)
     (slow / "may_end").touch()
     wait_until(lambda: found.holds() == (0, 0))
+
+
+def test_an_object_that_has_come_is_a_message_of_s3(sqs: Storage) -> None:
+    waiting = queue()
+    provide([function(waiting)], sqs)
+    bucket_notices.provide([Notice("UploadsBucket", "s3:ObjectCreated:*", waiting.name)], sqs)
+    bucket = bucket_in(sqs)
+    for name in (sqs.uploads, sqs.bucket):
+        bucket.client.put_object(Bucket=name, Key="tenant=a/b c", Body=b"Refunds")
+    bucket.client.delete_object(Bucket=sqs.uploads, Key="tenant=a/b c")
+    asked: Any = {"QueueUrl": queue_url(sqs, waiting.name), "MaxNumberOfMessages": 10}
+    test, told = (json.loads(message.get("Body", "")) for message in client(sqs).receive_message(**asked)["Messages"])
+    assert test["Event"] == "s3:TestEvent"
+    ((event, s3),) = ((record["eventName"], record["s3"]) for record in told["Records"])
+    assert (event, s3["bucket"]["name"], s3["object"]["key"]) == ("ObjectCreated:Put", "uploads", "tenant%3Da%2Fb+c")

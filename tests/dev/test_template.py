@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.aws.template import DeadLetters, Queue, read_template
+from dev.aws.template import DeadLetters, Notice, Queue, read_template
 from dev.errors import StartupError
 from dev.paths import ROOT
 
@@ -39,6 +39,10 @@ def test_queues_are_read_with_how_they_are_handed_over(fed: Path) -> None:
     functions = read_template(fed / "template.yaml").functions
     assert functions["WorkFunction"].queues == (Queue("WorkQueue", 5, True, 1, DeadLetters("WorkDeadLetters", 2)),)
     assert functions["SlowFunction"].queues == (Queue("SlowQueue", 10, False, 30, None),)
+
+
+def test_what_buckets_tell_queues_is_read() -> None:
+    assert read_template().notices == (Notice("UploadsBucket", "s3:ObjectCreated:*", "IngestQueue"),)
 
 
 def test_a_function_is_found_by_its_short_name_and_an_unknown_one_is_reported(collection: Path) -> None:

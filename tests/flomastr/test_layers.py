@@ -10,7 +10,7 @@ import pytest
 from tests.support.source_code import LAYER, imported
 
 FLOORS = (
-    {"alerts", "drills", "doctor"},
+    {"alerts", "drills", "doctor", "uploads"},
     {"retention", "analytics", "readers"},
     {"knowledge", "archive", "recovery", "tenant_recovery"},
     {"embeddings", "tenancy", "workflows"},

@@ -35,6 +35,7 @@ NOT_KEPT = {
     "superseded_versions": "which archived versions do not count; the versions stay",
     "tenant_actions": "kept by rights: flo_app has none to delete, and jobs erase whole tenants",
     "term_counts": "counts",
+    "uploads": "what became of a file; its document is kept",
     "tenant_memberships": "members leave; their preferences, which would go along, are kept",
 }
 # Tables whose rows are changed, and say nothing that a hold would keep.
@@ -70,6 +71,7 @@ NO_CONTENT = {
     "rollup_progress": "when the job has run",
     "rollup_settings": "a setting",
     "sealed_partitions": "which partitions are sealed",
+    "uploads": "how far they have come",
     "tenant_memberships": "roles and states of members, whom an administrator must be able to let in and out",
     "user_roles": "global roles are no tenant's",
 }
@@ -92,6 +94,8 @@ KNOWN = {
     "schema/functions/rebuilds.sql 1) DELETE FROM app.failed_runs": "counts, which are counted again",
     "schema/functions/rebuilds.sql 1) DELETE FROM app.retried_runs": "counts, which are counted again",
     "schema/functions/reported_failures.sql 1) DELETE FROM app.reported_failures": "n8n has told of the end itself",
+    "flomastr/retention/expiry_job.py 1) DELETE FROM app.uploads": "what became of files of a month ago",
+    "flomastr/uploads/raw_files.py 1) delete_object": "a file that is a document now, or will not be one",
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.reported_failures": "who has told of failures of 90 days ago",
     "flomastr/retention/erasure_steps.py 2) DELETE FROM app.row_history": "of the same erased person",
     "flomastr/embeddings/reranker.py 1) TRUNCATE ": "a field of a request, of texts that are too long",
@@ -130,6 +134,7 @@ KNOWN = {
     "flomastr/retention/erasure_steps.py 1) DELETE FROM app.row_history": "of a person, where no hold is",
     "flomastr/retention/erasure_steps.py 1) DELETE FROM app.tenant_memberships": "of a person, where no hold is",
     "flomastr/retention/erasure_job.py 1) object_storage.erase": "objects that do not count, where no hold was",
+    "flomastr/retention/erasure_job.py 2) object_storage.erase": "what was sent and not read, where no hold was",
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.idempotency_keys": "answers of yesterday",
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.recorded_transactions": "is over, where no hold is",
     "flomastr/retention/expiry_job.py 1) DELETE FROM app.restore_points": "moments",

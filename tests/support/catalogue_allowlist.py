@@ -69,6 +69,7 @@ ALLOWLIST = {
     },
     "run_as_owner": {
         "authorize": "the access check, which looks before there is a tenant",
+        "enter_upload": "what a file belongs to that has come, which its own row says",
         "spend": "counts requests ahead of the access check, in buckets that are nobody's to see",
         "verified_key": "the authorizer asks whose key it is",
         "preview_recovery": "reads and writes the rows of its tenant alone, by policies of the owner",
@@ -146,6 +147,8 @@ ALLOWLIST = {
         "tenant_actions: DELETE, SELECT": "goes with an erased tenant",
         "tenant_memberships: DELETE, SELECT": "goes with an erased tenant",
         "tenants: DELETE, SELECT, UPDATE (updated_at)": "its class; an erased one goes",
+        "uploads: DELETE, SELECT, UPDATE (code), UPDATE (due_at), UPDATE (finished_at), UPDATE (reason),"
+        " UPDATE (status)": "are looked at again, or given up; expire",
         "user_preferences: DELETE, SELECT": "goes with an erased tenant or person",
         "term_counts: DELETE, INSERT, SELECT, UPDATE": "follow the passages that are erased or indexed anew",
         "webchat_sessions: DELETE, SELECT": "are archived",

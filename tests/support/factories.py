@@ -197,6 +197,22 @@ class Factory:
             {"document": document},
         )[0]
 
+    def upload(self, tenant: Tenant, base: UUID, **overrides: Any) -> UUID:
+        """Of a small text that is not sent yet."""
+        sent: dict[str, Any] = {
+            "name": "terms.txt",
+            "media_type": "text/plain",
+            "size": 7,
+            "metadata": dict[str, Any](),
+        } | overrides
+        with self.conn.transaction():
+            self.conn.execute("SELECT set_config('app.actor', 'user:somebody', true)")
+            return self.within(
+                tenant.id,
+                "SELECT id FROM app.begin_upload(%(base)s, %(sent)s, '15 minutes')",
+                {"base": base, "sent": Jsonb(sent)},
+            )[0]
+
     def erasure(self, tenant: Tenant, user_id: str | None = None) -> UUID:
         """Asked for and not yet carried out: of a person, or of the whole tenant."""
         return self.within(

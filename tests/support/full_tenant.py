@@ -128,7 +128,9 @@ def add_knowledge(make: Factory, tenant: Tenant, text: str = "Refunds take a wee
     base = make.knowledge_base(tenant)
     embed(make, tenant, make.document(tenant, base, text=text), text)
     letter = make.dead_letter(tenant, make.document(tenant, base, "broken.md"))
-    return {"knowledge_base_id": str(base), "name": "refunds.md", "dead_letter_id": str(letter)}
+    upload = make.upload(tenant, base, title=text)
+    names = {"knowledge_base_id": base, "dead_letter_id": letter, "upload_id": upload}
+    return {"name": "refunds.md"} | {name: str(id) for name, id in names.items()}
 
 
 def embed(make: Factory, tenant: Tenant, document: UUID, text: str) -> None:

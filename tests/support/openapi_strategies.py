@@ -32,6 +32,7 @@ from tests.support.wsgi_app import Collection
 PERSON = "person"  # the bearer token of somebody who may do everything: owner of the tenant and super admin
 EVENTS = "/routes/n8n/events"
 FILES = "/routes/knowledge-bases/{knowledge_base_id}/files"
+UPLOADS = "/routes/knowledge-bases/{knowledge_base_id}/uploads"
 PREFERENCES = "/routes/user-preferences"
 ANALYTICS = "/routes/analytics/"
 RECOVERY = "/routes/recovery/"
@@ -47,6 +48,8 @@ CONFIG: dict[str, Any] = {
         {"include-path": EVENTS, "checks": {"negative_data_rejection": {"enabled": False}}},
         # JSON Schema cannot say what a file holds: tests/flomastr/readers sends some
         {"include-path": FILES, "checks": {"positive_data_acceptance": {"enabled": False}}},
+        # nor which types of files are read: tests/flomastr/uploads asks for some
+        {"include-path": UPLOADS, "checks": {"positive_data_acceptance": {"enabled": False}}},
         # whoever makes a tenant is not invited to it
         {"include-tag": "members", "checks": {"ensure_resource_availability": {"enabled": False}}},
         # other methods than POST take `batch` for the id of an execution, and say that it is none
@@ -155,6 +158,8 @@ class Platform:
             case "dead_letter_id" if is_uuid(value):
                 document = self.make.document(self.tenant, self.make.knowledge_base(self.tenant))
                 return str(self.make.dead_letter(self.tenant, document))
+            case "upload_id" if is_uuid(value):
+                return str(self.make.upload(self.tenant, self.make.knowledge_base(self.tenant)))
             case "embedding_model" if 0 < len(value) <= 100:
                 return "model-a" if path.endswith("/activate") else "model-b"
             case "key_id" if re.fullmatch(KEY_ID, value):

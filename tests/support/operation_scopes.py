@@ -22,13 +22,13 @@ SCOPES: dict[str | None, str] = {
     "keys:read": "get_api_key list_api_keys",
     "keys:write": "create_api_key revoke_api_key rotate_api_key",
     "knowledge:read": (
-        "evaluate_search get_document get_index get_knowledge_base get_usage list_chunks list_dead_letters "
-        "list_documents list_knowledge_bases list_models search_knowledge"
+        "evaluate_search get_document get_index get_knowledge_base get_upload get_usage list_chunks list_dead_letters "
+        "list_documents list_knowledge_bases list_models list_uploads search_knowledge"
     ),
     "knowledge:write": (
         "create_knowledge_base delete_document delete_documents delete_knowledge_base retry_dead_letter "
         "retry_dead_letters store_document store_documents store_entry update_knowledge_base"
-        " store_file"
+        " begin_upload store_file"
     ),
     "me:read": "get_my_role get_my_status get_my_tenant list_tenants resolve_tenant",
     "members:read": "get_member list_members",

@@ -24,6 +24,7 @@ SAMPLES: dict[str, Any] = {  # what must have a form that its type does not say
     "last_at": "2026-02-02T03:04:05Z",  # later than any other
     "embedding_model": "model-b",
     "time_zone": "Europe/Berlin",
+    "media_type": "application/pdf",
     "expires_at": "2999-01-02T03:04:05Z",
 }
 

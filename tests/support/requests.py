@@ -257,6 +257,10 @@ class ApiClient:
         return str(self.make.dead_letter(self.tenant, document))
 
     @cached_property
+    def upload_id(self) -> str:
+        return str(self.make.upload(self.tenant, UUID(self.knowledge_base_id)))
+
+    @cached_property
     def key(self) -> str:
         """Of a setting."""
         return "theme"
@@ -314,6 +318,7 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "replace_preferences": lambda s: {"preferences": {"theme": "light"}},
     "store_setting": lambda s: {"value": "dark"},
     "store_file": lambda s: "Refunds take two weeks.",
+    "begin_upload": lambda s: {"name": "terms.pdf", "media_type": "application/pdf", "size": 5_000_000},
     "open_session": lambda s: {"workflow_id": s.workflow_id, "user_id": s.user_id},
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
     "record_events": lambda s: [  # a failure that n8n then calls canceled, a later run with its id, and no item

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from dev.services.object_storage import Storage, storage
+from dev.services.object_storage import UPLOADS, Storage, storage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,6 +19,8 @@ NOWHERE = {  # what functions find around them in tests that need neither bucket
     "EMBED_QUEUE_URL": "http://127.0.0.1:1/queue",
     "SQS_ENDPOINT": "http://127.0.0.1:1",
     "ARCHIVE_BUCKET": "archive",
+    "UPLOADS_BUCKET": "uploads",
+    "INGEST_QUEUE_URL": "http://127.0.0.1:1/ingest",
     "S3_ENDPOINT": "http://127.0.0.1:1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -28,11 +30,16 @@ NOWHERE = {  # what functions find around them in tests that need neither bucket
 
 @dataclass(frozen=True)
 class Bucket:
-    """With versions, as template.yaml has it."""
+    """That of the archive, with versions, as template.yaml has it."""
 
     client: "S3Client"
     name: str
     endpoint: str
+
+    @property
+    def uploads(self) -> "Bucket":
+        """That of uploads, at the same storage."""
+        return Bucket(self.client, UPLOADS, self.endpoint)
 
     def keys(self, prefix: str = "") -> list[str]:
         """Of what is there at the moment."""

@@ -31,6 +31,7 @@ NEED_NONE = (
     "store_setting",
     "store_document",
     "store_file",
+    "begin_upload",
 )  # nothing need be under the last name of the path
 NEEDS_NO_NAME = {"preferences:read", "preferences:write", "events:write"}  # else there is no tenant, or the key's
 
@@ -221,7 +222,7 @@ def there_is_nothing_under_that_id(attempt: Attempt) -> Answer:
     return attempt.ask(path=client.path(operation, **unknown), query=client.query(operation, **unknown))
 
 
-@to(404, called("store_document", "store_file"))
+@to(404, called("store_document", "store_file", "begin_upload"))
 def there_is_no_such_base(attempt: Attempt) -> Answer:
     return attempt.ask(path=attempt.client.path(attempt.operation, knowledge_base_id=str(uuid4())))
 

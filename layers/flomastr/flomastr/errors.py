@@ -67,6 +67,8 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "unavailable"
     UNSAFE_ROLE = "unsafe_role"
     UNSUPPORTED_ENCODING = "unsupported_encoding"
+    UPLOAD_DIFFERS = "upload_differs"
+    UPLOAD_EXPIRED = "upload_expired"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
     WRONG_STATE = "wrong_state"
 

@@ -17,6 +17,7 @@ NEEDED_MIGRATION = "0085_languages"
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
     "authorize",
+    "claim_upload",
     "find_passages",
     "index_words",
     "indexed_text",

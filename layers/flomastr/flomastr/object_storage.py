@@ -29,9 +29,14 @@ def key_of(source: str, month: date, tenant_id: UUID, id: UUID) -> str:
     return f"{source}/month={month:%Y-%m}/tenant={tenant_id}/{id}.parquet"
 
 
+def folder_of_uploads(tenant_id: UUID) -> str:
+    """Of a tenant, in the bucket for uploads."""
+    return f"tenant={tenant_id}/"
+
+
 @cache
 def client() -> Any:
-    """The one client of the archive."""
+    """The one client of the archive and of uploads."""
     return connect(settings().s3_endpoint, *storage_keys())
 
 
@@ -45,7 +50,9 @@ def connect(endpoint: str, key_id: str | None, secret: str | None) -> Any:
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 2},  # in all less than jobs.RESERVE_SECONDS
-        s3={"addressing_style": "path" if endpoint else "auto"},
+        s3={
+            "addressing_style": "path" if endpoint else "virtual"
+        },  # links by "auto" name no region, and a new bucket's fail
         request_checksum_calculation="when_required",  # other S3 APIs know no newer checksums
         response_checksum_validation="when_required",
     )
@@ -115,9 +122,9 @@ def remove(keys: Iterable[str]) -> None:
             remove_all([{"Key": key} for key in batch])
 
 
-def remove_all(objects: list[dict[str, str]]) -> None:
+def remove_all(objects: list[dict[str, str]], bucket: str = "") -> None:
     arguments = {"Objects": objects, "Quiet": True}
-    if client().delete_objects(Bucket=settings().archive_bucket, Delete=arguments).get("Errors", []):
+    if client().delete_objects(Bucket=bucket or settings().archive_bucket, Delete=arguments).get("Errors", []):
         raise StorageUnavailableError
 
 
@@ -138,12 +145,12 @@ def folders_of_tenants(source: str) -> dict[str, list[str]]:
     return found
 
 
-def erase(prefix: str, kept: Container[str] = ()) -> int:
+def erase(prefix: str, kept: Container[str] = (), bucket: str = "") -> int:
     """Deletes every version of every object under a prefix, except for the kept keys. Returns how many objects."""
     keys = set[str]()
     with translating_errors():
-        pages = client().get_paginator("list_object_versions").paginate(Bucket=settings().archive_bucket, Prefix=prefix)
-        for page in pages:
+        listed = client().get_paginator("list_object_versions")
+        for page in listed.paginate(Bucket=bucket or settings().archive_bucket, Prefix=prefix):
             found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             versions = [
                 {"Key": version["Key"], "VersionId": version["VersionId"]}
@@ -151,7 +158,7 @@ def erase(prefix: str, kept: Container[str] = ()) -> int:
                 if version["Key"] not in kept
             ]
             if versions:
-                remove_all(versions)
+                remove_all(versions, bucket)
             keys.update(version["Key"] for version in versions)
     return len(keys)
 

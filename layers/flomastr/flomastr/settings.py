@@ -24,6 +24,7 @@ class Settings(BaseModel):
     storage_secret: str = Field("", description="The id of a secret, for the archive's functions alone; empty: AWS S3.")
     embeddings_secret: str = Field("", description="The id of a secret, for functions that embed; empty: no key.")
     archive_bucket: str = Field("", description="The bucket of the archive.")
+    uploads_bucket: str = Field("", description="The bucket that clients send files to.")
     s3_endpoint: str = Field(
         "", description="Address of object storage, such as https://fra1.digitaloceanspaces.com; empty: AWS S3."
     )
@@ -49,6 +50,7 @@ class Settings(BaseModel):
         "", description="The model that is asked, as Cohere and Jina want; empty: the form of TEI."
     )
     embed_queue_url: str = Field("", description="The queue of `EmbedFunction`.")
+    ingest_queue_url: str = Field("", description="The queue of `IngestFunction`.")
     sqs_endpoint: str = Field("", description="Local runs only; empty: AWS SQS.")
     webhooks_to_localhost: str = Field(
         "", description="Local runs only: `yes` allows alerts to go to http://127.0.0.1."

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.pdfs import pdf
 
 READ_ALL = """
 import json, resource, sys
+from dataclasses import replace
 from pathlib import Path
 from flomastr.errors import UnprocessableError
 from flomastr.readers import reading
@@ -25,12 +27,11 @@ from flomastr.readers.kinds import SentFile
 
 def code_of(path):
     try:
-        reading.read(SentFile(path.read_bytes(), "", path.name))
+        reading.read(SentFile(path.read_bytes(), "", path.name), replace(reading.OF_A_REQUEST, cpu_seconds=2))
     except UnprocessableError as error:
         return error.code
     return "read"
 
-reading.CPU_SECONDS = 2
 codes = {path.name: code_of(path) for path in Path(sys.argv[1]).iterdir()}
 json.dump([codes, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss], sys.stderr)
 """
@@ -49,10 +50,10 @@ def test_forty_hostile_files_end_by_name_and_below_512_megabytes(tmp_path: Path)
     assert kilobytes < 512 * 1024
 
 
-def test_a_reader_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SECONDS", 0.01)
+def test_a_reader_that_does_not_end_is_ended() -> None:
+    bounds = replace(reading.OF_A_REQUEST, seconds=0)
     with pytest.raises(UnprocessableError, match="takes more than 8 seconds") as raised:
-        reading.read(SentFile(pdf(["Refunds"]), "application/pdf", "a"))
+        reading.read(SentFile(pdf(["Refunds"]), "application/pdf", "a"), bounds)
     assert raised.value.code == "file_too_large"
 
 

@@ -167,6 +167,17 @@ def test_of_an_erased_tenant_nothing_is_left_but_the_receipt(
     assert counts == erased(own)
 
 
+def test_what_was_sent_and_not_read_goes_with_its_tenant(env: ArchiveEnv) -> None:
+    gone, other = env.make.tenant(), env.make.tenant()
+    uploads = env.bucket.uploads
+    for tenant in (gone, other):
+        uploads.client.put_object(Bucket=uploads.name, Key=f"tenant={tenant.id}/file", Body=b"Refunds")
+    erasure_of(env, gone)
+    assert env.run(lambda_handler)["erasures_done"] == 1
+    assert uploads.keys(f"tenant={gone.id}/") == []
+    assert uploads.keys(f"tenant={other.id}/") == [f"tenant={other.id}/file"]
+
+
 def test_every_table_that_knows_tenants_is_erased(env: ArchiveEnv) -> None:
     steps = {*erasure_job.TENANT_STEPS, "tenants"}
     assert counted(env, env.make.tenant()).keys() == steps - {"rate_buckets"}

@@ -193,3 +193,16 @@ def test_killed_before_any_step_and_run_again_nothing_is_left_and_no_object_is_l
         assert (env.files(tenant, "replaced"), count(env.superuser, "app.idempotency_keys")) == ([], 0)
         assert env.is_in_order()
         tenant = prepared()
+
+
+def test_uploads_are_told_of_for_thirty_days_after_which_none_waits_for_its_file_to_be_removed(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    base = env.make.knowledge_base(tenant)
+    ages = {"old": 31, "young": 29, "left": 31}
+    for name, days in ages.items():
+        begun = NOW - timedelta(days=days)
+        moved = "UPDATE app.uploads SET id = app.uuid7(%s), name = %s, due_at = %s WHERE id = %s"
+        due = begun if name == "left" else None
+        env.superuser.execute(moved, (begun, name, due, env.make.upload(tenant, base)))
+    assert run(env)["uploads_forgotten"] == 1
+    assert env.superuser.execute("SELECT name FROM app.uploads ORDER BY name").fetchall() == [("left",), ("young",)]

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, LiteralString, Protocol
 
 from flomastr.caller import Caller
 
-AUTHORIZE = """
+AUTHORIZE: LiteralString = """
 SELECT app.authorize(
   %(user_id)s, %(email)s, %(key_id)s, decode(%(key_hash)s, 'hex'), %(tenant)s, %(scope)s, %(milliseconds)s
 ), set_config('app.request_id', %(request_id)s, true)
@@ -17,6 +17,16 @@ UNCOUNTED = "platform:"  # scopes of super admins, who are at no limit
 
 
 ANSWERING_SECONDS = 0.2  # before the deadline, for the server to say that a statement ran out of time
+
+
+class Entry(Protocol):
+    """What a transaction begins with: a statement that sets its context, or refuses it."""
+
+    entering: ClassVar[LiteralString]
+
+    def params(self, deadline: float) -> dict[str, Any]:
+        """Of the statement, which ends by that moment of time.monotonic()."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class AccessRequest:
     request_id: str = ""  # which the history of rows tells
     is_counted: bool = False  # by a round trip of this request already
     replica_from: int | None = None  # the position in the log that a replica has to have; None: it may not answer
+    entering: ClassVar[LiteralString] = AUTHORIZE
 
     @property
     def is_read(self) -> bool:

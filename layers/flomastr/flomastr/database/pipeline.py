@@ -17,7 +17,7 @@ from psycopg.rows import args_row, dict_row
 from pydantic import BaseModel
 
 from flomastr.database import connection, rate_limits, replica
-from flomastr.database.access import AUTHORIZE, AccessRequest
+from flomastr.database.access import AUTHORIZE, AccessRequest, Entry
 from flomastr.database.connection import Connection
 from flomastr.database.query import Query
 from flomastr.database.rate_limits import SPEND, Bucket
@@ -164,14 +164,14 @@ class Transaction:
 
 
 @contextmanager
-def transaction(deadline: float, access: AccessRequest) -> Generator[Transaction]:
+def transaction(deadline: float, entry: Entry) -> Generator[Transaction]:
     """Commits when the block ends, rolls back when it raises. Nothing is sent again. Raises ServiceError."""
     with one_at_a_time:
         conn = None
         try:
             conn = connection.connection(deadline)
             with conn.transaction():
-                conn.execute(AUTHORIZE, access.params(deadline))
+                conn.execute(entry.entering, entry.params(deadline))
                 yield Transaction(conn)
         except psycopg.Error as error:
             reset(conn)

@@ -41,24 +41,28 @@ def client() -> Any:
 def send(tasks: Iterable[Task]) -> list[Task]:
     """Sends a message for each task. Returns those not sent, which `requeue` sends later; the first failure ends it."""
     waiting = list(tasks)
-    while waiting and send_batch(waiting[:MAX_MESSAGES]):
+    while waiting and send_batch(settings().embed_queue_url, bodies_of(waiting[:MAX_MESSAGES])):
         waiting = waiting[MAX_MESSAGES:]
     if waiting:
         metrics.add_metric(name="EmbeddingsNotQueued", unit="Count", value=len(waiting))
     return waiting
 
 
-def send_batch(batch: Sequence[Task]) -> bool:
-    """Whether SQS took all of at most MAX_MESSAGES messages. Where it did not, some may have been sent."""
+def bodies_of(tasks: Iterable[Task]) -> list[tuple[UUID, str]]:
+    return [(task.tenant_id, task.model_dump_json()) for task in tasks]
+
+
+def send_batch(url: str, bodies: Sequence[tuple[UUID, str]]) -> bool:
+    """Whether SQS took all of at most MAX_MESSAGES messages, each of a tenant. Where not, some may have been sent."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     entries = [  # a fair queue: one tenant's many messages do not hold up another's
-        {"Id": str(index), "MessageBody": task.model_dump_json(), "MessageGroupId": str(task.tenant_id)}
-        for index, task in enumerate(batch)
+        {"Id": str(index), "MessageBody": body, "MessageGroupId": str(tenant)}
+        for index, (tenant, body) in enumerate(bodies)
     ]
     try:
-        taken = client().send_message_batch(QueueUrl=settings().embed_queue_url, Entries=entries)
+        taken = client().send_message_batch(QueueUrl=url, Entries=entries)
     except (BotoCoreError, ClientError) as error:
         logger.warning("The queue cannot be reached: requeue will send it", error=type(error).__name__)
         return False
-    return len(taken.get("Successful", [])) == len(batch)
+    return len(taken.get("Successful", [])) == len(bodies)

@@ -32,6 +32,7 @@ MAX_JSON = 5_000_000  # as Postgres writes it
 CLOSER_LOOK = MAX_JSON // 100  # no number of n bytes is longer than 100 n when it is written out
 MAX_UNKNOWN = 20
 MAX_METADATA = 250_000  # a page of 250 rows carries it
+MAX_TINY_METADATA = 10_000  # of passages; up to about 4,000 it lies beside the vector, in the same page
 MAX_NAME = 255
 DECOMPOSED = 4  # characters that Unicode ever composes into one; normalizing many takes their number squared
 type Json = dict[str, Any]
@@ -144,6 +145,8 @@ NfcName = Annotated[Name, BeforeValidator(in_nfc)]  # of what people find by its
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(storable)]
 Metadata = Annotated[JsonObject, at_most(MAX_METADATA)]
+TinyMetadata = Annotated[JsonObject, at_most(MAX_TINY_METADATA)]
+Title = Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
 Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
 PastMoment = Annotated[AwareDatetime, WrapValidator(past_moment)]
 TimeZone = Annotated[

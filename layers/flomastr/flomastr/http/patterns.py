@@ -15,6 +15,7 @@ COLOUR = r"^#[0-9A-Fa-f]{6}$"
 INSTANCE = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 TRANSACTION = r"^[0-9]{1,18}$"
 ANYTHING = r"^\*$"
+MEDIA_TYPE = r"^[0-9A-Za-z!#$&^_.+-]+/[0-9A-Za-z!#$&^_.+-]+( ?; ?[0-9A-Za-z_-]+=[0-9A-Za-z_.:-]+)*$"
 NO_OPERATOR = r"^([^$]|$)"
 HTTP_URL = r"^https?://[!-~]+$"
 WEBHOOK_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?([/?][!$-\[\]-~]*)?$"
@@ -33,6 +34,7 @@ REFUSALS = {
     INSTANCE: "must be 1 to 63 lower case letters, digits and .-_, and begin and end with a letter or digit",
     TRANSACTION: "is not the number of a transaction, as the audit trail has it",
     ANYTHING: "must be *",
+    MEDIA_TYPE: "is no media type such as application/pdf",
     NO_OPERATOR: "begins with $, as operators do",
     WEBHOOK_URL: "is not an https address of a host by its name, at port 443, without user and fragment",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",

@@ -14,6 +14,7 @@ WEIGHTS = {
     "store_documents": 10,
     "store_entry": 10,
     "store_file": 10,
+    "begin_upload": 400,  # two seconds of reading
     "summarize_executions": 10,
     "summarize_history": 10,
     "list_history": 5,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic_core import to_json
 
 from flomastr.errors import UnprocessableError
-from flomastr.http.fields import Body, DocumentName, JsonObject, at_most
+from flomastr.http.fields import MAX_TINY_METADATA, Body, DocumentName, TinyMetadata, Title
 from flomastr.http.patterns import NO_NUL, VISIBLE
 from flomastr.knowledge.chunking import CHUNKER, Chunk, chunks_of_markdown, chunks_of_text, without_images
 from flomastr.knowledge.front_matter import front_matter
@@ -17,7 +17,6 @@ from flomastr.knowledge.html import MAX_CONTENT, markdown_of, title_of
 
 MAX_CONTENTS = 750_000  # characters of all documents of one request
 MAX_CHUNKS = 600  # of one request
-MAX_METADATA = 10_000  # bytes of JSON; up to about 4,000 it lies beside the vector, in the same page
 
 type ContentType = Literal["text", "markdown", "html"]
 
@@ -28,10 +27,8 @@ EMPTY: dict[ContentType, str] = {
 }
 
 
-Title = Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
 Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, pattern=NO_NUL)]
 ChunkText = Annotated[str, StringConstraints(min_length=1, max_length=8000, pattern=VISIBLE)]
-TinyMetadata = Annotated[JsonObject, at_most(MAX_METADATA)]
 
 
 class NewChunk(Body):
@@ -129,7 +126,7 @@ def cut(name: str, document: NewDocument, where: str = "body") -> CutDocument:
         title=title,
         content_type=document.content_type,
         content=read.content,
-        metadata=both if len(to_json(both)) <= MAX_METADATA else document.metadata,
+        metadata=both if len(to_json(both)) <= MAX_TINY_METADATA else document.metadata,
         content_hash=hash_of(document),
         chunker=CHUNKER,
         chunks=[stored(chunk, title) for chunk in read.chunks],

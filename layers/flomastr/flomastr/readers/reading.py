@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -18,12 +19,21 @@ from flomastr.readers import texts
 from flomastr.readers.extracted import Extracted, too_large
 from flomastr.readers.kinds import SentFile
 
-MEGABYTES = 384  # of addresses, so that the function stays below 512
-CPU_SECONDS = 8
-SECONDS = 16  # on the clock, where the processor is shared
 WEIGHT_OF_SECOND = 200  # so that a tenant at the usual limit keeps half a processor busy
-MOST_WEIGHT = CPU_SECONDS * WEIGHT_OF_SECOND
 EXTRACTED = TypeAdapter(Extracted)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of the process that reads: megabytes of addresses, and seconds of a processor and on the clock."""
+
+    megabytes: int
+    cpu_seconds: int
+    seconds: int  # where the processor is shared
+
+
+OF_A_REQUEST = Bounds(megabytes=384, cpu_seconds=8, seconds=16)  # so that the function stays below 512
+MOST_WEIGHT = OF_A_REQUEST.cpu_seconds * WEIGHT_OF_SECOND
 
 
 def cpu_seconds() -> float:
@@ -37,36 +47,37 @@ def unused_weight(began: float) -> int:
     return MOST_WEIGHT - min(MOST_WEIGHT, ceil((cpu_seconds() - began) * WEIGHT_OF_SECOND))
 
 
-def read(file: SentFile) -> Extracted:
+def read(file: SentFile, bounds: Bounds = OF_A_REQUEST) -> Extracted:
     """Its text. Raises UnprocessableError with the reason why there is none."""
     if not file.data:
         raise UnprocessableError("The file is empty.", ErrorCode.FILE_UNREADABLE)
     reader = file.reader()
     if reader in ("text", "markdown", "html"):
         return texts.read(file.data, reader, file.media_type)
-    answer = answered(reader, file.data)
+    answer = answered(reader, file.data, bounds)
     if "code" in answer:
         raise UnprocessableError(answer["detail"], ErrorCode(answer["code"]))
     return EXTRACTED.validate_python(answer)
 
 
-def answered(reader: str, data: bytes) -> dict[str, Any]:
+def answered(reader: str, data: bytes, bounds: Bounds) -> dict[str, Any]:
     """What the process says. It gets no variables of this one: those name secrets."""
-    command = [sys.executable, "-S", "-m", "flomastr.readers.child", reader, str(MEGABYTES), str(CPU_SECONDS)]
+    limits = [str(bounds.megabytes), str(bounds.cpu_seconds)]
+    command = [sys.executable, "-S", "-m", "flomastr.readers.child", reader, *limits]
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib"}
     try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=SECONDS, env=environment)
+        done = subprocess.run(command, input=data, capture_output=True, timeout=bounds.seconds, env=environment)
     except subprocess.TimeoutExpired as error:
-        raise too_slow() from error
+        raise too_slow(bounds) from error
     if done.returncode == 0:
         return from_json(done.stdout)
     if done.returncode > 0:
         raise RuntimeError(f"The reader {reader} does not work: {done.stderr[-500:].decode()}")
     logger.warning("A file ended its reader", reader=reader, signal=-done.returncode)
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise too_slow()
-    raise too_large(f"The file ended its reader, most likely for want of memory: it may take {MEGABYTES} MB.")
+        raise too_slow(bounds)
+    raise too_large(f"The file ended its reader, most likely for want of memory: it may take {bounds.megabytes} MB.")
 
 
-def too_slow() -> UnprocessableError:
-    return too_large(f"The file takes more than {CPU_SECONDS} seconds to read.")
+def too_slow(bounds: Bounds) -> UnprocessableError:
+    return too_large(f"The file takes more than {bounds.cpu_seconds} seconds to read.")

@@ -24,6 +24,7 @@ from flomastr.recovery.receipts import Receipt
 from flomastr.retention import erasures
 from flomastr.retention.erasure_steps import PERSON_STEPS, TENANT_STEPS
 from flomastr.retention.erasures import Erasure
+from flomastr.settings import settings
 
 BATCH = 1000
 OTHERS = ("archive", "compact", "expire", "recover", "restore")  # jobs that write, read or remove what is erased
@@ -166,6 +167,7 @@ def erase_objects(job: Job, erasure: Erasure, folders: Folders) -> None:
         add_counts(job, erasure, {"cold_files": len(rows), "cold_rows": sum(count for (count,) in rows)})
     for source in parquet.SOURCES:
         erase_versions(job, folders(source)[str(erasure.tenant_id)], set())
+    object_storage.erase(object_storage.folder_of_uploads(erasure.tenant_id), bucket=settings().uploads_bucket)
 
 
 def erase_versions(job: Job, folders: list[str], kept: set[str]) -> None:

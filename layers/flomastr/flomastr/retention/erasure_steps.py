@@ -30,6 +30,7 @@ TENANT_STEPS: dict[str, LiteralString] = {
     "alert_events": delete_rows("alert_events"),
     "alerts": delete_rows("alerts"),
     "webchat_sessions": delete_rows("webchat_sessions"),
+    "uploads": delete_rows("uploads"),
     "embeddings": delete_rows("embeddings"),
     "embedding_tasks": delete_rows("embedding_tasks"),
     "term_counts": delete_rows("term_counts"),  # before chunks, which would update them one by one

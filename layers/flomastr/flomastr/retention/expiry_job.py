@@ -46,6 +46,12 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
           LIMIT %(most)s
         ))
     """,
+    "uploads": """
+        DELETE FROM app.uploads WHERE id = ANY (ARRAY(
+          SELECT id FROM app.uploads
+          WHERE id < app.uuid7_floor(%(moment)s - interval '30 days') AND due_at IS NULL LIMIT %(most)s
+        ))
+    """,
     "idempotency_keys": """
         DELETE FROM app.idempotency_keys WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM app.idempotency_keys WHERE created_at < %(moment)s - interval '24 hours' LIMIT %(most)s
