@@ -741,6 +741,64 @@ $$;
 
 ALTER FUNCTION app.begin_rebuild(tenant uuid) OWNER TO flo_owner;
 
+CREATE TABLE app.uploads (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    knowledge_base_id uuid NOT NULL,
+    name text NOT NULL,
+    title text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    media_type text NOT NULL,
+    size integer NOT NULL,
+    status text DEFAULT 'waiting'::text NOT NULL,
+    code text,
+    reason text,
+    document_id uuid,
+    chunk_count integer,
+    arrived_at timestamp with time zone,
+    attempts smallint DEFAULT 0 NOT NULL,
+    claimed_until timestamp with time zone,
+    due_at timestamp with time zone DEFAULT (now() + '00:02:00'::interval),
+    created_by text DEFAULT current_setting('app.actor'::text) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT uploads_check CHECK (((code IS NULL) = (status <> 'failed'::text))),
+    CONSTRAINT uploads_media_type_check CHECK (((length(media_type) >= 1) AND (length(media_type) <= 255))),
+    CONSTRAINT uploads_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+    CONSTRAINT uploads_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
+    CONSTRAINT uploads_size_check CHECK (((size >= 1) AND (size <= 50000000))),
+    CONSTRAINT uploads_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'processing'::text, 'stored'::text, 'failed'::text]))),
+    CONSTRAINT uploads_title_check CHECK ((length(title) <= 1000))
+);
+
+ALTER TABLE ONLY app.uploads FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.uploads OWNER TO flo_owner;
+
+CREATE FUNCTION app.begin_upload(base uuid, sent jsonb, valid interval) RETURNS SETOF app.uploads
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM app.require_found(EXISTS (SELECT FROM app.knowledge_bases AS b WHERE b.id = base));
+  PERFORM app.wait_for_turn('uploads');
+  IF (SELECT count(*) FROM app.uploads AS u
+    WHERE u.tenant_id = app.tenant() AND u.status IN ('waiting', 'processing')) >= 20 THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'too_many_open',
+      message = 'The tenant has 20 open uploads: send their files, or wait until their links have expired.';
+  END IF;
+  RETURN QUERY
+  INSERT INTO app.uploads AS u (knowledge_base_id, name, title, metadata, media_type, size, expires_at)
+  VALUES (
+    base, sent ->> 'name', sent ->> 'title', sent -> 'metadata', sent ->> 'media_type', (sent ->> 'size')::integer,
+    now() + valid
+  )
+  RETURNING u.*;
+END
+$$;
+
+ALTER FUNCTION app.begin_upload(base uuid, sent jsonb, valid interval) OWNER TO flo_owner;
+
 CREATE FUNCTION app.beginning_of(tenant uuid, document uuid) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -1110,6 +1168,25 @@ CREATE FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, leas
 $$;
 
 ALTER FUNCTION app.claim_embedding(tenant uuid, document uuid, model text, lease interval, most_attempts integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.claim_upload(upload uuid, lease interval) RETURNS TABLE(found app.uploads, claim timestamp with time zone)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  until timestamptz;
+BEGIN
+  PERFORM app.wait_for_turn('uploads');
+  UPDATE app.uploads AS u SET arrived_at = now() WHERE u.id = upload AND u.arrived_at IS NULL;
+  UPDATE app.uploads AS u
+  SET status = 'processing', attempts = u.attempts + 1, claimed_until = now() + lease, due_at = now() + lease
+  WHERE u.id = upload AND u.status IN ('waiting', 'processing')
+    AND NOT EXISTS (SELECT FROM app.uploads AS o WHERE o.tenant_id = app.tenant() AND o.claimed_until > now())
+  RETURNING u.claimed_until INTO until;
+  RETURN QUERY SELECT u, until FROM app.uploads AS u WHERE u.id = upload;
+END
+$$;
+
+ALTER FUNCTION app.claim_upload(upload uuid, lease interval) OWNER TO flo_owner;
 
 CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1922,6 +1999,27 @@ $$;
 
 ALTER FUNCTION app.due_sessions(moment timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.due_uploads(most integer, failure text, why text) RETURNS TABLE(tenant_id uuid, id uuid)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE app.uploads AS u
+  SET status = 'failed', code = failure, reason = why, finished_at = now(), due_at = now()
+  WHERE u.due_at <= now() AND u.status = 'waiting' AND u.arrived_at IS NULL
+    AND u.expires_at < now() - interval '15 minutes';
+  RETURN QUERY
+  UPDATE app.uploads AS u SET due_at = now() + greatest(interval '2 minutes', (now() - u.created_at) / 2)
+  FROM (
+    SELECT d.tenant_id, d.id FROM app.uploads AS d WHERE d.due_at <= now()
+    ORDER BY row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.due_at), d.due_at LIMIT most
+  ) AS due
+  WHERE u.tenant_id = due.tenant_id AND u.id = due.id
+  RETURNING u.tenant_id, u.id;
+END
+$$;
+
+ALTER FUNCTION app.due_uploads(most integer, failure text, why text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.duration_key(microseconds bigint) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ceil((ln((CASE WHEN (microseconds < 1) THEN (1)::bigint ELSE microseconds END)::double precision) / ln(((1.02)::double precision / (0.98)::double precision))));
@@ -1982,6 +2080,28 @@ END
 $$;
 
 ALTER FUNCTION app.end_rehydration(rehydration uuid, most integer, OUT ended bigint, OUT deleted bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.enter_upload(upload uuid, milliseconds integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  entered app.uploads;
+BEGIN
+  SELECT * INTO entered FROM app.uploads AS u WHERE u.id = upload;
+  PERFORM app.require_found(FOUND);
+  PERFORM
+    set_config('app.tenant_id', entered.tenant_id::text, true),
+    set_config('app.actor', entered.created_by, true),
+    set_config('app.person', '', true),
+    set_config('app.email', '', true),
+    set_config('app.role', 'upload', true),
+    set_config('statement_timeout', milliseconds::text, true),
+    set_config('lock_timeout', least(milliseconds, 5000)::text, true);
+END
+$$;
+
+ALTER FUNCTION app.enter_upload(upload uuid, milliseconds integer) OWNER TO flo_owner;
 
 CREATE FUNCTION app.erase_executions(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -2134,6 +2254,17 @@ END
 $$;
 
 ALTER FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.finish_upload(upload uuid, claim timestamp with time zone, document uuid, chunks integer, failure text, why text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE app.uploads AS u SET
+    status = CASE WHEN failure IS NULL THEN 'stored' ELSE 'failed' END, document_id = document, chunk_count = chunks,
+    code = failure, reason = left(why, 1000), claimed_until = NULL, due_at = now(), finished_at = now()
+  WHERE u.id = upload AND u.claimed_until = claim
+$$;
+
+ALTER FUNCTION app.finish_upload(upload uuid, claim timestamp with time zone, document uuid, chunks integer, failure text, why text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.fold_deltas_of(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
@@ -2316,6 +2447,17 @@ CREATE FUNCTION app.holds_on(tenant uuid, workflow uuid DEFAULT NULL::uuid, exec
 $$;
 
 ALTER FUNCTION app.holds_on(tenant uuid, workflow uuid, execution uuid) OWNER TO flo_owner;
+
+CREATE FUNCTION app.holds_upload(upload uuid, claim timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.uploads AS u WHERE u.id = upload AND u.claimed_until = claim FOR UPDATE;
+  RETURN FOUND;
+END
+$$;
+
+ALTER FUNCTION app.holds_upload(upload uuid, claim timestamp with time zone) OWNER TO flo_owner;
 
 CREATE FUNCTION app.id_in(name text) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3573,6 +3715,15 @@ $$;
 
 ALTER FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.next_upload() RETURNS SETOF app.uploads
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT * FROM app.uploads AS u
+  WHERE u.tenant_id = app.tenant() AND u.status = 'waiting' AND u.arrived_at IS NOT NULL ORDER BY u.arrived_at LIMIT 1
+$$;
+
+ALTER FUNCTION app.next_upload() OWNER TO flo_owner;
+
 CREATE FUNCTION app.not_sent(tenants uuid[], documents uuid[], models text[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -4792,6 +4943,16 @@ $$;
 
 ALTER FUNCTION app.release_hold(hold uuid, reason text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.release_upload(upload uuid, claim timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE app.uploads AS u
+  SET claimed_until = NULL, due_at = now() + least(interval '15 minutes', interval '15 seconds' * 2 ^ u.attempts)
+  WHERE u.id = upload AND u.claimed_until = claim
+$$;
+
+ALTER FUNCTION app.release_upload(upload uuid, claim timestamp with time zone) OWNER TO flo_owner;
+
 CREATE FUNCTION app.replace_chunks(document app.documents, chunks jsonb, anew boolean) RETURNS integer
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -4984,6 +5145,28 @@ END
 $$;
 
 ALTER FUNCTION app.require_not_reopened(old_status text, new_status text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.require_place(base uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  tenant app.tenants;
+BEGIN
+  SELECT * INTO tenant FROM app.tenants AS t WHERE t.id = app.tenant();
+  IF tenant.deleted_at IS NOT NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'tenant_not_found',
+      message = 'The tenant was deleted before the file was read.';
+  ELSIF tenant.status <> 'active' THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'tenant_suspended',
+      message = 'The tenant was suspended before the file was read.';
+  ELSIF NOT EXISTS (SELECT FROM app.knowledge_bases AS b WHERE b.id = base) THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'The knowledge base was deleted before the file was read.';
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.require_place(base uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.require_rank(needed text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -7843,6 +8026,9 @@ ALTER TABLE ONLY app.term_counts
 ALTER TABLE ONLY app.touched_executions
     ADD CONSTRAINT touched_executions_pkey PRIMARY KEY (id, partition_name);
 
+ALTER TABLE ONLY app.uploads
+    ADD CONSTRAINT uploads_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_pkey PRIMARY KEY (id);
 
@@ -8135,6 +8321,12 @@ CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_
 CREATE INDEX tenant_memberships_user_id ON app.tenant_memberships USING btree (user_id);
 
 CREATE INDEX touched_executions_partition_name ON app.touched_executions USING btree (partition_name);
+
+CREATE INDEX uploads_due ON app.uploads USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX uploads_newest ON app.uploads USING btree (tenant_id, knowledge_base_id, id);
+
+CREATE INDEX uploads_open ON app.uploads USING btree (tenant_id) WHERE (status = ANY (ARRAY['waiting'::text, 'processing'::text]));
 
 CREATE INDEX user_preferences_user_id ON app.user_preferences USING btree (user_id);
 
@@ -8665,6 +8857,9 @@ ALTER TABLE ONLY app.tenant_memberships
 ALTER TABLE ONLY app.touched_executions
     ADD CONSTRAINT touched_executions_partition_name_fkey FOREIGN KEY (partition_name) REFERENCES app.sealed_partitions(partition_name);
 
+ALTER TABLE ONLY app.uploads
+    ADD CONSTRAINT uploads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.user_preferences
     ADD CONSTRAINT user_preferences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -8721,6 +8916,8 @@ CREATE POLICY access ON app.tenants FOR SELECT TO flo_owner USING (true);
 CREATE POLICY access ON app.term_counts TO flo_owner USING (true) WITH CHECK (true);
 
 CREATE POLICY access ON app.touched_executions TO flo_owner USING (true) WITH CHECK (true);
+
+CREATE POLICY access ON app.uploads FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.user_roles TO flo_owner USING (true) WITH CHECK (true);
 
@@ -8927,6 +9124,8 @@ CREATE POLICY job ON app.tenants TO flo_job USING (true) WITH CHECK (true);
 CREATE POLICY job ON app.term_counts TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.touched_executions TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.uploads TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.user_preferences TO flo_job USING (true) WITH CHECK (true);
 
@@ -9135,6 +9334,8 @@ CREATE POLICY tenant ON app.tenants TO flo_app USING ((id = ( SELECT app.tenant(
 
 CREATE POLICY tenant ON app.term_counts TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
+CREATE POLICY tenant ON app.uploads TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
 CREATE POLICY tenant ON app.user_preferences TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.webchat_sessions TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
@@ -9152,6 +9353,8 @@ ALTER TABLE app.tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.term_counts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.touched_executions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.uploads ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY used ON app.api_keys FOR UPDATE TO flo_owner USING (true) WITH CHECK (true);
 
@@ -9225,6 +9428,19 @@ GRANT SELECT,DELETE,UPDATE ON TABLE app.rehydrations TO flo_job;
 
 REVOKE ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.authorize(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, milliseconds integer) TO flo_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.uploads TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.uploads TO flo_job;
+
+GRANT UPDATE(status) ON TABLE app.uploads TO flo_job;
+
+GRANT UPDATE(code) ON TABLE app.uploads TO flo_job;
+
+GRANT UPDATE(reason) ON TABLE app.uploads TO flo_job;
+
+GRANT UPDATE(due_at) ON TABLE app.uploads TO flo_job;
+
+GRANT UPDATE(finished_at) ON TABLE app.uploads TO flo_job;
 
 REVOKE ALL ON FUNCTION app.break_seal() FROM PUBLIC;
 
@@ -9319,6 +9535,9 @@ GRANT SELECT,DELETE ON TABLE app.knowledge_base_models TO flo_job;
 
 REVOKE ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.drop_partition(partition_name text, patience interval) TO flo_job;
+
+REVOKE ALL ON FUNCTION app.enter_upload(upload uuid, milliseconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.enter_upload(upload uuid, milliseconds integer) TO flo_app;
 
 REVOKE ALL ON FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) TO flo_app;
