@@ -1,5 +1,6 @@
 """One embedded Postgres a run, a migrated template, and a database a worker copied from it."""
 
+import fcntl
 import os
 import secrets
 import tempfile
@@ -11,6 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from dev.aws.packages import installed
+from dev.paths import ROOT
 from dev.services.postgres import Cluster, cluster, create_database
 from flomastr.database import connection
 from flomastr.object_storage import client
@@ -21,6 +24,7 @@ from tests.support.connected import connected
 from tests.support.databases import make_copy
 from tests.support.embeddings_endpoint import Endpoint
 from tests.support.factories import Factory
+from tests.support.packages import with_packages
 
 RUN = ExitStack()
 LONGEST = ["test_schemathesis.py", "test_kills.py", "test_serve.py", "test_sam_local.py", "test_erase.py"]
@@ -137,3 +141,29 @@ def superuser(server: Cluster, database: str) -> Iterator[psycopg.Connection[Any
     """Sees every tenant's rows, and may do what the platform never does."""
     with psycopg.connect(server.url("postgres", database), autocommit=True) as conn:
         yield conn
+
+
+@pytest.fixture(scope="session")
+def packages() -> list[Path]:
+    """What functions import, where `make run` keeps it: installed by the process that comes first, since it is slow."""
+    kept = ROOT / ".local"
+    kept.mkdir(exist_ok=True)
+    with (kept / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        layers = ("dependencies", "lake")
+        return [
+            *(installed(ROOT / "layers" / layer / "requirements.txt", kept, layer) for layer in layers),
+            installed(ROOT / "dev" / "runtime.txt", kept, "runtime"),
+        ]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, packages: list[Path]) -> Path:
+    """Where a platform keeps all, with its packages there already."""
+    return with_packages(tmp_path_factory.mktemp("data"), packages)
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, packages: list[Path]) -> Path:
+    """The same for one test, which leaves it as nobody else could use it."""
+    return with_packages(tmp_path, packages)

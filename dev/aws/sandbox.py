@@ -63,6 +63,11 @@ class Sandbox:
         self._ended: Task[int] | None = None
         self._version = frozenset[tuple[str, int]]()
 
+    @property
+    def pid(self) -> int | None:
+        """Of its process, if it has one."""
+        return self._process.pid if self._process else None
+
     async def invoke(self, event: bytes) -> bytes:
         """Have the function answer the event; others wait for their turn meanwhile."""
         if len(event) > PAYLOAD_BYTES:

@@ -2,19 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from queue import Queue
+from threading import Event
 from typing import Any
 
 from dev.aws.environment import parameters
-from dev.aws.platform import address, listen, platform
+from dev.aws.platform import Platform, address, listen, platform
 from dev.aws.sqs_poller import deliver, provide
-from dev.aws.template import read_template
+from dev.aws.template import Template, read_template
 from dev.services.database import Database
 from dev.services.object_storage import Storage
 
@@ -210,6 +211,19 @@ class Running:
 
     address: str
     folder: Path
+    loop: asyncio.AbstractEventLoop
+    platform: Platform
+
+    def invoke(self, function: str, event: object) -> Any:
+        """The answer of a function by itself, as Lambda's own API would give it."""
+        invoked = self.platform.invoke(function, json.dumps(event).encode())
+        return json.loads(asyncio.run_coroutine_threadsafe(invoked, self.loop).result())
+
+    def pid(self, function: str) -> int:
+        """Of its process, which runs."""
+        pid = self.platform.sandboxes[function].pid
+        assert pid
+        return pid
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         connection = HTTPConnection(self.address, timeout=30)
@@ -220,32 +234,52 @@ class Running:
         return answer
 
 
-NOWHERE = Storage(0, 0)
+NOWHERE, NO_DATABASE = Storage(0, 0), Database("", "", "")
 
 
 @contextmanager
-def running_platform(collection: Path, data: Path, storage: Storage = NOWHERE) -> Generator[Running]:
-    """The platform in a thread of its own, as the tests block theirs."""
-    started = Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
+def running_platform(
+    collection: Path,
+    data: Path,
+    storage: Storage = NOWHERE,
+    database: Database = NO_DATABASE,
+    only: Collection[str] = (),
+    **more: str,
+) -> Generator[Running]:
+    """The platform in a thread of its own, as the tests block theirs.
+
+    `only` names the functions that are served, where not all are; `more` are parameters of the template.
+    """
+    started, over = Queue[tuple[asyncio.AbstractEventLoop, Platform]](), Event()
     with listen() as listener, ThreadPoolExecutor() as threads:
         url = f"http://{address(listener)}"
 
         async def serve() -> None:
-            template = read_template(collection / "template.yaml", parameters(url))
+            template = part(read_template(collection / "template.yaml", parameters(url) | more), only)
             functions = template.functions.values()
             provide(functions, storage)
-            async with platform(listener, template, data, Database("", "", ""), storage) as running:
+            async with platform(listener, template, data, database, storage) as running:
                 delivering = asyncio.create_task(deliver(functions, storage, running.invoke))
-                over = asyncio.Event()
-                started.put((asyncio.get_running_loop(), over))
-                await over.wait()
+                started.put((asyncio.get_running_loop(), running))
+                await asyncio.to_thread(over.wait)
                 delivering.cancel()
 
         serving = threads.submit(asyncio.run, serve())
         serving.add_done_callback(lambda _: started.shutdown())
-        loop, over = started.get()
         try:
-            yield Running(address(listener), collection)
+            loop, running = started.get()
+            yield Running(address(listener), collection, loop, running)
         finally:
-            loop.call_soon_threadsafe(over.set)
+            over.set()
             serving.result()
+
+
+def part(whole: Template, only: Collection[str]) -> Template:
+    """The template with these functions and their routes alone; with all where none is named."""
+    if not only:
+        return whole
+    return replace(
+        whole,
+        functions={name: whole.functions[name] for name in only},
+        routes=tuple(route for route in whole.routes if route.function in only),
+    )
