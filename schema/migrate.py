@@ -22,11 +22,12 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 FOLDER = Path(__file__).parent
-ATTEMPTS = 20
-LOCK_TIMEOUT = "2s"
+ATTEMPTS = 60  # with the pauses between them two minutes and a half
+LOCK_TIMEOUT = "500ms"  # requests wait behind a migration that waits, and give up after two seconds
+INDEX_LOCK_TIMEOUT = "5min"  # nobody waits behind CREATE INDEX CONCURRENTLY, which waits for all who read
 PGVECTOR = (0, 7, 4)  # that the files need, as NEEDED_PGVECTOR of flomastr/health.py says
 MERGED = "0004_gate"  # of the migrations that were merged into these: every older database has it
 
@@ -88,7 +89,7 @@ def migrate(url: str, folder: Path = FOLDER, last: str = "", contract: bool = Tr
     migrations = [file for file in read_migrations(folder) if not last or file.name <= last]
     functions = read_functions(folder)
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn:
-        conn.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
+        set_lock_timeout(conn, LOCK_TIMEOUT)
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
         retrying_lock(lambda: keep_others_out(conn))
         refuse_old_pgvector(conn)
@@ -102,6 +103,10 @@ def migrate(url: str, folder: Path = FOLDER, last: str = "", contract: bool = Tr
         changed = find_changed(conn, functions)
         retrying_lock(lambda: replace(conn, changed, functions, migrations))
     return [*(file.name for file in pending), *(f"functions/{file.name}" for file in changed)]
+
+
+def set_lock_timeout(conn: Connection, patience: str) -> None:
+    conn.execute("SELECT set_config('lock_timeout', %s, false)", (patience,))
 
 
 def keep_others_out(conn: Connection) -> None:
@@ -168,12 +173,12 @@ def find_changed(conn: Connection, functions: list[File]) -> list[File]:
 
 
 def retrying_lock(step: Callable[[], object]) -> None:
-    """Takes a step again when it could not get its lock: a short wait each time, so that no queue forms behind it."""
+    """Takes a step again when it could not get its locks: a short wait each time, so that no queue forms behind it."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             step()
             return
-        except LockNotAvailable:
+        except (LockNotAvailable, DeadlockDetected):
             if attempt == ATTEMPTS:
                 raise
             time.sleep(min(attempt * 0.25, 2.0))
@@ -192,6 +197,7 @@ def apply(conn: Connection, migration: File) -> None:
 
 def apply_alone(conn: Connection, migration: File) -> None:
     """Killed before the ledger has it, it runs again: an index that was left half built goes first."""
+    set_lock_timeout(conn, INDEX_LOCK_TIMEOUT)
     conn.execute("SET ROLE flo_owner")
     for (index,) in conn.execute(
         "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
@@ -200,6 +206,7 @@ def apply_alone(conn: Connection, migration: File) -> None:
         conn.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.SQL(index)))
     conn.execute(migration.text)
     conn.execute("RESET ROLE")
+    set_lock_timeout(conn, LOCK_TIMEOUT)
     record(conn, migration)
 
 

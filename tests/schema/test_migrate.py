@@ -164,7 +164,8 @@ def test_it_waits_shortly_for_a_lock_and_tries_again_until_it_gets_it(
     nothing: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate(nothing, folder_of(folder, NAMES[:2]))
-    monkeypatch.setattr(runner, "LOCK_TIMEOUT", "50ms")
+    for name in ("LOCK_TIMEOUT", "INDEX_LOCK_TIMEOUT"):
+        monkeypatch.setattr(runner, name, "50ms")
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -192,6 +193,23 @@ def test_it_gives_up_on_a_lock_that_is_never_free_and_leaves_no_trace(
         with pytest.raises(LockNotAvailable):
             migrate(nothing, folder)
     assert ledger(nothing) == NAMES[:3]
+
+
+def test_an_index_waits_for_those_who_read_for_longer_than_a_migration_would(
+    nothing: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits behind it meanwhile, so it is not begun anew."""
+    migrate(nothing, folder_of(folder, NAMES[:2]))
+    monkeypatch.setattr(runner, "LOCK_TIMEOUT", "50ms")
+    with psycopg.connect(nothing) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT FROM app.things LIMIT 1")
+        end = threading.Timer(1.0, reader.rollback)
+        end.start()
+        monkeypatch.setattr(runner, "ATTEMPTS", 1)
+        assert migrate(nothing, folder) == APPLIED[2:]
+        end.join()
+    assert complete(nothing)
 
 
 def test_an_old_pgvector_is_refused_with_what_to_run(server: Cluster, nothing: str) -> None:

@@ -1,5 +1,6 @@
 """Databases of a test's own: copies of the migrated template."""
 
+import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ from psycopg import sql
 
 from dev.services.postgres import Cluster
 
+TEMPLATE = os.environ.get("FLOMASTR_TEST_TEMPLATE", "template")
+
 
 @contextmanager
-def copy(server: Cluster, template: str = "template") -> Generator[str]:
+def copy(server: Cluster, template: str = TEMPLATE) -> Generator[str]:
     """The name of one, for the length of the block. Nobody else may be connected to the template."""
     name = f"copy_{secrets.token_hex(4)}"
     make_copy(server, name, template)
@@ -19,7 +22,7 @@ def copy(server: Cluster, template: str = "template") -> Generator[str]:
         yield name
 
 
-def make_copy(server: Cluster, name: str, template: str = "template") -> None:
+def make_copy(server: Cluster, name: str, template: str = TEMPLATE) -> None:
     """File by file, an eighth of the work of going through the log where nothing waits for a disk.
 
     What may be done with the database itself is not copied.
