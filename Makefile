@@ -40,7 +40,7 @@ n8n: .venv/ready ## Let a real n8n run and report, and compare with its own data
 	@$(PYTHON) -m dev n8n --installed $(N8N) --data $(DATA)
 
 deploy: .venv/ready ## Deploy to AWS what deploy/STAGE.toml says: make deploy STAGE=staging
-	@$(PYTHON) -m dev deploy --stage "$(STAGE)"
+	@$(PYTHON) -m dev deploy --stage "$(STAGE)" $(if $(ANYWAY),--anyway)
 
 rollback: .venv/ready ## Go back to the release before: make rollback STAGE=staging
 	@$(PYTHON) -m dev rollback --stage "$(STAGE)"

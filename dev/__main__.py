@@ -62,10 +62,14 @@ def _run(arguments: argparse.Namespace) -> None:
             from dev.doctor import doctor
 
             doctor(arguments.database_url, arguments.token, arguments.json)
-        case "deploy" | "rollback":
-            from dev.deploy import deploy
+        case "deploy":
+            from dev.deploy.deploy import deploy
 
-            (deploy.deploy if arguments.command == "deploy" else deploy.rollback)(arguments.stage)
+            deploy(arguments.stage, arguments.anyway)
+        case "rollback":
+            from dev.deploy.deploy import rollback
+
+            rollback(arguments.stage)
         case "restore" | "verify":
             _recover(arguments, data)
         case generated:
@@ -175,6 +179,8 @@ def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None
     for command, says in (("deploy", "deploy a stage to AWS"), ("rollback", "go back to the release before")):
         deployed = commands.add_parser(command, help=says)
         deployed.add_argument("--stage", default="", help="the name of a file in deploy/, such as staging")
+        if command == "deploy":
+            deployed.add_argument("--anyway", action="store_true", help="whatever the doctor says")
 
     verified = commands.add_parser("verify", parents=[shared], help="read a backup and name what is damaged")
     verified.add_argument("--from", dest="backup", default="latest", help="its id; the newest if left out")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dev.console import paste, step
-from dev.deploy import package, preflight, render, schema, smoke
+from dev.deploy import doctor, package, preflight, render, schema, smoke
 from dev.deploy.clients import Clients
 from dev.deploy.releases import Release, Releases, bucket_of_sam
 from dev.deploy.stack import Stack
@@ -44,12 +44,15 @@ class Target:
         return applied
 
 
-def deploy(name: str) -> None:
+def deploy(name: str, anyway: bool = False) -> None:
+    """`anyway` goes on whatever the doctor says."""
     target = reach(name)
     stage = target.stage
     commit = preflight.commit()
     with step("Credentials, parameters, secrets, stacks"):
         preflight.preflight(stage, target.aws)
+    with step("Doctor"):
+        doctor.preflight(stage, target.aws.functions, target.main.outputs().get("DoctorFunctionName", ""), anyway)
     with step("Build"):
         built = package.build(stage.parameters["Architecture"])
     with step("Upload"):
@@ -85,6 +88,8 @@ def finish(target: Target, release: Release) -> None:
     target.releases.record(replace(release, contracted=taking))  # before: a run that is killed may have applied them
     if taking:
         target.releases.record(replace(release, contracted=target.migrate(contract=True)))
+    with step("Doctor in AWS"):
+        doctor.examine_deployed(target.aws.functions, target.main.outputs()["DoctorFunctionName"])
     paste(f"{release.name} is deployed: {api}")
 
 

@@ -51,17 +51,27 @@ def read_stage(name: str) -> Stage:
         read = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise StartupError(f"{shown} is not TOML: {error}.") from error
-    declared = declared_parameters()
-    if problems := [*problems_of(read), *problems_of_parameters(read.get("parameters", {}), declared)]:
+    known = declared_parameters()
+    if problems := [*problems_of(read), *problems_of_parameters(read.get("parameters", {}), known)]:
         raise StartupError("\n  ".join([f"{shown} needs a change:", *problems]))
     given = {key: str(value) for key, value in read["parameters"].items()}
-    defaults = {key: str(found["Default"]) for key, found in declared.items() if "Default" in found}
+    defaults = {key: str(found["Default"]) for key, found in known.items() if "Default" in found}
     return Stage(name, read["region"], read.get("account", ""), read.get("confirm", False), defaults | given)
 
 
+def declared() -> dict[str, Any]:
+    return cast(Any, yamlhelper).parse_yaml_file(str(TEMPLATE))
+
+
 def declared_parameters() -> dict[str, Any]:
-    template: dict[str, Any] = cast(Any, yamlhelper).parse_yaml_file(str(TEMPLATE))
-    return template["Parameters"]
+    return declared()["Parameters"]
+
+
+def declared_variables(function: str) -> dict[str, Any]:
+    """The variables of a function, its own and those that all have."""
+    template = declared()
+    own = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return template["Globals"]["Function"]["Environment"]["Variables"] | own
 
 
 def problems_of(read: dict[str, Any]) -> list[str]:

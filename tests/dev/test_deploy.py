@@ -12,7 +12,7 @@ from typing import Any, cast
 import boto3
 import pytest
 
-from dev.deploy import deploy, package, preflight, schema, smoke, stage
+from dev.deploy import deploy, doctor, package, preflight, schema, smoke, stage
 from dev.deploy.stack import Stack
 from dev.errors import StartupError
 from dev.paths import ROOT
@@ -33,11 +33,16 @@ class World:
     fails: bool = False
     waiting: list[str] = field(default_factory=list[str])
     not_ready: str = ""
+    findings: list[dict[str, str]] = field(default_factory=list[dict[str, str]])  # of the doctor in AWS
+    examined: int = 0  # times, there
 
     def client(self, name: str) -> Any:
         return cast(Any, boto3).client(name, region_name=aws.REGION)
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        if "DoctorFunction" in function:
+            self.examined += 1
+            return {"status": "any", "findings": self.findings, "skipped": {}}
         assert "MigrateFunction" in function
         self.asked.append((event["contract"], self.running()))
         if self.fails:
@@ -64,6 +69,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         patch.setattr(package, "build", aws.always(here.checkout / "template.yaml"))
         patch.setattr(smoke, "ask", here.ask)
         patch.setattr(smoke, "PAUSE", 0)
+        patch.setattr(doctor, "from_here", aws.always([]))
         patch.setattr(schema, "contracting", lambda: here.waiting)
         write_stage(here)
         yield here
@@ -103,6 +109,7 @@ def test_a_stage_is_created_updated_rolled_back_and_deleted(world: World, monkey
     deploy.deploy("test")
     first = world.running()
     assert world.asked == [(True, "")]
+    assert world.examined == 1  # at the end: there was none before
     assert releases() == {first}
     assert len(aws.live(STACK)) == len(list((ROOT / "functions").glob("*/handler.py")))
     of_first = layers()
@@ -118,6 +125,20 @@ def test_a_stage_is_created_updated_rolled_back_and_deleted(world: World, monkey
     assert releases() == {second} != {first}
     assert len(layers() - of_first) == len(of_first - layers()) == 1
     assert {found["Version"] for found in aws.live(STACK).values()} == {"2"}
+
+    # where something fails that a deployment does not mend, the doctor stops it before it is built
+    assert world.examined == 3
+    world.findings = [
+        {"name": "migrations", "status": "fail", "seen": "0099 is needed", "to_do": "Run the migrations."},
+        {"name": "row_level_security", "status": "fail", "seen": "Open: workflows", "to_do": "CALL app.isolate."},
+    ]
+    with pytest.raises(
+        StartupError, match=r"(?s)row_level_security: Open: workflows.*STAGE=test ANYWAY=yes"
+    ) as stopped:
+        deploy.deploy("test")
+    assert "0099" not in str(stopped.value)
+    assert world.running() == second
+    world.findings = world.findings[:1]
 
     # a migration that fails changes no code
     world.fails = True

@@ -16,6 +16,11 @@ SECONDS = 5.0  # of one check: a statement that takes longer is given up
 SOON = timedelta(days=30)
 HERE = ("", "localhost", "127.0.0.1", "::1")
 
+NO_ANSWER = "Look at host and port, at trusted sources (DigitalOcean) and at the way out of a VPC."
+CLOSED_TO_US = "Let this address in: trusted sources, at DigitalOcean."
+NO_SUCH_HOST = "Correct the host name."
+NOT_FROM_HERE = {NO_ANSWER, CLOSED_TO_US, NO_SUCH_HOST}  # where another network may do better
+
 # What libpq says, and what to do then. The first that fits counts.
 CURES = (
     ("certificate verify failed", "The CA is not the server's: download the cluster's CA certificate again."),
@@ -23,13 +28,12 @@ CURES = (
     ("root certificate file", "Put the cluster's CA certificate where sslrootcert says."),
     ("SSL", "The server and sslmode disagree: use sslmode=verify-full, and a server with TLS."),
     ("password authentication failed", "Correct the user and password of the URL."),
-    ("no pg_hba.conf entry", "Let this address in: trusted sources, at DigitalOcean."),
+    ("no pg_hba.conf entry", CLOSED_TO_US),
     (r"role .* does not exist", "Run the migrations, which make the role, and give it a password."),
     (r"database .* does not exist|no such database", "Correct the name of the database, or of the pool."),
     ("too many connections|remaining connection slots", "The server has no connection left: use the pool."),
-    ("translate host name|resolve|Name or service", "Correct the host name."),
+    ("translate host name|resolve|Name or service", NO_SUCH_HOST),
 )
-NO_ANSWER = "Look at host and port, at trusted sources (DigitalOcean) and at the way out of a VPC."
 
 
 def until() -> float:
