@@ -527,6 +527,7 @@ BEGIN
     PERFORM app.write_planned(plan, of_table, 'update');
     PERFORM app.write_planned(plan, of_table, 'insert');
   END LOOP;
+  PERFORM app.await_passages(plan);
   RETURN QUERY
   UPDATE app.recoveries AS u SET
     state = 'done', applied_by = coalesce(u.applied_by, current_setting('app.actor')), applied_at = now(),
@@ -709,6 +710,39 @@ END
 $$;
 
 ALTER FUNCTION app.await_lock(n8n_execution_id text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.await_passages(plan app.planned_row[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status, due_at)
+  SELECT d.knowledge_base_id, d.id, m.embedding_model, 'processing', 'infinity'
+  FROM app.documents AS d
+  JOIN app.knowledge_base_models AS m ON m.tenant_id = d.tenant_id AND m.knowledge_base_id = d.knowledge_base_id
+  WHERE d.tenant_id = app.tenant() AND d.id IN (
+    SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'documents' AND p.action IN ('insert', 'update')
+  )
+  ORDER BY d.id
+  ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
+  SET status = excluded.status, attempts = 0, reason = NULL, due_at = excluded.due_at, queued_at = now(),
+    updated_at = now();
+END
+$$;
+
+ALTER FUNCTION app.await_passages(plan app.planned_row[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.awaited_passages() RETURNS TABLE(tenant_id uuid, document_id uuid)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT DISTINCT t.tenant_id, t.document_id
+  FROM app.embedding_tasks AS t JOIN app.tenants AS n ON n.id = t.tenant_id
+  WHERE t.status = 'processing' AND t.due_at = 'infinity' AND n.status = 'active' AND n.deleted_at IS NULL
+    AND t.tenant_id IN (SELECT r.tenant_id FROM app.recoveries AS r WHERE r.state = 'done')
+  ORDER BY 1, 2
+$$;
+
+ALTER FUNCTION app.awaited_passages() OWNER TO flo_owner;
 
 CREATE FUNCTION app.bases_to_index() RETURNS TABLE(tenant_id uuid, knowledge_base_id uuid)
     LANGUAGE sql STABLE
@@ -1733,6 +1767,7 @@ CREATE TABLE app.documents (
     updated_at timestamp with time zone,
     language text DEFAULT 'english'::text NOT NULL,
     indexed_as text DEFAULT ''::text NOT NULL,
+    passages jsonb,
     CONSTRAINT documents_chunk_count_check CHECK ((chunk_count >= 0)),
     CONSTRAINT documents_chunker_check CHECK (((length(chunker) >= 1) AND (length(chunker) <= 100))),
     CONSTRAINT documents_content_hash_check CHECK ((length(content_hash) = 32)),
@@ -1802,6 +1837,43 @@ CREATE FUNCTION app.delivery_rank(status text, by_error_workflow boolean) RETURN
     RETURN CASE WHEN (by_error_workflow AND (status = 'error'::text)) THEN ((2 * app.execution_rank('unknown'::text)) + 1) ELSE (2 * app.execution_rank(status)) END;
 
 ALTER FUNCTION app.delivery_rank(status text, by_error_workflow boolean) OWNER TO flo_owner;
+
+CREATE FUNCTION app.derive_passages(document uuid) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  derived app.documents;
+  wanted text;
+BEGIN
+  SELECT b.language INTO wanted FROM app.knowledge_bases AS b  -- the locks of who writes documents, in that order
+  WHERE b.tenant_id = app.tenant() AND b.id = (
+    SELECT d.knowledge_base_id FROM app.documents AS d WHERE d.tenant_id = app.tenant() AND d.id = document
+  )
+  FOR NO KEY UPDATE;
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.tenant_id = app.tenant() AND t.document_id = document AND t.due_at = 'infinity' ORDER BY t.id FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  UPDATE app.documents AS d SET
+    language = CASE wanted WHEN 'auto' THEN d.language ELSE wanted END,
+    indexed_as = CASE wanted WHEN 'auto' THEN '' ELSE app.indexed_as(wanted) END  -- then `requeue` tells its language
+  WHERE d.tenant_id = app.tenant() AND d.id = document RETURNING d.* INTO derived;
+  UPDATE app.documents AS d SET chunk_count = app.replace_chunks(derived, app.passages_of(derived), true)
+  WHERE d.tenant_id = app.tenant() AND d.id = document RETURNING d.* INTO derived;
+  UPDATE app.knowledge_bases AS b SET
+    languages = b.languages || CASE WHEN derived.language <> ALL (b.languages) THEN ARRAY[derived.language] END,
+    indexed_as = CASE wanted WHEN 'auto' THEN '' ELSE b.indexed_as END
+  WHERE b.tenant_id = app.tenant() AND b.id = derived.knowledge_base_id;
+  PERFORM app.plan_embedding(derived);
+  UPDATE app.embedding_tasks AS t SET queued_at = NULL  -- `requeue` sends their messages
+  WHERE t.tenant_id = app.tenant() AND t.document_id = document;
+  RETURN derived.chunk_count;
+END
+$$;
+
+ALTER FUNCTION app.derive_passages(document uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.dictionary(language text) RETURNS regdictionary
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1883,6 +1955,7 @@ CREATE TABLE app.knowledge_base_models (
     embedding_model text NOT NULL,
     is_active boolean NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    id uuid DEFAULT app.uuid7() NOT NULL,
     CONSTRAINT knowledge_base_models_embedding_model_check CHECK (((length(embedding_model) >= 1) AND (length(embedding_model) <= 100)))
 );
 
@@ -2030,7 +2103,8 @@ CREATE FUNCTION app.end_embedding(tenant uuid, document uuid, model text) RETURN
     LANGUAGE sql
     AS $$
   UPDATE app.embedding_tasks AS t SET status = 'embedded', attempts = 0, reason = NULL, updated_at = now()
-  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND NOT EXISTS (
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
+    AND t.due_at < 'infinity' AND NOT EXISTS (
     SELECT FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.document_id = document AND NOT EXISTS (
       SELECT FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL
@@ -2778,20 +2852,20 @@ $$;
 
 ALTER FUNCTION app.keep_held_values() OWNER TO flo_owner;
 
-CREATE PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[] DEFAULT '{}'::text[], IN kept text[] DEFAULT '{}'::text[])
+CREATE PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[] DEFAULT '{}'::text[], IN kept text[] DEFAULT '{}'::text[], IN whole text[] DEFAULT '{}'::text[])
     LANGUAGE plpgsql
     AS $$
 BEGIN
   EXECUTE format('CREATE TRIGGER record_inserted AFTER INSERT ON %s REFERENCING NEW TABLE AS written'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
   EXECUTE format('CREATE TRIGGER record_updated AFTER UPDATE ON %s REFERENCING OLD TABLE AS stored NEW TABLE AS written'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
   EXECUTE format('CREATE TRIGGER record_deleted AFTER DELETE ON %s REFERENCING OLD TABLE AS stored'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
 END
 $$;
 
-ALTER PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) OWNER TO flo_owner;
+ALTER PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[], IN whole text[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.keep_rejected(events jsonb, results app.recorded_event[], of_instance text) RETURNS void
     LANGUAGE plpgsql
@@ -2906,6 +2980,40 @@ $$;
 
 ALTER FUNCTION app.lay_over(later jsonb, earlier jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.long_columns(of_table text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (CASE of_table WHEN 'documents'::text THEN '{content,passages}'::text WHEN 'knowledge_bases'::text THEN '{description}'::text ELSE '{}'::text END)::text[];
+
+ALTER FUNCTION app.long_columns(of_table text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.light_image(of_table text, image jsonb, seq bigint) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (image ?| app.long_columns(of_table)) THEN ((image - app.long_columns(of_table)) || (SELECT jsonb_object_agg(('history of '::text || c.name), light_image.seq) AS jsonb_object_agg FROM unnest(app.long_columns(light_image.of_table)) c(name) WHERE (light_image.image ? c.name))) ELSE image END;
+
+ALTER FUNCTION app.light_image(of_table text, image jsonb, seq bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.lock_documents(plan app.planned_row[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  bases uuid[] := ARRAY(
+    SELECT DISTINCT (coalesce(p.present, p.image) ->> 'knowledge_base_id')::uuid FROM unnest(plan) AS p
+    WHERE p.table_name = 'documents' AND p.action IN ('insert', 'update', 'delete')
+  );
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b
+  WHERE b.tenant_id = app.tenant() AND b.id = ANY (bases) ORDER BY b.id FOR NO KEY UPDATE;
+  PERFORM FROM app.embedding_tasks AS t
+  WHERE t.tenant_id = app.tenant() AND t.document_id IN (
+    SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'documents'
+  )
+  ORDER BY t.id FOR UPDATE;
+END
+$$;
+
+ALTER FUNCTION app.lock_documents(plan app.planned_row[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.lock_executions(ids uuid[], class smallint) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -2968,6 +3076,7 @@ BEGIN
     CROSS JOIN LATERAL (VALUES (p.image ->> 'n8n_execution_id'), (p.present ->> 'n8n_execution_id')) AS n (id)
     WHERE p.table_name = 'workflow_executions' AND n.id IS NOT NULL
   ));
+  PERFORM app.lock_documents(plan);
   FOREACH of_table IN ARRAY app.recoverable_tables() LOOP
     ids := ARRAY(
       SELECT p.id FROM unnest(plan) AS p
@@ -2975,14 +3084,21 @@ BEGIN
     );
     EXECUTE format(
       'SELECT FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1) AND t.id BETWEEN $2 AND $3 %s'
-      ' ORDER BY t.id FOR UPDATE', of_table,
-      CASE of_table WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE '' END
+      ' ORDER BY t.id FOR %s', of_table,
+      CASE of_table WHEN 'workflow_executions' THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE '' END,
+      CASE of_table WHEN 'tenant_settings' THEN 'NO KEY UPDATE' ELSE 'UPDATE' END  -- whose other rows are written
     ) USING ids, ids[1], ids[cardinality(ids)];
   END LOOP;
 END
 $_$;
 
 ALTER FUNCTION app.lock_planned(plan app.planned_row[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.marks(of_table text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT ('history of '::text || c.name) FROM unnest(app.long_columns(marks.of_table)) c(name));
+
+ALTER FUNCTION app.marks(of_table text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
@@ -4010,6 +4126,30 @@ $$;
 
 ALTER FUNCTION app.partitions_end_before(class integer, moment timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.passages_of(document app.documents) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  content text := document.content || '';  -- read once
+BEGIN
+  RETURN coalesce((
+    SELECT jsonb_agg(CASE WHEN p.passage ? 'text' THEN p.passage ELSE p.passage || jsonb_build_object(
+      'text', substr(content, (p.passage -> 'start')::integer + 1,
+        (p.passage -> 'end')::integer - (p.passage -> 'start')::integer)
+    ) END ORDER BY p.ordinality)
+    FROM jsonb_array_elements(document.passages) WITH ORDINALITY AS p (passage)
+  ), '[]');
+END
+$$;
+
+ALTER FUNCTION app.passages_of(document app.documents) OWNER TO flo_owner;
+
+CREATE FUNCTION app.passages_to_keep(sent jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT jsonb_agg(CASE WHEN ((passages_to_keep.sent ->> 'content'::text) IS NULL) THEN p.passage ELSE (p.passage - 'text'::text) END ORDER BY p.ordinality) AS jsonb_agg FROM jsonb_array_elements((passages_to_keep.sent -> 'chunks'::text)) WITH ORDINALITY p(passage, ordinality));
+
+ALTER FUNCTION app.passages_to_keep(sent jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.passes(wanted app.passage_filter, document text, metadata jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((((wanted).documents IS NULL) OR (document = ANY ((wanted).documents))) AND (((wanted).contained IS NULL) OR (metadata @> (wanted).contained)) AND (((wanted).condition IS NULL) OR (metadata @@ (wanted).condition)));
@@ -4077,13 +4217,15 @@ BEGIN
   INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status)
   SELECT document.knowledge_base_id, document.id, m.embedding_model,
     CASE WHEN EXISTS (
-      SELECT FROM app.chunks AS c WHERE c.document_id = document.id AND NOT EXISTS (
+      SELECT FROM app.chunks AS c
+      WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND NOT EXISTS (
         SELECT FROM app.embeddings AS e
         WHERE e.tenant_id = document.tenant_id AND e.id = c.id AND e.embedding_model = m.embedding_model
           AND e.embedding_vector IS NOT NULL
       )
     ) THEN 'processing' ELSE 'embedded' END
-  FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+  FROM app.knowledge_base_models AS m
+  WHERE m.tenant_id = document.tenant_id AND m.knowledge_base_id = document.knowledge_base_id
   ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
   SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now();
 END
@@ -4091,15 +4233,17 @@ $$;
 
 ALTER FUNCTION app.plan_embedding(document app.documents) OWNER TO flo_owner;
 
-CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
-
-ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
-
 CREATE FUNCTION app.plan_examples(plan app.planned_row[]) RETURNS jsonb
     LANGUAGE sql STABLE
-    RETURN (SELECT COALESCE(jsonb_agg(jsonb_build_object('table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image), 'then', CASE e.action WHEN 'delete'::text THEN NULL::jsonb ELSE app.small_values(e.image, e.present) END) ORDER BY e.table_name, e.action, e.id), '[]'::jsonb) AS "coalesce" FROM (SELECT p.table_name, p.id, p.action, p.image, p.present, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan_examples.plan) p(table_name, id, action, image, present)) e WHERE (e.nth <= 3));
+    AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image), 'then',
+    CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image - app.marks(e.table_name), e.present) END
+  ) ORDER BY e.table_name, e.action, e.id), '[]')
+  FROM (
+    SELECT p.*, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan) AS p
+  ) AS e WHERE e.nth <= 3
+$$;
 
 ALTER FUNCTION app.plan_examples(plan app.planned_row[]) OWNER TO flo_owner;
 
@@ -4184,14 +4328,14 @@ BEGIN
   IF app.has_holds(r.tenant_id) THEN
     plan := ARRAY(
       SELECT CASE
-        WHEN p.action IN ('update', 'delete') AND app.is_held(
+        WHEN (p.action = 'delete' OR p.action = 'update' AND p.table_name <> 'alerts') AND app.is_held(
           r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
         ) THEN ROW(p.table_name, p.id, 'held', p.image, p.present)::app.planned_row
         ELSE p::app.planned_row
       END FROM unnest(plan) AS p
     );
   END IF;
-  RETURN app.without_taken(app.without_orphans(plan));
+  RETURN app.with_models_of_bases(app.without_taken(app.without_orphans(plan)));
 END
 $$;
 
@@ -4264,12 +4408,15 @@ DECLARE
   images jsonb[];
   changed boolean[];
   of_class text := '';
+  of_long text := '';
 BEGIN
   SELECT array_agg(u.id ORDER BY u.id), array_agg(u.existed ORDER BY u.id), array_agg(u.image ORDER BY u.id),
     array_agg(u.has_changed ORDER BY u.id)
   INTO ids, existed, images, changed FROM app.undone_rows(r, of_table) AS u;
   IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
     of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
+  ELSIF cardinality(app.long_columns(of_table)) > 0 THEN
+    of_long := ' OR w.image ?| $8 AND to_jsonb(c) || app.whole_image($5, p.id, w.image) <> to_jsonb(c)';
   END IF;
   RETURN QUERY EXECUTE format(
     $q$
@@ -4277,7 +4424,7 @@ BEGIN
         CASE
           WHEN p.changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || w.image <> s.present THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $8) <> s.present%4$s THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
@@ -4289,8 +4436,8 @@ BEGIN
         SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
           ELSE p.image END AS image OFFSET 0
       ) AS w
-    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image')
-  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
+    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image'), of_long
+  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)], app.marks(of_table);
 END
 $_$;
 
@@ -4323,6 +4470,9 @@ BEGIN
     point := app.restore_point_before(at);
   ELSIF undone IS NULL THEN  -- a recovery that is undone may have written nothing
     of_transaction := app.recorded_transaction(of_transaction, deleted);
+  END IF;
+  IF 'knowledge_bases' = ANY (tables) AND 'knowledge_base_models' <> ALL (tables) THEN
+    tables := tables || '{knowledge_base_models}';
   END IF;
   INSERT INTO app.recoveries AS new (at, of_transaction, tables, row_ids, since, is_exact, reason, undone_id) VALUES (
     preview_recovery.at, preview_recovery.of_transaction, coalesce(preview_recovery.tables, app.recoverable_tables()),
@@ -4686,6 +4836,7 @@ CREATE FUNCTION app.record_history() RETURNS trigger
 DECLARE
   ignored text[] := TG_ARGV[0];
   kept text[] := TG_ARGV[1];
+  whole text[] := coalesce(TG_ARGV[2], '{}');
 BEGIN
   IF TG_OP = 'INSERT' AND current_setting('app.rehydrating', true) = 'on' OR TG_OP = 'DELETE' AND 'on' IN (
     current_setting('app.erasing', true), current_setting('app.archiving', true), current_setting('app.moving', true)
@@ -4718,7 +4869,9 @@ BEGIN
             ) ELSE '{}'
           END AS old
         FROM jsonb_each(i.before) AS b
-        CROSS JOIN LATERAL (SELECT app.changed_part(b.value, i.after -> b.key) AS part OFFSET 0) AS p
+        CROSS JOIN LATERAL (
+          SELECT CASE WHEN b.key <> ALL (whole) THEN app.changed_part(b.value, i.after -> b.key) END AS part OFFSET 0
+        ) AS p
         WHERE b.value <> i.after -> b.key OR b.key = ANY (kept)
       ) AS d
       WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
@@ -4744,6 +4897,40 @@ $$;
 
 ALTER FUNCTION app.record_history() OWNER TO flo_owner;
 
+CREATE FUNCTION app.record_settings() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  columns text[] := TG_ARGV[0];
+  before jsonb := coalesce(to_jsonb(OLD), TG_ARGV[1]::jsonb);
+  after jsonb := coalesce(to_jsonb(NEW), TG_ARGV[1]::jsonb);
+BEGIN
+  IF current_setting('app.erasing', true) = 'on' THEN
+    RETURN NULL;
+  END IF;
+  WITH recorded AS (
+    INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
+    SELECT t.id, 'tenant_settings', 'update', t.id, d.old
+    FROM (
+      SELECT jsonb_object_agg(c.name, before -> c.name) AS old FROM unnest(columns) AS c (name)
+      WHERE before -> c.name IS DISTINCT FROM after -> c.name
+    ) AS d
+    CROSS JOIN (
+      SELECT coalesce(before ->> 'tenant_id', after ->> 'tenant_id', after ->> 'id')::uuid AS id
+    ) AS t
+    WHERE d.old IS NOT NULL
+    RETURNING h.tenant_id, h.seq
+  )
+  INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+  SELECT r.tenant_id, r.seq FROM recorded AS r
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.record_settings() OWNER TO flo_owner;
+
 CREATE FUNCTION app.recorded_transaction(named xid8, deleted uuid) RETURNS xid8
     LANGUAGE plpgsql STABLE
     AS $$
@@ -4765,7 +4952,7 @@ ALTER FUNCTION app.recorded_transaction(named xid8, deleted uuid) OWNER TO flo_o
 
 CREATE FUNCTION app.recoverable_tables() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN '{workflows,workflow_executions,webchat_sessions,user_preferences}'::text[];
+    RETURN '{tenant_settings,workflows,workflow_executions,webchat_sessions,user_preferences,alerts,knowledge_bases,knowledge_base_models,documents}'::text[];
 
 ALTER FUNCTION app.recoverable_tables() OWNER TO flo_owner;
 
@@ -4973,19 +5160,23 @@ BEGIN
   ),
   stored AS (
     SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
-    FROM app.chunks AS c WHERE c.document_id = document.id AND NOT anew
+    FROM app.chunks AS c
+    WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND NOT anew
   ),
   matched AS MATERIALIZED (
     SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
     FROM wanted AS w LEFT JOIN stored AS s ON s.content_hash = w.content_hash AND s.nth = w.nth
   ),
   removed AS (
-    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM matched AS p)
+    DELETE FROM app.chunks AS c
+    WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id
+      AND c.id NOT IN (SELECT p.id FROM matched AS p)
   ),
   moved AS (
     UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
     FROM matched AS p
-    WHERE c.id = p.id AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
+    WHERE c.tenant_id = document.tenant_id AND c.id = p.id
+      AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
   ),
   moved_vectors AS (
     UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
@@ -5012,7 +5203,8 @@ BEGIN
     SELECT h.content_hash, m.embedding_model,
       app.known_vector(document.tenant_id, h.content_hash, m.embedding_model) AS vector
     FROM (SELECT DISTINCT p.content_hash FROM matched AS p WHERE p.is_new) AS h
-    CROSS JOIN app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+    CROSS JOIN app.knowledge_base_models AS m
+    WHERE m.tenant_id = document.tenant_id AND m.knowledge_base_id = document.knowledge_base_id
   ),
   embedded AS (
     INSERT INTO app.embeddings (
@@ -5523,6 +5715,12 @@ CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
 
 ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
 
+CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
+
+ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.unspaced() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '\u0E01-\u0E3A\u0E40-\u0E4E\u0E50-\u0E59\u0E81-\u0EDF\u1000-\u1049\u1050-\u109F\u1100-\u11FF\u1780-\u17D3\u3005-\u3007\u3041-\u3096\u3099-\u309F\u30A1-\u30FA\u30FC-\u30FF\u3105-\u312F\u31A0-\u31BF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3\uF900-\uFAFF\U00020000-\U000323AF'::text;
@@ -5613,17 +5811,18 @@ BEGIN
   SELECT * INTO old FROM app.documents AS d WHERE d.knowledge_base_id = base AND d.name = sent ->> 'name';
   PERFORM app.require_known(old, if_match);
   INSERT INTO app.documents AS d (
-    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker, language, indexed_as
+    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker, passages, language,
+    indexed_as
   )
   VALUES (
     base, sent ->> 'name', sent ->> 'title', sent ->> 'content_type', sent ->> 'content', sent -> 'metadata',
-    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker',
+    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker', app.passages_to_keep(sent),
     CASE wanted WHEN 'auto' THEN coalesce(sent ->> 'language', 'simple') ELSE wanted END, app.indexed_as(wanted)
   )
   ON CONFLICT ON CONSTRAINT documents_name_key DO UPDATE SET
     title = excluded.title, content_type = excluded.content_type, content = excluded.content,
-    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now(),
-    language = excluded.language, indexed_as = excluded.indexed_as
+    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker,
+    passages = excluded.passages, updated_at = now(), language = excluded.language, indexed_as = excluded.indexed_as
   WHERE (d.title, d.content_hash, d.chunker, d.metadata) IS DISTINCT FROM
     (excluded.title, excluded.content_hash, excluded.chunker, excluded.metadata)
   RETURNING d.* INTO stored;
@@ -5767,7 +5966,8 @@ CREATE FUNCTION app.swept_along(plan app.planned_row[]) RETURNS bigint
     AS $$
 DECLARE
   parents uuid[] := ARRAY(
-    SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
+    SELECT p.id FROM unnest(plan) AS p
+    WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'delete'
   );
 BEGIN
   RETURN CASE WHEN cardinality(parents) > 0 THEN (
@@ -5777,6 +5977,8 @@ BEGIN
         AND e.retention_class = ANY (app.classes_of_tenant())
       UNION ALL SELECT s.id FROM app.webchat_sessions AS s
       WHERE s.tenant_id = app.tenant() AND s.workflow_id = ANY (parents)
+      UNION ALL SELECT d.id FROM app.documents AS d
+      WHERE d.tenant_id = app.tenant() AND d.knowledge_base_id = ANY (parents)
       EXCEPT ALL SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete'
     ) AS swept
   ) ELSE 0 END;
@@ -5973,6 +6175,7 @@ DECLARE
     WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
       AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
   );
+  is_long boolean := cardinality(app.long_columns(of_table)) > 0;
 BEGIN
   RETURN QUERY
   WITH transactions AS MATERIALIZED (
@@ -5986,7 +6189,8 @@ BEGIN
     WHERE t.tenant_id = r.tenant_id AND (r.of_transaction IS NOT NULL OR NOT pg_visible_in_snapshot(t.xid, r.since))
   ),
   changes AS (
-    SELECT c.id, h.seq, h.action, h.old, t.is_undone, t.is_later
+    SELECT c.id, h.seq, h.action, CASE WHEN is_long THEN app.light_image(of_table, h.old, h.seq) ELSE h.old END AS old,
+      t.is_undone, t.is_later
     FROM app.row_history AS h
     JOIN transactions AS t ON t.xid = h.xid
     CROSS JOIN LATERAL unnest(coalesce(h.row_ids, ARRAY[h.row_id])) AS c (id)
@@ -6097,11 +6301,57 @@ $$;
 
 ALTER FUNCTION app.weights_of(lexemes tsvector, language text) OWNER TO flo_owner;
 
+CREATE TABLE app.row_history (
+    seq bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    tenant_id uuid NOT NULL,
+    table_name text NOT NULL,
+    action text NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+)
+PARTITION BY RANGE (recorded_at);
+
+ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history OWNER TO flo_owner;
+
+CREATE FUNCTION app.whole_image(of_table text, of_row uuid, image jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (image ?| app.marks(of_table)) THEN ((image - app.marks(of_table)) || (SELECT COALESCE(jsonb_object_agg(c.name, (h.old -> c.name)), '{}'::jsonb) AS "coalesce" FROM (unnest(app.long_columns(whole_image.of_table)) c(name) JOIN app.row_history h ON (((h.tenant_id = app.tenant()) AND (h.row_id = whole_image.of_row) AND (h.seq = ((whole_image.image -> ('history of '::text || c.name)))::bigint)))))) ELSE image END;
+
+ALTER FUNCTION app.whole_image(of_table text, of_row uuid, image jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.why_rejected(rejection text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE rejection WHEN 'workflow_not_found'::text THEN 'workflow_id: there is no such workflow.'::text WHEN 'other_workflows_execution'::text THEN 'n8n_execution_id: this n8n execution belongs to another workflow.'::text WHEN 'legal_hold'::text THEN 'This is under a legal hold and stays. GET /routes/legal-holds tells which; release it first.'::text ELSE NULL::text END;
 
 ALTER FUNCTION app.why_rejected(rejection text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.with_models_of_bases(plan app.planned_row[]) RETURNS app.planned_row[]
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM unnest(plan) AS p WHERE p.table_name = 'knowledge_base_models') THEN
+    RETURN plan;
+  END IF;
+  RETURN ARRAY(
+    SELECT p::app.planned_row FROM unnest(plan) AS p
+    WHERE p.table_name <> 'knowledge_base_models'
+      OR p.action IN ('insert', 'delete')
+      AND (p.action, (coalesce(p.present, p.image) ->> 'knowledge_base_id')::uuid) IN (
+        SELECT b.action, b.id FROM unnest(plan) AS b WHERE b.table_name = 'knowledge_bases'
+      )
+  );
+END
+$$;
+
+ALTER FUNCTION app.with_models_of_bases(plan app.planned_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.with_workflows(deliveries jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -6158,15 +6408,21 @@ CREATE FUNCTION app.without_orphans(plan app.planned_row[]) RETURNS app.planned_
     AS $$
 DECLARE
   parents uuid[] := ARRAY(
-    SELECT w.id FROM app.workflows AS w WHERE w.tenant_id = app.tenant()
-    EXCEPT SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
-    UNION SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'insert'
+    (
+      SELECT w.id FROM app.workflows AS w WHERE w.tenant_id = app.tenant()
+      UNION ALL SELECT b.id FROM app.knowledge_bases AS b WHERE b.tenant_id = app.tenant()
+    )
+    EXCEPT SELECT p.id FROM unnest(plan) AS p
+    WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'delete'
+    UNION SELECT p.id FROM unnest(plan) AS p
+    WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'insert'
   );
 BEGIN
   RETURN ARRAY(
     SELECT CASE
       WHEN p.action = 'insert' AND (
-        p.image ? 'workflow_id' AND (p.image ->> 'workflow_id')::uuid <> ALL (parents)
+        p.table_name <> 'alerts'  -- which outlive their workflow
+        AND coalesce(p.image ->> 'workflow_id', p.image ->> 'knowledge_base_id')::uuid <> ALL (parents)
         OR p.table_name = 'user_preferences' AND NOT EXISTS (
           SELECT FROM app.tenant_memberships AS m
           WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
@@ -6211,6 +6467,17 @@ BEGIN
     JOIN app.user_preferences AS u ON u.user_id = p.image ->> 'user_id'
     WHERE p.table_name = 'user_preferences' AND p.action = 'insert'
       AND u.tenant_id = app.tenant() AND u.id <> ALL (gone)
+    UNION
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.knowledge_bases AS b ON b.name = p.image ->> 'name'
+    WHERE p.table_name = 'knowledge_bases' AND p.action IN ('insert', 'update')
+      AND b.tenant_id = app.tenant() AND b.id <> p.id AND b.id <> ALL (written)
+    UNION
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.documents AS d ON d.name = p.image ->> 'name'
+      AND d.knowledge_base_id = (p.image ->> 'knowledge_base_id')::uuid
+    WHERE p.table_name = 'documents' AND p.action = 'insert'
+      AND d.tenant_id = app.tenant() AND d.id <> ALL (gone)
   );
   IF cardinality(n8n_ids) > 0 THEN
     taken := taken || ARRAY(
@@ -6291,6 +6558,8 @@ DECLARE
   ids uuid[];
   images jsonb[];
   narrowed text := '';
+  whole text := CASE WHEN cardinality(app.long_columns(of_table)) > 0
+    THEN format('app.whole_image(%L, i.id, i.image)', of_table) ELSE 'i.image' END;
   defaults jsonb := app.defaults_of(of_table);
   class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant());
 BEGIN
@@ -6317,21 +6586,50 @@ BEGIN
       IF of_table = 'workflows' THEN  -- which may have exchanged their ids
         UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(ids, images) AS i (id, image)
         WHERE w.tenant_id = app.tenant() AND w.id = i.id AND w.n8n_workflow_id <> i.image ->> 'n8n_workflow_id';
+      ELSIF of_table = 'knowledge_bases' THEN  -- or names
+        UPDATE app.knowledge_bases AS b SET name = b.id::text FROM unnest(ids, images) AS i (id, image)
+        WHERE b.tenant_id = app.tenant() AND b.id = i.id AND b.name <> i.image ->> 'name';
       END IF;
-      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, i.image) AS n)'
+      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, %s) AS n)'
         ' FROM unnest($1, $2) AS i (id, image) WHERE t.tenant_id = app.tenant() AND t.id = i.id'
         ' AND t.id BETWEEN $3 AND $4 %s',
-        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), narrowed)
+        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), whole, narrowed)
       USING ids, images, ids[1], ids[cardinality(ids)];
     WHEN 'insert' THEN
       EXECUTE format('INSERT INTO app.%1$I (%2$s) SELECT %3$s'
-        ' FROM unnest($1) AS i (image), jsonb_populate_record(NULL::app.%1$I, i.image) AS n',
-        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.')) USING images;
+        ' FROM unnest($1, $2) AS i (id, image), jsonb_populate_record(NULL::app.%1$I, %4$s) AS n',
+        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), whole) USING ids, images;
   END CASE;
 END
 $_$;
 
 ALTER FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.write_settings() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE app.tenants AS t SET
+    name = new.name, n8n_url = new.n8n_url, branding_settings = new.branding_settings,
+    confidence_threshold = new.confidence_threshold, hot_ttl_days = new.hot_ttl_days, updated_at = now()
+  WHERE t.id = old.id;
+  IF new.cold_ttl_days IS NULL THEN
+    DELETE FROM app.cold_policies AS c WHERE c.tenant_id = old.id;
+  ELSIF new.cold_ttl_days IS DISTINCT FROM old.cold_ttl_days THEN
+    INSERT INTO app.cold_policies (tenant_id, cold_ttl_days) VALUES (old.id, new.cold_ttl_days)
+    ON CONFLICT ON CONSTRAINT cold_policies_pkey DO UPDATE SET cold_ttl_days = excluded.cold_ttl_days;
+  END IF;
+  IF new.time_zone <> old.time_zone THEN  -- rollups by hour and day are cut anew by the job
+    INSERT INTO app.rollup_settings AS s (tenant_id, time_zone, rebuild_asked_at)
+    VALUES (old.id, new.time_zone, now())
+    ON CONFLICT ON CONSTRAINT rollup_settings_pkey DO UPDATE
+    SET time_zone = excluded.time_zone, rebuild_asked_at = greatest(s.rebuild_asked_at, excluded.rebuild_asked_at);
+  END IF;
+  RETURN new;
+END
+$$;
+
+ALTER FUNCTION app.write_settings() OWNER TO flo_owner;
 
 CREATE FUNCTION app.written(text text, folded text, language text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7251,25 +7549,6 @@ ALTER TABLE ONLY app.rollup_progress FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.rollup_progress OWNER TO flo_owner;
 
-CREATE TABLE app.row_history (
-    seq bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    tenant_id uuid NOT NULL,
-    table_name text NOT NULL,
-    action text NOT NULL,
-    row_id uuid,
-    row_ids uuid[],
-    old jsonb,
-    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
-    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
-)
-PARTITION BY RANGE (recorded_at);
-
-ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.row_history OWNER TO flo_owner;
-
 CREATE SEQUENCE app.row_history_seq
     START WITH 1
     INCREMENT BY 1
@@ -7429,6 +7708,24 @@ CREATE TABLE app.tenant_actions (
 ALTER TABLE ONLY app.tenant_actions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.tenant_actions OWNER TO flo_owner;
+
+CREATE VIEW app.tenant_settings WITH (security_invoker='true') AS
+ SELECT id,
+    id AS tenant_id,
+    name,
+    n8n_url,
+    branding_settings,
+    confidence_threshold,
+    hot_ttl_days,
+    ( SELECT c.cold_ttl_days
+           FROM app.cold_policies c
+          WHERE (c.tenant_id = t.id)) AS cold_ttl_days,
+    COALESCE(( SELECT s.time_zone
+           FROM app.rollup_settings s
+          WHERE (s.tenant_id = t.id)), 'UTC'::text) AS time_zone
+   FROM app.tenants t;
+
+ALTER VIEW app.tenant_settings OWNER TO flo_owner;
 
 CREATE TABLE app.term_counts (
     tenant_id uuid NOT NULL,
@@ -8718,6 +9015,14 @@ CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.t
 
 CREATE TRIGGER note_updated AFTER UPDATE ON app.workflow_executions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
 
+CREATE TRIGGER record_deleted AFTER DELETE ON app.alerts REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}', '{}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.documents REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}', '{passages}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.knowledge_base_models REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}', '{}');
+
+CREATE TRIGGER record_deleted AFTER DELETE ON app.knowledge_bases REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}', '{}');
+
 CREATE TRIGGER record_deleted AFTER DELETE ON app.tenant_memberships REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
 
 CREATE TRIGGER record_deleted AFTER DELETE ON app.user_preferences REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
@@ -8728,6 +9033,14 @@ CREATE TRIGGER record_deleted AFTER DELETE ON app.workflow_executions REFERENCIN
 
 CREATE TRIGGER record_deleted AFTER DELETE ON app.workflows REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
 
+CREATE TRIGGER record_inserted AFTER INSERT ON app.alerts REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}', '{}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}', '{passages}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.knowledge_base_models REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}', '{}');
+
+CREATE TRIGGER record_inserted AFTER INSERT ON app.knowledge_bases REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}', '{}');
+
 CREATE TRIGGER record_inserted AFTER INSERT ON app.tenant_memberships REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
 
 CREATE TRIGGER record_inserted AFTER INSERT ON app.user_preferences REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
@@ -8737,6 +9050,20 @@ CREATE TRIGGER record_inserted AFTER INSERT ON app.webchat_sessions REFERENCING 
 CREATE TRIGGER record_inserted AFTER INSERT ON app.workflow_executions REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{retention_class,mode}', '{}');
 
 CREATE TRIGGER record_inserted AFTER INSERT ON app.workflows REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
+
+CREATE TRIGGER record_settings AFTER INSERT OR DELETE OR UPDATE ON app.cold_policies FOR EACH ROW EXECUTE FUNCTION app.record_settings('{cold_ttl_days}', '{"cold_ttl_days": null}');
+
+CREATE TRIGGER record_settings AFTER INSERT OR UPDATE OF time_zone ON app.rollup_settings FOR EACH ROW EXECUTE FUNCTION app.record_settings('{time_zone}', '{"time_zone": "UTC"}');
+
+CREATE TRIGGER record_settings AFTER UPDATE ON app.tenants FOR EACH ROW WHEN ((((((old.name IS DISTINCT FROM new.name) OR (old.n8n_url IS DISTINCT FROM new.n8n_url)) OR (old.branding_settings IS DISTINCT FROM new.branding_settings)) OR (old.confidence_threshold IS DISTINCT FROM new.confidence_threshold)) OR (old.hot_ttl_days IS DISTINCT FROM new.hot_ttl_days))) EXECUTE FUNCTION app.record_settings('{name,n8n_url,branding_settings,confidence_threshold,hot_ttl_days}', '{}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.alerts REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}', '{}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}', '{passages}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.knowledge_base_models REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}', '{}');
+
+CREATE TRIGGER record_updated AFTER UPDATE ON app.knowledge_bases REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}', '{}');
 
 CREATE TRIGGER record_updated AFTER UPDATE ON app.tenant_memberships REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
 
@@ -8750,7 +9077,11 @@ CREATE TRIGGER record_updated AFTER UPDATE ON app.workflows REFERENCING OLD TABL
 
 CREATE TRIGGER refuse_reserved_slug BEFORE INSERT OR UPDATE OF slug ON app.tenants FOR EACH ROW EXECUTE FUNCTION app.refuse_reserved_slug();
 
+CREATE TRIGGER take_restore_point AFTER DELETE ON app.knowledge_bases REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.take_restore_point('before a knowledge base was deleted');
+
 CREATE TRIGGER take_restore_point AFTER DELETE ON app.workflows REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.take_restore_point('before a workflow was deleted');
+
+CREATE TRIGGER write_settings INSTEAD OF UPDATE ON app.tenant_settings FOR EACH ROW EXECUTE FUNCTION app.write_settings();
 
 ALTER TABLE ONLY app.alert_events
     ADD CONSTRAINT alert_events_tenant_id_alert_id_fkey FOREIGN KEY (tenant_id, alert_id) REFERENCES app.alerts(tenant_id, id) ON DELETE CASCADE;
@@ -9208,6 +9539,26 @@ ALTER TABLE app.recorded_transactions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.recoveries ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY recovery ON app.alerts TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.chunks TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.cold_policies TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.documents TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.embedding_tasks TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.embeddings TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.knowledge_base_models TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.knowledge_bases TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.retention_class_changes TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.tenants TO flo_owner USING ((id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((id = ( SELECT app.tenant() AS tenant)));
+
 CREATE POLICY recovery ON app.user_preferences TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY recovery ON app.webchat_sessions TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
@@ -9527,6 +9878,9 @@ GRANT UPDATE(language) ON TABLE app.documents TO flo_job;
 
 GRANT UPDATE(indexed_as) ON TABLE app.documents TO flo_job;
 
+REVOKE ALL ON FUNCTION app.derive_passages(document uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.derive_passages(document uuid) TO flo_job;
+
 REVOKE ALL ON FUNCTION app.drop_history(before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.drop_history(before timestamp with time zone) TO flo_job;
 
@@ -9551,7 +9905,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
 
-REVOKE ALL ON PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[], IN whole text[]) FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.api_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
@@ -9580,6 +9934,8 @@ GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
 REVOKE ALL ON FUNCTION app.record_execution_update() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.record_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.record_settings() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.retried_runs TO flo_job;
 
@@ -9623,6 +9979,9 @@ GRANT ALL ON FUNCTION app.undo_recovery(recovery uuid) TO flo_app;
 
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
+
+GRANT SELECT ON TABLE app.row_history TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
@@ -9692,9 +10051,6 @@ GRANT SELECT ON TABLE app.reserved_slugs TO flo_job;
 GRANT SELECT ON TABLE app.rollup_progress TO flo_app;
 GRANT SELECT,UPDATE ON TABLE app.rollup_progress TO flo_job;
 
-GRANT SELECT ON TABLE app.row_history TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
-
 GRANT SELECT ON TABLE app.schema_migrations TO flo_app;
 GRANT SELECT ON TABLE app.schema_migrations TO flo_job;
 
@@ -9710,6 +10066,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.superseded_versions TO flo_job;
 
 GRANT SELECT,INSERT ON TABLE app.tenant_actions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.tenant_actions TO flo_job;
+
+GRANT SELECT ON TABLE app.tenant_settings TO flo_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.term_counts TO flo_job;

@@ -250,7 +250,8 @@ def refuse_undefined(conn: Connection, defined: list[str]) -> None:
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:
-    """Invoked by a deployment before its code goes live, and after. `last` and `contract` are as in `migrate`."""
-    from flomastr.settings import database_url
+    """Invoked by a deployment. `last` and `contract` are as in `migrate`, `secret` is of a database to restore into."""
+    from flomastr.settings import database_url, target_url
 
-    return {"applied": migrate(database_url(), last=event.get("last", ""), contract=event.get("contract", True))}
+    url = target_url(event["secret"]) if event.get("secret") else database_url()
+    return {"applied": migrate(url, last=event.get("last", ""), contract=event.get("contract", True))}

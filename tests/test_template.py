@@ -34,7 +34,8 @@ JOBS = {
     *("Backup", "Drill", "Recover"),
 }
 WORKERS = {"Embed"}  # behind a queue
-LAKE = REQUESTS | JOBS - {"Partitions", "Requeue", "Alert", "Recover"}
+OPERATORS = {"RestoreBackup"}
+LAKE = REQUESTS | OPERATORS | JOBS - {"Partitions", "Requeue", "Alert", "Recover"}
 SENDERS = {  # of messages, by the queue
     "Embed": {"Documents", "Files", "Ingest", "KnowledgeIndex", "KnowledgeSearch", "Requeue"},
     "Ingest": {"Ingest", "Requeue"},
@@ -44,6 +45,7 @@ SECRETS = {  # by the function of settings.py that reads them
     "storage_keys": "StorageSecretArn",
     "backup_keys": "BackupStorageSecretArn",
     "digitalocean_token": "DigitalOceanSecretArn",
+    "target_url": "RestoreSecretArn",
     "embeddings_key": "EmbeddingsSecretArn",
 }
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
@@ -62,6 +64,7 @@ RIGHTS = {
     "Backup": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
     "Drill": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
     "Doctor": {READ, WRITE, REMOVE, LIST},
+    "RestoreBackup": {READ, LIST},
 }
 OVER_UPLOADS = {
     "Uploads": {WRITE},
@@ -129,7 +132,9 @@ def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() 
         for statement in statements(function):
             name, values = statement["Resource"]["Fn::Sub"]
             of_bucket = all("Bucket" in action for action in statement["Action"])
-            of_backups = statement in document({"Ref": "BackupPolicy"})["Statement"]
+            of_backups = any(
+                statement in document({"Ref": policy})["Statement"] for policy in ("BackupPolicy", "BackupReadPolicy")
+            )
             is_probe = function_name == "Doctor" and WRITE in statement["Action"]  # which writes what it deletes
             objects = "/backups/*" if of_backups else "/doctor/*" if is_probe else "/*"
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else objects)
@@ -196,7 +201,8 @@ def test_what_signs_and_what_pays_is_known_to_few() -> None:
     having = {secret: {n for n, f in FUNCTIONS.items() if secret in secrets(f)} for secret in SECRETS.values()}
     assert having["EmbeddingsSecretArn"] == {"Embed", "KnowledgeSearch", "Doctor"}
     assert having["StorageSecretArn"] == set(RIGHTS | OVER_UPLOADS)
-    assert having["BackupStorageSecretArn"] == {"Backup", "Drill", "Erase"}
+    assert having["BackupStorageSecretArn"] == {"Backup", "Drill", "Erase", "RestoreBackup"}
+    assert having["RestoreSecretArn"] == {"Migrate", "RestoreBackup"}
     assert having["DigitalOceanSecretArn"] == {"Drill"}
     assert not having["SigningSecretArn"] & {"Authorizer", "Health", "OpenApi", "Branding", "Lifecycle", "Migrate"}
     assert having["SigningSecretArn"] >= {"ApiKeys", "Events", "Erase", "Workflows"}
@@ -316,7 +322,7 @@ def test_who_reads_secrets_may_decrypt_them_where_they_are_under_a_key_of_ones_o
     assert (statement["Action"], statement["Resource"]) == (["kms:Decrypt"], {"Ref": "SecretsKeyArn"})
     through = {"kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.amazonaws.com"}}
     assert statement["Condition"] == {"StringEquals": through}
-    (own,) = [policy["Fn::If"] for policy in FUNCTIONS["Migrate"]["Policies"] if "Fn::If" in policy]
+    own = FUNCTIONS["Migrate"]["Policies"][-1]["Fn::If"]
     assert own == ["SecretsUnderKey", {"Statement": [statement]}, {"Ref": "AWS::NoValue"}]
 
 
@@ -363,7 +369,7 @@ def test_slow_statements_leave_the_pool_a_connection_and_an_account_a_hundred_sa
         "KnowledgeSearch": "Search",
         "Embed": "Embed",
         "Ingest": "Ingest",
-        **dict.fromkeys([*JOBS, "Migrate", "Doctor"], 1),
+        **dict.fromkeys([*JOBS, *OPERATORS, "Migrate", "Doctor"], 1),
     }
 
 
@@ -376,7 +382,7 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
         **dict.fromkeys(("Embed", "Ingest"), 180),
         "Doctor": 300,  # thirty checks of at most ten seconds
         **dict.fromkeys(("Requeue", "Alert"), 120),
-        **dict.fromkeys(JOBS - {"Requeue", "Alert"} | {"Migrate"}, 900),
+        **dict.fromkeys(JOBS - {"Requeue", "Alert"} | OPERATORS | {"Migrate"}, 900),
     }
 
 

@@ -11,7 +11,8 @@ from flomastr.recovery.backup_snapshot import WORKERS
 
 PER_GIGABYTE = 25  # connections that DigitalOcean gives a cluster
 RESERVED = 3  # of these, for superusers
-OF_A_RUN = {"Archive": 2, "Backup": 1 + WORKERS, "Doctor": 0}  # DuckDB's among them, the pool's not; others have one
+# DuckDB's among them, the pool's not; others have one
+OF_A_RUN = {"Archive": 2, "Backup": 1 + WORKERS, "Doctor": 0, "RestoreBackup": 0}
 SLOW = ("Slow", "Search")
 PAGE = """\
 # Connections

@@ -31,19 +31,23 @@ BEGIN
   ),
   stored AS (
     SELECT c.id, c.content_hash, row_number() OVER (PARTITION BY c.content_hash ORDER BY c.chunk_index) AS nth
-    FROM app.chunks AS c WHERE c.document_id = document.id AND NOT anew
+    FROM app.chunks AS c
+    WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND NOT anew
   ),
   matched AS MATERIALIZED (
     SELECT w.*, coalesce(s.id, app.uuid7()) AS id, s.id IS NULL AS is_new
     FROM wanted AS w LEFT JOIN stored AS s ON s.content_hash = w.content_hash AND s.nth = w.nth
   ),
   removed AS (
-    DELETE FROM app.chunks AS c WHERE c.document_id = document.id AND c.id NOT IN (SELECT p.id FROM matched AS p)
+    DELETE FROM app.chunks AS c
+    WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id
+      AND c.id NOT IN (SELECT p.id FROM matched AS p)
   ),
   moved AS (
     UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
     FROM matched AS p
-    WHERE c.id = p.id AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
+    WHERE c.tenant_id = document.tenant_id AND c.id = p.id
+      AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
   ),
   moved_vectors AS (
     UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
@@ -70,7 +74,8 @@ BEGIN
     SELECT h.content_hash, m.embedding_model,
       app.known_vector(document.tenant_id, h.content_hash, m.embedding_model) AS vector
     FROM (SELECT DISTINCT p.content_hash FROM matched AS p WHERE p.is_new) AS h
-    CROSS JOIN app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+    CROSS JOIN app.knowledge_base_models AS m
+    WHERE m.tenant_id = document.tenant_id AND m.knowledge_base_id = document.knowledge_base_id
   ),
   embedded AS (
     INSERT INTO app.embeddings (
@@ -112,13 +117,15 @@ BEGIN
   INSERT INTO app.embedding_tasks AS t (knowledge_base_id, document_id, embedding_model, status)
   SELECT document.knowledge_base_id, document.id, m.embedding_model,
     CASE WHEN EXISTS (
-      SELECT FROM app.chunks AS c WHERE c.document_id = document.id AND NOT EXISTS (
+      SELECT FROM app.chunks AS c
+      WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND NOT EXISTS (
         SELECT FROM app.embeddings AS e
         WHERE e.tenant_id = document.tenant_id AND e.id = c.id AND e.embedding_model = m.embedding_model
           AND e.embedding_vector IS NOT NULL
       )
     ) THEN 'processing' ELSE 'embedded' END
-  FROM app.knowledge_base_models AS m WHERE m.knowledge_base_id = document.knowledge_base_id
+  FROM app.knowledge_base_models AS m
+  WHERE m.tenant_id = document.tenant_id AND m.knowledge_base_id = document.knowledge_base_id
   ON CONFLICT (tenant_id, document_id, embedding_model) DO UPDATE
   SET status = excluded.status, attempts = 0, reason = NULL, due_at = now(), queued_at = now(), updated_at = now();
 END
@@ -172,17 +179,18 @@ BEGIN
   SELECT * INTO old FROM app.documents AS d WHERE d.knowledge_base_id = base AND d.name = sent ->> 'name';
   PERFORM app.require_known(old, if_match);
   INSERT INTO app.documents AS d (
-    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker, language, indexed_as
+    knowledge_base_id, name, title, content_type, content, metadata, content_hash, chunker, passages, language,
+    indexed_as
   )
   VALUES (
     base, sent ->> 'name', sent ->> 'title', sent ->> 'content_type', sent ->> 'content', sent -> 'metadata',
-    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker',
+    decode(sent ->> 'content_hash', 'hex'), sent ->> 'chunker', app.passages_to_keep(sent),
     CASE wanted WHEN 'auto' THEN coalesce(sent ->> 'language', 'simple') ELSE wanted END, app.indexed_as(wanted)
   )
   ON CONFLICT ON CONSTRAINT documents_name_key DO UPDATE SET
     title = excluded.title, content_type = excluded.content_type, content = excluded.content,
-    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker, updated_at = now(),
-    language = excluded.language, indexed_as = excluded.indexed_as
+    metadata = excluded.metadata, content_hash = excluded.content_hash, chunker = excluded.chunker,
+    passages = excluded.passages, updated_at = now(), language = excluded.language, indexed_as = excluded.indexed_as
   WHERE (d.title, d.content_hash, d.chunker, d.metadata) IS DISTINCT FROM
     (excluded.title, excluded.content_hash, excluded.chunker, excluded.metadata)
   RETURNING d.* INTO stored;
@@ -208,17 +216,6 @@ BEGIN
     WHERE t.document_id = stored.id AND t.status = 'failed';
   END IF;
   RETURN stored;
-END
-$$;
-
--- Locks a base: its writers run one after another, so that its counts are exact. Raises FL404 if there is no such base.
-CREATE OR REPLACE FUNCTION app.lock_knowledge_base(base uuid)
-RETURNS void
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
-  PERFORM app.require_found(FOUND);
 END
 $$;
 

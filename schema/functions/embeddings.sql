@@ -65,13 +65,15 @@ BEGIN
 END
 $$;
 
--- Ends a task whose every passage has its vector. A document that was replaced meanwhile goes on.
+-- Ends a task whose every passage has its vector. A document that was replaced meanwhile goes on, and so does one
+-- that waits for its passages.
 CREATE OR REPLACE FUNCTION app.end_embedding(tenant uuid, document uuid, model text)
 RETURNS void
 LANGUAGE sql
 AS $$
   UPDATE app.embedding_tasks AS t SET status = 'embedded', attempts = 0, reason = NULL, updated_at = now()
-  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model AND NOT EXISTS (
+  WHERE t.tenant_id = tenant AND t.document_id = document AND t.embedding_model = model
+    AND t.due_at < 'infinity' AND NOT EXISTS (
     SELECT FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.document_id = document AND NOT EXISTS (
       SELECT FROM app.embeddings AS e
       WHERE e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = model AND e.embedding_vector IS NOT NULL

@@ -78,3 +78,14 @@ BEGIN
   DELETE FROM app.knowledge_bases AS b WHERE b.id = base AND app.require_match(app.etag(b), if_match) RETURNING b.*;
 END
 $$;
+
+-- Locks a base: its writers run one after another, so that its counts are exact. Raises FL404 if there is no such base.
+CREATE OR REPLACE FUNCTION app.lock_knowledge_base(base uuid)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM FROM app.knowledge_bases AS b WHERE b.id = base FOR NO KEY UPDATE;
+  PERFORM app.require_found(FOUND);
+END
+$$;

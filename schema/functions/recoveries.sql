@@ -21,6 +21,9 @@ BEGIN
   ELSIF undone IS NULL THEN  -- a recovery that is undone may have written nothing
     of_transaction := app.recorded_transaction(of_transaction, deleted);
   END IF;
+  IF 'knowledge_bases' = ANY (tables) AND 'knowledge_base_models' <> ALL (tables) THEN
+    tables := tables || '{knowledge_base_models}';
+  END IF;
   INSERT INTO app.recoveries AS new (at, of_transaction, tables, row_ids, since, is_exact, reason, undone_id) VALUES (
     preview_recovery.at, preview_recovery.of_transaction, coalesce(preview_recovery.tables, app.recoverable_tables()),
     preview_recovery.row_ids,
@@ -112,6 +115,7 @@ BEGIN
     PERFORM app.write_planned(plan, of_table, 'update');
     PERFORM app.write_planned(plan, of_table, 'insert');
   END LOOP;
+  PERFORM app.await_passages(plan);
   RETURN QUERY
   UPDATE app.recoveries AS u SET
     state = 'done', applied_by = coalesce(u.applied_by, current_setting('app.actor')), applied_at = now(),

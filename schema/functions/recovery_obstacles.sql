@@ -9,15 +9,21 @@ SET plan_cache_mode = force_custom_plan  -- lists are looked up by hash where th
 AS $$
 DECLARE
   parents uuid[] := ARRAY(
-    SELECT w.id FROM app.workflows AS w WHERE w.tenant_id = app.tenant()
-    EXCEPT SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
-    UNION SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'insert'
+    (
+      SELECT w.id FROM app.workflows AS w WHERE w.tenant_id = app.tenant()
+      UNION ALL SELECT b.id FROM app.knowledge_bases AS b WHERE b.tenant_id = app.tenant()
+    )
+    EXCEPT SELECT p.id FROM unnest(plan) AS p
+    WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'delete'
+    UNION SELECT p.id FROM unnest(plan) AS p
+    WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'insert'
   );
 BEGIN
   RETURN ARRAY(
     SELECT CASE
       WHEN p.action = 'insert' AND (
-        p.image ? 'workflow_id' AND (p.image ->> 'workflow_id')::uuid <> ALL (parents)
+        p.table_name <> 'alerts'  -- which outlive their workflow
+        AND coalesce(p.image ->> 'workflow_id', p.image ->> 'knowledge_base_id')::uuid <> ALL (parents)
         OR p.table_name = 'user_preferences' AND NOT EXISTS (
           SELECT FROM app.tenant_memberships AS m
           WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
@@ -63,6 +69,17 @@ BEGIN
     JOIN app.user_preferences AS u ON u.user_id = p.image ->> 'user_id'
     WHERE p.table_name = 'user_preferences' AND p.action = 'insert'
       AND u.tenant_id = app.tenant() AND u.id <> ALL (gone)
+    UNION
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.knowledge_bases AS b ON b.name = p.image ->> 'name'
+    WHERE p.table_name = 'knowledge_bases' AND p.action IN ('insert', 'update')
+      AND b.tenant_id = app.tenant() AND b.id <> p.id AND b.id <> ALL (written)
+    UNION
+    SELECT p.id FROM unnest(plan) AS p
+    JOIN app.documents AS d ON d.name = p.image ->> 'name'
+      AND d.knowledge_base_id = (p.image ->> 'knowledge_base_id')::uuid
+    WHERE p.table_name = 'documents' AND p.action = 'insert'
+      AND d.tenant_id = app.tenant() AND d.id <> ALL (gone)
   );
   IF cardinality(n8n_ids) > 0 THEN
     taken := taken || ARRAY(

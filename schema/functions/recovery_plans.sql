@@ -6,7 +6,8 @@ RETURNS text[]
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-RETURN '{workflows,workflow_executions,webchat_sessions,user_preferences}'::text[];  -- parents first
+RETURN '{tenant_settings,workflows,workflow_executions,webchat_sessions,user_preferences,alerts,knowledge_bases,
+  knowledge_base_models,documents}'::text[];  -- parents first
 
 -- The rows of a table that a recovery is about: whether each was there, what of it was otherwise, and whether it has
 -- changed since, which nothing here may undo.
@@ -24,6 +25,7 @@ DECLARE
     WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
       AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
   );
+  is_long boolean := cardinality(app.long_columns(of_table)) > 0;
 BEGIN
   RETURN QUERY
   WITH transactions AS MATERIALIZED (
@@ -37,7 +39,8 @@ BEGIN
     WHERE t.tenant_id = r.tenant_id AND (r.of_transaction IS NOT NULL OR NOT pg_visible_in_snapshot(t.xid, r.since))
   ),
   changes AS (
-    SELECT c.id, h.seq, h.action, h.old, t.is_undone, t.is_later
+    SELECT c.id, h.seq, h.action, CASE WHEN is_long THEN app.light_image(of_table, h.old, h.seq) ELSE h.old END AS old,
+      t.is_undone, t.is_later
     FROM app.row_history AS h
     JOIN transactions AS t ON t.xid = h.xid
     CROSS JOIN LATERAL unnest(coalesce(h.row_ids, ARRAY[h.row_id])) AS c (id)
@@ -88,12 +91,15 @@ DECLARE
   images jsonb[];
   changed boolean[];
   of_class text := '';
+  of_long text := '';
 BEGIN
   SELECT array_agg(u.id ORDER BY u.id), array_agg(u.existed ORDER BY u.id), array_agg(u.image ORDER BY u.id),
     array_agg(u.has_changed ORDER BY u.id)
   INTO ids, existed, images, changed FROM app.undone_rows(r, of_table) AS u;
   IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
     of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
+  ELSIF cardinality(app.long_columns(of_table)) > 0 THEN
+    of_long := ' OR w.image ?| $8 AND to_jsonb(c) || app.whole_image($5, p.id, w.image) <> to_jsonb(c)';
   END IF;
   RETURN QUERY EXECUTE format(
     $q$
@@ -101,7 +107,7 @@ BEGIN
         CASE
           WHEN p.changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || w.image <> s.present THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $8) <> s.present%4$s THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
@@ -113,8 +119,8 @@ BEGIN
         SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
           ELSE p.image END AS image OFFSET 0
       ) AS w
-    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image')
-  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)];
+    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image'), of_long
+  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)], app.marks(of_table);
 END
 $$;
 
@@ -128,6 +134,28 @@ RETURN ARRAY(
   UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
   UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
 );
+
+-- The models of a base come and go with it. One that is there keeps those that it has.
+CREATE OR REPLACE FUNCTION app.with_models_of_bases(plan app.planned_row[])
+RETURNS app.planned_row[]
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM unnest(plan) AS p WHERE p.table_name = 'knowledge_base_models') THEN
+    RETURN plan;
+  END IF;
+  RETURN ARRAY(
+    SELECT p::app.planned_row FROM unnest(plan) AS p
+    WHERE p.table_name <> 'knowledge_base_models'
+      OR p.action IN ('insert', 'delete')
+      AND (p.action, (coalesce(p.present, p.image) ->> 'knowledge_base_id')::uuid) IN (
+        SELECT b.action, b.id FROM unnest(plan) AS b WHERE b.table_name = 'knowledge_bases'
+      )
+  );
+END
+$$;
 
 -- All that a recovery does. What stays as it is has another action: held, archived, without its parent (orphaned), or
 -- because another row has its unique name (taken).
@@ -145,14 +173,14 @@ BEGIN
   IF app.has_holds(r.tenant_id) THEN
     plan := ARRAY(
       SELECT CASE
-        WHEN p.action IN ('update', 'delete') AND app.is_held(
+        WHEN (p.action = 'delete' OR p.action = 'update' AND p.table_name <> 'alerts') AND app.is_held(
           r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
         ) THEN ROW(p.table_name, p.id, 'held', p.image, p.present)::app.planned_row
         ELSE p::app.planned_row
       END FROM unnest(plan) AS p
     );
   END IF;
-  RETURN app.without_taken(app.without_orphans(plan));
+  RETURN app.with_models_of_bases(app.without_taken(app.without_orphans(plan)));
 END
 $$;
 
@@ -165,7 +193,8 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   parents uuid[] := ARRAY(
-    SELECT p.id FROM unnest(plan) AS p WHERE p.table_name = 'workflows' AND p.action = 'delete'
+    SELECT p.id FROM unnest(plan) AS p
+    WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'delete'
   );
 BEGIN
   RETURN CASE WHEN cardinality(parents) > 0 THEN (
@@ -175,59 +204,10 @@ BEGIN
         AND e.retention_class = ANY (app.classes_of_tenant())
       UNION ALL SELECT s.id FROM app.webchat_sessions AS s
       WHERE s.tenant_id = app.tenant() AND s.workflow_id = ANY (parents)
+      UNION ALL SELECT d.id FROM app.documents AS d
+      WHERE d.tenant_id = app.tenant() AND d.knowledge_base_id = ANY (parents)
       EXCEPT ALL SELECT p.id FROM unnest(plan) AS p WHERE p.action = 'delete'
     ) AS swept
   ) ELSE 0 END;
 END
 $$;
-
--- By table and action.
-CREATE OR REPLACE FUNCTION app.plan_counts(plan app.planned_row[])
-RETURNS jsonb
-LANGUAGE sql
-STABLE
-RETURN (
-  SELECT coalesce(jsonb_object_agg(t.table_name, t.counts), '{}')
-  FROM (
-    SELECT c.table_name, jsonb_object_agg(c.action, c.rows) AS counts
-    FROM (SELECT p.table_name, p.action, count(*) AS rows FROM unnest(plan) AS p GROUP BY 1, 2) AS c
-    GROUP BY 1
-  ) AS t
-);
-
-CREATE OR REPLACE FUNCTION app.plan_hash(plan app.planned_row[])
-RETURNS text
-LANGUAGE sql
-STABLE
-RETURN (
-  SELECT md5(coalesce(string_agg(p.table_name || p.id || p.action, ' ' ORDER BY p.table_name, p.id), ''))
-  FROM unnest(plan) AS p
-);
-
--- The values of an object that differ from those of another, without large ones. NULL of NULL.
-CREATE OR REPLACE FUNCTION app.small_values(shown jsonb, other jsonb)
-RETURNS jsonb
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-RETURN CASE WHEN shown IS NOT NULL THEN (
-  SELECT coalesce(jsonb_object_agg(v.key, CASE
-    WHEN pg_column_size(v.value) > 1000 THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value
-  END), '{}')
-  FROM jsonb_each(shown) AS v WHERE other IS NULL OR (other ? v.key AND other -> v.key <> v.value)
-) END;
-
--- Up to three rows of each table and action: what would change, from what, to what. Large values are left out.
-CREATE OR REPLACE FUNCTION app.plan_examples(plan app.planned_row[])
-RETURNS jsonb
-LANGUAGE sql
-STABLE
-RETURN (
-  SELECT coalesce(jsonb_agg(jsonb_build_object(
-    'table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image),
-    'then', CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image, e.present) END
-  ) ORDER BY e.table_name, e.action, e.id), '[]')
-  FROM (
-    SELECT p.*, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan) AS p
-  ) AS e WHERE e.nth <= 3
-);

@@ -79,6 +79,8 @@ NO_CONTENT = {
 KNOWN = {
     "flomastr/drills/drill_checks.py 1) DROP DATABASE {}": "what an earlier drill restored, on a fork",
     "flomastr/drills/drill_checks.py 1) TRUNCATE {}": "a copy on a fork, into which a backup is restored",
+    "schema/migrations/0088_recovered_tables.sql 1) DELETE FROM app.cold_policies": "a setting that is recovered",
+    "flomastr/retention/expiry_job.py 1) DELETE FROM app.recoveries": "previews of a week ago, records of a year ago",
     "flomastr/recovery/restore.py 1) DROP TABLE app.restored_parts": "which parts of a restore were done",
     "flomastr/recovery/restore_load.py 1) DELETE FROM {}": "what migrations wrote to a database that is in no use yet",
     "flomastr/doctor/buckets.py 1) delete_object": "what it has written a moment before, under a key of its own",

@@ -16,7 +16,20 @@ from tests.support.events import Answer, call
 from tests.support.factories import Tenant
 from tests.support.s3 import Bucket
 
-TABLES = ("workflows", "workflow_executions", "webchat_sessions", "user_preferences")
+TABLES = (
+    "workflows",
+    "workflow_executions",
+    "webchat_sessions",
+    "user_preferences",
+    "alerts",
+    "knowledge_bases",
+    "knowledge_base_models",
+    "documents",
+)
+DERIVED = [
+    *("retention_class", "chunk_count", "document_count", "total_chunks", "last_updated", "watched_since"),
+    *("languages", "words_pending", "indexed_as"),
+]
 type Rows = dict[str, list[str]]
 
 
@@ -64,12 +77,12 @@ class RecoveryEnv:
         return taken_at.isoformat()
 
     def rows(self, tenant: Tenant, *tables: str) -> Rows:
-        """All rows of the tenant as text, without what only says where they lie."""
-        return {table: self.rows_of(tenant, table) for table in tables or TABLES}
+        """All rows of the tenant as text, without what only says where they lie, or follows from others."""
+        return {table: self.rows_of(tenant, table) for table in tables or (*TABLES, "tenant_settings")}
 
     def rows_of(self, tenant: Tenant, table: str) -> list[str]:
-        statement: Any = f"SELECT (to_jsonb(t) - 'retention_class')::text FROM app.{table} t WHERE tenant_id = %s"
-        return sorted(row for (row,) in self.platform.superuser.execute(statement, (tenant.id,)))
+        statement: Any = f"SELECT (to_jsonb(t) - %s::text[])::text FROM app.{table} t WHERE tenant_id = %s"
+        return sorted(row for (row,) in self.platform.superuser.execute(statement, (DERIVED, tenant.id)))
 
     def run(self) -> dict[str, Any]:
         return self.platform.run(recover)

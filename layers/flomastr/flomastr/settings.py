@@ -122,6 +122,14 @@ def replica_url(*, fresh: bool = False) -> str:
     return secret.replica_url and verifying(secret.replica_url, secret.ca_certificate)
 
 
+def target_url(secret: str) -> str:
+    """Of a database into which a backup is restored, as an administrator. In local runs `secret` is the URL."""
+    if settings().database_url:
+        return secret
+    found = read_secret(DatabaseSecret, secret)
+    return verifying(found.url, found.ca_certificate)
+
+
 def verifying(url: str, ca_certificate: str) -> str:
     root = Path(tempfile.gettempdir()) / "database-ca.crt"
     if not root.exists() or root.read_text() != ca_certificate:  # another thread may be reading it

@@ -68,8 +68,11 @@ def test_a_repeat_answers_with_the_resource_as_it_is_now(make: Factory) -> None:
     repeated = post(tenant, "k")
     assert (repeated.status, repeated.json, repeated.headers["etag"]) == (201, renamed.json, renamed.headers["etag"])
     assert call(workflows, "DELETE", path, caller=tenant.owner).status == 200
-    assert post(tenant, "k").status == 404
+    gone = post(tenant, "k")
+    assert (gone.status, gone.json["code"]) == (404, "not_found")
+    assert gone.json["detail"].endswith("Send a new key to make it again.")
     assert stored(make, tenant) == 0
+    assert post(tenant, "l").status == 201
 
 
 def test_what_a_client_writes_is_not_kept_a_second_time(make: Factory, superuser: psycopg.Connection[Any]) -> None:

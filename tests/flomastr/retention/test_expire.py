@@ -177,6 +177,21 @@ def test_what_is_remembered_for_a_while_is_forgotten_and_nothing_else(env: Archi
     assert env.superuser.execute("SELECT job FROM app.job_runs ORDER BY id").fetchall() == [("new",), ("expire",)]
 
 
+def test_previews_go_after_a_week_and_records_of_recoveries_after_a_year(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    ages = {"previewed": (6, 8), "pending": (8, 400), "done": (8, 364, 366), "failed": (364, 366)}
+    for state, age in ((state, age) for state, days in ages.items() for age in days):
+        env.superuser.execute(
+            "UPDATE app.recoveries SET state = %s, created_at = %s WHERE id = %s",
+            (state, TODAY - timedelta(days=age), env.make.recovery(tenant)),
+        )
+    assert env.run(lambda_handler)["recoveries_forgotten"] == 3
+    kept = env.superuser.execute(
+        "SELECT state, extract(DAY FROM %s - created_at)::integer FROM app.recoveries ORDER BY 1, 2", (TODAY,)
+    ).fetchall()
+    assert kept == [("done", 8), ("done", 364), ("failed", 364), ("pending", 8), ("pending", 400), ("previewed", 6)]
+
+
 def test_killed_before_any_step_and_run_again_nothing_is_left_and_no_object_is_lost_sight_of(env: ArchiveEnv) -> None:
     def prepared() -> Tenant:
         tenant = env.make.tenant(hot_ttl_days=7)

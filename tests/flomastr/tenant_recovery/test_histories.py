@@ -27,6 +27,18 @@ QUIETLY = settings(
 NTH = "ORDER BY id OFFSET %(nth)s LIMIT 1)"
 A_WORKFLOW = f"(SELECT id FROM app.workflows {NTH}"
 A_CHAT = f"(SELECT id FROM app.webchat_sessions {NTH}"
+A_BASE = f"(SELECT id FROM app.knowledge_bases {NTH}"
+STORED = f"""
+SELECT count(*) FROM (SELECT id FROM app.knowledge_bases {NTH} AS b
+CROSS JOIN LATERAL app.store_documents(b.id, jsonb_build_array(jsonb_build_object(
+  'name', %(nth)s::text, 'content_type', 'text', 'content', repeat('word ', 300 * %(value)s), 'chunker', 'test',
+  'metadata', jsonb_build_object('a', %(value)s, 'long', repeat('x', 1200)),
+  'content_hash', encode(sha256(convert_to(%(value)s::text, 'UTF8')), 'hex'), 'chunks', (
+    SELECT jsonb_agg(jsonb_build_object('start', n * 5, 'end', n * 5 + 4, 'text', 'word', 'metadata', '{{}}'::jsonb))
+    FROM generate_series(1, 2 * %(value)s) AS n
+  )
+)))
+"""
 RECORDED = """
 SELECT count(*) FROM app.record_executions((
   SELECT jsonb_agg(jsonb_build_object(
@@ -55,14 +67,31 @@ WRITES: dict[str, LiteralString] = {
     "prefer": "INSERT INTO app.user_preferences (user_id, preferences) VALUES (%(owner)s, %(settings)s)"
     " ON CONFLICT (tenant_id, user_id) DO UPDATE SET preferences = excluded.preferences",
     "prefer nothing": "DELETE FROM app.user_preferences WHERE user_id = %(owner)s",
+    "add base": "SELECT (app.create_knowledge_base("
+    "'Base ' || %(value)s, repeat('d', 900 * %(nth)s), NULL, '{}', 'm')).id",
+    "describe base": "UPDATE app.knowledge_bases SET description = repeat('e', 600 * %(value)s), updated_at = now()"
+    f" WHERE id = {A_BASE}",
+    "rename base": f"UPDATE app.knowledge_bases SET name = 'Base ' || %(value)s WHERE id = {A_BASE}",
+    "delete base": f"DELETE FROM app.knowledge_bases WHERE id = {A_BASE}",
+    "store document": STORED,
+    "store document again": STORED,
+    "delete document": "DELETE FROM app.documents WHERE name = %(nth)s::text",
+    "add alert": "INSERT INTO app.alerts (name, kind, minutes, url) VALUES ('A', 'silence', 60 + %(value)s, 'https://a.b')",
+    "change alert": f"UPDATE app.alerts SET minutes = 70 + %(value)s WHERE id = (SELECT id FROM app.alerts {NTH}",
+    "delete alert": f"DELETE FROM app.alerts WHERE id = (SELECT id FROM app.alerts {NTH}",
+    "set": "SELECT count(*) FROM app.change_policies_v2("
+    "jsonb_build_object('hot_ttl_days', 30 + %(value)s, 'cold_ttl_days',"
+    " nullif(%(nth)s, 0) * 100, 'time_zone', (ARRAY['UTC', 'Asia/Tokyo', 'Europe/Berlin'])[%(value)s]), NULL)",
+    "brand": "UPDATE app.tenants SET name = 'Tenant ' || %(value)s, branding_settings ="
+    " jsonb_build_object('brand_primary', %(value)s::text, 'logo_svg', repeat('x', 1200 * %(nth)s))",
 }
 ENDS = ["commit", "commit", "roll back"]
 STEPS = st.lists(
     st.tuples(
         st.integers(0, WRITERS - 1), st.sampled_from([*WRITES, *ENDS, "look"]), st.integers(0, 3), st.integers(1, 3)
     ),
-    min_size=40,
-    max_size=80,
+    min_size=60,
+    max_size=120,
 )
 
 
@@ -91,7 +120,10 @@ class Writer:
             return self.conn.commit()
         if what == "roll back":
             return self.conn.rollback()
-        context = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
+        context = (
+            "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true),"
+            " set_config('app.actor', 'test', true)"
+        )
         self.conn.execute(context, (str(self.tenant.id),))
         row = {
             "nth": nth,
@@ -126,7 +158,17 @@ def live(env: RecoveryEnv, tenants: list[Tenant], steps: list[tuple[int, str, in
     with ExitStack() as stack:
         writers = [Writer(env, tenants[index % 3], stack) for index in range(WRITERS)]
         for writer in writers[:3]:
-            for what in ("add workflow", "record", "chat", "prefer", "commit"):
+            for what in (
+                "add workflow",
+                "record",
+                "chat",
+                "prefer",
+                "add base",
+                "store document",
+                "add alert",
+                "set",
+                "commit",
+            ):
                 writer.act(what)
         seen.append(look(env, tenants[0]))
         for index, what, nth, value in steps:
@@ -190,7 +232,8 @@ def test_killed_before_its_steps_it_has_done_nothing_and_the_next_run_does_it(en
         )
     tenants = [env.platform.make.tenant() for _ in range(3)]
     ((at, rows),) = live(env, tenants, [])
-    live(env, tenants, [(0, what, 0, 2) for what in ("change workflow", "record", "end chat", "prefer", "commit")])
+    changes = ("change workflow", "record", "end chat", "store document", "brand", "commit")
+    live(env, tenants, [(0, what, 0, 2) for what in changes])
     after, step, is_killed = env.rows(tenants[0]), 0, True
     while is_killed:
         preview = env.preview(tenants[0], at=at)

@@ -24,7 +24,7 @@ HOT = """
   UNION ALL
   SELECT tenant_id, 'documents', count(*),
     sum(144 + pg_column_size(name) + coalesce(pg_column_size(title), 0) + coalesce(pg_column_size(content), 0)
-      + pg_column_size(metadata) + pg_column_size(chunker)), 0
+      + coalesce(pg_column_size(passages), 0) + pg_column_size(metadata) + pg_column_size(chunker)), 0
   FROM app.documents GROUP BY 1
   UNION ALL
   SELECT tenant_id, 'chunks', count(*), sum(144 + pg_column_size(terms) + pg_column_size(weights)), 0

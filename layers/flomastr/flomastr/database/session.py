@@ -97,11 +97,20 @@ class Database:
         return rows
 
     def answered[Row: BaseModel](self, query: Query[Row], key: IdempotencyKey) -> list[Row]:
-        """What was answered under the key; read anew where only what identifies it was kept."""
+        """What was answered under the key; read anew where only what identifies it was kept.
+
+        What is gone since is not made again: NotFoundError says so.
+        """
         rows = self.one(stored_response(key)).rows
         if query.reread is None:
             return query.rows(rows)
-        return [self.counted.one(query.reread(row)) for row in rows]
+        found = [row for kept in rows for row in self.counted.all(query.reread(kept))]
+        if len(found) < len(rows):
+            raise NotFoundError(
+                "What this Idempotency-Key made was deleted since, or taken back by a recovery. "
+                "Send a new key to make it again."
+            )
+        return found
 
     @contextmanager
     def transaction(self) -> Generator[pipeline.Transaction]:

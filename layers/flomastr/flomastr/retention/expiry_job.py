@@ -70,6 +70,14 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
           LIMIT %(most)s
         ))
     """,
+    "recoveries": """
+        DELETE FROM app.recoveries WHERE id = ANY (ARRAY(
+          SELECT id FROM app.recoveries
+          WHERE state = 'previewed' AND created_at < %(moment)s - interval '7 days'
+            OR state IN ('done', 'failed') AND created_at < %(moment)s - interval '1 year'
+          LIMIT %(most)s
+        ))
+    """,
     "restore_points": """
         DELETE FROM app.restore_points WHERE id = ANY (ARRAY(
           SELECT id FROM app.restore_points WHERE taken_at < %(moment)s - interval '30 days' LIMIT %(most)s
@@ -201,7 +209,7 @@ def ask_for_erasures(job: Job) -> None:
 
 
 def delete_outdated_rows(job: Job) -> None:
-    """Stored responses after a day, full rate buckets, restore points and history after weeks, what jobs did later."""
+    """Stored responses after a day, previews and history after weeks, what jobs and recoveries did later."""
     for table, statement in OUTDATED_ROWS.items():
         with job.unless_busy():
             deleted = 1

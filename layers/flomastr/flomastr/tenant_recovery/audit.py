@@ -13,8 +13,9 @@ from flomastr.http.paging import MAX_PAGE_BYTES, PageRequest
 
 type ChangeAction = Literal["insert", "update", "delete"]
 type AuditedTable = Literal[
-    "workflows", "workflow_executions", "webchat_sessions", "user_preferences", "tenant_memberships"
-]
+    "tenant_settings", "tenant_memberships", "workflows", "workflow_executions", "webchat_sessions",
+    "user_preferences", "alerts", "knowledge_bases", "knowledge_base_models", "documents",
+]  # fmt: skip
 
 
 class Change(ListItem):

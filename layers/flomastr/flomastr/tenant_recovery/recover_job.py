@@ -1,4 +1,5 @@
-"""Takes a restore point each minute, and applies the recoveries that are too large for a request.
+"""Takes a restore point each minute, applies recoveries that are too large for a request, and has documents that were
+recovered cut and embedded again.
 
 Each is one transaction: killed at any moment it has done nothing, and the next run does it.
 """
@@ -28,6 +29,7 @@ def run(job: Job) -> None:
         with job.unless_busy():
             apply(job, *recovery)
         take_restore_point(job)
+    derive_passages(job)
 
 
 def take_restore_point(job: Job) -> None:
@@ -52,6 +54,21 @@ def apply(job: Job, id: UUID, tenant_id: UUID, applied_by: str) -> None:
                 (error.diag.message_primary, id),
             )
         job.counts["recoveries_failed"] += 1
+
+
+def derive_passages(job: Job) -> None:
+    """Of recovered documents, one by one. Their vectors follow as those of new ones."""
+    for tenant_id, document_id in job.conn.execute("SELECT * FROM app.awaited_passages()").fetchall():
+        if not job.has_time(60):
+            return
+        try:
+            with job.conn.transaction():
+                set_context(job, tenant_id, "job:recover")
+                job.conn.execute("SELECT app.derive_passages(%s)", (document_id,))
+        except DatabaseError as error:
+            job.failed(f"Document {document_id} has no passages yet: {error}", "PassagesNotDerived")
+        else:
+            job.counts["documents_derived"] += 1
 
 
 def set_context(job: Job, tenant_id: UUID, actor: str) -> None:

@@ -17,7 +17,10 @@ from flomastr.http.patterns import TRANSACTION
 from flomastr.settings import signing_key
 from flomastr.tenancy.lifecycle import Reason
 
-type RecoveredTable = Literal["workflows", "workflow_executions", "webchat_sessions", "user_preferences"]
+type RecoveredTable = Literal[
+    "tenant_settings", "workflows", "workflow_executions", "webchat_sessions", "user_preferences", "alerts",
+    "knowledge_bases", "knowledge_base_models", "documents",
+]  # fmt: skip
 type TransactionNumber = Annotated[str, StringConstraints(pattern=TRANSACTION)]
 type RowOutcome = Literal["insert", "update", "delete", "held", "archived", "orphaned", "taken", "changed_since"]
 
