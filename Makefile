@@ -9,13 +9,16 @@ COMPILE = $(PYTHON) -m uv pip compile --quiet --no-header --no-emit-index-url --
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: help run test check build bench n8n deploy rollback doctor restore lock
+.PHONY: help run local test check build bench n8n deploy rollback doctor restore lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/ready ## Serve everything on http://127.0.0.1:3000 with real sample data, until Ctrl-C
 	@exec $(PYTHON) -m dev serve --port $(PORT) --data $(DATA)
+
+local: .venv/ready ## The same under sam local, each function in a container: needs Docker
+	@exec $(PYTHON) -m dev local --port $(PORT) --data $(DATA)
 
 test: .venv/ready ## Run the tests
 	@$(PYTHON) -m pytest $(TESTS)

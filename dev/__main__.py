@@ -44,10 +44,8 @@ def _run(arguments: argparse.Namespace) -> None:
     # Each command imports what it needs and no more: a token should not wait for a server.
     data = getattr(arguments, "data", Path()).resolve()
     match arguments.command:
-        case "serve":
-            from dev.serve import serve
-
-            serve(arguments.port, data, arguments.origins)
+        case "serve" | "local":
+            _serve(arguments, data)
         case "token":
             from dev.token import print_token
 
@@ -74,6 +72,17 @@ def _run(arguments: argparse.Namespace) -> None:
             _recover(arguments, data)
         case generated:
             _write(generated)
+
+
+def _serve(arguments: argparse.Namespace, data: Path) -> None:
+    if arguments.command == "serve":
+        from dev.serve import serve
+
+        serve(arguments.port, data, arguments.origins)
+        return
+    from dev.sam_local.local import local
+
+    local(arguments.port, data)
 
 
 def _feed(arguments: argparse.Namespace, data: Path) -> None:
@@ -129,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--origins", default=os.environ.get("ORIGINS", FRONT_END), help="of pages that may call, comma separated"
     )
+
+    local = commands.add_parser("local", parents=[shared], help="serve under sam local, in containers, until Ctrl-C")
+    local.add_argument("--port", type=int, default=os.environ.get("PORT", "3000"))
 
     token = commands.add_parser("token", parents=[shared], help="print a token for a person")
     token.add_argument("--user", required=True, help="the person's id")

@@ -31,7 +31,7 @@ def serve(port: int, data: Path, origins: str) -> None:
     console.print("FloMastr data platform, on this machine")
     with ExitStack() as opened:
         listener = opened.enter_context(_listen(port))
-        opened.enter_context(_alone(data))
+        opened.enter_context(alone(data))
         model = opened.enter_context(embeddings(data))
         with step("Template"):
             template = read_template(parameters=parameters(f"http://{address(listener)}", model.url, origins))
@@ -104,7 +104,7 @@ def _listen(port: int) -> socket:
 
 
 @contextmanager
-def _alone(data: Path) -> Generator[None]:
+def alone(data: Path) -> Generator[None]:
     """No two platforms on the same files; the lock goes with the process, however it ends."""
     data.mkdir(parents=True, exist_ok=True)
     with (data / "lock").open("w") as lock:

@@ -51,7 +51,7 @@ def search_path(function: Function, data: Path) -> list[Path]:
 
 
 def variables(function: Function, runtime_api: str, data: Path, database: Database, storage: Storage) -> dict[str, str]:
-    """Lambda's own variables and the template's; what would come from AWS is overridden here."""
+    """Lambda's own variables and the template's."""
     lambdas = {
         "PATH": os.defpath,
         "LANG": "en_US.UTF-8",
@@ -73,24 +73,21 @@ def variables(function: Function, runtime_api: str, data: Path, database: Databa
         "LAMBDA_TASK_ROOT": str(function.folder),
         "_HANDLER": function.handler,
     }
-    overrides = _overrides(function, data, database, storage)
-    return lambdas | {name: overrides.get(name, value) for name, value in function.environment.items()}
+    return lambdas | declared(function, data, database, storage)
 
 
-def _overrides(function: Function, data: Path, database: Database, storage: Storage) -> dict[str, str]:
-    queues = {name: queue_url(storage, function.environment.get(name, "")) for name in QUEUES}
-    return (
-        ALLOWED
-        | queues
-        | {
-            "DATABASE_URL": _database_url(function, database),
-            "SIGNING_KEY": private_file(data / "signing.key"),
-            "ARCHIVE_BUCKET": storage.bucket,
-            "UPLOADS_BUCKET": storage.uploads,
-            "S3_ENDPOINT": storage.endpoint,
-            "SQS_ENDPOINT": storage.endpoint,
-        }
-    )
+def declared(function: Function, data: Path, database: Database, storage: Storage) -> dict[str, str]:
+    """The template's variables; what would come from AWS is overridden here."""
+    overrides = ALLOWED | {
+        "DATABASE_URL": _database_url(function, database),
+        "SIGNING_KEY": private_file(data / "signing.key"),
+        "ARCHIVE_BUCKET": storage.bucket,
+        "UPLOADS_BUCKET": storage.uploads,
+        "S3_ENDPOINT": storage.endpoint,
+        "SQS_ENDPOINT": storage.endpoint,
+    }
+    overrides |= {name: queue_url(storage, function.environment.get(name, "")) for name in QUEUES}
+    return {name: overrides.get(name, value) for name, value in function.environment.items()}
 
 
 def _database_url(function: Function, database: Database) -> str:

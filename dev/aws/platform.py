@@ -1,7 +1,7 @@
 """The collection at work: the gateway, and each function in a sandbox, behind one server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ async def platform(
         listeners[name].getsockname()[1]: runtime_api(sandbox) for name, sandbox in running.sandboxes.items()
     }
     apps[listener.getsockname()[1]] = _front(_marked(Gateway(template.routes, running.invoke), template.cors), data)
-    async with _serving(apps, [listener, *listeners.values()]):
+    async with serving(apps, [listener, *listeners.values()]):
         try:
             yield running
         finally:
@@ -102,7 +102,7 @@ def _front(gateway: ASGIApp, data: Path) -> Starlette:
 
 
 @asynccontextmanager
-async def _serving(apps: dict[int, ASGIApp], listeners: list[socket]) -> AsyncGenerator[None]:
+async def serving(apps: Mapping[int, ASGIApp], listeners: list[socket]) -> AsyncGenerator[None]:
     """One server for all listeners: the port that a request came in by decides its application."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
