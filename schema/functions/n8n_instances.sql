@@ -77,6 +77,7 @@ PARALLEL SAFE
 RETURN CASE WHEN app.is_final(status) AND finished_at IS NOT NULL THEN greatest(started_at, finished_at) END;
 
 -- Notes the resets that runs have shown. One that is known explains each that its time overlaps, and is narrowed by it.
+-- An instance has 100: a reporter that sends one id for all runs would show as many as these are.
 CREATE OR REPLACE FUNCTION app.note_resets(results app.merged_delivery[])
 RETURNS void
 LANGUAGE plpgsql
@@ -97,7 +98,11 @@ BEGIN
       ORDER BY k.until LIMIT 1
     );
     IF NOT FOUND THEN
-      INSERT INTO app.n8n_resets (number, after, until) VALUES (shown.n8n_instance, shown.after, shown.until)
+      INSERT INTO app.n8n_resets (number, after, until)
+      SELECT shown.n8n_instance, shown.after, shown.until
+      WHERE NOT EXISTS (
+        SELECT FROM app.n8n_resets AS k WHERE k.tenant_id = app.tenant() AND k.number = shown.n8n_instance OFFSET 99
+      )
       ON CONFLICT DO NOTHING;
     END IF;
   END LOOP;

@@ -97,6 +97,14 @@ def test_instances_are_listed_with_their_epochs(make: Factory) -> None:
     ]
 
 
+def test_an_instance_has_a_hundred_resets_however_often_one_id_comes(make: Factory, superuser: Superuser) -> None:
+    n8n = instance(make)
+    n8n.send(*(run("1", OLD + timedelta(hours=hours)) for hours in range(150)))
+    count = "SELECT count(*) FROM app.n8n_resets WHERE tenant_id = %s"
+    assert superuser.execute(count, (n8n.tenant.id,)).fetchall() == [(100,)]
+    assert len(rows(superuser, n8n)) == 150
+
+
 def test_a_tenant_has_twenty_named_instances(make: Factory) -> None:
     n8n = instance(make)
     answers = [n8n.post({"data": []}, path=f"/routes/n8n/events?instance=i{number}") for number in range(21)]
