@@ -51,15 +51,12 @@ class Local:
             with error:
                 return error.code, json.load(error)
 
-    def invoke(self, function: str, event: Any) -> str:
-        """By Lambda's own endpoint. Its time includes a container's start, so where that is too slow once more."""
+    def invoke(self, function: str, event: Any, attempts: int = 5) -> str:
+        """By Lambda's own endpoint. Its time includes a container's start: where that was too slow, once more."""
         url = f"http://127.0.0.1:{self.port + 1}/2015-03-31/functions/{function}/invocations"
-        for _ in range(5):
-            with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=120) as response:
-                answer = response.read().decode()
-            if "timed out" not in answer:
-                break
-        return answer
+        with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=120) as response:
+            answer = response.read().decode()
+        return self.invoke(function, event, attempts - 1) if "timed out" in answer and attempts > 1 else answer
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +91,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 def containers(port: int) -> dict[str, int]:
     """Megabytes of each function's containers in the platform's network."""
     ids = (docker("ps", "--quiet", "--filter", f"network=flomastr-{port}") or "").split()
-    found = json.loads(docker("inspect", *ids) or "[]") if ids else []
-    return {
-        dict(variable.split("=", 1) for variable in one["Config"]["Env"])["AWS_LAMBDA_FUNCTION_NAME"]: one[
-            "HostConfig"
-        ]["Memory"]
-        // 2**20
-        for one in found
-    }
+    found: list[Any] = json.loads(docker("inspect", *ids) or "[]") if ids else []
+    return {name_of(one["Config"]["Env"]): one["HostConfig"]["Memory"] // 2**20 for one in found}
+
+
+def name_of(variables: list[str]) -> str:
+    (name,) = (text.partition("=")[2] for text in variables if text.startswith("AWS_LAMBDA_FUNCTION_NAME="))
+    return name
 
 
 def test_the_collection_answers_under_sam_local_each_function_within_its_own_memory(served: Local) -> None:
