@@ -132,7 +132,7 @@ def test_what_is_granted_to_jobs_is_what_their_code_can_write(superuser: Connect
 
 def test_of_some_rows_only_the_request_is_written_and_not_how_it_ended(superuser: Connection) -> None:
     assert set(superuser.execute(OF_COLUMNS).fetchall()) == {
-        ("alerts", "INSERT", "enabled, kind, min_runs, minutes, name, threshold, url, workflow_id"),
+        ("alerts", "INSERT", "enabled, kind, min_runs, minutes, n8n_instance, name, threshold, url, workflow_id"),
         ("alerts", "UPDATE", "enabled, min_runs, minutes, name, threshold, updated_at, url, watched_since"),
         ("erasures", "INSERT", "requested_by, tenant_id, user_id"),
         ("legal_holds", "UPDATE", "release_reason, released_at, released_by"),

@@ -42,7 +42,7 @@ async def get_api_key(key_id: KeyId, db: Reading, known: IfNoneMatch, response: 
 async def rotate_api_key(
     key_id: KeyId, rotation: Rotation, db: Writing, idempotent: IdempotencyKeyHeader, response: Response
 ) -> ShownKey:
-    """A new key with the same scopes; the old one goes on for grace_seconds."""
+    """A new key with the same scopes and instance; the old one goes on for grace_seconds."""
     issued = db.idempotent(api_keys.rotate(key_id, rotation), idempotent)
     if not issued:
         raise NotFoundError

@@ -9,7 +9,7 @@ from flomastr.http.app import UnreadRoute, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
 from flomastr.workflows import n8n_events
-from flomastr.workflows.n8n_events import DEFAULT, WARNED, EventResults, InstanceName, Posted, Strict
+from flomastr.workflows.n8n_events import WARNED, EventResults, OfInstance, Posted, Strict
 
 app = create_app("/routes/n8n", "events", UnreadRoute)
 Reporting = Annotated[Database, reports("events:write")]
@@ -21,7 +21,7 @@ async def record_events(
     db: Reporting,
     key: IdempotencyKeyHeader,
     response: Response,
-    instance: InstanceName = DEFAULT,
+    instance: OfInstance = "",
     strict: Strict = False,
 ) -> EventResults:
     """Error posts, log messages, executions and lists of them; unknown workflows are made. One result for each item."""

@@ -43,16 +43,16 @@ async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader
 async def list_executions(
     db: Listing, matching: Matching, page: Page, response: Response, include_data: WithData = False
 ) -> list[Execution]:
-    """Newest first; filters workflow_id, status; with execution_data if include_data=true."""
+    """Newest first; filters workflow_id, status, instance; with execution_data if include_data=true."""
     newest = executions.newest_with_data if include_data else executions.newest
     return page.of(newest(matching, page), executions.count(matching), db, response)
 
 
 @app.get("/stats/summary")
 async def summarize_executions(
-    db: Listing, workflow_id: UUID | None = None, days: Annotated[int, Query(ge=1, le=365)] = 30
+    db: Listing, matching: summary.Matching, days: Annotated[int, Query(ge=1, le=365)] = 30
 ) -> summary.Summary:
-    return summary.summarize(db.all(summary.groups(workflow_id, days, copies=True)), days)
+    return summary.summarize(db.all(summary.groups(matching, days, copies=True)), days)
 
 
 @app.get("/{execution_id}", responses=MOVED)

@@ -14,6 +14,8 @@ from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
 from flomastr.workflows.executions import Matching, WithData
+from flomastr.workflows.summary import Matching as Asked
+from flomastr.workflows.summary import Summary
 
 app = create_app("/routes/history", "history")
 Reading = Annotated[Database, tenant_db("executions:read", replica=True)]
@@ -25,13 +27,13 @@ Writing = Annotated[Database, tenant_db("archive:write")]
 async def list_history(
     db: Reading, matching: Matching, page: Page, response: Response, include_data: WithData = False
 ) -> list[TieredExecution]:
-    """Hot and archived, newest first; filters workflow_id, status; with execution_data if include_data=true."""
+    """Hot and archived, newest first; filters workflow_id, status, instance; execution_data if include_data=true."""
     return history.page_of(db, matching, page, include_data, response)
 
 
 @app.get("/workflow-executions/stats/summary")
-async def summarize_history(db: Reading, workflow_id: UUID | None = None, days: summary.Days = 30) -> summary.Summary:
-    return summary.summary(db, workflow_id, days)
+async def summarize_history(db: Reading, matching: Asked, days: summary.Days = 30) -> Summary:
+    return summary.summary(db, matching, days)
 
 
 @app.get("/workflow-executions/{execution_id}")

@@ -32,7 +32,7 @@ async def create_workflow(new: NewWorkflow, db: Writing, key: IdempotencyKeyHead
 async def list_workflows(
     db: Listing, matching: Annotated[Filter, Query()], page: Page, response: Response
 ) -> list[Workflow]:
-    """Newest first; filters is_active, is_public, category."""
+    """Newest first; filters is_active, is_public, category, instance."""
     return page.of(workflows.newest(matching, page), workflows.count(matching), db, response)
 
 

@@ -23,7 +23,8 @@ BEGIN
 END
 $$;
 
--- Sets an alert in the current tenant. Raises FL404 if there is no such workflow, FL409 if the tenant has 100 alerts.
+-- Sets an alert in the current tenant. Raises FL404 if there is no such workflow or instance, FL409 if the tenant has
+-- 100 alerts.
 CREATE OR REPLACE FUNCTION app.create_alert(new jsonb)
 RETURNS SETOF app.alerts
 LANGUAGE plpgsql
@@ -31,6 +32,11 @@ AS $$
 DECLARE
   alert app.alerts := jsonb_populate_record(NULL::app.alerts, new);
 BEGIN
+  alert.n8n_instance := app.known_n8n_instance(new ->> 'instance');
+  IF alert.n8n_instance IS NULL AND new ->> 'instance' IS NOT NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.instance: the tenant has no such n8n instance.';
+  END IF;
   IF alert.workflow_id IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = alert.workflow_id) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'workflow_not_found',
       message = 'body.workflow_id: there is no such workflow.';
@@ -41,9 +47,10 @@ BEGIN
       message = 'The tenant has 100 alerts: delete one first.';
   END IF;
   RETURN QUERY
-  INSERT INTO app.alerts (name, kind, workflow_id, minutes, threshold, min_runs, url, enabled)
+  INSERT INTO app.alerts (name, kind, workflow_id, n8n_instance, minutes, threshold, min_runs, url, enabled)
   VALUES (
-    alert.name, alert.kind, alert.workflow_id, alert.minutes, alert.threshold, alert.min_runs, alert.url, alert.enabled
+    alert.name, alert.kind, alert.workflow_id, alert.n8n_instance, alert.minutes, alert.threshold, alert.min_runs,
+    alert.url, alert.enabled
   )
   RETURNING *;
 END
@@ -77,7 +84,7 @@ END
 $$;
 
 -- The next alerts in the order of their ids, locked, with what rollups tell of their time until `as_of`: from the whole
--- quarter hour (of one workflow: hour) in which it begins. What people start by hand does not count.
+-- quarter hour (of a workflow or an instance: hour) in which it begins. What people start by hand does not count.
 CREATE OR REPLACE FUNCTION app.measured_alerts(as_of timestamptz, after uuid, most integer)
 RETURNS TABLE (
   alert app.alerts, workflow_name text, is_watched boolean, runs bigint, failures bigint, successes bigint,
@@ -87,18 +94,27 @@ LANGUAGE sql
 AS $$
   WITH page AS MATERIALIZED (
     SELECT
-      a.id, a.tenant_id, a.kind, coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
-      CASE WHEN a.workflow_id IS NULL THEN 'quarter' ELSE 'hour' END AS grain,
-      as_of - make_interval(mins => a.minutes + CASE WHEN a.workflow_id IS NULL THEN 15 ELSE 60 END) AS begins_after
+      a.id, a.tenant_id, a.kind, a.workflow_id, a.n8n_instance, p.grain,
+      as_of - make_interval(mins => a.minutes + CASE p.grain WHEN 'quarter' THEN 15 ELSE 60 END) AS begins_after
     FROM app.alerts AS a
     JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN a.workflow_id IS NULL AND a.n8n_instance IS NULL THEN 'quarter' ELSE 'hour' END
+    ) AS p (grain)
     WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
     ORDER BY a.id LIMIT most
+  ),
+  watched AS MATERIALIZED (  -- an instance is its workflows
+    SELECT p.id, p.tenant_id, p.kind, p.grain, p.begins_after,
+      coalesce(p.workflow_id, w.id, '00000000-0000-0000-0000-000000000000') AS workflow_id
+    FROM page AS p
+    LEFT JOIN app.workflows AS w ON w.tenant_id = p.tenant_id AND w.n8n_instance = p.n8n_instance
+    WHERE p.n8n_instance IS NULL OR w.id IS NOT NULL
   ),
   timed AS MATERIALIZED (  -- once for all alerts of a workflow, as these may be many, and histograms long
     SELECT p.tenant_id, p.grain, p.workflow_id, r.bucket_start, u.key, sum(u.count) AS count
     FROM (
-      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM page
+      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM watched
       WHERE kind = 'slow' GROUP BY 1, 2, 3
     ) AS p
     JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
@@ -110,7 +126,7 @@ AS $$
     SELECT id, array_agg(key) AS keys, array_agg(count) AS counts
     FROM (
       SELECT p.id, t.key, sum(t.count)::bigint AS count
-      FROM page AS p
+      FROM watched AS p
       JOIN timed AS t ON t.tenant_id = p.tenant_id AND t.grain = p.grain AND t.workflow_id = p.workflow_id
         AND t.bucket_start > p.begins_after
       WHERE p.kind = 'slow'
@@ -130,9 +146,10 @@ AS $$
       coalesce(sum(r.runs) FILTER (WHERE r.status IN ('error', 'crashed')), 0) - coalesce(sum(r.recovered), 0)
         AS failures,
       coalesce(sum(r.runs) FILTER (WHERE r.status = 'success'), 0) AS successes
-    FROM app.execution_rollups AS r
-    WHERE r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
-      AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
+    FROM watched AS v
+    JOIN app.execution_rollups AS r ON r.tenant_id = v.tenant_id AND r.grain = v.grain
+      AND r.workflow_id = v.workflow_id AND r.bucket_start > v.begins_after AND r.mode_class <> 'manual'
+    WHERE v.id = f.id
   ) AS m
   LEFT JOIN histograms AS h ON h.id = a.id
   ORDER BY a.id

@@ -40,10 +40,10 @@ BEGIN
   WHERE k.id = old_id;
   RETURN QUERY
   INSERT INTO app.api_keys (
-    id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute
+    id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute, instance
   )
   VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
-    old.expires_at, old.rate_limit_per_minute)
+    old.expires_at, old.rate_limit_per_minute, old.instance)
   RETURNING *;
 END
 $$;

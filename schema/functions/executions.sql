@@ -39,7 +39,9 @@ END;
 -- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
 -- planning over every partition costs more than reading a page. A tenant's rows lie in its class, in those that it has
 -- left until a job has moved them, and in the overflow partition.
-CREATE OR REPLACE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
+CREATE OR REPLACE FUNCTION app.newest_executions_of(
+  of_workflow uuid, of_workflows uuid[], with_status text, before uuid, wanted integer
+)
 RETURNS SETOF app.workflow_executions
 LANGUAGE plpgsql
 STABLE
@@ -64,6 +66,7 @@ BEGIN
     FROM app.workflow_executions AS e
     WHERE e.retention_class = ANY (classes) AND e.id >= bottom AND e.id < top
       AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
+      AND (of_workflows IS NULL OR e.workflow_id = ANY (of_workflows))
       AND (with_status IS NULL OR e.status = with_status)
     ORDER BY e.id DESC
     LIMIT wanted;
@@ -74,6 +77,15 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- As the code before called it.
+CREATE OR REPLACE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer)
+RETURNS SETOF app.workflow_executions
+LANGUAGE sql
+STABLE
+BEGIN ATOMIC
+  SELECT * FROM app.newest_executions_of(of_workflow, NULL, with_status, before, wanted);
+END;
 
 -- The advisory lock of an execution in its tenant: one of 63 (a hash has a sign), always taken in their order, which
 -- keeps the lock table small. No table of n8n ids is needed, so dropping a partition leaves nothing behind.

@@ -26,7 +26,25 @@ BEGIN
 END
 $$;
 
--- The deliveries, when the workflows that they name are there.
+-- Records deliveries of executions, in the instance of the API key, when the workflows that they name are there.
+CREATE OR REPLACE FUNCTION app.record_deliveries(deliveries jsonb)
+RETURNS SETOF app.merged_delivery
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  instance text := app.delivering_instance(NULL);
+  number smallint := CASE WHEN instance = 'default' THEN 0 ELSE app.n8n_instance(instance) END;
+BEGIN
+  IF deliveries @? '$[*].workflow_name ? (@ != null)' THEN
+    PERFORM app.create_missing_workflows(jsonb_path_query_array(
+      deliveries, '$[*] ? (@.workflow_name != null && @.workflow_id == null)'
+    ), number);
+  END IF;
+  RETURN QUERY SELECT * FROM app.record_executions(deliveries, number);
+END
+$$;
+
+-- The same, as the code before calls it.
 CREATE OR REPLACE FUNCTION app.with_workflows(deliveries jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -41,16 +59,17 @@ BEGIN
 END
 $$;
 
--- Records events of an instance: deliveries as app.record_executions takes them, with workflow_name. One that has an
+-- Records events of an instance, or of that of the API key: deliveries as app.record_executions takes them, with workflow_name. One that has an
 -- outcome already (ignored, or rejected with an error) keeps it. Returns a row for each, in order; `restarted`: another
 -- run of the instance has the n8n id, so that n8n's database began anew between them.
-CREATE OR REPLACE FUNCTION app.record_events(events jsonb, instance text DEFAULT 'default')
+CREATE OR REPLACE FUNCTION app.record_events(events jsonb, instance text DEFAULT NULL)
 RETURNS SETOF app.recorded_event
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  number smallint := app.n8n_instance(instance);
+  of_instance text := app.delivering_instance(instance);
+  number smallint := app.n8n_instance(of_instance);
   results app.recorded_event[];
 BEGIN
   PERFORM app.create_missing_workflows(events, number);
@@ -72,14 +91,14 @@ BEGIN
   ORDER BY t.ordinal
   );
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'rejected') THEN
-    PERFORM app.keep_rejected(events, results, instance);
+    PERFORM app.keep_rejected(events, results, of_instance);
   END IF;
   RETURN QUERY SELECT * FROM unnest(results);
 END
 $$;
 
 -- The same, or nothing: refuses all events if one is rejected.
-CREATE OR REPLACE FUNCTION app.record_all_events(events jsonb, instance text DEFAULT 'default')
+CREATE OR REPLACE FUNCTION app.record_all_events(events jsonb, instance text DEFAULT NULL)
 RETURNS SETOF app.recorded_event
 LANGUAGE plpgsql
 AS $$

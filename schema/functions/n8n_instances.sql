@@ -1,5 +1,67 @@
 -- n8n instances: which one a request speaks of, which stored run a report is of, and when a database began anew.
 
+-- The number of an instance that is known. The default one is, even if nothing has come from it. NULL: there is none.
+CREATE OR REPLACE FUNCTION app.known_n8n_instance(wanted text)
+RETURNS smallint
+LANGUAGE sql
+STABLE
+RETURN coalesce(
+  (SELECT i.number FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.name = wanted),
+  CASE wanted WHEN 'default' THEN 0::smallint END
+);
+
+CREATE OR REPLACE FUNCTION app.name_of_n8n_instance(tenant uuid, wanted smallint)
+RETURNS text
+LANGUAGE sql
+STABLE
+RETURN coalesce(
+  (SELECT i.name FROM app.n8n_instances AS i WHERE i.tenant_id = tenant AND i.number = wanted),
+  CASE wanted WHEN 0 THEN 'default' END
+);
+
+-- The workflows of an instance; of one that there is not, none.
+CREATE OR REPLACE FUNCTION app.workflows_of_instance(wanted text)
+RETURNS uuid[]
+LANGUAGE sql
+STABLE
+RETURN ARRAY(
+  SELECT w.id FROM app.workflows AS w
+  WHERE w.tenant_id = app.tenant() AND w.n8n_instance = (SELECT app.known_n8n_instance(wanted))
+);
+
+-- The name of the instance of each workflow, by its id.
+CREATE OR REPLACE FUNCTION app.instances_of_workflows()
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT coalesce(jsonb_object_agg(w.id, coalesce(i.name, 'default')), '{}')
+  FROM app.workflows AS w
+  LEFT JOIN app.n8n_instances AS i ON i.tenant_id = w.tenant_id AND i.number = w.n8n_instance
+  WHERE w.tenant_id = app.tenant()
+);
+
+-- The instance of what this request delivers: the one that it names, else that of its API key, else the default one.
+-- FL403 `other_instances_key` if these are two.
+CREATE OR REPLACE FUNCTION app.delivering_instance(named text)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+AS $$
+DECLARE
+  of_key text := (
+    SELECT k.instance FROM app.api_keys AS k
+    WHERE k.id = substr(current_setting('app.actor', true), 5) AND current_setting('app.actor', true) LIKE 'key:%'
+  );
+BEGIN
+  IF named <> of_key THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'other_instances_key',
+      message = format('The API key is for the n8n instance %s, and this is of %s.', of_key, named);
+  END IF;
+  RETURN coalesce(of_key, named, 'default');
+END
+$$;
+
 -- The number of an instance, which is made if it is new and is said to have been seen just now, once a minute.
 CREATE OR REPLACE FUNCTION app.n8n_instance(wanted text)
 RETURNS smallint

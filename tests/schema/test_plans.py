@@ -43,7 +43,7 @@ SELECT split_part(query, ' ', 1), plans FROM pg_stat_statements
 WHERE NOT toplevel AND query ~ '^(WITH delivered|INSERT INTO app.workflow_ex|UPDATE app.workflow_ex)' ORDER BY query
 """
 CLASSES_OF_A_LIST = """
-WITH listed AS MATERIALIZED (SELECT count(*) AS rows FROM app.newest_executions(NULL, NULL, NULL, 50))
+WITH listed AS MATERIALIZED (SELECT count(*) AS rows FROM app.newest_executions_of(NULL, NULL, NULL, NULL, 50))
 SELECT ARRAY(
   SELECT DISTINCT substring(l.relation::regclass::text FROM 'workflow_executions_c([0-9]+)_[0-9]{8}$') AS class
   FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND listed.rows = 0

@@ -116,12 +116,16 @@ class Factory:
         return self.global_role("super_admin")
 
     def workflow(self, tenant: Tenant, **overrides: Any) -> UUID:
-        row = {"name": "A workflow", "n8n_workflow_id": None} | overrides
+        row = {"name": "A workflow", "n8n_workflow_id": None, "n8n_instance": 0} | overrides
         return self.within(
             tenant.id,
-            "INSERT INTO app.workflows (name, n8n_workflow_id) VALUES (%(name)s, %(n8n_workflow_id)s) RETURNING id",
+            "INSERT INTO app.workflows (name, n8n_workflow_id, n8n_instance)"
+            " VALUES (%(name)s, %(n8n_workflow_id)s, %(n8n_instance)s) RETURNING id",
             row,
         )[0]
+
+    def n8n_instance(self, tenant: Tenant, name: str) -> int:
+        return self.within(tenant.id, "SELECT app.n8n_instance(%(name)s)", {"name": name})[0]
 
     def execution(self, tenant: Tenant, workflow: UUID, **overrides: Any) -> UUID:
         row = {"workflow_id": str(workflow), "status": "success", "started_at": datetime.now(UTC).isoformat()}

@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     NOT_SIGNED_IN = "not_signed_in"
     NOT_YOURS = "not_yours"
+    OTHER_INSTANCES_KEY = "other_instances_key"
     OTHER_TENANTS_KEY = "other_tenants_key"
     OTHER_WORKFLOWS_EXECUTION = "other_workflows_execution"
     PGVECTOR_TOO_OLD = "pgvector_too_old"

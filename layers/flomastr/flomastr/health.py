@@ -23,11 +23,13 @@ NEEDED_FUNCTIONS = [
     "indexed_text",
     "message_pattern",
     "minutes_saved",
+    "newest_executions_of",
     "query_words",
     "record_all_events",
+    "record_deliveries",
     "store_sizes",
-    "with_workflows",
     "words_to_index",
+    "workflows_of_instance",
 ]
 NEEDED_PGVECTOR = (0, 7, 4)  # the oldest that was tried; 0.7.0 brought halfvec and sparsevec
 SECONDS = 5.0  # that a sandbox keeps what it found: anybody may ask

@@ -250,3 +250,36 @@ def test_what_was_reported_is_kept_for_ninety_days(env: AlertEnv) -> None:
     env.platform.run(expire, NOW)
     assert [types(env, *one) for one in left] == [["resolved"], ["fired", "resolved"], ["fired"]]
     env.platform.release(hold)
+
+
+def test_an_alert_on_an_instance_measures_its_workflows_alone(env: AlertEnv) -> None:
+    make, tenant = env.platform.make, env.platform.make.tenant()
+    number = make.n8n_instance(tenant, "staging")
+    first, second = (make.workflow(tenant, name=name, n8n_instance=number) for name in ("Orders", "Refunds"))
+    other = make.workflow(tenant)
+    for workflow, status in ((first, "error"), (first, "success"), (second, "success"), (other, "success")):
+        env.execution(tenant, workflow, 1, status)
+    fired = env.set(tenant, name="33.3", threshold=33.3, instance="staging", min_runs=3)
+    env.set(tenant, name="33.34", threshold=33.34, instance="staging")
+    env.set(tenant, name="default", threshold=0, instance="default")
+    slow = env.set(tenant, name="slow", kind="slow", threshold=0.5, instance="staging", min_runs=3)
+    env.set(tenant, name="slow of 4", kind="slow", threshold=0.5, instance="staging", min_runs=4)
+    assert env.evaluated()["alerts_fired"] == 2
+    assert firing(env, tenant) == {"33.3", "slow"}
+    assert (fired["instance"], fired["workflow_id"], slow["instance"]) == ("staging", None, "staging")
+    ((event),) = env.history(tenant, fired)
+    told = {"value": 33.33, "runs": 3, "instance": "staging", "workflow_id": None, "workflow_name": None}
+    assert event["data"].items() >= told.items()
+
+
+def test_an_instance_that_is_silent_is_told_of(env: AlertEnv) -> None:
+    make, tenant = env.platform.make, env.platform.make.tenant()
+    silent = make.workflow(tenant, n8n_instance=make.n8n_instance(tenant, "staging"))
+    env.execution(tenant, make.workflow(tenant), 1)
+    for name, of in (("staging", "staging"), ("default", "default")):
+        env.set(tenant, name=name, kind="silence", minutes=60, threshold=None, instance=of)
+    env.platform.superuser.execute("UPDATE app.alerts SET watched_since = now() - interval '2 hours'")
+    env.evaluated()
+    assert firing(env, tenant) == {"staging"}
+    env.execution(tenant, silent, 1)
+    assert env.evaluated()["alerts_resolved"] == 1

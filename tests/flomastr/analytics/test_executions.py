@@ -124,3 +124,45 @@ def test_minutes_that_no_clock_has_are_not_saved(env: ArchiveEnv) -> None:
     env.run(rollup)
     span = {"from": DAY.isoformat(), "to": (DAY + timedelta(days=1)).isoformat()}
     assert ask(env, tenant, **span).json["totals"]["time_saved_minutes"] == 0
+
+
+def test_an_instance_is_the_sum_of_its_workflows(env: ArchiveEnv) -> None:
+    make, tenant = env.make, env.make.tenant()
+    number = make.n8n_instance(tenant, "staging")
+    first, second = (make.workflow(tenant, n8n_instance=number) for _ in range(2))
+    gone = make.workflow(tenant)
+    other = make.workflow(tenant)
+    make.within(tenant.id, "UPDATE app.workflows SET metadata = '{\"minutes_saved_per_run\": 3}'", {})
+    for workflow, execution in (
+        (first, run(1, 10)),
+        (first, run(25, 20, "error")),
+        (second, run(2, 30)),
+        (other, run(1, 40)),
+        (gone, run(1, 50)),
+    ):
+        make.execution(tenant, workflow, **execution)
+    env.run(rollup)
+    make.within(tenant.id, "DELETE FROM app.workflows WHERE id = %(id)s", {"id": gone})
+    asked = {"from": DAY.isoformat(), "to": (DAY + timedelta(days=2)).isoformat()}
+
+    def totals(**query: str) -> tuple[int, int, float | None, float | None, float | None]:
+        found = ask(env, tenant, **asked | query).json["totals"]
+        return tuple(found[name] for name in ("total", "error", "max_seconds", "p50_seconds", "time_saved_minutes"))
+
+    p50 = pytest.approx(20, rel=0.02)
+    assert totals(instance="staging") == (3, 1, 30.0, p50, 6.0)
+    assert totals(instance="staging", workflow_id=str(first)) == (2, 1, 20.0, pytest.approx(10, rel=0.02), 3.0)
+    assert totals(instance="staging", status="error") == (1, 1, 20.0, p50, 0)
+    assert totals(instance="default")[:3] == (1, 0, 40.0)
+    assert totals(instance="nowhere")[:3] == (0, 0, None)
+    grouped = ask(env, tenant, **asked | {"group_by": "instance"}).json
+    points = [(point["bucket_start"][:10], point["group"], point["total"]) for point in grouped["series"]]
+    assert points == [
+        ("2026-03-02", None, 1),
+        ("2026-03-02", "default", 1),
+        ("2026-03-02", "staging", 2),
+        ("2026-03-03", None, 0),
+        ("2026-03-03", "default", 0),
+        ("2026-03-03", "staging", 1),
+    ]
+    assert (grouped["totals"]["total"], grouped["totals"]["p50_seconds"]) == (5, pytest.approx(30, rel=0.02))

@@ -85,3 +85,18 @@ def test_the_last_node_is_read_of_the_first_eight_megabytes(make: Factory, monke
     assert [row["last_node"] for row in ask(tenant, "errors").json["errors"]] == ["Often" * 51, ("Seldom" * 43)[:255]]
     monkeypatch.setattr(failures, "MOST_BYTES", 1)
     assert [row["last_node"] for row in ask(tenant, "errors").json["errors"]] == [None, None]
+
+
+def test_failures_of_an_instance(make: Factory) -> None:
+    tenant = make.tenant()
+    staging = make.workflow(tenant, n8n_instance=make.n8n_instance(tenant, "staging"))
+    failed(make, tenant, staging, 1, "It broke")
+    failed(make, tenant, make.workflow(tenant), 2, "It broke")
+
+    def counts(instance: str) -> list[tuple[int, list[str]]]:
+        found = ask(tenant, "errors", instance=instance).json["errors"]
+        return [(group["count"], group["workflows"]) for group in found]
+
+    assert counts("staging") == [(1, [str(staging)])]
+    assert [count for count, _ in counts("default")] == [1]
+    assert counts("nowhere") == []

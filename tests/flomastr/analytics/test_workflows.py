@@ -136,3 +136,20 @@ def ask_csv(env: ArchiveEnv, tenant: Tenant) -> str:
             caller=tenant.owner,
             headers={"accept": "text/csv"},
         ).body
+
+
+def test_the_workflows_of_an_instance(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    staging = env.make.workflow(tenant, name="Orders", n8n_instance=env.make.n8n_instance(tenant, "staging"))
+    other = env.make.workflow(tenant, name="Orders")
+    for workflow, day in ((staging, 0), (staging, -1), (other, 0)):
+        ran(env, tenant, workflow, day, 1)
+    env.run(rollup)
+
+    def found(**query: str) -> list[tuple[str, int, int]]:
+        rows = ask(env, tenant, **query).json["workflows"]
+        return [(row["workflow_id"], row["total"], row["before"]["total"]) for row in rows]
+
+    assert found(instance="staging") == found(instance="staging", sort="p95") == [(str(staging), 1, 1)]
+    assert found(instance="default") == [(str(other), 1, 0)]
+    assert found(instance="nowhere") == []

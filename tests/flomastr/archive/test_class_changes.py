@@ -207,7 +207,7 @@ def test_a_list_has_the_executions_of_the_class_that_a_tenant_has_left(env: Arch
     newest = sorted([*before, *after], reverse=True)
     for _ in ("left", "moved"):
         (listed,) = env.make.within(
-            tenant.id, "SELECT array_agg(id) FROM app.newest_executions(NULL, NULL, NULL, 9)", {}
+            tenant.id, "SELECT array_agg(id) FROM app.newest_executions_of(NULL, NULL, NULL, NULL, 9)", {}
         )
         assert listed == newest
         env.run(partitions)

@@ -11,7 +11,7 @@ from flomastr.alerts.targets import refuse_other_targets
 from flomastr.auth.webhook_signatures import alert_secret, whsec
 from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Body, Changes, Flag, JsonInteger, Name, TenantName
+from flomastr.http.fields import UNSET, Body, Changes, Flag, InstanceName, JsonInteger, Name, TenantName
 from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.http.patterns import WEBHOOK_URL
 
@@ -42,6 +42,7 @@ class Alert(Resource):
     name: str
     kind: Kind
     workflow_id: UUID | None = Field(description="null: all workflows together.")
+    instance: str | None = Field(description="The n8n instance whose workflows it is on; null: all.")
     minutes: int
     threshold: float | None
     min_runs: int
@@ -81,6 +82,7 @@ class NewAlert(Body):
     name: Name
     kind: Kind
     workflow_id: UUID | None = None
+    instance: InstanceName | None = None
     minutes: Minutes
     threshold: Threshold | None = None
     min_runs: MinRuns = 1
@@ -96,6 +98,8 @@ class NewAlert(Body):
             raise ValueError("silence takes no threshold, and any other kind takes one")
         if self.kind == "failure_rate" and self.threshold is not None and self.threshold >= 100:
             raise ValueError("a failure rate takes a threshold below 100 per cent")
+        if self.workflow_id is not None and self.instance is not None:
+            raise ValueError("an alert is on a workflow or on an instance")
         return self
 
 
@@ -109,8 +113,9 @@ class AlertChanges(Changes):
 
 
 COLUMNS = """
-  a.id, a.tenant_id, a.name, a.kind, a.workflow_id, a.minutes, a.threshold, a.min_runs, a.url, a.enabled,
-  a.fired_at AS firing_since, a.created_by, a.created_at, a.updated_at, app.etag(a) AS etag
+  a.id, a.tenant_id, a.name, a.kind, a.workflow_id,
+  app.name_of_n8n_instance(a.tenant_id, a.n8n_instance) AS instance, a.minutes, a.threshold, a.min_runs, a.url,
+  a.enabled, a.fired_at AS firing_since, a.created_by, a.created_at, a.updated_at, app.etag(a) AS etag
 """
 
 
@@ -120,7 +125,7 @@ def with_secret(alert: ShownAlert) -> ShownAlert:
 
 
 def create(new: NewAlert) -> Query[ShownAlert]:
-    """Refused with 404 `workflow_not_found`, and with 409 `too_many_open` in a tenant that has 100."""
+    """Refused with 404 of an unknown workflow or instance, and with 409 `too_many_open` in a tenant that has 100."""
     return Query(
         f"SELECT {COLUMNS} FROM app.create_alert(%(new)s) AS a",
         {"new": Jsonb(new.model_dump(mode="json", exclude={"tenant_id"}))},

@@ -21,6 +21,7 @@ PAGE = 100
 ALERT = """
   (m.alert).id, (m.alert).tenant_id, (m.alert).name, (m.alert).kind, (m.alert).workflow_id, (m.alert).minutes,
   (m.alert).threshold, (m.alert).min_runs, (m.alert).enabled, (m.alert).watched_since, (m.alert).fired_at,
+  app.name_of_n8n_instance((m.alert).tenant_id, (m.alert).n8n_instance) AS instance,
   m.workflow_name, m.is_watched, m.runs, m.failures, m.successes, m.duration_keys, m.duration_counts
 """
 
@@ -40,6 +41,7 @@ class Measured:
     enabled: bool
     watched_since: datetime
     fired_at: datetime | None
+    instance: str | None
     workflow_name: str | None
     is_watched: bool
     runs: int

@@ -23,6 +23,7 @@ class EventData(BaseModel):
     kind: Kind
     workflow_id: UUID | None
     workflow_name: str | None
+    instance: str | None = None
     minutes: int
     threshold: float | None
     min_runs: int

@@ -15,16 +15,18 @@ from flomastr.analytics.measures import Histogram, Measures, StatusCount, add, m
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.errors import ErrorCode, UnprocessableError
-from flomastr.workflows.executions import Status
+from flomastr.http.fields import InstanceName
+from flomastr.workflows.executions import OF_INSTANCE, Status
 
 MOST_POINTS = 10_000  # of an answer, which has 6 MB
 MOST_TIMED = 2_000  # of workflows that have percentiles
+MOST_ADDED_UP = 10_000  # of workflows whose percentiles are those of an instance
 
 TOO_MANY = f"query.bucket: there would be more than {MOST_POINTS:,} points: choose a larger bucket or a shorter time."
 
 type Key = tuple[datetime, str | None]  # bucket and group
 type Bucket = Literal["hour", "day", "week"]
-type GroupBy = Literal["workflow", "status", "mode"]
+type GroupBy = Literal["workflow", "instance", "status", "mode"]
 type ModeClass = Literal["production", "manual", "sub-workflow", "error", "retry"]
 
 
@@ -32,12 +34,13 @@ class Filter(Asked):
     bucket: Bucket = "day"
     group_by: GroupBy | None = None
     workflow_id: UUID | None = None
+    instance: InstanceName | None = None
     status: Status | None = None
     mode: ModeClass | None = None
 
     @property
     def by_workflow(self) -> bool:
-        return self.group_by == "workflow"
+        return self.group_by in ("workflow", "instance") or self.instance is not None
 
     @property
     def of_workflows(self) -> bool:
@@ -52,7 +55,8 @@ class Point(Measures):
 class Series(Frame):
     """Of the executions that started from `from` to before `to`. `as_of`: until when what was reported is counted.
 
-    By workflow, more than 2,000 points have no percentiles, and neither have their totals.
+    By workflow, more than 2,000 points have no percentiles, and neither have their totals. An instance is counted by
+    its workflows, as far as these are not deleted: then they are in the group of none.
     """
 
     bucket: Bucket
@@ -79,10 +83,13 @@ class Minutes(BaseModel):
 
 Matching = Annotated[Filter, QueryParameter()]
 
+SOUGHT = "(%(instance)s::text IS NULL OR w.n8n_instance = (SELECT app.known_n8n_instance(%(instance)s)))"
 FRAME = "app.analytics_frame(%(bucket)s, %(from)s, %(to)s, %(time_zone)s, %(of_workflows)s, %(most)s) AS f"
 GROUP = """
   CASE %(group_by)s::text
     WHEN 'workflow' THEN r.workflow_id::text WHEN 'status' THEN r.status WHEN 'mode' THEN r.mode_class
+    WHEN 'instance' THEN (SELECT app.instances_of_workflows() WHERE %(group_by)s::text = 'instance')
+      ->> r.workflow_id::text
   END
 """
 ROLLUPS = f"""
@@ -92,6 +99,7 @@ ROLLUPS = f"""
     f.starts, f.ends, f.days_from, f.days_until, %(workflow_id)s, %(by_workflow)s
   ) AS r
   WHERE (%(status)s::text IS NULL OR r.status = %(status)s) AND (%(mode)s::text IS NULL OR r.mode_class = %(mode)s)
+    AND (%(instance)s::text IS NULL OR r.workflow_id = ANY ({OF_INSTANCE}))
 """
 
 
@@ -124,7 +132,8 @@ DURATIONS = f"""
   WITH f AS MATERIALIZED (
     SELECT * FROM {FRAME}
     WHERE NOT %(by_workflow)s OR %(workflow_id)s::uuid IS NOT NULL OR f.ends - f.starts <= (
-      SELECT ('1 ' || %(bucket)s)::interval * (%(most_timed)s / greatest(count(*), 1)) FROM app.workflows
+      SELECT ('1 ' || %(bucket)s)::interval * (%(most_timed)s / greatest(count(*), 1)) FROM app.workflows AS w
+      WHERE {SOUGHT}
     )
   )
   SELECT r.bucket_start, r."group", r.duration_keys AS keys, r.duration_counts AS counts FROM ({ROLLUPS}) AS r
@@ -136,7 +145,7 @@ SAVED = f"""
     SELECT w.id, app.minutes_saved(w.metadata) AS minutes
     FROM app.workflows AS w
     WHERE app.minutes_saved(w.metadata) IS NOT NULL
-      AND (%(workflow_id)s::uuid IS NULL OR w.id = %(workflow_id)s)
+      AND (%(workflow_id)s::uuid IS NULL OR w.id = %(workflow_id)s) AND {SOUGHT}
   )
   SELECT
     date_trunc(%(bucket)s, r.bucket_start, f.zone) AS bucket_start, {GROUP} AS "group",
@@ -187,7 +196,7 @@ class Found:
     def keys(self, *, grouped: bool) -> list[Key]:
         """Each bucket with each group that is in any of them; empty buckets are there."""
         buckets = sorted({row.bucket_start for row in self.counted})
-        groups = sorted({group or "" for _, group in self.rows}) if grouped else [None]
+        groups = sorted({group for _, group in self.rows}, key=lambda group: group or "") if grouped else [None]
         if len(buckets) * len(groups) > MOST_POINTS:
             raise UnprocessableError(TOO_MANY, ErrorCode.INVALID_VALUE)
         return [(bucket, group) for bucket in buckets for group in groups]
@@ -212,10 +221,11 @@ def parameters(asked: Filter) -> dict[str, Any]:
         "bucket": asked.bucket,
         "group_by": asked.group_by,
         "workflow_id": asked.workflow_id,
+        "instance": asked.instance,
         "status": asked.status,
         "mode": asked.mode,
         "by_workflow": asked.by_workflow,
         "of_workflows": asked.of_workflows,
         "most": MOST_BUCKETS,
-        "most_timed": MOST_TIMED,
+        "most_timed": MOST_TIMED if asked.group_by == "workflow" else MOST_ADDED_UP,
     }

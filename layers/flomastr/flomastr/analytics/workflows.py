@@ -12,6 +12,8 @@ from flomastr.analytics.frames import MOST_BUCKETS, Asked, Frame
 from flomastr.analytics.measures import Measures, StatusCount, measures
 from flomastr.database.query import Query
 from flomastr.database.session import Database
+from flomastr.http.fields import InstanceName
+from flomastr.workflows.executions import OF_INSTANCE
 
 POINTS = 30
 
@@ -19,6 +21,7 @@ type Sort = Literal["failures", "p95", "total", "trend"]
 
 
 class Filter(Asked):
+    instance: InstanceName | None = None
     sort: Sort = "failures"
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
@@ -62,15 +65,17 @@ FRAMES = """
   )
 """
 # without durations, which are read of the page alone
-ROLLED = """
+ROLLED = f"""
   rolled AS MATERIALIZED (
     SELECT 'now' AS "group", r.workflow_id, r.bucket_start, r.status, r.mode_class, r.runs, r.recovered, r.timed,
       r.microseconds, r.max_microseconds
     FROM n CROSS JOIN LATERAL app.rollups_between(n.starts, n.ends, n.days_from, n.days_until, NULL, true) AS r
+    WHERE %(instance)s::text IS NULL OR r.workflow_id = ANY ({OF_INSTANCE})
     UNION ALL
     SELECT 'before', r.workflow_id, r.bucket_start, r.status, r.mode_class, r.runs, r.recovered, r.timed,
       r.microseconds, r.max_microseconds
     FROM b CROSS JOIN LATERAL app.rollups_between(b.starts, b.ends, b.days_from, b.days_until, NULL, true) AS r
+    WHERE %(instance)s::text IS NULL OR r.workflow_id = ANY ({OF_INSTANCE})
   )
 """
 # percentiles of all workflows only where these are sorted by them
@@ -179,6 +184,7 @@ WORKFLOWS = f"""
 def workflows(db: Database, asked: Filter) -> WorkflowRanking:
     """One round trip."""
     params: dict[str, Any] = asked.days() | {
+        "instance": asked.instance,
         "sort": asked.sort,
         "limit": asked.limit,
         "points": POINTS,

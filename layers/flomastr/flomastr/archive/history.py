@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from flomastr.archive import duckdb_filesystem, manifest, reader
 from flomastr.archive.manifest import File
-from flomastr.archive.reader import TieredExecution
+from flomastr.archive.reader import Archived, TieredExecution
 from flomastr.database.query import Count, Query
 from flomastr.database.session import Database
 from flomastr.errors import NotFoundError
@@ -28,6 +28,10 @@ FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 class Id(BaseModel):
     id: UUID
+
+
+class Workflows(BaseModel):
+    ids: list[UUID]
 
 
 def with_fresh_manifest[Result](db: Database, read: Callable[[Database], Result]) -> Result:
@@ -65,13 +69,30 @@ def read_page(db: Database, matching: Filter, page: PageRequest, include_data: b
             return []
         page = replace(page, after=skipped[page.offset - 1].id, offset=0)
     hot_page = executions.newest_with_data if include_data else executions.newest
-    hot, files = db.both(tiered(hot_page(matching, page)), manifest.execution_files(page.after))
+    hot, files, wanted = both_tiers(
+        db, tiered(hot_page(matching, page)), manifest.execution_files(page.after), matching
+    )
     is_cut = len(hot) > page.limit or (include_data and fitting(hot) < len(hot))
     bottom = hot[-1].id if hot and is_cut else FIRST
-    found = archived(db, files, matching, page.after or LAST, bottom, page.limit + 1)
+    found = archived(db, files, wanted, page.after or LAST, bottom, page.limit + 1)
     by_id = {row.id: row for row in found} | {row.id: row for row in hot}
     rows = [by_id[id] for id in sorted(by_id, reverse=True)[: page.limit + 1]]
     return with_data(files, rows) if include_data else rows
+
+
+def both_tiers[Hot: BaseModel](
+    db: Database, hot: Query[Hot], files: Query[File], matching: Filter
+) -> tuple[list[Hot], list[File], Archived]:
+    """What is hot, the files, and what to look for in them: one round trip."""
+    wanted = Archived(matching.workflow_id, matching.status)
+    if matching.instance is None:
+        return *db.both(hot, files), wanted
+    rows, found, ((workflows,)) = db.several(hot, files, workflows_of(matching.instance))
+    return rows, found, replace(wanted, workflows=workflows.ids)
+
+
+def workflows_of(instance: str) -> Query[Workflows]:
+    return Query("SELECT app.workflows_of_instance(%(instance)s) AS ids", {"instance": instance}, Workflows)
 
 
 def tiered(query: Query[Execution]) -> Query[TieredExecution]:
@@ -79,7 +100,7 @@ def tiered(query: Query[Execution]) -> Query[TieredExecution]:
 
 
 def archived(
-    db: Database, files: Sequence[File], matching: Filter, upper: UUID, bottom: UUID, wanted: int
+    db: Database, files: Sequence[File], matching: Archived, upper: UUID, bottom: UUID, wanted: int
 ) -> list[TieredExecution]:
     """At most `wanted` matching archived executions between two ids, newest first.
 
@@ -101,7 +122,7 @@ def archived(
     return found
 
 
-def current(db: Database, matching: Filter, rows: list[TieredExecution]) -> list[TieredExecution]:
+def current(db: Database, matching: Archived, rows: list[TieredExecution]) -> list[TieredExecution]:
     """Without those whose hot version no longer matches; of what a filter names, only the status may change."""
     if not rows or matching.status is None:
         return rows
@@ -139,8 +160,8 @@ def count(db: Database, matching: Filter) -> int:
 
 
 def read_count(db: Database, matching: Filter) -> int:
-    hot, files = db.both(hot_count(matching), manifest.execution_files(None))
-    return hot[0].count + reader.count(files, matching)
+    hot, files, wanted = both_tiers(db, hot_count(matching), manifest.execution_files(None), matching)
+    return hot[0].count + reader.count(files, wanted)
 
 
 def hot_count(matching: Filter) -> Query[Count]:
@@ -165,7 +186,7 @@ def read_one(db: Database, id: UUID) -> TieredExecution:
     hot, files = db.both(tiered(executions.get(id)), manifest.files_around(id))
     if hot:
         return hot[0]
-    found = reader.newest(files, id, UUID(int=id.int + 1), Filter(), 1) if files else []
+    found = reader.newest(files, id, UUID(int=id.int + 1), reader.ANY, 1) if files else []
     if not found:
         raise NotFoundError
     execution = found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]})

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 from flomastr.archive import duckdb_filesystem, parquet
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES
-from flomastr.workflows.executions import Execution, Filter
+from flomastr.workflows.executions import Execution
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS = """
@@ -30,7 +31,30 @@ class TieredExecution(Execution):
     tier: Tier = "hot"
 
 
-def newest(files: Sequence[File], lower: UUID, upper: UUID, matching: Filter, wanted: int) -> list[TieredExecution]:
+@dataclass(frozen=True)
+class Archived:
+    """Which archived executions are asked for. `workflows`: those of an instance, of which files know nothing."""
+
+    workflow_id: UUID | None = None
+    status: str | None = None
+    workflows: Sequence[UUID] | None = None
+
+    @property
+    def of_workflows(self) -> LiteralString:
+        """A condition, which says nothing of instances where none is asked for."""
+        of_one: LiteralString = "($workflow_id IS NULL OR workflow_id = $workflow_id)"
+        return of_one if self.workflows is None else f"{of_one} AND workflow_id IN (SELECT unnest($workflows))"
+
+    def parameters(self) -> dict[str, Any]:
+        """Of the condition."""
+        of_instance = {} if self.workflows is None else {"workflows": [str(id) for id in self.workflows]}
+        return {"workflow_id": self.workflow_id and str(self.workflow_id)} | of_instance
+
+
+ANY = Archived()
+
+
+def newest(files: Sequence[File], lower: UUID, upper: UUID, matching: Archived, wanted: int) -> list[TieredExecution]:
     """At most `wanted` matching executions from `lower` to before `upper`, newest first, without their data."""
     read = overlapping(files, lower, upper)
     if not read:
@@ -38,17 +62,13 @@ def newest(files: Sequence[File], lower: UUID, upper: UUID, matching: Filter, wa
     query = f"""
         SELECT {COLUMNS} FROM (
           SELECT * FROM {FILES}
-          WHERE id >= $lower AND id < $upper AND ($workflow_id IS NULL OR workflow_id = $workflow_id)
+          WHERE id >= $lower AND id < $upper AND {matching.of_workflows}
           {versions(read)}
         )
         WHERE $status IS NULL OR status = $status ORDER BY id DESC LIMIT $wanted
     """
-    rows = fetch(query, read, {"lower": str(lower), "upper": str(upper), "wanted": wanted} | filters(matching))
-    return [execution(row) for row in rows]
-
-
-def filters(matching: Filter) -> dict[str, str | None]:
-    return matching.model_dump(mode="json")
+    asked = {"lower": str(lower), "upper": str(upper), "wanted": wanted, "status": matching.status}
+    return [execution(row) for row in fetch(query, read, asked | matching.parameters())]
 
 
 def fetch(query: str, files: Sequence[File], parameters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -90,19 +110,19 @@ def fetch_by_id(columns: str, files: Sequence[File], ids: Sequence[UUID]) -> lis
     return fetch(query, read, parameters)
 
 
-def count(files: Sequence[File], matching: Filter) -> int:
+def count(files: Sequence[File], matching: Archived) -> int:
     """How many executions in the files match. Without a filter the manifest says it. Raises FileUnreadableError."""
-    if not files or matching == Filter():
+    if not files or matching == ANY:
         return sum(file.rows for file in files)
     query = f"""
         SELECT count(*) AS rows FROM {FILES}
-        WHERE ($workflow_id IS NULL OR workflow_id = $workflow_id) AND ($status IS NULL OR status = $status)
+        WHERE {matching.of_workflows} AND ($status IS NULL OR status = $status)
     """
-    (row,) = fetch(query, files, filters(matching))
+    (row,) = fetch(query, files, matching.parameters() | {"status": matching.status})
     return row["rows"]
 
 
-def groups(files: Sequence[File], workflow_id: UUID | None, since: datetime) -> list[dict[str, Any]]:
+def groups(files: Sequence[File], matching: Archived, since: datetime) -> list[dict[str, Any]]:
     """Counts the executions that started at `since` or later, by status and mode; fields as workflows.summary.Group."""
     if not files:
         return []
@@ -111,10 +131,10 @@ def groups(files: Sequence[File], workflow_id: UUID | None, since: datetime) -> 
           status, mode, count(*) AS executions, count(finished_at) AS finished,
           sum(greatest(epoch_us(finished_at) - epoch_us(started_at), 0))::bigint AS microseconds
         FROM {FILES}
-        WHERE started_at >= $since::timestamptz AND ($workflow_id IS NULL OR workflow_id = $workflow_id)
+        WHERE started_at >= $since::timestamptz AND {matching.of_workflows}
         GROUP BY status, mode
     """
-    return fetch(query, files, {"since": since.isoformat(), "workflow_id": workflow_id and str(workflow_id)})
+    return fetch(query, files, {"since": since.isoformat()} | matching.parameters())
 
 
 def overlapping(files: Iterable[File], lower: UUID, upper: UUID) -> list[File]:

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError, to_json
 
-from flomastr.http.patterns import EMAIL, NO_NUL, ONE_LINE, SLUG, TENANT
+from flomastr.http.patterns import EMAIL, INSTANCE, NO_NUL, ONE_LINE, SLUG, TENANT
 
 JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 PLUS_LOST = re.compile(r":[\d.:]+ \d\d:?\d\d$")
@@ -174,6 +174,8 @@ def of_a_token(user_id: str) -> str:
 
 
 NewUserId = Annotated[UserId, AfterValidator(of_a_token)]
+
+InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE), Field(description="Of an n8n instance.")]
 
 Email = Annotated[
     str,

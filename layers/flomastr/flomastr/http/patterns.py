@@ -13,6 +13,7 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # names of documents and persons
 EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
 INSTANCE = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+INSTANCE_OR_NONE = r"^([a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?)?$"
 TRANSACTION = r"^[0-9]{1,18}$"
 ANYTHING = r"^\*$"
 MEDIA_TYPE = r"^[0-9A-Za-z!#$&^_.+-]+/[0-9A-Za-z!#$&^_.+-]+( ?; ?[0-9A-Za-z_-]+=[0-9A-Za-z_.:-]+)*$"
@@ -32,6 +33,7 @@ REFUSALS = {
     EMAIL: "is not an e-mail address of printable ASCII without spaces",
     COLOUR: "is not a colour such as #1a2b3c",
     INSTANCE: "must be 1 to 63 lower case letters, digits and .-_, and begin and end with a letter or digit",
+    INSTANCE_OR_NONE: "must be up to 63 lower case letters, digits and .-_, and begin and end with a letter or digit",
     TRANSACTION: "is not the number of a transaction, as the audit trail has it",
     ANYTHING: "must be *",
     MEDIA_TYPE: "is no media type such as application/pdf",

@@ -14,7 +14,7 @@ from flomastr.auth.webhook_signatures import signing_secret, whsec
 from flomastr.database.query import Count, Query
 from flomastr.errors import ConflictError, ErrorCode
 from flomastr.http.etags import ListItem
-from flomastr.http.fields import Body, JsonInteger, Moment, Name, TenantName
+from flomastr.http.fields import Body, InstanceName, JsonInteger, Moment, Name, TenantName
 from flomastr.http.paging import PageRequest, keyset
 from flomastr.settings import signing_key
 
@@ -48,6 +48,7 @@ class IssuedKey(ListItem):
     tenant_id: UUID
     name: str
     scopes: list[Scope]
+    instance: str | None = Field(description="The n8n instance of what it delivers; null: the one that is named.")
     rate_limit_per_minute: int | None
     created_by: str
     created_at: datetime
@@ -69,6 +70,7 @@ class NewKey(Body):
     tenant_id: TenantName | None = None
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
+    instance: InstanceName | None = None
     rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), JsonInteger] | None = None  # beside the tenant's
     expires_at: Annotated[Moment, AfterValidator(in_the_future)] | None = None
 
@@ -80,8 +82,8 @@ class Rotation(Body):
 
 
 COLUMNS = """
-  k.id, app.uuid7(k.created_at, md5(k.id)::uuid) AS sort_key, k.tenant_id, k.name, k.scopes, k.rate_limit_per_minute,
-  k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by,
+  k.id, app.uuid7(k.created_at, md5(k.id)::uuid) AS sort_key, k.tenant_id, k.name, k.scopes, k.instance,
+  k.rate_limit_per_minute, k.created_by, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.replaced_by,
   app.key_etag(k) AS etag
 """
 SHOWN = f"{COLUMNS}, %(salt)s AS salt"
@@ -119,11 +121,12 @@ def create(new: NewKey) -> Query[ShownKey]:
     return Query(
         f"""
         INSERT INTO app.api_keys AS k (
-          id, tenant_id, name, secret_hash, signing_hash, scopes, rate_limit_per_minute, created_by, expires_at
+          id, tenant_id, name, secret_hash, signing_hash, scopes, instance, rate_limit_per_minute, created_by,
+          expires_at
         )
         VALUES (
-          %(id)s, app.tenant(), %(name)s, %(secret_hash)s, %(signing_hash)s, %(scopes)s, %(rate_limit_per_minute)s,
-          current_setting('app.actor'), %(expires_at)s
+          %(id)s, app.tenant(), %(name)s, %(secret_hash)s, %(signing_hash)s, %(scopes)s, %(instance)s,
+          %(rate_limit_per_minute)s, current_setting('app.actor'), %(expires_at)s
         )
         RETURNING {SHOWN}
         """,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Changes, JsonObject, PastMoment, Text
+from flomastr.http.fields import UNSET, Changes, InstanceName, JsonObject, PastMoment, Text
 from flomastr.http.paging import MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 
 MAX_DATA_BYTES = MAX_PAGE_BYTES * 3 // 2  # as Postgres writes them: `[1, 1]` takes that much more than `[1,1]`
@@ -41,6 +41,7 @@ class ExecutionChanges(Changes):
 class Filter(BaseModel):
     workflow_id: UUID | None = None
     status: Status | None = None
+    instance: InstanceName | None = None
 
 
 Matching = Annotated[Filter, QueryParameter()]
@@ -51,12 +52,18 @@ COLUMNS = """
   e.error_message, e.created_at
 """
 WHOLE = f"{COLUMNS}, e.execution_data, app.etag(e) AS etag"
-MATCHES = """
+# asked once, and of none nothing: what is no parameter of a plan does not change it
+OF_INSTANCE = "(SELECT app.workflows_of_instance(%(instance)s) WHERE %(instance)s::text IS NOT NULL)::uuid[]"
+IN_INSTANCE = f"(%(instance)s::text IS NULL OR e.workflow_id = ANY ({OF_INSTANCE}))"
+MATCHES = f"""
   (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
   AND (%(status)s::text IS NULL OR e.status = %(status)s)
+  AND {IN_INSTANCE}
 """
-PAGE = """
-  FROM app.newest_executions(%(workflow_id)s, %(status)s, %(after)s, %(limit)s + 1 + %(offset)s) AS e
+PAGE = f"""
+  FROM app.newest_executions_of(
+    %(workflow_id)s, {OF_INSTANCE}, %(status)s, %(after)s, %(limit)s + 1 + %(offset)s
+  ) AS e
   ORDER BY e.id DESC OFFSET %(offset)s
 """
 

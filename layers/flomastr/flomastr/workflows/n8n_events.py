@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, PlainValidator, StringConstraints, Valida
 
 from flomastr.database.query import Query
 from flomastr.http.bodies import Unread
-from flomastr.http.patterns import INSTANCE, message
+from flomastr.http.patterns import INSTANCE_OR_NONE, message
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
@@ -37,11 +37,12 @@ CONTENT = (
 
 Item = ErrorPost | LogMessage | ApiExecution
 
-DEFAULT = "default"
-InstanceName = Annotated[
+OfInstance = Annotated[
     str,
-    StringConstraints(pattern=INSTANCE),
-    QueryParameter(description="The n8n instance; a new name makes one, of 20 in a tenant.", examples=["prod"]),
+    StringConstraints(pattern=INSTANCE_OR_NONE),
+    QueryParameter(
+        description="The n8n instance; a new name makes one, of 20 in a tenant. Else that of the key, or the default."
+    ),
 ]
 
 
@@ -98,11 +99,11 @@ class EventResults(BaseModel):
     results: list[EventResult]
 
 
-def record(events: Sequence[Event], instance: str = DEFAULT, *, strict: bool = False) -> Query[EventResult]:
+def record(events: Sequence[Event], instance: str = "", *, strict: bool = False) -> Query[EventResult]:
     """One row for each event, in their order. Workflows that n8n names and the instance lacks are created.
 
-    `strict`: with an item that is rejected, none is recorded. Refused with 422 `items_rejected`, and with 409
-    `too_many_open` if the instance is new and one too many.
+    `strict`: with an item that is rejected, none is recorded. Refused with 422 `items_rejected`, with 409
+    `too_many_open` if the instance is new and one too many, and with 403 `other_instances_key`.
     """
     sent = (event.model_dump_json(exclude_none=True, exclude={"note", "data_notes"}) for event in events)
     return Query(
@@ -115,7 +116,7 @@ def record(events: Sequence[Event], instance: str = DEFAULT, *, strict: bool = F
         SELECT e.n8n_execution_id, e.n8n_workflow_id, e.id, e.outcome, e.error, e.restarted
         FROM app.record_events(%(events)s::jsonb, %(instance)s) AS e
         """,
-        {"events": f"[{','.join(sent)}]", "instance": instance},
+        {"events": f"[{','.join(sent)}]", "instance": instance or None},
         EventResult,
     )
 

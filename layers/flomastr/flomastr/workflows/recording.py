@@ -151,7 +151,7 @@ def record(new: NewExecution) -> Query[Recorded]:
     return Query(
         """
         SELECT r.outcome, to_jsonb(r.execution) || jsonb_build_object('etag', app.etag(r.execution)) AS execution
-        FROM app.record_executions(app.with_workflows(jsonb_build_array(%(delivery)s::jsonb))) AS r
+        FROM app.record_deliveries(jsonb_build_array(%(delivery)s::jsonb)) AS r
         WHERE app.require_recorded(r.rejection)
         """,
         {"delivery": new.model_dump_json(exclude={"tenant_id"})},
@@ -186,7 +186,7 @@ def record_batch(batch: Batch) -> Query[BatchResult]:
     return Query(
         """
         SELECT r.n8n_execution_id, r.outcome, (r.execution).id, app.why_rejected(r.rejection) AS error
-        FROM app.record_executions(app.with_workflows((%(batch)s::jsonb) -> 'executions')) AS r
+        FROM app.record_deliveries((%(batch)s::jsonb) -> 'executions') AS r
         """,
         {"batch": batch.model_dump_json(include={"executions"})},
         BatchResult,

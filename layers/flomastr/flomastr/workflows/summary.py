@@ -3,15 +3,26 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
 from uuid import UUID
 
+from fastapi import Query as QueryParameter
 from pydantic import BaseModel
 
 from flomastr.database.query import Query
+from flomastr.http.fields import InstanceName
 from flomastr.uuid7 import first_id_in
-from flomastr.workflows.executions import Status
+from flomastr.workflows.executions import IN_INSTANCE, Status
 
 FINAL = ("crashed", "canceled", "error", "success")
+
+
+class Asked(BaseModel):
+    workflow_id: UUID | None = None
+    instance: InstanceName | None = None
+
+
+Matching = Annotated[Asked, QueryParameter()]
 
 
 class StatusCount(BaseModel):
@@ -43,13 +54,14 @@ class Group(BaseModel):
     microseconds: int
 
 
-GROUPS = """
+GROUPS = f"""
 SELECT
   e.status, e.mode, count(*) AS executions, count(e.finished_at) AS finished,
   round(sum(extract(EPOCH FROM greatest(e.finished_at - e.started_at, '0')) * 1000000)) AS microseconds
 FROM app.workflow_executions AS e
 WHERE e.id BETWEEN %(first)s AND %(last)s AND e.started_at >= %(since)s
   AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
+  AND {IN_INSTANCE}
   AND (%(copies)s OR NOT EXISTS (
     SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id
   ))
@@ -57,12 +69,13 @@ GROUP BY e.status, e.mode
 """
 
 
-def groups(workflow_id: UUID | None, days: int, *, copies: bool) -> Query[Group]:
+def groups(asked: Asked, days: int, *, copies: bool) -> Query[Group]:
     """Groups of the hot executions that started in the last days; with or without copies of archived ones."""
     return Query(
         GROUPS,
         {
-            "workflow_id": workflow_id,
+            "workflow_id": asked.workflow_id,
+            "instance": asked.instance,
             "first": first_id_in(-days - 1),
             "last": first_id_in(2),
             "since": datetime.now(UTC) - timedelta(days=days),

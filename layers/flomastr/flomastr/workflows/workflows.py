@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Body, Changes, Flag, Metadata, Name, NfcName, TenantName, Text
+from flomastr.http.fields import UNSET, Body, Changes, Flag, InstanceName, Metadata, Name, NfcName, TenantName, Text
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 from flomastr.http.patterns import NO_NUL
 
@@ -29,6 +29,7 @@ class Workflow(Resource):
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime | None
+    instance: str = Field(description="The n8n instance.")
 
 
 class NewWorkflow(Body):
@@ -57,17 +58,24 @@ class Filter(BaseModel):
     is_active: bool | None = None
     is_public: bool | None = None
     category: Category | None = None
+    instance: InstanceName | None = None
 
 
-COLUMNS = """
+INSTANCE = """
+  coalesce((
+    SELECT i.name FROM app.n8n_instances AS i WHERE i.tenant_id = w.tenant_id AND i.number = w.n8n_instance
+  ), 'default') AS instance
+"""
+COLUMNS = f"""
   w.id, w.tenant_id, w.name, w.description, w.n8n_workflow_id, w.category, w.tags, w.is_active, w.is_public,
-  w.metadata, w.created_at, w.updated_at
+  w.metadata, w.created_at, w.updated_at, {INSTANCE}
 """
 WHOLE = f"{COLUMNS}, app.etag(w) AS etag"
 MATCHES = """
   (%(is_active)s::boolean IS NULL OR w.is_active = %(is_active)s)
   AND (%(is_public)s::boolean IS NULL OR w.is_public = %(is_public)s)
   AND (%(category)s::text IS NULL OR w.category = %(category)s)
+  AND (%(instance)s::text IS NULL OR w.n8n_instance = (SELECT app.known_n8n_instance(%(instance)s)))
 """
 
 
