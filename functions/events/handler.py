@@ -25,10 +25,10 @@ async def record_events(
     strict: Strict = False,
 ) -> EventResults:
     """Error posts, log messages, executions and lists of them; unknown workflows are made. One result for each item."""
-    events = n8n_events.to_events(posted.read(n8n_events.to_items), len(posted.body))
+    events = n8n_events.to_events(posted.read(n8n_events.to_items), len(posted.content))
     results = n8n_events.results(events, db.idempotent(n8n_events.record(events, instance, strict=strict), key))
     response.headers.update(n8n_events.warning(results))
     return results
 
 
-lambda_handler = http_handler(app)
+lambda_handler = http_handler(app, "gzip")

@@ -77,4 +77,4 @@ async def delete_execution(execution_id: UUID, db: Writing, if_match: IfMatch) -
     return Message(message="The execution is deleted.")
 
 
-lambda_handler = http_handler(app)
+lambda_handler = http_handler(app, "gzip")

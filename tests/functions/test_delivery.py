@@ -98,6 +98,8 @@ def test_a_compressed_body_is_refused_and_told_so(tenant: Tenant, encoding: str)
     answer = ask(tenant, "POST", WORKFLOWS, body=b"\x1f\x8b\x08", headers=headers)
     refused(answer, 415)
     assert (answer.json["code"], answer.headers["accept-encoding"]) == ("unsupported_encoding", "identity")
+    large = ask(tenant, "POST", WORKFLOWS, body=b"\x1f\x8b\x08" + b"\xff" * 9, headers=headers)
+    assert large.status == 415
     assert ask(tenant, "POST", WORKFLOWS, body={"name": "a"}, headers={"content-encoding": "Identity"}).status == 201
     assert ask(tenant, "GET", WORKFLOWS, headers=headers).status == 200
 

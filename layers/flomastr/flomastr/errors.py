@@ -150,7 +150,7 @@ class PayloadTooLargeError(ServiceError):
 
 
 class UnsupportedEncodingError(ServiceError):
-    """The body is compressed, which this API does not read: send it as it is, without Content-Encoding."""
+    """The body is compressed in a way that this route does not read: send it as it is, without Content-Encoding."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = ErrorCode.UNSUPPORTED_ENCODING

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from flomastr.errors import ServiceError
 from flomastr.http.bodies import JsonRequest, UnreadRequest
-from flomastr.http.delivery import readable, refusal
+from flomastr.http.delivery import IDENTITY, readable, refusal
 from flomastr.http.problems import (
     PROBLEM_JSON,
     http_exception,
@@ -47,7 +47,9 @@ class Route(APIRoute):
         handle = super().get_route_handler()
 
         async def read_and_handle(request: Request) -> Response:
-            return await handle(self.request(request.scope, request.receive))
+            asked = self.request(request.scope, request.receive)
+            await asked.body()  # here its errors are its own: FastAPI would make a 400 of them
+            return await handle(asked)
 
         return read_and_handle
 
@@ -100,12 +102,15 @@ def conflict(description: str) -> dict[int | str, dict[str, Any]]:
     return {HTTPStatus.CONFLICT.value: {"description": description}}
 
 
-def http_handler(app: FastAPI) -> LambdaHandler:
-    """The Lambda function of an app. It takes events of an HTTP API, and every error becomes a problem."""
+def http_handler(app: FastAPI, *encodings: str) -> LambdaHandler:
+    """The Lambda function of an app. It takes events of an HTTP API, and every error becomes a problem.
+
+    `encodings`: of bodies that it reads, beside those that are sent as they are.
+    """
     mangum = Mangum(app, lifespan="off", text_mime_types=["text/", "application/json", PROBLEM_JSON])
 
     def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        if error := refusal(event):
+        if error := refusal(event, (IDENTITY, *encodings)):
             return guarded(event, refused(event, error))
         asyncio.set_event_loop(LOOP)  # Mangum asks for the current one, here and when it is made
         return guarded(event, mangum(readable(event), context))  # pyright: ignore[reportArgumentType]

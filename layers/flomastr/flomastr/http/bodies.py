@@ -3,25 +3,39 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from flomastr.http.delivery import GZIP, encoding_of, unpacked
+
 MAX_DIGITS = 4300  # of an integer that Python reads: more take time that grows by the square
 
 
 class JsonRequest(Request):
+    """Its body is what was sent, unpacked if it is compressed, which only some functions let pass."""
+
+    content: bytes | None = None
+
+    async def body(self) -> bytes:
+        if self.content is None:
+            sent = await super().body()
+            self.content = unpacked(sent) if sent and encoding_of(self.headers) == GZIP else sent
+        return self.content
+
     async def json(self) -> Any:
         return read_json(await self.body())
 
 
 @dataclass(frozen=True)
 class Unread:
-    """JSON that nobody has looked at yet."""
+    """JSON that nobody has looked at yet, and may be compressed."""
 
     body: bytes
+    is_packed: bool
 
     @classmethod
     def of(cls, body: Any) -> Self:
@@ -30,10 +44,16 @@ class Unread:
             raise ValueError("must be JSON")
         return body
 
+    @cached_property
+    def content(self) -> bytes:
+        """Unpacked. Raises UnsupportedEncodingError."""
+        return unpacked(self.body) if self.is_packed else self.body
+
     def read[Read](self, understand: Callable[[Any], Read]) -> Read:
         """What is understood of it. Raises RequestValidationError if it is no JSON, or if that raises ValueError."""
+        content = self.content
         try:
-            posted = read_json(self.body)
+            posted = read_json(content)
         except (ValueError, RecursionError) as error:
             raise invalid("json_invalid", error) from error
         try:
@@ -47,10 +67,13 @@ def invalid(kind: str, error: Exception) -> RequestValidationError:
 
 
 class UnreadRequest(Request):
-    """FastAPI would read a body before it solves dependencies, which say who sends it: so the endpoint reads it."""
+    """FastAPI would read a body before it solves dependencies, which say who sends it: so the endpoint reads it.
+
+    Its body is what was sent, since that is what is signed.
+    """
 
     async def json(self) -> Any:
-        return Unread(await self.body())
+        return Unread(await self.body(), encoding_of(self.headers) == GZIP)
 
 
 def read_json(body: bytes) -> Any:

@@ -16,10 +16,11 @@ from flomastr.auth.webhook_signatures import signing_secret, verify
 from flomastr.caller import Caller
 from flomastr.database.session import Database
 from flomastr.errors import ErrorCode, UnauthorizedError
+from flomastr.http.delivery import body_size
 from flomastr.http.dependencies import database_of
 from flomastr.http.patterns import TENANT
 
-READ_FOR_ANYBODY = 50_000  # bytes: reading them takes less than asking the database who sends them
+READ_FOR_ANYBODY = 50_000  # bytes, unpacked: reading them takes less than asking the database who sends them
 
 
 async def reporting(
@@ -48,7 +49,7 @@ async def reporting(
     else:
         raise unauthorized("Send an API key in the Authorization header, or sign the request.", ErrorCode.NOT_SIGNED_IN)
     db = database_of(caller, request, response, tenant_id or x_tenant, scopes)
-    return db.admitted() if len(await request.body()) > READ_FOR_ANYBODY else db
+    return db.admitted() if body_size(request.scope["aws.event"]) > READ_FOR_ANYBODY else db
 
 
 def bearer(authorization: str) -> Caller:
