@@ -1,11 +1,20 @@
-/* Executions over time: stacked by status, how many of them succeed, and how long they take. */
+/* Executions over time: stacked by status, how many of them succeed, and how long they take. And whose they are. */
 
 import { html } from "../vendor/htm-preact.js";
 import { Chart, Lines, scale } from "../chart.js";
 import { duration, percent } from "../format.js";
+import { setQuery, useLoaded } from "../hooks.js";
 import { namesOf } from "../period.js";
 import { COUNTED, SERIES } from "../statuses.js";
-import { Card, Empty } from "../ui.js";
+import { Card, Choice, Empty } from "../ui.js";
+
+/** For tenants with several n8n instances. */
+export const InstanceChoice = ({ value }) => {
+  const { data = [] } = useLoaded("/routes/n8n/instances");
+  return data.length > 1 && html`
+    <${Choice} label="Instance" value=${value} onChange=${(instance) => setQuery({ instance })}
+      options=${[["", "Any instance"], ...data.map(({ name }) => [name, name])]} />`;
+};
 
 const rowsOf = ({ series, bucket, time_zone }, values) => {
   const named = namesOf(bucket, time_zone);

@@ -3,9 +3,9 @@
 import { html } from "../vendor/htm-preact.js";
 import { moment, plural } from "../format.js";
 import { useLoaded } from "../hooks.js";
-import { AlertState, condition, measured } from "../parts/alerts.js";
 import { Table } from "../table.js";
 import { Badge, Card, Loaded, View } from "../ui.js";
+import { AlertState, condition, measured } from "./alerts.js";
 
 const TONES = { fired: "error", resolved: "success", delivered: "success", pending: "waiting", failed: "error" };
 

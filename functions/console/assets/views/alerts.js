@@ -1,13 +1,12 @@
-/* Alerts of the tenant: what each watches, whether it fires, and a form for a new one. */
+/* Alerts of the tenant: what each watches, whether it fires, and a form for a new one. What an alert says of itself. */
 
 import { html, useState } from "../vendor/htm-preact.js";
 import { ask } from "../api.js";
-import { ago } from "../format.js";
+import { ago, duration, number, percent, plural } from "../format.js";
 import { useAction, useLoaded } from "../hooks.js";
-import { AlertState, condition } from "../parts/alerts.js";
 import { allowed } from "../roles.js";
 import { Table } from "../table.js";
-import { Card, Failure, Field, Form, Loaded, Sure, View } from "../ui.js";
+import { Badge, Card, Failure, Field, Form, Loaded, Sure, View } from "../ui.js";
 
 export const Alerts = ({ role, base }) => {
   const alerts = useLoaded("/routes/alerts", { limit: 100 });
@@ -76,9 +75,29 @@ const columns = ({ administers, base, change, remove, names }) => [
   { title: "Name", cell: ({ id, name }) => html`<a href=${`${base}/alert/${id}`}>${name}</a>` },
   { title: "State", cell: (alert) => html`<${AlertState} of=${alert} />${alert.firing_since && html` <small>since ${ago(alert.firing_since)}</small>`}` },
   { title: "Fires", cell: (alert) => condition(alert) },
-  { title: "Of", extra: true, cell: ({ workflow_id }) => (workflow_id ? (names[workflow_id] ?? "a workflow") : "all workflows") },
+  { title: "Of", extra: true, cell: ({ workflow_id, instance }) => (workflow_id ? (names[workflow_id] ?? "a workflow") : (instance ?? "all workflows")) },
   { title: "Goes to", extra: true, cell: ({ url }) => new URL(url).host },
   ...(administers ? [{ cell: ({ id, enabled }) => html`
       <button type="button" class="quiet" onClick=${() => change(id, { enabled: !enabled })}>${enabled ? "Turn off" : "Turn on"}</button>
       <${Sure} label="Delete" question="With its history?" act=${() => remove(id)} />` }] : []),
 ];
+
+const stateOf = ({ enabled, firing_since }) => {
+  if (firing_since) return ["firing", "error"];
+  return enabled ? ["quiet", "success"] : ["off", "canceled"];
+};
+
+export const AlertState = ({ of }) => html`<${Badge} tone=${stateOf(of)[1]}>${stateOf(of)[0]}<//>`;
+
+/** When it fires, in words. */
+export const condition = ({ kind, minutes, threshold, min_runs }) => {
+  if (kind === "silence") return `when nothing ran for ${duration(minutes * 60)}`;
+  const what = kind === "slow" ? `the p95 is over ${duration(threshold)}` : `more than ${percent(threshold)} fail`;
+  return `when ${what} in ${duration(minutes * 60)}${min_runs > 1 ? `, of at least ${plural(min_runs, "run")}` : ""}`;
+};
+
+/** What was measured when something was reported. */
+export const measured = ({ kind, value, runs }) => {
+  if (kind === "silence") return plural(runs, "run");
+  return `${kind === "slow" ? duration(value) : percent(value)} of ${number(runs)}`;
+};

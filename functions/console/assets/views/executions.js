@@ -3,15 +3,17 @@
 import { html } from "../vendor/htm-preact.js";
 import { ago, between, duration, moment } from "../format.js";
 import { setQuery, useLoaded } from "../hooks.js";
+import { InstanceChoice } from "../parts/runs.js";
 import { STATUSES } from "../statuses.js";
 import { Table } from "../table.js";
 import { Badge, Card, Choice, Loaded, View } from "../ui.js";
 
-export const Executions = ({ base, query: { status, workflow_id } }) => {
-  const workflows = useLoaded("/routes/workflows", { limit: 250 });
-  const loaded = useLoaded("/routes/history/workflow-executions", { status, workflow_id, limit: 50 });
+export const Executions = ({ base, query: { status, workflow_id, instance } }) => {
+  const workflows = useLoaded("/routes/workflows", { instance, limit: 250 });
+  const loaded = useLoaded("/routes/history/workflow-executions", { status, workflow_id, instance, limit: 50 });
   const names = new Map((workflows.data ?? []).map(({ id, name }) => [id, name]));
   const aside = html`
+    <${InstanceChoice} value=${instance} />
     <${Choice} label="Status" value=${status} onChange=${(value) => setQuery({ status: value })}
       options=${[["", "Any status"], ...STATUSES.filter((each) => each !== "recovered").map((each) => [each, each])]} />
     <${Choice} label="Workflow" value=${workflow_id} onChange=${(value) => setQuery({ workflow_id: value })}

@@ -4,8 +4,7 @@ import { html, useState } from "../vendor/htm-preact.js";
 import { ask } from "../api.js";
 import { moment, number } from "../format.js";
 import { go, useAction, useLoaded } from "../hooks.js";
-import { Evaluate } from "../parts/evaluate.js";
-import { Search } from "../parts/search.js";
+import { Evaluate, Search } from "../parts/search.js";
 import { Table } from "../table.js";
 import { Card, Field, Form, Loaded, View } from "../ui.js";
 

@@ -5,18 +5,19 @@ import { ago, duration, moment, number, percent, plural } from "../format.js";
 import { useLoaded } from "../hooks.js";
 import { failures } from "../measures.js";
 import { Messages } from "../parts/failures.js";
-import { Outcomes, RunsChart } from "../parts/runs.js";
+import { InstanceChoice, Outcomes, RunsChart } from "../parts/runs.js";
 import { PeriodChoice, rangeOf, usePeriod, useWorkflowPeriod } from "../period.js";
 import { Card, Empty, Figure, Figures, Loaded, View } from "../ui.js";
 
 const FEW = 5;
 
-export const Overview = ({ tenant, base }) => {
-  const period = usePeriod();
-  const runs = useLoaded("/routes/analytics/executions", period);
-  const errors = useLoaded("/routes/analytics/errors", { ...rangeOf(period), limit: FEW });
+export const Overview = ({ tenant, base, query: { instance } }) => {
+  const [own, ofWorkflows] = [usePeriod(), useWorkflowPeriod()];
+  const period = instance ? ofWorkflows : own;
+  const runs = useLoaded("/routes/analytics/executions", { ...period, instance });
+  const errors = useLoaded("/routes/analytics/errors", { ...rangeOf(period), instance, limit: FEW });
   return html`
-    <${View} title="Overview" about=${tenant.name} aside=${html`<${PeriodChoice} />`}>
+    <${View} title="Overview" about=${tenant.name} aside=${html`<${InstanceChoice} value=${instance} /><${PeriodChoice} />`}>
       <${Loaded} of=${runs}>${(found) => html`<${Runs} found=${found} base=${base} />`}<//>
       <div class="columns">
         <${Card} title="Failures by message" aside=${html`<a href=${`${base}/failures`}>All failures</a>`}>

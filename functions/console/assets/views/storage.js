@@ -7,9 +7,8 @@ import { allowed } from "../roles.js";
 import { Table } from "../table.js";
 import { Card, Figure, Figures, Loaded, View } from "../ui.js";
 import { Erasures } from "../parts/erasures.js";
-import { Holds } from "../parts/holds.js";
 import { Kept, LimitChoice } from "../parts/kept.js";
-import { Restores } from "../parts/restores.js";
+import { Holds, Restores } from "../parts/kept_longer.js";
 
 const ARCHIVE_HOUR = 2; // UTC, when the first run of a night begins
 
