@@ -37,7 +37,7 @@ class Target:
         return f"http://127.0.0.1:{self.port}"
 
     def executions(self) -> Iterator[Json]:
-        path = f"/routes/workflow-executions?tenant_id={TENANT}&limit=250"
+        path = f"/routes/workflow-executions?tenant_id={TENANT}&limit=250&include_data=true"
         while path:
             page, path = self.ask("GET", path)
             yield from page
