@@ -971,6 +971,7 @@ CREATE TABLE app.alerts (
     watched_since timestamp with time zone DEFAULT now() NOT NULL,
     fired_id uuid,
     fired_at timestamp with time zone,
+    n8n_instance smallint,
     CONSTRAINT alerts_check CHECK (((kind = 'silence'::text) = (threshold IS NULL))),
     CONSTRAINT alerts_check1 CHECK (((fired_id IS NULL) = (fired_at IS NULL))),
     CONSTRAINT alerts_kind_check CHECK ((kind = ANY (ARRAY['failure_rate'::text, 'slow'::text, 'silence'::text]))),
@@ -980,6 +981,7 @@ CASE kind
     WHEN 'silence'::text THEN ((minutes >= 60) AND (minutes <= 129600))
     ELSE ((minutes >= 15) AND (minutes <= 1440))
 END),
+    CONSTRAINT alerts_n8n_instance CHECK (((workflow_id IS NULL) OR (n8n_instance IS NULL))),
     CONSTRAINT alerts_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
     CONSTRAINT alerts_threshold CHECK (((threshold >= (0)::double precision) AND
 CASE kind
@@ -1478,6 +1480,11 @@ CREATE FUNCTION app.create_alert(new jsonb) RETURNS SETOF app.alerts
 DECLARE
   alert app.alerts := jsonb_populate_record(NULL::app.alerts, new);
 BEGIN
+  alert.n8n_instance := app.known_n8n_instance(new ->> 'instance');
+  IF alert.n8n_instance IS NULL AND new ->> 'instance' IS NOT NULL THEN
+    RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
+      message = 'body.instance: the tenant has no such n8n instance.';
+  END IF;
   IF alert.workflow_id IS NOT NULL AND NOT EXISTS (SELECT FROM app.workflows AS w WHERE w.id = alert.workflow_id) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'workflow_not_found',
       message = 'body.workflow_id: there is no such workflow.';
@@ -1488,9 +1495,10 @@ BEGIN
       message = 'The tenant has 100 alerts: delete one first.';
   END IF;
   RETURN QUERY
-  INSERT INTO app.alerts (name, kind, workflow_id, minutes, threshold, min_runs, url, enabled)
+  INSERT INTO app.alerts (name, kind, workflow_id, n8n_instance, minutes, threshold, min_runs, url, enabled)
   VALUES (
-    alert.name, alert.kind, alert.workflow_id, alert.minutes, alert.threshold, alert.min_runs, alert.url, alert.enabled
+    alert.name, alert.kind, alert.workflow_id, alert.n8n_instance, alert.minutes, alert.threshold, alert.min_runs,
+    alert.url, alert.enabled
   )
   RETURNING *;
 END
@@ -1648,13 +1656,16 @@ BEGIN
     (array_agg(e.workflow_name ORDER BY e.workflow_name IS NULL, e.started_at DESC NULLS FIRST, e.workflow_name))[1],
     e.n8n_workflow_id
   )
-  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text, started_at timestamptz)
+  FROM jsonb_to_recordset(events) AS e (
+    n8n_workflow_id text, workflow_name text, workflow_archived boolean, started_at timestamptz
+  )
   LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id AND known.n8n_instance = instance
   WHERE e.n8n_workflow_id IS NOT NULL AND (
     known.id IS NULL
     OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
   )
   GROUP BY e.n8n_workflow_id
+  HAVING bool_or(known.id IS NOT NULL OR e.workflow_archived IS NOT TRUE)
   ORDER BY e.n8n_workflow_id COLLATE "C"
   ON CONFLICT ON CONSTRAINT workflows_n8n_workflow_id_key DO UPDATE
   SET name = excluded.name, updated_at = now()
@@ -1831,6 +1842,25 @@ END
 $$;
 
 ALTER FUNCTION app.delete_knowledge_base(base uuid, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.delivering_instance(named text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  of_key text := (
+    SELECT k.instance FROM app.api_keys AS k
+    WHERE k.id = substr(current_setting('app.actor', true), 5) AND current_setting('app.actor', true) LIKE 'key:%'
+  );
+BEGIN
+  IF named <> of_key THEN
+    RAISE EXCEPTION USING errcode = 'FL403', constraint = 'other_instances_key',
+      message = format('The API key is for the n8n instance %s, and this is of %s.', of_key, named);
+  END IF;
+  RETURN coalesce(of_key, named, 'default');
+END
+$$;
+
+ALTER FUNCTION app.delivering_instance(named text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.delivery_rank(status text, by_error_workflow boolean) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2384,36 +2414,79 @@ $$;
 
 ALTER FUNCTION app.folded_lexemes(lexemes tsvector) OWNER TO flo_owner;
 
-CREATE FUNCTION app.follow_names(events jsonb, instance smallint) RETURNS void
+CREATE FUNCTION app.follow_workflows(events jsonb, instance smallint) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  wins boolean := coalesce(
+    (SELECT i.n8n_wins FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.number = instance), false
+  );
 BEGIN
-  WITH told AS MATERIALIZED (
-    SELECT DISTINCT ON (w.id)
-      w.id, w.name AS former_name, e.workflow_name AS name, coalesce(e.started_at, now()) AS told_at
-    FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text, started_at timestamptz)
+  WITH told AS (
+    SELECT DISTINCT ON (w.id, a.field) w.id, a.field, a.told, a.here, coalesce(e.started_at, now()) AS told_at,
+      w.name AS former_name, w.is_active AS was_active, w.tags AS former_tags
+    FROM jsonb_to_recordset(events) AS e (
+      n8n_workflow_id text, workflow_name text, workflow_active boolean, workflow_tags jsonb, started_at timestamptz
+    )
     JOIN app.workflows AS w ON w.n8n_workflow_id = e.n8n_workflow_id AND w.n8n_instance = instance
     LEFT JOIN app.n8n_names AS n ON n.tenant_id = w.tenant_id AND n.workflow_id = w.id
-    WHERE e.workflow_name IS NOT NULL AND e.workflow_name IS DISTINCT FROM n.name
-      AND w.name = coalesce(n.name, e.workflow_name)
-      AND (n.told_at IS NULL OR coalesce(e.started_at, now()) > n.told_at)
+    CROSS JOIN LATERAL (  -- `first`: what is here before n8n says anything
+      VALUES
+      ('name', to_jsonb(e.workflow_name), to_jsonb(w.name), to_jsonb(n.name), to_jsonb(e.workflow_name), n.told_at),
+      ('is_active', to_jsonb(e.workflow_active), to_jsonb(w.is_active), to_jsonb(n.is_active), 'true', n.active_told_at),
+      ('tags', e.workflow_tags, to_jsonb(w.tags), to_jsonb(n.tags), '[]', n.tags_told_at)
+    ) AS a (field, told, here, known, first, known_at)
+    WHERE a.told IS NOT NULL
+      AND (a.known_at IS NULL OR coalesce(e.started_at, now()) > a.known_at)
+      AND (a.told IS DISTINCT FROM a.known OR coalesce(e.started_at, now()) > a.known_at + interval '1 hour')
+      AND (wins OR a.here IN (a.told, coalesce(a.known, a.first)))
       AND NOT app.is_held(w.tenant_id, w.id)
-    ORDER BY w.id, told_at DESC, name
+    ORDER BY w.id, a.field, coalesce(e.started_at, now()) DESC, a.told
+  ),
+  news AS MATERIALIZED (
+    SELECT
+      t.id, t.former_name, t.was_active, t.former_tags, bool_or(t.told <> t.here) AS differs,
+      max(t.told #>> '{}') FILTER (WHERE t.field = 'name') AS name,
+      max(t.told_at) FILTER (WHERE t.field = 'name') AS name_at,
+      bool_or(t.told = 'true') FILTER (WHERE t.field = 'is_active') AS is_active,
+      max(t.told_at) FILTER (WHERE t.field = 'is_active') AS active_at,
+      app.texts_in(min(t.told::text) FILTER (WHERE t.field = 'tags')::jsonb) AS tags,
+      max(t.told_at) FILTER (WHERE t.field = 'tags') AS tags_at
+    FROM told AS t
+    GROUP BY t.id, t.former_name, t.was_active, t.former_tags
   ),
   locked AS MATERIALIZED (  -- in one order, so that concurrent batches cannot deadlock
-    SELECT w.id FROM app.workflows AS w JOIN told AS t ON t.id = w.id AND t.name <> t.former_name
+    SELECT w.id FROM app.workflows AS w JOIN news AS s ON s.id = w.id AND s.differs
     ORDER BY w.id FOR NO KEY UPDATE OF w
   ),
-  renamed AS (
-    UPDATE app.workflows AS w SET name = t.name, updated_at = now()
-    FROM told AS t, locked AS l WHERE l.id = t.id AND w.id = t.id AND w.name = t.former_name
+  changed AS (
+    UPDATE app.workflows AS w
+    SET name = coalesce(s.name, w.name), is_active = coalesce(s.is_active, w.is_active),
+      tags = coalesce(s.tags, w.tags), updated_at = now()
+    FROM news AS s, locked AS l
+    WHERE l.id = s.id AND w.id = s.id
+      AND (w.name, w.is_active, w.tags) = (s.former_name, s.was_active, s.former_tags)
   )
-  INSERT INTO app.n8n_names AS n (workflow_id, name, told_at)
-  SELECT t.id, t.name, t.told_at FROM told AS t ORDER BY t.id
-  ON CONFLICT (tenant_id, workflow_id) DO UPDATE SET name = excluded.name, told_at = excluded.told_at
-  WHERE n.told_at < excluded.told_at;
+  INSERT INTO app.n8n_names AS n (workflow_id, name, told_at, is_active, active_told_at, tags, tags_told_at)
+  SELECT s.id, s.name, s.name_at, s.is_active, s.active_at, s.tags, s.tags_at FROM news AS s ORDER BY s.id
+  ON CONFLICT (tenant_id, workflow_id) DO UPDATE SET (name, told_at, is_active, active_told_at, tags, tags_told_at) = (
+    CASE WHEN app.is_later(excluded.told_at, n.told_at) THEN excluded.name ELSE n.name END,
+    greatest(excluded.told_at, n.told_at),
+    CASE WHEN app.is_later(excluded.active_told_at, n.active_told_at) THEN excluded.is_active ELSE n.is_active END,
+    greatest(excluded.active_told_at, n.active_told_at),
+    CASE WHEN app.is_later(excluded.tags_told_at, n.tags_told_at) THEN excluded.tags ELSE n.tags END,
+    greatest(excluded.tags_told_at, n.tags_told_at)
+  );
 END
 $$;
+
+ALTER FUNCTION app.follow_workflows(events jsonb, instance smallint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.follow_names(events jsonb, instance smallint) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT app.follow_workflows(events, instance) AS follow_workflows;
+END;
 
 ALTER FUNCTION app.follow_names(events jsonb, instance smallint) OWNER TO flo_owner;
 
@@ -2661,6 +2734,50 @@ CREATE FUNCTION app.indexed_text(context text, chunk_text text) RETURNS text
 
 ALTER FUNCTION app.indexed_text(context text, chunk_text text) OWNER TO flo_owner;
 
+CREATE TABLE app.n8n_instances (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    number smallint NOT NULL,
+    name text NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    n8n_wins boolean DEFAULT false NOT NULL,
+    CONSTRAINT n8n_instances_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT n8n_instances_number_check CHECK (((number >= 0) AND (number <= 20)))
+);
+
+ALTER TABLE ONLY app.n8n_instances FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_instances OWNER TO flo_owner;
+
+CREATE TABLE app.workflows (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    name text NOT NULL,
+    description text,
+    n8n_workflow_id text,
+    category text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    is_public boolean DEFAULT false NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    n8n_instance smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT workflows_category_check CHECK ((length(category) <= 100)),
+    CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
+    CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
+);
+
+ALTER TABLE ONLY app.workflows FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflows OWNER TO flo_owner;
+
+CREATE FUNCTION app.instances_of_workflows() RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT COALESCE(jsonb_object_agg(w.id, COALESCE(i.name, 'default'::text)), '{}'::jsonb) AS "coalesce" FROM (app.workflows w LEFT JOIN app.n8n_instances i ON (((i.tenant_id = w.tenant_id) AND (i.number = w.n8n_instance)))) WHERE (w.tenant_id = app.tenant()));
+
+ALTER FUNCTION app.instances_of_workflows() OWNER TO flo_owner;
+
 CREATE FUNCTION app.invite_member(invited text, role text) RETURNS SETOF app.tenant_memberships
     LANGUAGE plpgsql
     AS $$
@@ -2706,6 +2823,12 @@ CREATE FUNCTION app.is_kept_longer(tenant uuid, class integer) RETURNS boolean
     RETURN (EXISTS (SELECT FROM app.tenants t WHERE ((t.id = is_kept_longer.tenant) AND (app.retention_class(t.hot_ttl_days) > is_kept_longer.class))));
 
 ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_later(said_at timestamp with time zone, known_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((said_at IS NOT NULL) AND ((known_at IS NULL) OR (said_at > known_at)));
+
+ALTER FUNCTION app.is_later(said_at timestamp with time zone, known_at timestamp with time zone) OWNER TO flo_owner;
 
 CREATE TABLE app.reported_failures (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -2915,7 +3038,9 @@ CREATE TABLE app.api_keys (
     last_used_at timestamp with time zone,
     signing_hash bytea,
     replaced_by text,
+    instance text,
     CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9A-Za-z]{12}$'::text)),
+    CONSTRAINT api_keys_instance CHECK ((instance ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
     CONSTRAINT api_keys_rate_limit_per_minute CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000))),
     CONSTRAINT api_keys_scopes CHECK ((scopes <@ app.key_scopes())),
@@ -2939,6 +3064,12 @@ CREATE FUNCTION app.known_highest(stored bigint, timed integer, added bigint, ta
     RETURN CASE WHEN ((stored IS NULL) AND (timed <> 0)) THEN NULL::bigint WHEN (taken >= GREATEST(stored, added)) THEN NULL::bigint ELSE GREATEST(stored, added) END;
 
 ALTER FUNCTION app.known_highest(stored bigint, timed integer, added bigint, taken bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.known_n8n_instance(wanted text) RETURNS smallint
+    LANGUAGE sql STABLE
+    RETURN COALESCE((SELECT i.number FROM app.n8n_instances i WHERE ((i.tenant_id = app.tenant()) AND (i.name = known_n8n_instance.wanted))), CASE wanted WHEN 'default'::text THEN (0)::smallint ELSE NULL::smallint END);
+
+ALTER FUNCTION app.known_n8n_instance(wanted text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) RETURNS public.halfvec
     LANGUAGE sql STABLE
@@ -3200,18 +3331,27 @@ CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, 
     AS $$
   WITH page AS MATERIALIZED (
     SELECT
-      a.id, a.tenant_id, a.kind, coalesce(a.workflow_id, '00000000-0000-0000-0000-000000000000') AS workflow_id,
-      CASE WHEN a.workflow_id IS NULL THEN 'quarter' ELSE 'hour' END AS grain,
-      as_of - make_interval(mins => a.minutes + CASE WHEN a.workflow_id IS NULL THEN 15 ELSE 60 END) AS begins_after
+      a.id, a.tenant_id, a.kind, a.workflow_id, a.n8n_instance, p.grain,
+      as_of - make_interval(mins => a.minutes + CASE p.grain WHEN 'quarter' THEN 15 ELSE 60 END) AS begins_after
     FROM app.alerts AS a
     JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN a.workflow_id IS NULL AND a.n8n_instance IS NULL THEN 'quarter' ELSE 'hour' END
+    ) AS p (grain)
     WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
     ORDER BY a.id LIMIT most
+  ),
+  watched AS MATERIALIZED (  -- an instance is its workflows
+    SELECT p.id, p.tenant_id, p.kind, p.grain, p.begins_after,
+      coalesce(p.workflow_id, w.id, '00000000-0000-0000-0000-000000000000') AS workflow_id
+    FROM page AS p
+    LEFT JOIN app.workflows AS w ON w.tenant_id = p.tenant_id AND w.n8n_instance = p.n8n_instance
+    WHERE p.n8n_instance IS NULL OR w.id IS NOT NULL
   ),
   timed AS MATERIALIZED (  -- once for all alerts of a workflow, as these may be many, and histograms long
     SELECT p.tenant_id, p.grain, p.workflow_id, r.bucket_start, u.key, sum(u.count) AS count
     FROM (
-      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM page
+      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM watched
       WHERE kind = 'slow' GROUP BY 1, 2, 3
     ) AS p
     JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
@@ -3223,7 +3363,7 @@ CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, 
     SELECT id, array_agg(key) AS keys, array_agg(count) AS counts
     FROM (
       SELECT p.id, t.key, sum(t.count)::bigint AS count
-      FROM page AS p
+      FROM watched AS p
       JOIN timed AS t ON t.tenant_id = p.tenant_id AND t.grain = p.grain AND t.workflow_id = p.workflow_id
         AND t.bucket_start > p.begins_after
       WHERE p.kind = 'slow'
@@ -3243,9 +3383,10 @@ CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, 
       coalesce(sum(r.runs) FILTER (WHERE r.status IN ('error', 'crashed')), 0) - coalesce(sum(r.recovered), 0)
         AS failures,
       coalesce(sum(r.runs) FILTER (WHERE r.status = 'success'), 0) AS successes
-    FROM app.execution_rollups AS r
-    WHERE r.tenant_id = a.tenant_id AND r.grain = f.grain AND r.workflow_id = f.workflow_id
-      AND r.bucket_start > f.begins_after AND r.mode_class <> 'manual'
+    FROM watched AS v
+    JOIN app.execution_rollups AS r ON r.tenant_id = v.tenant_id AND r.grain = v.grain
+      AND r.workflow_id = v.workflow_id AND r.bucket_start > v.begins_after AND r.mode_class <> 'manual'
+    WHERE v.id = f.id
   ) AS m
   LEFT JOIN histograms AS h ON h.id = a.id
   ORDER BY a.id
@@ -3699,6 +3840,12 @@ $$;
 
 ALTER FUNCTION app.n8n_instance(wanted text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.name_of_n8n_instance(tenant uuid, wanted smallint) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN COALESCE((SELECT i.name FROM app.n8n_instances i WHERE ((i.tenant_id = name_of_n8n_instance.tenant) AND (i.number = name_of_n8n_instance.wanted))), CASE wanted WHEN 0 THEN 'default'::text ELSE NULL::text END);
+
+ALTER FUNCTION app.name_of_n8n_instance(tenant uuid, wanted smallint) OWNER TO flo_owner;
+
 CREATE FUNCTION app.nearest_by_graph(tenant uuid, bases uuid[], model text, wanted public.halfvec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -3768,7 +3915,7 @@ CREATE FUNCTION app.needed_role(scope text) RETURNS text
 
 ALTER FUNCTION app.needed_role(scope text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) RETURNS SETOF app.workflow_executions
+CREATE FUNCTION app.newest_executions_of(of_workflow uuid, of_workflows uuid[], with_status text, before uuid, wanted integer) RETURNS SETOF app.workflow_executions
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
@@ -3791,6 +3938,7 @@ BEGIN
     FROM app.workflow_executions AS e
     WHERE e.retention_class = ANY (classes) AND e.id >= bottom AND e.id < top
       AND (of_workflow IS NULL OR e.workflow_id = of_workflow)
+      AND (of_workflows IS NULL OR e.workflow_id = ANY (of_workflows))
       AND (with_status IS NULL OR e.status = with_status)
     ORDER BY e.id DESC
     LIMIT wanted;
@@ -3801,6 +3949,26 @@ BEGIN
   END LOOP;
 END
 $$;
+
+ALTER FUNCTION app.newest_executions_of(of_workflow uuid, of_workflows uuid[], with_status text, before uuid, wanted integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) RETURNS SETOF app.workflow_executions
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT newest_executions_of.retention_class,
+     newest_executions_of.id,
+     newest_executions_of.tenant_id,
+     newest_executions_of.workflow_id,
+     newest_executions_of.n8n_execution_id,
+     newest_executions_of.status,
+     newest_executions_of.started_at,
+     newest_executions_of.finished_at,
+     newest_executions_of.execution_data,
+     newest_executions_of.error_message,
+     newest_executions_of.created_at,
+     newest_executions_of.mode
+    FROM app.newest_executions_of(newest_executions.of_workflow, NULL::uuid[], newest_executions.with_status, newest_executions.before, newest_executions.wanted) newest_executions_of(retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message, created_at, mode);
+END;
 
 ALTER FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) OWNER TO flo_owner;
 
@@ -4650,7 +4818,7 @@ $$;
 
 ALTER FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, most integer, OUT moved integer, OUT last uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.record_all_events(events jsonb, instance text DEFAULT 'default'::text) RETURNS SETOF app.recorded_event
+CREATE FUNCTION app.record_all_events(events jsonb, instance text DEFAULT NULL::text) RETURNS SETOF app.recorded_event
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -4670,16 +4838,35 @@ $$;
 
 ALTER FUNCTION app.record_all_events(events jsonb, instance text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.record_events(events jsonb, instance text DEFAULT 'default'::text) RETURNS SETOF app.recorded_event
+CREATE FUNCTION app.record_deliveries(deliveries jsonb) RETURNS SETOF app.merged_delivery
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  instance text := app.delivering_instance(NULL);
+  number smallint := CASE WHEN instance = 'default' THEN 0 ELSE app.n8n_instance(instance) END;
+BEGIN
+  IF deliveries @? '$[*].workflow_name ? (@ != null)' THEN
+    PERFORM app.create_missing_workflows(jsonb_path_query_array(
+      deliveries, '$[*] ? (@.workflow_name != null && @.workflow_id == null)'
+    ), number);
+  END IF;
+  RETURN QUERY SELECT * FROM app.record_executions(deliveries, number);
+END
+$_$;
+
+ALTER FUNCTION app.record_deliveries(deliveries jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.record_events(events jsonb, instance text DEFAULT NULL::text) RETURNS SETOF app.recorded_event
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 DECLARE
-  number smallint := app.n8n_instance(instance);
+  of_instance text := app.delivering_instance(instance);
+  number smallint := app.n8n_instance(of_instance);
   results app.recorded_event[];
 BEGIN
   PERFORM app.create_missing_workflows(events, number);
-  PERFORM app.follow_names(events, number);
+  PERFORM app.follow_workflows(events, number);
   results := ARRAY(
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal
@@ -4697,7 +4884,7 @@ BEGIN
   ORDER BY t.ordinal
   );
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'rejected') THEN
-    PERFORM app.keep_rejected(events, results, instance);
+    PERFORM app.keep_rejected(events, results, of_instance);
   END IF;
   RETURN QUERY SELECT * FROM unnest(results);
 END
@@ -5658,10 +5845,10 @@ BEGIN
   WHERE k.id = old_id;
   RETURN QUERY
   INSERT INTO app.api_keys (
-    id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute
+    id, tenant_id, name, secret_hash, signing_hash, scopes, created_by, expires_at, rate_limit_per_minute, instance
   )
   VALUES (new_id, old.tenant_id, old.name, new_hash, new_signing_hash, old.scopes, current_setting('app.actor'),
-    old.expires_at, old.rate_limit_per_minute)
+    old.expires_at, old.rate_limit_per_minute, old.instance)
   RETURNING *;
 END
 $$;
@@ -6139,6 +6326,12 @@ CREATE FUNCTION app.text_bytes_of_file() RETURNS integer
 
 ALTER FUNCTION app.text_bytes_of_file() OWNER TO flo_owner;
 
+CREATE FUNCTION app.texts_in(texts jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (texts IS NOT NULL) THEN ARRAY(SELECT jsonb_array_elements_text(texts) AS jsonb_array_elements_text) ELSE NULL::text[] END;
+
+ALTER FUNCTION app.texts_in(texts jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.undo_recovery(recovery uuid) RETURNS SETOF app.recoveries
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6550,6 +6743,12 @@ CREATE FUNCTION app.words_to_index(base app.knowledge_bases, language text, OUT 
 $$;
 
 ALTER FUNCTION app.words_to_index(base app.knowledge_bases, language text, OUT languages text[], OUT words_pending integer, OUT indexed_as text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.workflows_of_instance(wanted text) RETURNS uuid[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT w.id FROM app.workflows w WHERE ((w.tenant_id = app.tenant()) AND (w.n8n_instance = (SELECT app.known_n8n_instance(workflows_of_instance.wanted) AS known_n8n_instance))));
+
+ALTER FUNCTION app.workflows_of_instance(wanted text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) RETURNS void
     LANGUAGE plpgsql
@@ -7430,25 +7629,15 @@ ALTER TABLE ONLY app.leaving_rows FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.leaving_rows OWNER TO flo_owner;
 
-CREATE TABLE app.n8n_instances (
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    number smallint NOT NULL,
-    name text NOT NULL,
-    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT n8n_instances_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT n8n_instances_number_check CHECK (((number >= 0) AND (number <= 20)))
-);
-
-ALTER TABLE ONLY app.n8n_instances FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.n8n_instances OWNER TO flo_owner;
-
 CREATE TABLE app.n8n_names (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
     workflow_id uuid NOT NULL,
-    name text NOT NULL,
-    told_at timestamp with time zone NOT NULL,
+    name text,
+    told_at timestamp with time zone,
+    is_active boolean,
+    active_told_at timestamp with time zone,
+    tags text[],
+    tags_told_at timestamp with time zone,
     CONSTRAINT n8n_names_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
 );
 
@@ -7932,29 +8121,6 @@ CREATE TABLE app.workflow_executions_overflow (
 ALTER TABLE ONLY app.workflow_executions_overflow FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.workflow_executions_overflow OWNER TO flo_owner;
-
-CREATE TABLE app.workflows (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    name text NOT NULL,
-    description text,
-    n8n_workflow_id text,
-    category text,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    is_public boolean DEFAULT false NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    n8n_instance smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT workflows_category_check CHECK ((length(category) <= 100)),
-    CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
-    CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
-);
-
-ALTER TABLE ONLY app.workflows FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.workflows OWNER TO flo_owner;
 
 ALTER TABLE ONLY app.embeddings ATTACH PARTITION app.embeddings_0 FOR VALUES WITH (modulus 32, remainder 0);
 
@@ -9822,6 +9988,8 @@ GRANT UPDATE(fired_id) ON TABLE app.alerts TO flo_job;
 
 GRANT UPDATE(fired_at) ON TABLE app.alerts TO flo_job;
 
+GRANT INSERT(n8n_instance) ON TABLE app.alerts TO flo_app;
+
 GRANT SELECT ON TABLE app.alert_events TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.alert_events TO flo_job;
 
@@ -9899,6 +10067,12 @@ GRANT ALL ON FUNCTION app.find_passages(query text, mode text, most integer, wan
 REVOKE ALL ON FUNCTION app.forget_deleted_copy() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) FROM PUBLIC;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_instances TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.n8n_instances TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflows TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.workflows TO flo_job;
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_job;
@@ -10023,9 +10197,6 @@ GRANT SELECT ON TABLE app.job_runs TO flo_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.leaving_rows TO flo_job;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_instances TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.n8n_instances TO flo_job;
-
 GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_names TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.n8n_names TO flo_job;
 
@@ -10079,6 +10250,3 @@ GRANT SELECT,DELETE ON TABLE app.user_preferences TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.user_roles TO flo_app;
 GRANT SELECT ON TABLE app.user_roles TO flo_job;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflows TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.workflows TO flo_job;

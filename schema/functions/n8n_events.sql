@@ -1,6 +1,6 @@
 -- Events as n8n posts them: unknown workflows are created, then the executions are recorded.
 
--- Creates the workflows that are missing. One without a name gets its n8n id as name until an event has one. One
+-- Creates the workflows that are missing, but for those that n8n has archived. One without a name gets its n8n id as name until an event has one. One
 -- statement in one order, so that concurrent batches cannot deadlock; known workflows are neither changed nor locked.
 CREATE OR REPLACE FUNCTION app.create_missing_workflows(events jsonb, instance smallint DEFAULT 0)
 RETURNS void
@@ -12,13 +12,16 @@ BEGIN
     (array_agg(e.workflow_name ORDER BY e.workflow_name IS NULL, e.started_at DESC NULLS FIRST, e.workflow_name))[1],
     e.n8n_workflow_id
   )
-  FROM jsonb_to_recordset(events) AS e (n8n_workflow_id text, workflow_name text, started_at timestamptz)
+  FROM jsonb_to_recordset(events) AS e (
+    n8n_workflow_id text, workflow_name text, workflow_archived boolean, started_at timestamptz
+  )
   LEFT JOIN app.workflows AS known ON known.n8n_workflow_id = e.n8n_workflow_id AND known.n8n_instance = instance
   WHERE e.n8n_workflow_id IS NOT NULL AND (
     known.id IS NULL
     OR known.name = known.n8n_workflow_id AND e.workflow_name <> known.name
   )
   GROUP BY e.n8n_workflow_id
+  HAVING bool_or(known.id IS NOT NULL OR e.workflow_archived IS NOT TRUE)
   ORDER BY e.n8n_workflow_id COLLATE "C"
   ON CONFLICT ON CONSTRAINT workflows_n8n_workflow_id_key DO UPDATE
   SET name = excluded.name, updated_at = now()
@@ -59,9 +62,10 @@ BEGIN
 END
 $$;
 
--- Records events of an instance, or of that of the API key: deliveries as app.record_executions takes them, with workflow_name. One that has an
--- outcome already (ignored, or rejected with an error) keeps it. Returns a row for each, in order; `restarted`: another
--- run of the instance has the n8n id, so that n8n's database began anew between them.
+-- Records events of an instance, or of that of the API key: deliveries as app.record_executions takes them, with
+-- workflow_name. One that has an outcome already (ignored, followed, or rejected with an error) keeps it. Returns a row
+-- for each, in order; `restarted`: another run of the instance has the n8n id, so that n8n's database began anew
+-- between them.
 CREATE OR REPLACE FUNCTION app.record_events(events jsonb, instance text DEFAULT NULL)
 RETURNS SETOF app.recorded_event
 LANGUAGE plpgsql
@@ -73,7 +77,7 @@ DECLARE
   results app.recorded_event[];
 BEGIN
   PERFORM app.create_missing_workflows(events, number);
-  PERFORM app.follow_names(events, number);
+  PERFORM app.follow_workflows(events, number);
   results := ARRAY(
   WITH reported AS (
     SELECT e.*, count(*) FILTER (WHERE e.outcome IS NULL) OVER (ORDER BY e.ordinal) AS delivery_ordinal

@@ -1,10 +1,7 @@
 -- An alert may be on the executions of one n8n instance; what a key delivers may be of one.
-ALTER TABLE app.alerts ADD COLUMN n8n_instance smallint;
-ALTER TABLE app.alerts ADD CONSTRAINT alerts_n8n_instance CHECK (workflow_id IS NULL OR n8n_instance IS NULL) NOT VALID;
-ALTER TABLE app.alerts VALIDATE CONSTRAINT alerts_n8n_instance;
+ALTER TABLE app.alerts ADD COLUMN n8n_instance smallint
+CONSTRAINT alerts_n8n_instance CHECK (workflow_id IS NULL OR n8n_instance IS NULL);
 GRANT INSERT (n8n_instance) ON app.alerts TO flo_app;
 
-ALTER TABLE app.api_keys ADD COLUMN instance text;
-ALTER TABLE app.api_keys ADD CONSTRAINT api_keys_instance
-CHECK (instance ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$') NOT VALID;
-ALTER TABLE app.api_keys VALIDATE CONSTRAINT api_keys_instance;
+ALTER TABLE app.api_keys ADD COLUMN instance text
+CONSTRAINT api_keys_instance CHECK (instance ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$');

@@ -55,6 +55,7 @@ def test_an_alert_is_set_and_shows_its_secret_once(make: Factory) -> None:
         "id": alert["id"],
         "tenant_id": str(tenant.id),
         "workflow_id": workflow,
+        "instance": None,
         "min_runs": 5,
         "enabled": True,
         "firing_since": None,
@@ -67,6 +68,18 @@ def test_an_alert_is_set_and_shows_its_secret_once(make: Factory) -> None:
     assert (found.json, found.headers["etag"]) == (alert, answer.headers["etag"])
     assert ask(tenant, "GET").json == [alert]
     assert create(tenant)["signing_secret"] != secret
+
+
+def test_an_alert_is_on_an_instance_that_is_known(make: Factory) -> None:
+    tenant = make.tenant()
+    assert create(tenant, instance="default")["instance"] == "default"
+    unknown = ask(tenant, "POST", body=NEW | {"instance": "staging"})
+    assert (unknown.status, unknown.json["detail"]) == (404, "body.instance: the tenant has no such n8n instance.")
+    make.n8n_instance(tenant, "staging")
+    assert create(tenant, instance="staging")["instance"] == "staging"
+    both = ask(tenant, "POST", body=NEW | {"instance": "staging", "workflow_id": str(make.workflow(tenant))})
+    assert both.status == 422
+    assert "an alert is on a workflow or on an instance" in both.body
 
 
 def test_a_repeat_under_its_key_shows_the_same_alert_and_secret(make: Factory) -> None:

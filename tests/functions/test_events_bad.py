@@ -16,7 +16,10 @@ from tests.support.problems import EXECUTIONS, ask, nested, refused
 type Superuser = psycopg.Connection[Any]
 
 STARTED = "n8n.workflow.started"
-NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
+NO_FORM = (
+    "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId), "
+    "no workflow (connections)."
+)
 
 
 @pytest.fixture(scope="module")

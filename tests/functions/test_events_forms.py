@@ -130,7 +130,7 @@ def test_what_log_streaming_says_of_an_execution_is_its_state(
 @pytest.mark.parametrize(
     "event",
     ["n8n.audit.user.execution.deleted", "n8n.queue.job.enqueued", "n8n.node.finished", "n8n.ai.vector.store.updated",
-     "n8n.workflow.canceled", "n8n.audit.workflow.updated", "", "\0", "\ud800"],
+     "n8n.workflow.canceled", "n8n.audit.user.updated", "", "\0", "\ud800"],
 )  # fmt: skip
 def test_what_log_streaming_says_of_other_things_is_ignored(n8n: Instance, superuser: Superuser, event: str) -> None:
     (result, payloadless) = n8n.send(logged(event), {"eventName": event})

@@ -104,7 +104,11 @@ def archived(env: ArchiveEnv) -> Iterator[tuple[ArchiveEnv, Tenant, Callable[...
     staging = env.make.workflow(tenant, n8n_instance=env.make.n8n_instance(tenant, "staging"))
     for days in (20, 21, 1):
         env.execution(tenant, default, days)
-    yield env, tenant, lambda days, **fields: env.execution(tenant, staging, days, **fields)
+
+    def staging_ran(days: float, **fields: Any) -> UUID:
+        return env.execution(tenant, staging, days, **fields)
+
+    yield env, tenant, staging_ran
 
 
 def test_an_instance_in_both_tiers(archived: tuple[ArchiveEnv, Tenant, Callable[..., UUID]]) -> None:

@@ -146,7 +146,7 @@ def test_the_workflows_of_an_instance(env: ArchiveEnv) -> None:
         ran(env, tenant, workflow, day, 1)
     env.run(rollup)
 
-    def found(**query: str) -> list[tuple[str, int, int]]:
+    def found(**query: Any) -> list[tuple[str, int, int]]:
         rows = ask(env, tenant, **query).json["workflows"]
         return [(row["workflow_id"], row["total"], row["before"]["total"]) for row in rows]
 

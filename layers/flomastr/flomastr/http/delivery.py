@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flomastr.errors import PayloadTooLargeError, ServiceError, UnsupportedEncodingError
 
 IDENTITY, GZIP = "identity", "gzip"
+MOST_PACKED = 1_032  # bytes in one of gzip
 MAX_BODY = 5_000_000  # bytes: written into an event or an answer as text, it stays below Lambda's 6 MB
 
 type Event = dict[str, Any]
@@ -30,7 +31,7 @@ def body_size(event: Event) -> int:
     sent = len(body) * 3 // 4 - body[-2:].count("=") if event["isBase64Encoded"] else len(body.encode())
     if not event["isBase64Encoded"] or encoding_of(event["headers"]) != GZIP:
         return sent
-    return max(sent, unpacked_size(b64decode(body[-8:])))
+    return max(sent, min(unpacked_size(b64decode(body[-8:])), MOST_PACKED * sent))
 
 
 def unpacked_size(packed: bytes) -> int:

@@ -16,10 +16,13 @@ LONG_NAME = f"The workflow's name is cut after {MAX_NAME} characters."
 
 
 class Event(BaseModel):
-    """A delivery of an execution, with its workflow's name; or the outcome, if nothing is to be recorded."""
+    """A delivery of an execution, with what it says of its workflow; or the outcome, if it is of no execution."""
 
     n8n_workflow_id: str | None = None
     workflow_name: str | None = None
+    workflow_active: bool | None = None
+    workflow_archived: Literal[True] | None = None  # of one that is not known, nothing is recorded
+    workflow_tags: list[str] | None = None
     n8n_execution_id: str | None = None
     status: Status | None = None
     started_at: datetime | None = None
@@ -27,7 +30,7 @@ class Event(BaseModel):
     execution_data: dict[str, Any] | None = None
     error_message: str | None = None
     by_error_workflow: Literal[True] | None = None  # which runs for what n8n calls canceled or crashed as well
-    outcome: Literal["ignored", "rejected"] | None = None
+    outcome: Literal["ignored", "followed", "rejected"] | None = None
     error: str | None = None
     item: Any = None  # as it was sent, if it could not be read
     note: str | None = None  # what of it is recorded in another way than it was sent

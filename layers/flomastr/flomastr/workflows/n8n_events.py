@@ -23,9 +23,13 @@ from flomastr.workflows.n8n_payloads import (
     with_unpacked_data,
 )
 from flomastr.workflows.n8n_values import MARKERS, items_in
+from flomastr.workflows.n8n_workflows import CHANGED, ApiWorkflow, WorkflowMessage
 from flomastr.workflows.recording import MAX_BATCH, Outcome
 
-NO_FORM = "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId)."
+NO_FORM = (
+    "The item is no error post (execution or trigger), no log message (eventName), no execution (workflowId), "
+    "no workflow (connections)."
+)
 
 RESTARTED = "Another run of the instance has this id: n8n's database began anew between them."
 
@@ -35,7 +39,7 @@ CONTENT = (
     "workflowName",
 )  # fmt: skip
 
-Item = ErrorPost | LogMessage | ApiExecution
+Item = ErrorPost | LogMessage | ApiExecution | ApiWorkflow | WorkflowMessage
 
 OfInstance = Annotated[
     str,
@@ -84,7 +88,7 @@ class EventResult(BaseModel):
     n8n_execution_id: str | None
     n8n_workflow_id: str | None
     id: UUID | None
-    outcome: Outcome | Literal["ignored"]
+    outcome: Outcome | Literal["ignored", "followed"] = Field(description="`followed`: it is about a workflow.")
     error: str | None
     restarted: bool = Field(default=False, exclude=True)
     note: str | None = Field(default=None, description="What is recorded in another way than it was sent.")
@@ -159,7 +163,7 @@ def understood(item: Any, room: Room) -> Event:
     if not isinstance(item, dict):
         return Event(outcome="rejected", error="The item is not an object.")
     posted = cast(dict[str, Any], item)
-    if isinstance(name := posted.get("eventName"), str) and name not in LOGGED:
+    if isinstance(name := posted.get("eventName"), str) and name not in LOGGED | CHANGED:
         return Event(outcome="ignored")
     if not posted.keys() & MARKERS:
         return Event(outcome="rejected", error=NO_FORM)
@@ -191,10 +195,12 @@ def read_cleaned(posted: dict[str, Any]) -> Event | None:
         return Event(outcome="rejected", error=describe(error))
 
 
-def form_for(posted: dict[str, Any]) -> type[ErrorPost | LogMessage | ApiExecution]:
+def form_for(posted: dict[str, Any]) -> type[Item]:
     if "eventName" in posted:
-        return LogMessage
-    return ErrorPost if posted.keys() & {"execution", "trigger"} else ApiExecution
+        return WorkflowMessage if isinstance(name := posted["eventName"], str) and name in CHANGED else LogMessage
+    if posted.keys() & {"execution", "trigger"}:
+        return ErrorPost
+    return ApiExecution if posted.keys() & {"workflowId", "workflowData"} else ApiWorkflow
 
 
 def describe(error: ValidationError) -> str:

@@ -7,8 +7,7 @@ import json
 from hashlib import sha256
 from typing import Annotated, Any, Self, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, model_validator
 
 from flomastr.http.fields import JsonObject, Text
 from flomastr.workflows.cleaning import NOTHING, DataNotes
@@ -27,6 +26,7 @@ from flomastr.workflows.n8n_values import (
     message_of,
     object_of_json,
 )
+from flomastr.workflows.n8n_workflows import Form, WorkflowData
 
 STATUSES: tuple[Status, ...] = get_args(Status.__value__)
 LOGGED: dict[str, Status] = {
@@ -42,17 +42,8 @@ UNFINISHED = ("new", "running", "unknown")
 ENDED = ("success", "error", "canceled", "crashed")
 
 
-class Form(BaseModel):
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
-
-
 class FailedWorkflow(Form):
     id: Id
-    name: AnyName | None = None
-
-
-class WorkflowData(Form):
-    id: OtherId = None
     name: AnyName | None = None
 
 
@@ -185,6 +176,7 @@ class ApiExecution(Form):
             finished_at=None if status in UNFINISHED else self.stopped_at,
             execution_data=data or None,
             error_message=error_message_in(data),
+            **(self.workflow_data.said() if self.workflow_data else {}),
         )
 
     def name(self) -> str | None:

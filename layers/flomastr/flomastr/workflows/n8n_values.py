@@ -8,14 +8,18 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
-from flomastr.http.fields import Name, storable_moment, written_out
+from flomastr.http.fields import MAX_NAME, Name, storable_moment, written_out
 from flomastr.http.patterns import NO_NUL
+from flomastr.workflows.cleaning import UNSTORABLE
 
 MAX_MESSAGE = 100_000
 DATABASE_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(UTC|[Zz]|[+-]\d\d(?::?\d\d)?)?")
 SAID = ("message", "description", "name")  # of an error, in the order of what they tell
 
-MARKERS = {"execution", "trigger", "eventName", "workflowId", "workflowData"}  # each of n8n's forms has one of these
+MARKERS = {  # each of n8n's forms has one of these
+    "execution", "trigger", "eventName", "workflowId", "workflowData", "connections",
+}  # fmt: skip
+MAX_TAGS = 100
 WRAPPERS = ("data", "results", "executions", "items", "rows", "json", "body")  # the first that is there holds the list
 DEEPEST = 6  # of wrappers in each other: `[{"json": {"body": {"data": {"results": [...]}}}}]` has six
 
@@ -90,6 +94,23 @@ def object_of_json(value: Any) -> Any:
 def is_true(value: Any) -> bool:
     """As JSON, SQLite, MySQL and Postgres write it."""
     return value is True or value == 1 or str(value).lower() in ("true", "t", "1")
+
+
+def true_or_not(value: Any) -> bool | None:
+    """None: it is not said."""
+    return None if value in (None, "") else is_true(value)
+
+
+def names_of(tags: Any) -> list[str] | None:
+    """Of n8n's tags those that can be stored, each once and in the order of their names. None: it has not said any."""
+    if not isinstance(tags, list):
+        return None
+    names = set[str]()
+    for tag in cast(list[Any], tags):
+        name = cast(dict[str, Any], tag).get("name") if isinstance(tag, dict) else tag
+        if isinstance(name, str) and name.strip() and not UNSTORABLE.search(name):
+            names.add(name[:MAX_NAME])
+    return sorted(names)[:MAX_TAGS]
 
 
 def items_in(posted: Any, levels: int = DEEPEST) -> Iterator[Any]:
