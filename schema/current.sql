@@ -4163,7 +4163,11 @@ BEGIN
       ORDER BY k.until LIMIT 1
     );
     IF NOT FOUND THEN
-      INSERT INTO app.n8n_resets (number, after, until) VALUES (shown.n8n_instance, shown.after, shown.until)
+      INSERT INTO app.n8n_resets (number, after, until)
+      SELECT shown.n8n_instance, shown.after, shown.until
+      WHERE NOT EXISTS (
+        SELECT FROM app.n8n_resets AS k WHERE k.tenant_id = app.tenant() AND k.number = shown.n8n_instance OFFSET 99
+      )
       ON CONFLICT DO NOTHING;
     END IF;
   END LOOP;
