@@ -13,7 +13,7 @@ FLOORS = (
     {"alerts", "drills", "doctor", "uploads"},
     {"retention", "analytics", "readers"},
     {"knowledge", "archive", "recovery", "tenant_recovery"},
-    {"embeddings", "tenancy", "workflows", "languages"},
+    {"embeddings", "tenancy", "workflows", "languages", "outbound"},
     {"http"},
     {"auth", "health", "jobs", "job_runs"},
     {"database", "object_storage"},

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from flomastr.alerts import webhooks
 from flomastr.alerts.delivery import sent
-from flomastr.alerts.targets import is_public, refuse_other_targets
 from flomastr.alerts.webhooks import Outcome, Webhook
+from flomastr.outbound import exchange
+from flomastr.outbound.targets import is_public, refuse_other_targets
 from tests.support.connected import connected
 from tests.support.webhook_receiver import receiving
 
@@ -204,7 +204,7 @@ def tls_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Of a server whose certificate is of hooks.example.com. The public address of any name leads to it."""
     context = certificate(tmp_path, "hooks.example.com")
     trusting = ssl.create_default_context(cafile=tmp_path / "server.pem")
-    monkeypatch.setattr(webhooks, "tls_context", lambda: trusting)
+    monkeypatch.setattr(exchange, "tls_context", lambda: trusting)
     original = asyncio.open_connection
 
     async def resolved(*_: Any) -> str:
@@ -214,7 +214,7 @@ def tls_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         assert (host, port) == ("1.1.1.1", 443)
         return await original("127.0.0.1", server.getsockname()[1], **given)
 
-    monkeypatch.setattr(webhooks, "resolved", resolved)
+    monkeypatch.setattr(exchange, "resolved", resolved)
     monkeypatch.setattr(asyncio, "open_connection", open_connection)
 
     def serve() -> None:
@@ -239,10 +239,10 @@ def test_the_certificate_is_verified_against_the_name_though_the_address_is_pinn
 
 @pytest.mark.usefixtures("tls_port")
 def test_a_certificate_that_nobody_vouches_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "tls_context", ssl.create_default_context)
+    monkeypatch.setattr(exchange, "tls_context", ssl.create_default_context)
     assert attempt() == Outcome(error="The host's certificate is not valid.")
 
 
 def test_certificates_are_verified() -> None:
-    context = webhooks.tls_context()
+    context = exchange.tls_context()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

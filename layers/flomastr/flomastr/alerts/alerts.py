@@ -7,13 +7,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from flomastr.alerts.targets import refuse_other_targets
 from flomastr.auth.webhook_signatures import alert_secret, whsec
 from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Flag, InstanceName, JsonInteger, Name, TenantName
 from flomastr.http.paging import KEYSET, PageRequest
 from flomastr.http.patterns import WEBHOOK_URL
+from flomastr.outbound.targets import refuse_other_targets
 
 type Kind = Literal["failure_rate", "slow", "silence"]
 

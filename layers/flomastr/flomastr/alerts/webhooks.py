@@ -1,32 +1,13 @@
-"""Sends one webhook: a signed POST to a public address, with bounds on what the receiver may do.
+"""Sends one webhook: a signed POST to a public address. Of the answer only the head is read."""
 
-The name is resolved once, and the connection goes to the address that was looked at, so that a second answer of the
-name server changes nothing. Redirects are not followed. Of the answer only the head is read.
-"""
-
-import asyncio
-import re
-import socket
-import ssl
 import time
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
-from flomastr.alerts.targets import is_local, is_public, refuse_other_targets
 from flomastr.auth.webhook_signatures import signature
+from flomastr.outbound.exchange import ExchangeError, connected, head, naming_failures, retry_after, status_of
 
 SECONDS = 10.0  # that an attempt takes at most, from the name to the answer
-MAX_HEAD = 16_384  # bytes of an answer
-INTERIM = 5  # answers of 1xx that may come before it
-STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r\n)")
-RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
-MAX_RETRY_AFTER = 86_400
-
-
-class RefusedTargetError(Exception):
-    """The webhook is not sent there. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -53,58 +34,18 @@ class Outcome:
 async def send(webhook: Webhook) -> Outcome:
     """One attempt. Never raises for what the receiver or the network does."""
     try:
-        async with asyncio.timeout(SECONDS):
+        async with naming_failures(SECONDS):
             return outcome(await exchange(webhook))
-    except TimeoutError:
-        return Outcome(error=f"No answer within {SECONDS:.0f} seconds.")
-    except RefusedTargetError as error:
+    except ExchangeError as error:
         return Outcome(error=str(error))
-    except (socket.gaierror, UnicodeError):  # which a name of more than 63 letters is
-        return Outcome(error="The host's name has no address.")
-    except ssl.SSLCertVerificationError:
-        return Outcome(error="The host's certificate is not valid.")
-    except (OSError, asyncio.IncompleteReadError):
-        return Outcome(error="The connection failed.")
-    except asyncio.LimitOverrunError:
-        return Outcome(error=f"The answer's head is larger than {MAX_HEAD:,} bytes.")
 
 
 async def exchange(webhook: Webhook) -> bytes:
-    """The head of the answer. Raises OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError and our own."""
-    target = allowed(webhook.url)
-    port = target.port or (443 if target.scheme == "https" else 80)
-    address = await resolved(target, port)
-    tls: dict[str, Any] = {"ssl": tls_context(), "server_hostname": target.hostname} if target.scheme == "https" else {}
-    reader, writer = await asyncio.open_connection(address, port, limit=MAX_HEAD, **tls)
-    try:
+    """The head of the answer. Raises ExchangeError, and what `naming_failures` names."""
+    async with connected(webhook.url) as (target, reader, writer):
         writer.write(request(webhook, target))
         await writer.drain()
         return await head(reader)
-    finally:
-        writer.transport.abort()
-
-
-def allowed(url: str) -> SplitResult:
-    """What was allowed when the alert was set may not be any more. Raises RefusedTargetError."""
-    try:
-        return urlsplit(refuse_other_targets(url))
-    except ValueError as error:
-        raise RefusedTargetError(f"The URL {error}.") from None
-
-
-async def resolved(target: SplitResult, port: int) -> str:
-    """The address to connect to. Raises RefusedTargetError if no address of the host is public, socket.gaierror."""
-    found = await asyncio.get_running_loop().getaddrinfo(target.hostname, port, type=socket.SOCK_STREAM)
-    addresses = [str(where[0]) for *_, where in sorted(found, key=lambda one: one[0] != socket.AF_INET)]
-    public = addresses if is_local(target.geturl()) else [address for address in addresses if is_public(address)]
-    if not public:
-        raise RefusedTargetError("The host has no public address.")
-    return public[0]
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def request(webhook: Webhook, target: SplitResult) -> bytes:
@@ -124,18 +65,6 @@ def request(webhook: Webhook, target: SplitResult) -> bytes:
     return "\r\n".join((*lines, "", "")).encode("ascii") + webhook.body
 
 
-async def head(reader: asyncio.StreamReader) -> bytes:
-    """Of the first answer that is not an interim one."""
-    for _ in range(INTERIM):
-        found = await reader.readuntil(b"\r\n\r\n")
-        if not found.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
-            return found
-    return b""
-
-
 def outcome(head: bytes) -> Outcome:
-    status = STATUS.match(head)
-    if not status:
-        return Outcome(error="The answer is not one of HTTP.")
-    wait = RETRY_AFTER.search(head)
-    return Outcome(int(status[1]), retry_after=min(int(wait[1]), MAX_RETRY_AFTER) if wait else 0)
+    """Raises ExchangeError."""
+    return Outcome(status_of(head), retry_after=retry_after(head))

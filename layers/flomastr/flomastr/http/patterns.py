@@ -18,6 +18,7 @@ TRANSACTION = r"^[0-9]{1,18}$"
 ANYTHING = r"^\*$"
 MEDIA_TYPE = r"^[0-9A-Za-z!#$&^_.+-]+/[0-9A-Za-z!#$&^_.+-]+( ?; ?[0-9A-Za-z_-]+=[0-9A-Za-z_.:-]+)*$"
 NO_OPERATOR = r"^([^$]|$)"
+VISIBLE_ASCII = r"^[!-~]+$"
 HTTP_URL = r"^https?://[!-~]+$"
 WEBHOOK_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?([/?][!$-\[\]-~]*)?$"
 
@@ -38,6 +39,7 @@ REFUSALS = {
     ANYTHING: "must be *",
     MEDIA_TYPE: "is no media type such as application/pdf",
     NO_OPERATOR: "begins with $, as operators do",
+    VISIBLE_ASCII: "must be of printable ASCII without spaces",
     WEBHOOK_URL: "is not an https address of a host by its name, at port 443, without user and fragment",
     HTTP_URL: "is not an address that begins with http:// or https://, in ASCII and without spaces",
 }
