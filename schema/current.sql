@@ -1303,6 +1303,40 @@ CREATE FUNCTION app.configuration(language text) RETURNS regconfig
 
 ALTER FUNCTION app.configuration(language text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.connect_n8n(wanted text, new_url text, new_key bytea) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  of_instance smallint := app.n8n_instance(wanted);
+  known app.n8n_connections;
+  is_other boolean;
+BEGIN
+  INSERT INTO app.n8n_instances (number, name) SELECT 0, wanted WHERE of_instance = 0 ON CONFLICT DO NOTHING;
+  SELECT * INTO known FROM app.n8n_connections AS c
+  WHERE c.tenant_id = app.tenant() AND c.number = of_instance FOR UPDATE;
+  is_other := new_url IS DISTINCT FROM known.n8n_url AND new_url IS NOT NULL;
+  IF known.number IS NULL AND new_url IS NULL OR new_key IS NULL AND (known.number IS NULL OR is_other) THEN
+    RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_value', message = CASE
+      WHEN known.number IS NULL AND new_url IS NULL THEN 'body.n8n_url: is needed at first'
+      ELSE 'body.api_key: is needed at first, and with another address'
+    END;
+  END IF;
+  INSERT INTO app.n8n_connections AS c (number, n8n_url, api_key)
+  VALUES (of_instance, coalesce(new_url, known.n8n_url), coalesce(new_key, known.api_key))
+  ON CONFLICT (tenant_id, number) DO UPDATE SET
+    n8n_url = excluded.n8n_url, api_key = excluded.api_key, version = c.version + 1, next_pull_at = now(),
+    failures = 0, error = NULL, key_changed_at = CASE WHEN new_key IS NULL THEN c.key_changed_at ELSE now() END;
+  IF is_other THEN
+    UPDATE app.n8n_connections AS c SET
+      pulled_at = NULL, workflows_at = NULL, known_id = 0, known_at = NULL, oldest_id = NULL, cursor = NULL,
+      list_id = NULL, list_at = NULL, list_low = NULL, open = '{}', open_below = NULL, missing = '{}'
+    WHERE c.tenant_id = app.tenant() AND c.number = of_instance;
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.connect_n8n(wanted text, new_url text, new_key bytea) OWNER TO flo_owner;
+
 CREATE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) RETURNS TABLE(id uuid, context jsonb)
     LANGUAGE sql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3817,6 +3851,67 @@ $$;
 
 ALTER FUNCTION app.move_to_rollups(tenant uuid, most integer, OUT folded bigint, OUT failures app.execution_deltas[]) OWNER TO flo_owner;
 
+CREATE TABLE app.n8n_connections (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    number smallint NOT NULL,
+    n8n_url text NOT NULL,
+    api_key bytea NOT NULL,
+    key_changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    next_pull_at timestamp with time zone DEFAULT now() NOT NULL,
+    pulled_at timestamp with time zone,
+    workflows_at timestamp with time zone,
+    failures smallint DEFAULT 0 NOT NULL,
+    error text,
+    known_id bigint DEFAULT 0 NOT NULL,
+    known_at timestamp with time zone,
+    oldest_id bigint,
+    cursor text,
+    list_id bigint,
+    list_at timestamp with time zone,
+    list_low bigint,
+    open int8multirange DEFAULT '{}'::int8multirange NOT NULL,
+    open_below bigint,
+    missing int8multirange DEFAULT '{}'::int8multirange NOT NULL,
+    CONSTRAINT n8n_connections_api_key_check CHECK (((length(api_key) >= 1) AND (length(api_key) <= 6000))),
+    CONSTRAINT n8n_connections_n8n_url_check CHECK (((length(n8n_url) >= 1) AND (length(n8n_url) <= 2000)))
+);
+
+ALTER TABLE ONLY app.n8n_connections FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_connections OWNER TO flo_owner;
+
+CREATE FUNCTION app.n8n_ids_to_ask(connection app.n8n_connections, most integer) RETURNS TABLE(id bigint, turn boolean)
+    LANGUAGE sql STABLE
+    AS $$
+  WITH newest AS (
+    SELECT n.id FROM unnest(connection.open) AS r
+    CROSS JOIN LATERAL generate_series(upper(r) - 1, greatest(lower(r), upper(r) - most), -1) AS n (id)
+    ORDER BY n.id DESC LIMIT most
+  ),
+  others AS (
+    SELECT connection.open - (SELECT coalesce(range_agg(int8range(n.id, n.id + 1)), '{}') FROM newest AS n) AS open
+  ),
+  next AS (
+    SELECT n.id FROM others, unnest(open * int8multirange(int8range(NULL, connection.open_below))) AS r
+    CROSS JOIN LATERAL generate_series(upper(r) - 1, greatest(lower(r), upper(r) - most), -1) AS n (id)
+    ORDER BY n.id DESC LIMIT most
+  ),
+  top AS (  -- when none is left below
+    SELECT n.id FROM others, unnest(open) AS r
+    CROSS JOIN LATERAL generate_series(upper(r) - 1, greatest(lower(r), upper(r) - most), -1) AS n (id)
+    WHERE NOT EXISTS (SELECT FROM next)
+    ORDER BY n.id DESC LIMIT most
+  )
+  SELECT n.id, false FROM newest AS n
+  UNION ALL
+  SELECT n.id, true FROM next AS n
+  UNION ALL
+  SELECT n.id, true FROM top AS n
+$$;
+
+ALTER FUNCTION app.n8n_ids_to_ask(connection app.n8n_connections, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.n8n_instance(wanted text) RETURNS smallint
     LANGUAGE plpgsql
     AS $$
@@ -3911,7 +4006,7 @@ ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted 
 
 CREATE FUNCTION app.needed_role(scope text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['recovery:read'::text, 'recovery:preview'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text, 'recovery:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
+    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'instances:write'::text, 'holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['recovery:read'::text, 'recovery:preview'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text, 'recovery:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
 
 ALTER FUNCTION app.needed_role(scope text) OWNER TO flo_owner;
 
@@ -4757,6 +4852,12 @@ END
 $$;
 
 ALTER FUNCTION app.query_words(tenant uuid, bases uuid[], spoken text[], query text, OUT languages text[], OUT lexemes text[], OUT terms integer[], OUT alternatives integer[], OUT rarities double precision[], OUT weights public.sparsevec) OWNER TO flo_owner;
+
+CREATE FUNCTION app.ranges_of(ids bigint[]) RETURNS int8multirange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(range_agg(int8range(id.id, (id.id + 1))), '{}'::int8multirange) AS "coalesce" FROM unnest(ranges_of.ids) id(id));
+
+ALTER FUNCTION app.ranges_of(ids bigint[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.rank(role text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5911,6 +6012,11 @@ CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
     RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
 
 ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
+CREATE FUNCTION app.size_of(ranges int8multirange) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (COALESCE(sum((upper(r.r) - lower(r.r))), (0)::numeric))::bigint AS "coalesce" FROM unnest(size_of.ranges) r(r));
+
+ALTER FUNCTION app.size_of(ranges int8multirange) OWNER TO flo_owner;
 
 CREATE FUNCTION app.unspaced() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -8397,6 +8503,9 @@ ALTER TABLE ONLY app.leaving_rows
 ALTER TABLE ONLY app.legal_holds
     ADD CONSTRAINT legal_holds_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY app.n8n_connections
+    ADD CONSTRAINT n8n_connections_pkey PRIMARY KEY (tenant_id, number);
+
 ALTER TABLE ONLY app.n8n_instances
     ADD CONSTRAINT n8n_instances_pkey PRIMARY KEY (tenant_id, number);
 
@@ -9313,6 +9422,12 @@ ALTER TABLE ONLY app.leaving_rows
 ALTER TABLE ONLY app.legal_holds
     ADD CONSTRAINT legal_holds_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id);
 
+ALTER TABLE ONLY app.n8n_connections
+    ADD CONSTRAINT n8n_connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.n8n_connections
+    ADD CONSTRAINT n8n_connections_tenant_id_number_fkey FOREIGN KEY (tenant_id, number) REFERENCES app.n8n_instances(tenant_id, number) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.n8n_instances
     ADD CONSTRAINT n8n_instances_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -9574,6 +9689,8 @@ CREATE POLICY job ON app.leaving_rows TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.legal_holds TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.n8n_connections TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.n8n_instances TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.n8n_names TO flo_job USING (true) WITH CHECK (true);
@@ -9649,6 +9766,8 @@ CREATE POLICY late ON app.rehydrated_rows FOR DELETE TO flo_owner USING (true);
 ALTER TABLE app.leaving_rows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.legal_holds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.n8n_connections ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.n8n_instances ENABLE ROW LEVEL SECURITY;
 
@@ -9812,6 +9931,8 @@ CREATE POLICY tenant ON app.knowledge_bases TO flo_app USING ((tenant_id = ( SEL
 CREATE POLICY tenant ON app.leaving_rows TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.legal_holds TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.n8n_connections TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.n8n_instances TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -10096,6 +10217,9 @@ GRANT SELECT,DELETE ON TABLE app.idempotency_keys TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.webchat_sessions TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.webchat_sessions TO flo_job;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.n8n_connections TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.n8n_connections TO flo_job;
 
 REVOKE ALL ON FUNCTION app.note_commit() FROM PUBLIC;
 

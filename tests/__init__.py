@@ -4,6 +4,7 @@ import os
 
 os.environ |= {
     "SIGNING_KEY": "test-signing-key",
+    "LOCAL_ENCRYPTION_KEY": "test-encryption-key",
     "OIDC_ISSUER": "https://issuer.test",
     "OIDC_JWKS_URL": "http://127.0.0.1:1/jwks.json",
     "OIDC_AUTHORIZED_PARTIES": "https://app.test",

@@ -54,6 +54,15 @@ def the_instance_is_one_too_many(attempt: Attempt) -> Answer:
     return attempt.ask(query={"instance": "another"})
 
 
+@to(409, called("connect_n8n_instance"))
+def a_new_instance_is_one_too_many(attempt: Attempt) -> Answer:
+    attempt.run(
+        "INSERT INTO app.n8n_instances (tenant_id, number, name)"
+        " SELECT %(tenant)s, number, 'i' || number FROM generate_series(2, 20) AS number"
+    )
+    return attempt.ask(path=attempt.client.path(attempt.operation, instance_name="another"))
+
+
 @to(409, called("update_execution"))
 def it_has_ended(attempt: Attempt) -> Answer:
     attempt.ask()

@@ -18,7 +18,7 @@ NEEDED = {
     ),
     "admin": (
         "tenant:write members:write keys:read keys:write models:write holds:read holds:write archive:read "
-        "archive:write alerts:write recovery:read recovery:preview"
+        "archive:write alerts:write instances:write recovery:read recovery:preview"
     ),
     "owner": "tenant:delete erasures:read erasures:write recovery:write",
 }
@@ -36,6 +36,7 @@ MAY: dict[str | None, tuple[str, ...]] = {
     "executions:write": MEMBERS,
     "alerts:read": MEMBERS,
     "alerts:write": ADMINS,
+    "instances:write": ADMINS,
     "webchat:read": MEMBERS,
     "webchat:write": MEMBERS,
     "preferences:read": MEMBERS,

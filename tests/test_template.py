@@ -47,7 +47,9 @@ SECRETS = {  # by the function of settings.py that reads them
     "digitalocean_token": "DigitalOceanSecretArn",
     "target_url": "RestoreSecretArn",
     "embeddings_key": "EmbeddingsSecretArn",
+    "recording_url": "DatabaseSecretArn",
 }
+UNASKED = {"Restore": {"SigningSecretArn"}}  # methods that it calls are named as some that sign cursors
 READ, WRITE, REMOVE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
 ON_BACKUPS = {
     *("s3:AbortMultipartUpload", "s3:GetObjectRetention", "s3:PutObjectRetention"),
@@ -71,6 +73,7 @@ OVER_UPLOADS = {
     "Ingest": {READ, REMOVE, LIST},
     "Erase": {REMOVE, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
 }
+ON_KEYS = {"N8n": {"kms:Encrypt", "kms:Decrypt"}, "Restore": {"kms:Decrypt"}}
 FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
 BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
 UPLOADS = {"Fn::If": ["OwnUploads", {"Ref": "UploadsBucket"}, {"Ref": "UploadsBucketName"}]}
@@ -78,7 +81,11 @@ BACKUPS = {"Fn::If": ["OwnBackups", {"Ref": "BackupBucketName"}, BUCKET]}
 
 
 def statements(function: Any) -> list[Any]:
-    """Of the policies that are written in the function, and of those that it shares with others."""
+    """On objects: of the policies that are written in the function, and of those that it shares with others."""
+    return [statement for statement in all_statements(function) if "Fn::Sub" in statement["Resource"]]
+
+
+def all_statements(function: Any) -> list[Any]:
     return [statement for policy in function.get("Policies", []) for statement in document(policy).get("Statement", [])]
 
 
@@ -118,6 +125,22 @@ def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> 
             over_uploads = statement["Resource"]["Fn::Sub"][1] == {"Bucket": UPLOADS}
             found[over_uploads].setdefault(name, set()).update(statement["Action"])
     assert found == {False: RIGHTS, True: OVER_UPLOADS}
+
+
+def test_keys_of_n8n_are_encrypted_by_a_key_that_nothing_else_uses_and_that_outlives_the_stack() -> None:
+    key = {"Fn::GetAtt": ["N8nKey", "Arn"]}
+    granted: dict[str, set[str]] = {}
+    for name, function in FUNCTIONS.items():
+        for statement in all_statements(function):
+            if "Fn::Sub" not in statement["Resource"] and name != "Migrate":
+                assert statement["Resource"] == key
+                granted[name] = set(statement["Action"])
+    assert granted == ON_KEYS
+    for name in ON_KEYS:
+        variables = FUNCTIONS[name]["Environment"]["Variables"]
+        assert (variables["ENCRYPTION_KEY"], variables["LOCAL_ENCRYPTION_KEY"]) == (key, "")
+    assert RESOURCES["N8nKey"]["DeletionPolicy"] == RESOURCES["N8nKey"]["UpdateReplacePolicy"] == "Retain"
+    assert RESOURCES["N8nKey"]["Properties"]["EnableKeyRotation"] is True
 
 
 def test_the_bucket_of_uploads_is_named_where_it_is_used() -> None:
@@ -174,8 +197,9 @@ def test_the_log_of_the_api_names_routes_and_neither_people_nor_sessions() -> No
 
 def test_jobs_know_the_secret_for_jobs_and_no_other() -> None:
     assert {name for name, function in FUNCTIONS.items() if schedules(function)} == JOBS
-    for name in JOBS | WORKERS:
-        assert not secrets(FUNCTIONS[name]) & {"DatabaseSecretArn", "MigrationSecretArn"}
+    for name in JOBS | WORKERS:  # but for the one that records as requests do
+        others = {"MigrationSecretArn"} if name == "Restore" else {"DatabaseSecretArn", "MigrationSecretArn"}
+        assert not secrets(FUNCTIONS[name]) & others
         assert FUNCTIONS[name]["Environment"]["Variables"]["DATABASE_SECRET"] == {"Ref": "JobSecretArn"}
     assert {name for name, function in FUNCTIONS.items() if "JobSecretArn" in secrets(function)} == JOBS | WORKERS
 
@@ -192,7 +216,7 @@ def asked_for(function: Any) -> set[str]:
 
 def test_a_function_may_read_the_secrets_that_its_code_asks_for_and_no_other() -> None:
     assert {name: secrets(function) for name, function in FUNCTIONS.items()} == {
-        name: asked_for(function) for name, function in FUNCTIONS.items()
+        name: asked_for(function) - UNASKED.get(name, set()) for name, function in FUNCTIONS.items()
     }
 
 

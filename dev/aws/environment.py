@@ -15,7 +15,7 @@ from dev.services.oidc_issuer import ISSUER, JWKS_PATH, METADATA_PATH
 
 APP_SECRET, JOB_SECRET, MIGRATION_SECRET = "local-app", "local-job", "local-migration"
 QUEUES = ("EMBED_QUEUE_URL", "INGEST_QUEUE_URL")
-ALLOWED = {"WEBHOOKS_TO_LOCALHOST": "yes"}  # here, and in no deployment
+ALLOWED = {"WEBHOOKS_TO_LOCALHOST": "yes", "ENCRYPTION_KEY": ""}  # here, and in no deployment
 
 
 def parameters(url: str, embeddings_url: str = "", origins: str = "") -> dict[str, str]:
@@ -80,7 +80,9 @@ def declared(function: Function, data: Path, database: Database, storage: Storag
     """The template's variables; what would come from AWS is overridden here."""
     overrides = ALLOWED | {
         "DATABASE_URL": _database_url(function, database),
+        "RECORDING_URL": database.app_url,
         "SIGNING_KEY": private_file(data / "signing.key"),
+        "LOCAL_ENCRYPTION_KEY": private_file(data / "encryption.key"),
         "ARCHIVE_BUCKET": storage.bucket,
         "UPLOADS_BUCKET": storage.uploads,
         "S3_ENDPOINT": storage.endpoint,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from signal import SIGTERM
@@ -20,6 +21,7 @@ from dev.services.oidc_issuer import Identity
 from dev.services.postgres import free_port, reach
 
 TENANT = "n8n-trial"
+INSTANCE = "/routes/n8n/instances/default"
 
 type Json = dict[str, Any]
 
@@ -41,6 +43,16 @@ class Target:
         while path:
             page, path = self.ask("GET", path)
             yield from page
+
+    def let_read(self, n8n_url: str, api_key: str) -> None:
+        """Gives the platform what it reads n8n with: the instance that reporters mean as well."""
+        self.ask("PUT", INSTANCE, {"tenant_id": TENANT, "n8n_url": n8n_url, "api_key": api_key})
+
+    def read_at(self) -> datetime:
+        """When it had read all of it last."""
+        instance, _ = self.ask("GET", f"{INSTANCE}?tenant_id={TENANT}")
+        at = instance["pull"]["pulled_at"]
+        return datetime.fromisoformat(at) if at else datetime.min.replace(tzinfo=UTC)
 
     def ask(self, method: str, path: str, body: Json | None = None) -> tuple[Any, str]:
         """The answer, and where its next page is. Raises StartupError."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -87,6 +88,8 @@ def _run(trial: Trial) -> None:
         _wait(lambda: _unfinished(trial) == 0, "that all runs end")
     with step("The collector's last word"):
         last = _collected(trial)
+    with step("The platform reads n8n by itself"):
+        _pulled(trial)
     compare(trial.database, trial.target, last)
 
 
@@ -94,6 +97,7 @@ def _set_up(trial: Trial) -> None:
     n8n, client, target = trial.n8n, trial.client, trial.target
     client.sign_up()
     url = f"http://127.0.0.1:{n8n.port}"
+    target.let_read(url, client.api_key)
     client.credential("FloMastr events", "httpHeaderAuth", {"name": "Authorization", "value": f"Bearer {target.key}"})
     client.credential("n8n API", "n8nApi", {"apiKey": client.api_key, "baseUrl": f"{url}/api/v1"})
     folder = n8n.folder / "workflows"
@@ -185,6 +189,12 @@ def _collected(trial: Trial) -> int:
     newest = trial.one("SELECT max(id) FROM execution_entity")
     _wait(lambda: _collector_after(trial, newest) is not None, "for the collector")
     return _collector_after(trial, newest)
+
+
+def _pulled(trial: Trial) -> None:
+    """Once the platform has read all that n8n has run until now."""
+    began = datetime.now(UTC)
+    _wait(lambda: trial.target.read_at() > began, "that the platform reads n8n, which it does every five minutes")
 
 
 def _collector_after(trial: Trial, id: int) -> Any:

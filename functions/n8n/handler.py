@@ -1,27 +1,71 @@
-"""A tenant's n8n instances, and what was rejected of their events, over HTTP."""
+"""A tenant's n8n instances, how they are reached and what of them is missing, and what was rejected, over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.http.app import create_app, http_handler
+from flomastr.errors import NotFoundError
+from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
+from flomastr.http.fields import Message
 from flomastr.http.paging import Page
+from flomastr.n8n import gaps, instances, reach
+from flomastr.n8n.gaps import AskedGaps, GapReport
+from flomastr.n8n.instances import InPath, InstanceChanges, PulledInstance
+from flomastr.n8n.reach import Reach
 from flomastr.workflows import n8n_instances
 from flomastr.workflows.n8n_events import EventResult
-from flomastr.workflows.n8n_instances import N8nInstance, Rejection
+from flomastr.workflows.n8n_instances import Rejection
 
 app = create_app("/routes/n8n", "n8n")
 Reading = Annotated[Database, tenant_db("executions:read")]
 Recording = Annotated[Database, tenant_db("executions:write")]
+Connecting = Annotated[Database, tenant_db("instances:write")]
 
 
 @app.get("/instances")
-async def list_n8n_instances(db: Reading) -> list[N8nInstance]:
+async def list_n8n_instances(db: Reading) -> list[PulledInstance]:
     """By name, at most 20. One whose database began anew has several epochs."""
-    return db.all(n8n_instances.listed())
+    return db.all(instances.listed())
+
+
+@app.get("/instances/{instance_name}")
+async def get_n8n_instance(instance_name: InPath, db: Reading) -> PulledInstance:
+    """With how it is reached, and how far it has been read."""
+    return db.one(instances.get(instance_name))
+
+
+@app.put("/instances/{instance_name}", responses=conflict("The instance is new, and the tenant has 20."))
+async def connect_n8n_instance(instance_name: InPath, changes: InstanceChanges, db: Connecting) -> PulledInstance:
+    """Sets the address and the API key by which it is read. What is not given stays; a new name makes an instance."""
+    db = db.within(changes.tenant_id)
+    change = instances.sealed(db.one(instances.connection(instance_name)), changes)
+    db.counted.one(instances.store(instance_name, change))
+    return db.counted.one(instances.get(instance_name))
+
+
+@app.delete("/instances/{instance_name}")
+async def disconnect_n8n_instance(instance_name: InPath, db: Connecting) -> Message:
+    """It is not read any more. The instance, its workflows and executions stay."""
+    db.one(instances.disconnect(instance_name))
+    return Message(message="The address and the key are deleted; the instance is not read any more.")
+
+
+@app.post("/instances/{instance_name}/test")
+async def reach_n8n_instance(instance_name: InPath, db: Connecting, key: IdempotencyKeyHeader) -> Reach:
+    """Whether its API is reached with the stored key, and what that may do."""
+    connection = db.one(instances.connection(instance_name))
+    if connection.n8n_url is None:
+        raise NotFoundError("The instance has no address.")
+    return await reach.tested(connection)
+
+
+@app.get("/instances/{instance_name}/gaps")
+async def find_gaps(instance_name: InPath, asked: Annotated[AskedGaps, Query()], db: Reading) -> GapReport:
+    """Ids that never arrived, between the first and the last that did: of hot executions that started in this time."""
+    return db.one(gaps.report(instance_name, asked.bounds()))
 
 
 @app.get("/rejected")

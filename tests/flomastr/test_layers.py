@@ -12,7 +12,7 @@ from tests.support.source_code import LAYER, imported
 FLOORS = (
     {"alerts", "drills", "doctor", "uploads"},
     {"retention", "analytics", "readers"},
-    {"knowledge", "archive", "recovery", "tenant_recovery"},
+    {"knowledge", "archive", "recovery", "tenant_recovery", "n8n"},
     {"embeddings", "tenancy", "workflows", "languages", "outbound"},
     {"http"},
     {"auth", "health", "jobs", "job_runs"},

@@ -109,6 +109,7 @@ ALLOWLIST = {
         "execution_deltas: DELETE, INSERT, SELECT": "are folded into rollups",
         "execution_rollups: DELETE, INSERT, SELECT, UPDATE": "counted up by a job",
         "failed_runs: DELETE, INSERT, SELECT, UPDATE": "counted by the same job",
+        "n8n_connections: DELETE, SELECT": "what is due; go with an erased tenant",
         "n8n_instances: DELETE, SELECT": "go with an erased tenant",
         "n8n_rejections: DELETE, SELECT": "expire; go with an erased tenant",
         "n8n_names: DELETE, SELECT": "go with an erased tenant",

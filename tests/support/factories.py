@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from flomastr.auth.api_key_tokens import ApiKey, derived_key
 from flomastr.caller import Caller
+from flomastr.n8n.api_keys import encrypted
 
 KEY_SCOPES = [  # all that a key may have
     *("workflows:read", "workflows:write", "executions:read", "executions:write", "events:write"),
@@ -254,6 +255,13 @@ class Factory:
             "INSERT INTO app.n8n_rejections (instance, error, item) VALUES ('prod', %(error)s, %(item)s) RETURNING id",
             row,
         )[0]
+
+    def n8n_instance(
+        self, tenant: Tenant, name: str = "prod", url: str = "https://n8n.example", key: str = "key"
+    ) -> str:
+        row = {"name": name, "url": url, "key": encrypted(key, tenant.id, name)}
+        self.within(tenant.id, "SELECT app.connect_n8n(%(name)s, %(url)s, %(key)s)", row)
+        return name
 
     def file(self, tenant: Tenant, *ids: UUID) -> UUID:
         """Of the archive, as a job has stored it: of executions from the lowest to the highest id, else of chats."""

@@ -30,7 +30,9 @@ WITH restore AS (
 ), failure AS (
   INSERT INTO app.reported_failures (execution_id) VALUES (app.uuid7())
 ), instance AS (
-  INSERT INTO app.n8n_instances (number, name) VALUES (1, 'prod')
+  INSERT INTO app.n8n_instances (number, name) VALUES (1, 'prod') RETURNING number
+), connection AS (
+  INSERT INTO app.n8n_connections (number, n8n_url, api_key) SELECT number, 'https://n8n.example', '\x01' FROM instance
 ), rejection AS (
   INSERT INTO app.n8n_rejections (instance, error, item) VALUES ('prod', 'The item is not an object.', '1')
 ), name AS (

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import unquote
 from uuid import UUID, uuid4
@@ -22,7 +22,7 @@ from schemathesis.specs.openapi import checks
 
 from dev.docs.openapi import document
 from dev.services.postgres import Cluster
-from flomastr.http.patterns import IDEMPOTENCY_KEY, KEY_ID, NO_NUL, ONE_LINE, TENANT
+from flomastr.http.patterns import IDEMPOTENCY_KEY, INSTANCE, KEY_ID, N8N_URL, NO_NUL, ONE_LINE, TENANT
 from flomastr.tenancy.svg import MAX_BYTES
 from tests.support.connected import connected
 from tests.support.databases import copy
@@ -36,6 +36,7 @@ UPLOADS = "/routes/knowledge-bases/{knowledge_base_id}/uploads"
 PREFERENCES = "/routes/user-preferences"
 ANALYTICS = "/routes/analytics/"
 RECOVERY = "/routes/recovery/"
+INSTANCES = "/routes/n8n/instances/"
 CONFIG: dict[str, Any] = {
     # JSON Schema cannot forbid U+0000 deep inside an object: test_bad_input.py sends it
     "generation": {"allow-x00": False, "with-security-parameters": False},
@@ -184,6 +185,12 @@ class Platform:
                 return SVG
             case "from" | "to" if is_moment(value) and path.startswith(ANALYTICS):
                 return {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}[name]
+            case "from" | "to" if is_moment(value) and path.startswith(INSTANCES):
+                return (datetime.now(UTC) - timedelta(days=name == "from")).isoformat()
+            case "instance_name" if re.fullmatch(INSTANCE, value):
+                return self.make.n8n_instance(self.tenant)
+            case "n8n_url" if re.fullmatch(N8N_URL, value) and path.startswith(INSTANCES):
+                return "https://n8n.example"  # its own: another needs the key as well
             case "at" if is_moment(value) and path.startswith(RECOVERY):
                 return datetime.now(UTC).isoformat()  # the history of rows begins with the database
             case "time_zone" if 0 < len(value) <= 100:

@@ -12,12 +12,13 @@ SCOPES: dict[str | None, str] = {
     "events:write": "record_events",
     "executions:read": (
         "analyze_errors analyze_executions analyze_nodes analyze_storage analyze_workflows get_execution "
-        "get_in_history list_executions list_executions_of_workflow list_history list_n8n_instances list_rejected "
-        "summarize_executions summarize_history"
+        "find_gaps get_in_history get_n8n_instance list_executions list_executions_of_workflow list_history "
+        "list_n8n_instances list_rejected summarize_executions summarize_history"
     ),
     "executions:write": "delete_execution record_execution record_executions replay_rejected update_execution",
     "holds:read": "get_hold list_holds",
     "holds:write": "create_hold release_hold",
+    "instances:write": "connect_n8n_instance disconnect_n8n_instance reach_n8n_instance",
     "invitation:write": "accept_invitation decline_invitation",
     "keys:read": "get_api_key list_api_keys",
     "keys:write": "create_api_key revoke_api_key rotate_api_key",

@@ -18,6 +18,7 @@ SAMPLES: dict[str, Any] = {  # what must have a form that its type does not say
     "tenant_slug": "new-tenant",
     "confirm": "new-tenant",
     "url": "https://hooks.example.com/flomastr",
+    "api_key": "n8n-key",
     "n8n_url": "https://n8n.example.com",
     "brand_primary": "#123456",
     "logo_svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',

@@ -238,6 +238,10 @@ class ApiClient:
         return str(self.make.rejection(self.tenant))
 
     @cached_property
+    def instance_name(self) -> str:
+        return self.make.n8n_instance(self.tenant)
+
+    @cached_property
     def hold_id(self) -> str:
         return str(self.make.hold(self.tenant, execution_id=uuid4()))
 
@@ -321,6 +325,7 @@ BODIES: dict[str, Callable[[ApiClient], Any]] = {
     "begin_upload": lambda s: {"name": "terms.pdf", "media_type": "application/pdf", "size": 5_000_000},
     "open_session": lambda s: {"workflow_id": s.workflow_id, "user_id": s.user_id},
     "append_messages": lambda s: {"messages": [{"role": "user", "content": "Hello"}]},
+    "connect_n8n_instance": lambda s: {"n8n_url": "https://n8n.example", "api_key": f"key-of-{s.n8n_id}"},
     "record_events": lambda s: [  # a failure that n8n then calls canceled, a later run with its id, and no item
         {
             "execution": {"id": s.n8n_id, "error": {"message": "It broke"}},

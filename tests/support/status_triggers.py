@@ -27,6 +27,7 @@ ABLE = {
     "events:write": "key for events:write",
 }
 NEED_NONE = (
+    "connect_n8n_instance",
     "list_preferences",
     "store_setting",
     "store_document",

@@ -18,6 +18,7 @@ NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
     "authorize",
     "claim_upload",
+    "connect_n8n",
     "find_passages",
     "index_words",
     "indexed_text",

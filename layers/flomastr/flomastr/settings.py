@@ -18,6 +18,10 @@ class Settings(BaseModel):
     database_secret: str = Field("", description="The id of a secret in Secrets Manager.")
     database_url: str = Field("", description="Local runs only, in place of the secret.")
     database_replica_url: str = Field("", description="Local runs only, in place of the secret's `replica_url`.")
+    recording_secret: str = Field(
+        "", description="The id of a secret like `DATABASE_SECRET`'s, for a job that records executions as `flo_app`."
+    )
+    recording_url: str = Field("", description="Local runs only, in place of that secret.")
     replica_max_lag_seconds: float = Field(10, description="Commits that a replica lacks are not older than this.")
     signing_secret: str = Field("", description="The id of a secret, which only functions that sign may read.")
     signing_key: str = Field("", description="Local runs only, in place of the secret.")
@@ -53,8 +57,15 @@ class Settings(BaseModel):
     ingest_queue_url: str = Field("", description="The queue of `IngestFunction`.")
     sqs_endpoint: str = Field("", description="Local runs only; empty: AWS SQS.")
     webhooks_to_localhost: str = Field(
-        "", description="Local runs only: `yes` allows alerts to go to http://127.0.0.1."
+        "", description="Local runs only: `yes` allows alerts to go to http://127.0.0.1, and n8n to be there."
     )
+    n8n_private_addresses: str = Field(
+        "", description="`yes` allows n8n's addresses to be private ones, of the functions' VPC."
+    )
+    encryption_key: str = Field(
+        "", description="The KMS key of n8n's API keys; empty, in local runs: `LOCAL_ENCRYPTION_KEY`."
+    )
+    local_encryption_key: str = Field("", description="Local runs only, in place of the KMS key. Any long random text.")
     oidc_issuer: str = Field("", description="The `iss` of the tokens that are accepted.")
     oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
     oidc_authorized_parties: str = Field("", description="The accepted `azp`, comma separated; empty admits any.")
@@ -111,6 +122,14 @@ def database_url(*, fresh: bool = False) -> str:
     if settings().database_url:
         return settings().database_url
     secret = read_secret(DatabaseSecret, settings().database_secret, fresh=fresh)
+    return verifying(secret.url, secret.ca_certificate)
+
+
+def recording_url(*, fresh: bool = False) -> str:
+    """A libpq URL by which a job records what tenants' n8n has run, as flo_app. Raises UnavailableError."""
+    if settings().recording_url:
+        return settings().recording_url
+    secret = read_secret(DatabaseSecret, settings().recording_secret, fresh=fresh)
     return verifying(secret.url, secret.ca_certificate)
 
 

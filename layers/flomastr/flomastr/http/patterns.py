@@ -22,6 +22,9 @@ VISIBLE_ASCII = r"^[!-~]+$"
 HTTP_URL = r"^https?://[!-~]+$"
 WEBHOOK_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?([/?][!$-\[\]-~]*)?$"
 
+# the same without a query
+N8N_URL = r"^https://([0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*(:443)?(/[!$->@-\[\]-~]*)?$"
+
 REFUSALS = {
     NO_NUL: "holds the character U+0000, which cannot be stored",
     VISIBLE: "has nothing to read in it, or holds the character U+0000",

@@ -16,6 +16,7 @@ def delete_rows(table: LiteralString) -> LiteralString:
 TENANT_STEPS: dict[str, LiteralString] = {
     "workflow_executions": "SELECT FROM generate_series(1, app.erase_executions(%(tenant_id)s, %(most)s))",
     "reported_failures": delete_rows("reported_failures"),
+    "n8n_connections": delete_rows("n8n_connections"),
     "n8n_instances": delete_rows("n8n_instances"),
     "n8n_names": delete_rows("n8n_names"),
     "n8n_rejections": delete_rows("n8n_rejections"),

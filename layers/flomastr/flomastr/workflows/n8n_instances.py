@@ -32,29 +32,22 @@ class N8nInstance(BaseModel):
     epochs: list[Epoch] = Field(description="In their order: an id may stand for one run in each.")
 
 
-def listed() -> Query[N8nInstance]:
-    """The instances of the tenant, by name."""
-    return Query(
-        """
-        SELECT
-          i.name, i.first_seen_at, i.last_seen_at, count(w.id) AS workflows,
-          coalesce(sum(e.runs) FILTER (WHERE w.id IS NOT NULL), 0) AS executions,
-          array_cat(ARRAY[jsonb_build_object('since', NULL)], ARRAY(
-            SELECT jsonb_build_object('since', r.until) FROM app.n8n_resets AS r
-            WHERE r.tenant_id = i.tenant_id AND r.number = i.number ORDER BY r.until
-          )) AS epochs
-        FROM app.n8n_instances AS i
-        LEFT JOIN app.workflows AS w ON w.n8n_instance = i.number
-        LEFT JOIN (
-          SELECT r.workflow_id, sum(r.runs) AS runs FROM app.execution_rollups AS r
-          WHERE r.grain = 'day' GROUP BY r.workflow_id
-        ) AS e ON e.workflow_id = w.id
-        GROUP BY i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at
-        ORDER BY i.name
-        """,
-        {},
-        N8nInstance,
-    )
+LISTED = """
+SELECT
+  i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at, count(w.id) AS workflows,
+  coalesce(sum(e.runs) FILTER (WHERE w.id IS NOT NULL), 0) AS executions,
+  array_cat(ARRAY[jsonb_build_object('since', NULL)], ARRAY(
+    SELECT jsonb_build_object('since', r.until) FROM app.n8n_resets AS r
+    WHERE r.tenant_id = i.tenant_id AND r.number = i.number ORDER BY r.until
+  )) AS epochs
+FROM app.n8n_instances AS i
+LEFT JOIN app.workflows AS w ON w.n8n_instance = i.number
+LEFT JOIN (
+  SELECT r.workflow_id, sum(r.runs) AS runs FROM app.execution_rollups AS r
+  WHERE r.grain = 'day' GROUP BY r.workflow_id
+) AS e ON e.workflow_id = w.id
+GROUP BY i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at
+"""
 
 
 class Rejection(Resource):

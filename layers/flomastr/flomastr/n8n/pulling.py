@@ -1,0 +1,201 @@
+"""One instance in one run of `pull`: what it is asked next, and what becomes of the answer.
+
+First the list of executions, then single ones by their ids, then workflows. Each answer is recorded with how far that
+is, so that the next run goes on from a killed one.
+"""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from flomastr.n8n import progress
+from flomastr.n8n.client import Answer, N8nError, Request
+from flomastr.n8n.progress import Progress, Run
+from flomastr.n8n.records import Instance, Records
+from flomastr.workflows.n8n_event import Event
+from flomastr.workflows.n8n_events import to_events
+from flomastr.workflows.n8n_payloads import Form
+from flomastr.workflows.n8n_values import AnyName, Id
+from flomastr.workflows.recording import MAX_BATCH
+
+PAGE = 25  # runs with data, of which n8n has some of 3 MB; a cursor keeps to it
+ASKED = 50  # of the newest ids that are open, and of the others
+WORKFLOWS = 25
+WORKFLOWS_EVERY = timedelta(hours=1)
+LEAST_WAIT, MOST_WAIT = timedelta(minutes=4), timedelta(hours=6)  # after a failure
+PATIENT = 2  # failures of a page before it is read without data
+
+NO_LIST = N8nError("not_n8n", "The answer is not one of n8n's API.")
+# What a run's data may be the reason for, so that it is asked for without.
+OF_DATA = ("too_large", "failing", "timed_out", "not_n8n")
+
+type Kind = Literal["list", "run", "workflows", "nothing"]
+
+
+class ListedWorkflow(Form):
+    id: Id
+    name: AnyName
+    is_archived: bool = False
+
+    def event(self) -> Event:
+        return Event(n8n_workflow_id=self.id, workflow_name=self.name).by_a_fitting_name()
+
+
+@dataclass
+class Pulling:
+    instance: Instance
+    api_key: str
+    records: Records
+    progress: Progress
+    passed_id: int  # by the runs before this one
+    has_data: bool = True
+    is_listed: bool = False
+    ids: deque[tuple[int, bool]] | None = None  # None: not known yet
+    last_turn: int | None = None
+    workflows_cursor: str | None = None
+    is_done: bool = False
+    counts: Counter[str] = field(default_factory=Counter[str])  # since the last step
+
+    @classmethod
+    def begun(cls, instance: Instance, api_key: str, records: Records) -> "Pulling":
+        return cls(
+            instance, api_key, records, instance.progress, instance.known_id, has_data=instance.failures < PATIENT
+        )
+
+    @property
+    def kind(self) -> Kind:
+        if not self.is_listed:
+            return "list"
+        if self.ids is None:
+            self.ids = deque(self.records.ids_to_ask(ASKED))
+        if self.ids:
+            return "run"
+        return "workflows" if self.wants_workflows else "nothing"
+
+    @property
+    def wants_workflows(self) -> bool:
+        at = self.instance.workflows_at
+        return at is None or datetime.now(UTC) - at > WORKFLOWS_EVERY
+
+    def request(self) -> Request | None:
+        """What is asked next. None: all is read, which is recorded."""
+        match self.kind:
+            case "list":
+                path = f"executions?limit={PAGE}&includeData={str(self.has_data).lower()}"
+                path += cursor_of(self.progress.cursor)
+            case "run":
+                assert self.ids
+                path = f"executions/{self.ids[0][0]}?includeData={str(self.has_data).lower()}"
+            case "workflows":
+                path = f"workflows?limit={WORKFLOWS}&excludePinnedData=true{cursor_of(self.workflows_cursor)}"
+            case "nothing":
+                self.records.done(self.last_turn)
+                self.is_done = True
+                return None
+        return Request(self.instance.n8n_url, self.api_key, f"/api/v1/{path}")
+
+    def take(self, answer: Answer | N8nError) -> None:
+        """Raises psycopg.Error, ReplacedError."""
+        match self.kind:
+            case "list":
+                self.take_list(answer)
+            case "run":
+                self.take_run(answer)
+            case _:
+                self.take_workflows(answer)
+
+    def take_list(self, answer: Answer | N8nError) -> None:
+        rows = [] if isinstance(answer, N8nError) else rows_of(answer)
+        if isinstance(answer, N8nError) or rows is None:
+            self.refused(answer if isinstance(answer, N8nError) else NO_LIST)
+            return
+        events = to_events(rows, answer.size)
+        page = progress.read(self.progress, [Run.told_by(event) for event in events], next_cursor(answer))
+        self.count(len(events), self.records.page(events, page, has_data=self.has_data))
+        self.progress, self.is_listed, self.has_data = page.progress, page.is_last, True
+        self.passed_id = 0 if page.anew else self.passed_id
+
+    def refused(self, error: N8nError) -> None:
+        """A page that is too large is read without data; a cursor that n8n does not know is given up."""
+        if error.reason == "too_large" and self.has_data:
+            self.has_data = False
+        elif error.reason == "refused_request" and self.progress.cursor:
+            self.progress = progress.restarted(self.progress)
+            self.fail(error)
+        else:
+            self.fail(error)
+
+    def take_run(self, answer: Answer | N8nError) -> None:
+        assert self.ids
+        id, turn = self.ids[0]
+        if isinstance(answer, N8nError) and answer.reason != "not_found":
+            if answer.reason in OF_DATA and self.has_data:
+                self.has_data = False
+            else:
+                self.fail(answer)
+            return
+        event = None if isinstance(answer, N8nError) else to_events([answer.content], answer.size)[0]
+        self.count(int(event is not None), self.records.run(id, event, is_settled=self.is_settled(id, event)))
+        self.ids.popleft()
+        self.last_turn = id if turn else self.last_turn
+        self.has_data = True
+
+    def is_settled(self, id: int, event: Event | None) -> bool:
+        """Whether it need not be asked for again. One that n8n has not may be about to be written, at first."""
+        if event is None:
+            return id <= self.passed_id
+        return not self.has_data or Run.told_by(event).has_ended or event.outcome is not None
+
+    def take_workflows(self, answer: Answer | N8nError) -> None:
+        """A key that may not list workflows lists executions all the same."""
+        rows = rows_of(answer) if isinstance(answer, Answer) else None
+        if isinstance(answer, N8nError) and answer.reason not in ("right_missing", "not_found", "too_large"):
+            self.fail(answer)
+            return
+        self.workflows_cursor = next_cursor(answer) if isinstance(answer, Answer) else None
+        self.records.workflows(named(rows or []), is_last=not self.workflows_cursor)
+        if not self.workflows_cursor:
+            self.instance = replace(self.instance, workflows_at=datetime.now(UTC))
+
+    def fail(self, error: N8nError) -> None:
+        """Ends this run of the instance, and the next ones wait for ever longer."""
+        wait = min(LEAST_WAIT * 2 ** min(self.instance.failures, 10), MOST_WAIT)
+        self.records.failed(str(error), max(wait, timedelta(seconds=error.retry_after)), self.progress)
+        self.is_done = True
+        self.counts["instances_failed"] += 1
+
+    def count(self, runs: int, rejected: int) -> None:
+        self.counts.update(runs_read=runs, runs_rejected=rejected)
+
+
+def cursor_of(cursor: str | None) -> str:
+    return f"&cursor={quote(cursor, safe='')}" if cursor else ""
+
+
+def rows_of(answer: Answer) -> list[Any] | None:
+    """None: it is no list of n8n's."""
+    data = answer.content.get("data")
+    return cast(list[Any], data)[:MAX_BATCH] if isinstance(data, list) else None
+
+
+def next_cursor(answer: Answer) -> str | None:
+    cursor = answer.content.get("nextCursor")
+    return cursor if isinstance(cursor, str) and 0 < len(cursor) <= 2000 else None
+
+
+def named(rows: Sequence[Any]) -> list[Event]:
+    """What workflows are called, without those that are archived or cannot be read."""
+    found: list[Event] = []
+    for row in rows:
+        try:
+            workflow = ListedWorkflow.model_validate(row)
+        except ValidationError:
+            continue
+        if not workflow.is_archived:
+            found.append(workflow.event())
+    return found

@@ -1,0 +1,66 @@
+"""Whether an instance is reached, which n8n it is, and what its API key may do."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from pydantic import BaseModel, Field
+
+from flomastr.n8n import client
+from flomastr.n8n.api_keys import KEY_UNREADABLE
+from flomastr.n8n.client import Answer, N8nError, Outcome, Reason, Request
+from flomastr.n8n.instances import Connection, key_of
+
+SECONDS = 8.0
+
+LISTS = ("/api/v1/executions?limit=1", "/api/v1/workflows?limit=1")
+SETTINGS = "/rest/settings"  # says the version without a key, in some versions
+
+
+class Right(BaseModel):
+    granted: bool
+    reason: Reason | None = Field(description="Why not, for programs.")
+    detail: str | None = Field(description="And for people.")
+
+
+class Reach(BaseModel):
+    """`works`: executions can be pulled."""
+
+    works: bool
+    version: str | None = Field(description="Of n8n, if it says so.")
+    executions: Right
+    workflows: Right = Field(description="Without it names of workflows are known from their runs alone.")
+
+
+async def tested(connection: Connection) -> Reach:
+    """By three requests at once. Raises UnavailableError."""
+    key = key_of(connection)
+    if key is None:
+        refused = N8nError("key_unreadable", KEY_UNREADABLE)
+        return reach([refused, refused, refused])
+    url = connection.n8n_url or ""
+    asked = [*(Request(url, key, path) for path in LISTS), Request(url, "", SETTINGS)]
+    return reach(await client.outcomes(asked, SECONDS))
+
+
+def reach(outcomes: Sequence[Outcome]) -> Reach:
+    executions, workflows, settings = outcomes
+    right = of_a_list(executions)
+    return Reach(works=right.granted, version=version_in(settings), executions=right, workflows=of_a_list(workflows))
+
+
+def of_a_list(outcome: Outcome) -> Right:
+    match outcome:
+        case Answer(content={"data": [*_]}):
+            return Right(granted=True, reason=None, detail=None)
+        case N8nError():
+            return Right(granted=False, reason=outcome.reason, detail=str(outcome))
+        case _:
+            return Right(granted=False, reason="not_n8n", detail="The answer is not one of n8n's API.")
+
+
+def version_in(outcome: Outcome) -> str | None:
+    if isinstance(outcome, N8nError):
+        return None
+    data = outcome.content.get("data")
+    version = cast(dict[str, Any], data).get("versionCli") if isinstance(data, dict) else None
+    return version[:50] if isinstance(version, str) else None

@@ -1,0 +1,185 @@
+"""What `pull` writes: a page, a run or names of workflows, and how far it is with them, in one transaction.
+
+It writes as flo_app in one tenant, as requests do: row-level security shows it that tenant's rows alone. What was asked
+with an address or a key that has been replaced meanwhile is not written.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from flomastr.database.connection import Connection
+from flomastr.n8n.progress import Page, Progress
+from flomastr.workflows import n8n_events
+from flomastr.workflows.n8n_event import Event
+
+STATEMENT_SECONDS = 60
+AGAIN = timedelta(minutes=4)  # after all has been read; the schedule comes every five
+COLUMNS: LiteralString = """
+  c.tenant_id, c.number, i.name, c.n8n_url, c.api_key, c.version, c.failures, c.workflows_at, c.known_id, c.known_at,
+  c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low
+"""
+SUCCEEDED: LiteralString = "failures = 0, error = NULL"
+MOVED: LiteralString = """
+  known_id = %(known_id)s, known_at = %(known_at)s, oldest_id = %(oldest_id)s, cursor = %(cursor)s,
+  list_id = %(list_id)s, list_at = %(list_at)s, list_low = %(list_low)s
+"""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance that is due, and how far it has been read."""
+
+    tenant_id: UUID
+    number: int
+    name: str
+    n8n_url: str
+    api_key: bytes
+    version: int
+    failures: int
+    workflows_at: datetime | None
+    known_id: int
+    known_at: datetime | None
+    oldest_id: int | None
+    cursor: str | None
+    list_id: int | None
+    list_at: datetime | None
+    list_low: int | None
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(
+            self.known_id, self.known_at, self.oldest_id, self.cursor, self.list_id, self.list_at, self.list_low
+        )
+
+
+class ReplacedError(Exception):
+    """The address or the key is another by now, or the tenant is not active."""
+
+
+def due(conn: Connection, moment: datetime) -> list[Instance]:
+    """Of tenants in turn, and of each the one first that has waited longest."""
+    asked = f"""
+        SELECT {COLUMNS}
+        FROM app.n8n_connections AS c
+        JOIN app.n8n_instances AS i ON i.tenant_id = c.tenant_id AND i.number = c.number
+        JOIN app.tenants AS t ON t.id = c.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+        WHERE c.next_pull_at <= %s
+        ORDER BY row_number() OVER (PARTITION BY c.tenant_id ORDER BY c.next_pull_at, c.number), c.next_pull_at
+    """
+    return conn.cursor(row_factory=class_row(Instance)).execute(asked, (moment,)).fetchall()
+
+
+@dataclass(frozen=True)
+class Records:
+    """Of one instance."""
+
+    conn: Connection
+    instance: Instance
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Raises ReplacedError."""
+        with self.conn.transaction():
+            self.conn.execute(
+                "SELECT set_config('app.tenant_id', %s, true), set_config('app.actor', 'job:pull', true),"
+                " set_config('statement_timeout', %s, true), set_config('lock_timeout', '5s', true)",
+                (str(self.instance.tenant_id), str(STATEMENT_SECONDS * 1000)),
+            )
+            found = self.conn.execute(
+                """
+                SELECT FROM app.n8n_connections AS c
+                JOIN app.tenants AS t ON t.id = c.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+                WHERE c.number = %s AND c.version = %s FOR NO KEY UPDATE OF c
+                """,
+                (self.instance.number, self.instance.version),
+            )
+            if not found.fetchall():
+                raise ReplacedError
+            yield
+
+    def update(self, changes: LiteralString, **params: Any) -> None:
+        self.conn.execute(
+            f"UPDATE app.n8n_connections AS c SET {changes} WHERE c.number = %(number)s",
+            params | {"number": self.instance.number},
+        )
+
+    def record(self, events: Sequence[Event]) -> int:
+        """As events that n8n posts. How many were rejected; they are kept as those are."""
+        if not events:
+            return 0
+        query = n8n_events.record(events, self.instance.name)
+        outcomes = self.conn.execute(query.sql, query.params).fetchall()
+        return sum(outcome == "rejected" for _, _, _, outcome, *_ in outcomes)
+
+    def page(self, events: Sequence[Event], page: Page, *, has_data: bool) -> int:
+        """A page of the list. Without data its runs are asked for one by one as well. How many were rejected."""
+        asking = page.unfinished if has_data else page.listed
+        with self.transaction():
+            rejected = self.record(events)
+            self.update(
+                f"""
+                {SUCCEEDED}, {MOVED},
+                open = CASE WHEN %(anew)s THEN '{{}}' ELSE c.open END
+                  + int8multirange(int8range(%(first)s, %(end)s)) - app.ranges_of(%(listed)s::bigint[])
+                  + app.ranges_of(%(asking)s::bigint[]),
+                missing = CASE WHEN %(anew)s THEN '{{}}' ELSE c.missing END - app.ranges_of(%(listed)s::bigint[])
+                """,
+                **page.params(),
+                asking=asking,
+            )
+        return rejected
+
+    def run(self, id: int, event: Event | None, *, is_settled: bool) -> int:
+        """One run that was asked for by its id; None: n8n has it not."""
+        with self.transaction():
+            rejected = self.record([event] if event else [])
+            self.update(
+                f"""
+                {SUCCEEDED},
+                open = c.open - app.ranges_of(%(settled)s::bigint[]),
+                missing = c.missing + app.ranges_of(%(missing)s::bigint[])
+                """,
+                settled=[id] if is_settled else [],
+                missing=[id] if is_settled and event is None else [],
+            )
+        return rejected
+
+    def workflows(self, named: Sequence[Event], *, is_last: bool) -> None:
+        """Creates workflows that are not known, and follows n8n's names."""
+        events = [event.model_dump(include={"n8n_workflow_id", "workflow_name"}) for event in named]
+        with self.transaction():
+            number = self.instance.number
+            self.conn.execute("SELECT app.create_missing_workflows(%s, %s::smallint)", (Jsonb(events), number))
+            self.conn.execute("SELECT app.follow_names(%s, %s::smallint)", (Jsonb(events), number))
+            if is_last:
+                self.update(f"{SUCCEEDED}, workflows_at = now()")
+
+    def ids_to_ask(self, most: int) -> list[tuple[int, bool]]:
+        """Each with whether it is one of those that come in turn."""
+        asked = "SELECT a.* FROM app.n8n_connections AS c, app.n8n_ids_to_ask(c, %s) AS a WHERE c.number = %s"
+        with self.transaction():
+            return [(id, turn) for id, turn in self.conn.execute(asked, (most, self.instance.number)).fetchall()]
+
+    def done(self, open_below: int | None) -> None:
+        with self.transaction():
+            self.update(
+                f"{SUCCEEDED}, pulled_at = now(), next_pull_at = now() + %(again)s, open_below = %(open_below)s",
+                again=AGAIN,
+                open_below=open_below,
+            )
+
+    def failed(self, error: str, wait: timedelta, progress: Progress) -> None:
+        with self.transaction():
+            self.update(
+                f"failures = least(c.failures + 1, 1000), error = %(error)s, next_pull_at = now() + %(wait)s, {MOVED}",
+                error=error,
+                wait=wait,
+                **vars(progress),
+            )

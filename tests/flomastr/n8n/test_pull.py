@@ -1,0 +1,224 @@
+"""What n8n has run is read to its last run, whatever its API does meanwhile and wherever the job is killed."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from flomastr.n8n import pulling
+from tests.flomastr.n8n.conftest import PullEnv, posted
+from tests.support.connected import connected
+from tests.support.crash_points import steps
+from tests.support.n8n_api import CAPTURED, KEY, failing, ran
+from tests.support.n8n_capture import report
+
+
+def test_what_is_read_is_recorded_as_what_is_posted(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold(CAPTURED)
+    assert env.run()["runs_read"] == len(CAPTURED)
+    assert len(env.rows(tenant)) == 306
+    assert env.rows(tenant) == env.rows(posted(env))
+    assert env.shown(tenant)["state"] == "up_to_date"
+
+
+def test_killed_at_every_step_it_ends_in_the_same_rows(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold(CAPTURED)
+    env.api.workflows = [{"id": "wf-new", "name": "Never ran"}]
+    for _ in steps(env.run, every=3):
+        pass
+    assert env.rows(tenant) == env.rows(posted(env))
+    assert env.state(tenant)["known_id"] == 311
+    assert env.state(tenant)["cursor"] is None
+
+
+def test_pushed_and_pulled_it_is_one_row(env: PullEnv) -> None:
+    tenant = env.tenant()
+    key = env.platform.make.api_key(tenant, scopes=["events:write"])
+    env.api.hold(CAPTURED)
+    with connected(DATABASE_URL=env.platform.app_url):
+        report(key.token(), CAPTURED[:150], path="/routes/n8n/events?instance=prod")
+    env.run()
+    assert len(env.rows(tenant)) == 306
+
+
+def test_the_next_pull_reads_what_is_new_and_no_more(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 101)])
+    env.run()
+    env.api.asked.clear()
+    env.api.hold([ran(id) for id in range(101, 111)])
+    env.again()
+    assert env.ids(tenant) == list(range(1, 111))
+    assert env.api.asked == [f"/api/v1/executions?limit={pulling.PAGE}&includeData=true"]
+
+
+def test_it_is_not_due_before_its_time(env: PullEnv) -> None:
+    env.tenant()
+    env.run()
+    env.api.asked.clear()
+    assert env.run() == {"state": "done"}
+    assert env.api.asked == []
+
+
+def test_a_run_that_the_list_leaves_out_is_asked_for_until_it_has_ended(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 6)])
+    env.api.runs[3] |= {"status": "waiting", "stoppedAt": None, "data": None}
+    env.api.unlisted.add(3)
+    env.run()
+    assert [row["status"] for row in env.rows(tenant)] == ["success", "success", "waiting", "success", "success"]
+    assert env.shown(tenant)["open"] == 1
+    env.api.runs[3] = ran(3, status="error")
+    env.again()
+    assert [row["status"] for row in env.rows(tenant)] == ["success", "success", "error", "success", "success"]
+    assert env.shown(tenant)["open"] == 0
+
+
+def test_a_key_that_is_refused_is_told(env: PullEnv) -> None:
+    tenant = env.platform.make.tenant()
+    env.connect(tenant, api_key="another-key")
+    env.run()
+    assert env.shown(tenant)["error"] == "n8n refuses the API key."
+    env.connect(tenant)
+    env.api.hold([ran(1)])
+    env.run()
+    assert env.ids(tenant) == [1]
+
+
+def test_a_database_that_began_anew_is_read_from_its_first_run(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 61)])
+    env.run()
+    env.api.runs = {
+        id: ran(id, startedAt=datetime.now(UTC).isoformat(), stoppedAt=None, status="success") for id in range(1, 41)
+    }
+    env.again()
+    assert len(env.rows(tenant)) == 100
+    epochs = env.ask(tenant, "GET", "/prod").json["epochs"]
+    assert len(epochs) == 2
+
+
+def test_one_that_began_anew_and_is_ahead_already_is_read_to_its_first_run(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 31)])
+    env.run()
+    now = datetime.now(UTC)
+    env.api.runs = {id: ran(id, startedAt=now.isoformat(), stoppedAt=now.isoformat()) for id in range(1, 91)}
+    env.again()
+    assert len(env.rows(tenant)) == 120
+
+
+def test_a_newest_run_that_is_deleted_is_no_new_database(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 61)])
+    env.run()
+    env.api.asked.clear()
+    del env.api.runs[60]
+    env.again()
+    assert len(env.api.asked) == 1
+    assert env.ids(tenant) == list(range(1, 61))
+
+
+def test_workflows_are_known_by_their_names_before_they_run(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.workflows = [{"id": f"wf-{n}", "name": f"Workflow {n}", "isArchived": n == 2} for n in range(30)]
+    env.api.workflows += [{"id": "no-name"}, {"name": "No id"}]
+    env.run()
+    names = env.platform.superuser.execute(
+        "SELECT n8n_workflow_id, name FROM app.workflows WHERE tenant_id = %s", (tenant.id,)
+    ).fetchall()
+    assert sorted(names) == sorted((f"wf-{n}", f"Workflow {n}") for n in range(30) if n != 2)
+
+
+def test_a_key_without_the_right_to_workflows_reads_executions(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.rights = ("executions",)
+    env.api.hold([ran(1)])
+    assert "instances_failed" not in env.run()
+    assert env.ids(tenant) == [1]
+
+
+def test_tenants_take_turns(env: PullEnv) -> None:
+    """A tenant with many instances and runs keeps no other waiting."""
+    large, small = env.platform.make.tenant(), env.platform.make.tenant()
+    for n in range(10):
+        env.connect(large, f"large-{n}")
+    env.connect(small)
+    env.api.hold([ran(id) for id in range(1, 201)])
+    seen = list[str]()
+    original = pulling.Records.page
+
+    def page(self: Any, *args: Any, **kwargs: Any) -> int:
+        seen.append(self.instance.name)
+        return original(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulling.Records, "page", page)
+        env.run()
+    assert seen.index("prod") < 8
+    assert max(n for n, name in enumerate(seen) if name == "prod") < 8 * 11 + 11
+
+
+def test_an_instance_that_fails_keeps_no_other_waiting(env: PullEnv) -> None:
+    broken, fine = env.platform.make.tenant(), env.tenant()
+    env.connect(broken, n8n_url="http://127.0.0.1:1")
+    env.api.hold([ran(1)])
+    assert env.run()["instances_failed"] == 1
+    assert env.ids(fine) == [1]
+    assert env.shown(broken)["error"] == "The connection failed."
+
+
+def test_a_tenant_that_is_suspended_is_not_read(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1)])
+    env.platform.superuser.execute("UPDATE app.tenants SET status = 'suspended' WHERE id = %s", (tenant.id,))
+    env.run()
+    assert env.api.asked == []
+
+
+def test_what_was_asked_with_an_address_that_was_replaced_meanwhile_is_not_recorded(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 101)])
+    env.api.answers = [None, lambda: env.connect(tenant)]
+    env.run()
+    assert env.ids(tenant) == list(range(76, 101))
+    env.again()
+    assert env.ids(tenant) == list(range(1, 101))
+
+
+def test_no_run_of_another_tenant_is_touched(env: PullEnv) -> None:
+    """Though the job sees all tenants: it records as a request of one tenant."""
+    one, other = env.tenant(), env.tenant()
+    env.api.hold([ran(id) for id in range(1, 6)])
+    env.run()
+    assert env.ids(one) == env.ids(other) == [1, 2, 3, 4, 5]
+    owners = env.platform.superuser.execute(
+        "SELECT count(*) FROM app.workflow_executions AS e JOIN app.workflows AS w ON w.id = e.workflow_id"
+        " WHERE e.tenant_id <> w.tenant_id"
+    ).fetchall()
+    assert owners == [(0,)]
+
+
+def test_the_key_is_in_no_log(env: PullEnv, capfd: pytest.CaptureFixture[str]) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1)])
+    env.api.answers = [failing(500), failing(500)]
+    env.run()
+    env.again()
+    env.ask(tenant, "POST", "/prod/test")
+    env.ask(tenant, "PUT", "/prod", body={"api_key": f"{KEY} with a space", "n8n_url": "x"})
+    out = "".join(capfd.readouterr())
+    assert json.dumps(KEY)[1:-1] not in out
+
+
+def test_a_run_that_is_written_late_is_not_taken_for_one_that_n8n_has_not(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1), ran(3)])
+    env.run()
+    assert "/api/v1/executions/2?includeData=true" in env.api.asked
+    env.api.hold([ran(2)])
+    env.again()
+    assert env.ids(tenant) == [1, 2, 3]
