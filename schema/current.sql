@@ -6007,16 +6007,17 @@ CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
 
 ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
 
-CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
-
-ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
 CREATE FUNCTION app.size_of(ranges int8multirange) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (SELECT (COALESCE(sum((upper(r.r) - lower(r.r))), (0)::numeric))::bigint AS "coalesce" FROM unnest(size_of.ranges) r(r));
 
 ALTER FUNCTION app.size_of(ranges int8multirange) OWNER TO flo_owner;
+
+CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
+
+ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.unspaced() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -60,7 +60,7 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
         "recovery_id": str(make.recovery(tenant)),
         "alert_id": str(add_alert(make, tenant, SECRET)),
         "rejection_id": str(make.rejection(tenant, error=SECRET)),
-        "instance_name": make.n8n_instance(tenant),
+        "instance_name": make.connected_n8n(tenant),
         "hold_id": str(make.hold(tenant, execution_id=execution)),
         "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
         "user_role_id": str(role[0]),

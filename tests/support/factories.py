@@ -256,7 +256,7 @@ class Factory:
             row,
         )[0]
 
-    def n8n_instance(
+    def connected_n8n(
         self, tenant: Tenant, name: str = "prod", url: str = "https://n8n.example", key: str = "key"
     ) -> str:
         row = {"name": name, "url": url, "key": encrypted(key, tenant.id, name)}

@@ -188,7 +188,7 @@ class Platform:
             case "from" | "to" if is_moment(value) and path.startswith(INSTANCES):
                 return (datetime.now(UTC) - timedelta(days=name == "from")).isoformat()
             case "instance_name" if re.fullmatch(INSTANCE, value):
-                return self.make.n8n_instance(self.tenant)
+                return self.make.connected_n8n(self.tenant)
             case "n8n_url" if re.fullmatch(N8N_URL, value) and path.startswith(INSTANCES):
                 return "https://n8n.example"  # its own: another needs the key as well
             case "at" if is_moment(value) and path.startswith(RECOVERY):

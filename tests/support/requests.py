@@ -239,7 +239,7 @@ class ApiClient:
 
     @cached_property
     def instance_name(self) -> str:
-        return self.make.n8n_instance(self.tenant)
+        return self.make.connected_n8n(self.tenant)
 
     @cached_property
     def hold_id(self) -> str:
