@@ -104,3 +104,13 @@ def test_under_a_hold_ten_thousand_are_kept(make: Factory, superuser: Superuser)
     n8n.send("the last")
     n8n.send("too many")
     assert ask(n8n.tenant, headers={"prefer": "count=exact"}).headers["x-total-count"] == "10000"
+
+
+def test_what_no_release_reads_any_more_is_rejected_again(make: Factory) -> None:
+    n8n = instance(make)
+    rejection = make.rejection(
+        n8n.tenant, item=None, delivery=Jsonb({"status": "a state of old", "n8n_execution_id": 7})
+    )
+    again = ask(n8n.tenant, "POST", f"/{rejection}/replay")
+    assert (again.status, again.json["outcome"]) == (200, "rejected")
+    assert "status" in again.json["error"]

@@ -249,10 +249,11 @@ class Factory:
 
     def rejection(self, tenant: Tenant, **overrides: Any) -> UUID:
         """Of an item that cannot be read, unless the overrides say what was read of it."""
-        row = {"error": "Why.", "item": Jsonb({"id": "1"})} | overrides
+        row = {"error": "Why.", "item": Jsonb({"id": "1"}), "delivery": None} | overrides
         return self.within(
             tenant.id,
-            "INSERT INTO app.n8n_rejections (instance, error, item) VALUES ('prod', %(error)s, %(item)s) RETURNING id",
+            "INSERT INTO app.n8n_rejections (instance, error, item, delivery)"
+            " VALUES ('prod', %(error)s, %(item)s, %(delivery)s) RETURNING id",
             row,
         )[0]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from flomastr.database.query import Count, Query
 from flomastr.errors import NotFoundError
@@ -14,7 +14,7 @@ from flomastr.http.fields import Json
 from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
 from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
-from flomastr.workflows.n8n_events import EventResult, results, to_event
+from flomastr.workflows.n8n_events import EventResult, describe, results, to_event
 
 
 class Epoch(BaseModel):
@@ -28,7 +28,7 @@ class N8nInstance(BaseModel):
     first_seen_at: datetime
     last_seen_at: datetime = Field(description="To the minute.")
     workflows: int
-    executions: int = Field(description="Archived ones as well, as far as they are folded into analytics.")
+    executions: int = Field(description="Of the last 30 days, as far as they are folded into analytics.")
     epochs: list[Epoch] = Field(description="In their order: an id may stand for one run in each.")
 
 
@@ -38,14 +38,15 @@ SELECT
   coalesce(sum(e.runs) FILTER (WHERE w.id IS NOT NULL), 0) AS executions,
   array_cat(ARRAY[jsonb_build_object('since', NULL)], ARRAY(
     SELECT jsonb_build_object('since', r.until) FROM app.n8n_resets AS r
-    WHERE r.tenant_id = i.tenant_id AND r.number = i.number ORDER BY r.until
+    WHERE r.tenant_id = i.tenant_id AND r.number = i.number ORDER BY r.until LIMIT 100
   )) AS epochs
 FROM app.n8n_instances AS i
 LEFT JOIN app.workflows AS w ON w.n8n_instance = i.number
-LEFT JOIN (
-  SELECT r.workflow_id, sum(r.runs) AS runs FROM app.execution_rollups AS r
-  WHERE r.grain = 'day' GROUP BY r.workflow_id
-) AS e ON e.workflow_id = w.id
+LEFT JOIN LATERAL (
+  SELECT sum(r.runs) AS runs FROM app.execution_rollups AS r
+  WHERE r.tenant_id = w.tenant_id AND r.grain = 'day' AND r.workflow_id = w.id
+    AND r.bucket_start > now() - interval '30 days'
+) AS e ON true
 GROUP BY i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at
 """
 
@@ -104,10 +105,18 @@ def event_of(rejections: Sequence[Kept]) -> Event:
     """The event that is tried again."""
     for rejection in rejections:
         if rejection.delivery is not None:
-            return Event.model_validate(rejection.delivery)
+            return read_again(rejection.delivery)
         if rejection.item is not None:
             return to_event(rejection.item, Room.of(len(rejection.model_dump_json())))
     return Event(outcome="rejected", error="The item was too long to be kept: send it again.")
+
+
+def read_again(delivery: Json) -> Event:
+    """What was read of an item, perhaps by a release that understood more."""
+    try:
+        return Event.model_validate(delivery)
+    except ValidationError as error:
+        return Event(outcome="rejected", error=describe(error))
 
 
 def replay(id: UUID, event: Event) -> Query[EventResult]:
