@@ -127,6 +127,8 @@ KNOWN = {
     "schema/functions/rehydrations.sql 1) 'app.moving', 'on'": "copies end; what they are copies of is still cold",
     "schema/functions/late_deliveries.sql 1) 'app.moving', 'on'": "the hot row is a copy of an archived one",
     "schema/migrations/0014_chunks.sql 1) THEN DELETE WHEN": "counts",
+    "schema/migrations/0085_languages.sql 1) THEN DELETE WHEN": "the same",
+    "schema/migrations/0085_languages.sql 2) THEN DELETE WHEN": "the same, of words that are indexed anew",
     "schema/functions/documents.sql 1) DELETE FROM app.chunks": "of a document whose replacement no hold forbids",
     "schema/functions/embedding_models.sql 1) DELETE FROM app.knowledge_base_models": "vectors that can be made again",
     "schema/migrate.py 1) DELETE FROM app.schema_functions": "which files there were",
