@@ -74,6 +74,7 @@ OVER_UPLOADS = {
     "Erase": {REMOVE, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
 }
 ON_KEYS = {"N8n": {"kms:Encrypt", "kms:Decrypt"}, "Restore": {"kms:Decrypt"}}
+HOOKS = {"Smoke"}  # which CodeDeploy calls, and which have rights over neither objects nor secrets
 FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
 BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
 UPLOADS = {"Fn::If": ["OwnUploads", {"Ref": "UploadsBucket"}, {"Ref": "UploadsBucketName"}]}
@@ -121,7 +122,7 @@ def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
     found: dict[bool, dict[str, set[str]]] = {True: {}, False: {}}
     for name, function in FUNCTIONS.items():
-        for statement in statements(function):
+        for statement in statements(function) if name not in HOOKS else ():
             over_uploads = statement["Resource"]["Fn::Sub"][1] == {"Bucket": UPLOADS}
             found[over_uploads].setdefault(name, set()).update(statement["Action"])
     assert found == {False: RIGHTS, True: OVER_UPLOADS}
@@ -152,7 +153,7 @@ def test_the_bucket_of_uploads_is_named_where_it_is_used() -> None:
 
 def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() -> None:
     for function_name, function in FUNCTIONS.items():
-        for statement in statements(function):
+        for statement in statements(function) if function_name not in HOOKS else ():
             name, values = statement["Resource"]["Fn::Sub"]
             of_bucket = all("Bucket" in action for action in statement["Action"])
             of_backups = any(
@@ -404,6 +405,7 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
         "History": 29,  # as long as API Gateway waits
         "Files": 29,
         **dict.fromkeys(("Embed", "Ingest"), 180),
+        "Smoke": 60,  # a cold start of the version that it asks
         "Doctor": 300,  # thirty checks of at most ten seconds
         **dict.fromkeys(("Requeue", "Alert"), 120),
         **dict.fromkeys(JOBS - {"Requeue", "Alert"} | OPERATORS | {"Migrate"}, 900),
@@ -415,7 +417,11 @@ def test_two_stacks_may_stand_side_by_side() -> None:
     assert all(schedule["OmitName"] for name in JOBS for schedule in schedules(FUNCTIONS[name]))
 
 
-ALARMS = {name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::CloudWatch::Alarm"}
+ALARMS = {
+    name: found["Properties"]
+    for name, found in RESOURCES.items()
+    if found["Type"] == "AWS::CloudWatch::Alarm" and name != "ReleaseFailuresAlarm"  # which wakes nobody
+}
 # By each alarm: what it looks at, the statistic, above which value, and how often in a row.
 WATCHED: dict[str, tuple[Any, ...]] = {
     "ApiErrorsAlarm": ({"5xx", "Count"}, "100 * errors / IF(requests < 100, 100, requests)", 1, 2),
@@ -445,6 +451,22 @@ def test_somebody_is_woken_by_each_thing_that_must_not_be_and_by_nothing_less() 
         unseen = name in ("JobsOverdueAlarm", "RecoveryProblemsAlarm")  # which the job `drill` alone looks at
         assert alarm["TreatMissingData"] == ("breaching" if unseen else "notBreaching")
         assert all(period == (3600 if unseen else 300) for period in found(alarm, "Period"))
+
+
+def test_what_takes_a_release_back_looks_at_this_stack_and_not_at_its_api_which_depends_on_it() -> None:
+    alarm = RESOURCES["ReleaseFailuresAlarm"]["Properties"]
+    assert (*watched(alarm), alarm["Threshold"], found(alarm, "Period")) == ({"Failures"}, "SUM", 5, [60])
+    assert "AlarmActions" not in alarm
+    preference = FUNCTION_DEFAULTS["DeploymentPreference"]
+    named = {reference["Ref"] for reference in preference["Alarms"]}
+    assert named == {"ReleaseFailuresAlarm", "AuthorizerErrorsAlarm"}
+    assert {"Ref": "HttpApi"} not in [value for name in named for value in found(RESOURCES[name], "Value")]
+
+
+def test_requests_move_in_steps_and_jobs_do_not() -> None:
+    whole = {name for name, function in FUNCTIONS.items() if function.get("DeploymentPreference") == {"Enabled": False}}
+    assert whole == JOBS | WORKERS | HOOKS | {"Ingest", "Migrate", "Doctor"}
+    assert all("DeploymentPreference" not in FUNCTIONS[name] for name in FUNCTIONS.keys() - whole)
 
 
 def watched(alarm: Any) -> tuple[set[str], str]:

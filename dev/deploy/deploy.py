@@ -101,7 +101,8 @@ def rollback(name: str) -> None:
         raise StartupError(f"{target.stage.stack} was not deployed by make deploy: there is nothing to go back to.")
     previous = target.releases.before(running)
     paste(f"From {running} to {previous.name}. The schema stays as it is.")
-    target.main.change(previous.template_url, previous.parameters, confirm=target.stage.confirm)
+    parameters = previous.parameters | ({"Traffic": "AllAtOnce"} if "Traffic" in previous.parameters else {})
+    target.main.change(previous.template_url, parameters, confirm=target.stage.confirm)
     target.releases.forget(running)
     with step("Smoke test"):
         smoke.smoke(target.main.outputs()["ApiUrl"])
