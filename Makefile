@@ -4,12 +4,13 @@ PORT ?= 3000
 DATA ?= .local
 N8N ?= .local/n8n
 ARCHITECTURE ?= arm64
+CHECKOV = 3.3.30
 COMPILE = $(PYTHON) -m uv pip compile --quiet --no-header --no-emit-index-url --generate-hashes --python-version 3.13
 # what sam finds first is the Python that it builds for
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: help run local test check build bench n8n deploy rollback doctor restore lock
+.PHONY: help run local test check checkov build bench n8n deploy rollback doctor restore lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,14 @@ check: .venv/ready ## Format, lint, types, migrations, template
 	@.venv/bin/squawk --config dev/squawk.toml schema/*/*.sql
 	@.venv/bin/cfn-lint template.yaml
 	@.venv/bin/sam validate --lint
+
+# in an environment of its own, since it cannot share one with SAM
+checkov: .local/checkov/bin/checkov ## Look for what is unsafe in the template
+	@.local/checkov/bin/checkov --config-file dev/checkov.yaml
+
+.local/checkov/bin/checkov: .venv/ready
+	@$(PYTHON) -m venv --clear .local/checkov
+	@.local/checkov/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV)
 
 # compiled here, since Lambda's code is read-only: a cold start would compile every module again (2 to 3 times slower)
 build: .venv/ready ## Build what is deployed, without Docker

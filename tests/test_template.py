@@ -2,9 +2,12 @@
 
 import json
 import re
+from datetime import date
+from fnmatch import fnmatch
 from importlib.metadata import files
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from samcli import yamlhelper
@@ -14,6 +17,7 @@ from dev.docs import connections
 from flomastr.archive.parquet import SOURCES, Source
 from flomastr.drills import job_watch
 from flomastr.http.fields import EARLIEST
+from flomastr.object_storage import key_of
 from tests.support.reached import reached
 
 ROOT = Path(__file__).parent.parent
@@ -160,9 +164,17 @@ def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() 
                 statement in document({"Ref": policy})["Statement"] for policy in ("BackupPolicy", "BackupReadPolicy")
             )
             is_probe = function_name == "Doctor" and WRITE in statement["Action"]  # which writes what it deletes
-            objects = "/backups/*" if of_backups else "/doctor/*" if is_probe else "/*"
+            of_archive = "/*" if values == {"Bucket": UPLOADS} else "/*/month=*"
+            objects = "/backups/*" if of_backups else "/doctor/*" if is_probe else of_archive
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else objects)
             assert values == {"Bucket": BACKUPS if of_backups else BUCKET} or values == {"Bucket": UPLOADS}
+
+
+def test_every_object_of_the_archive_has_the_prefix_that_rights_are_over() -> None:
+    for source in SOURCES:
+        key = key_of(source, date(2026, 11, 1), UUID(int=1), UUID(int=2))
+        assert fnmatch(f"/{key}", "/*/month=*")
+    assert not fnmatch("/backups/20261101T000000Z/manifest.json", "/*/month=*")
 
 
 def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> None:
