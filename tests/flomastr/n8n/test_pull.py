@@ -26,7 +26,7 @@ def test_what_is_read_is_recorded_as_what_is_posted(env: PullEnv) -> None:
 def test_killed_at_every_step_it_ends_in_the_same_rows(env: PullEnv) -> None:
     tenant = env.tenant()
     env.api.hold(CAPTURED)
-    env.api.workflows = [{"id": "wf-new", "name": "Never ran"}]
+    env.api.workflows = [{"id": "wf-new", "name": "Never ran", "connections": {}}]
     for _ in steps(env.run, every=3):
         pass
     assert env.rows(tenant) == env.rows(posted(env))
@@ -122,15 +122,15 @@ def test_a_newest_run_that_is_deleted_is_no_new_database(env: PullEnv) -> None:
     assert env.ids(tenant) == list(range(1, 61))
 
 
-def test_workflows_are_known_by_their_names_before_they_run(env: PullEnv) -> None:
+def test_workflows_are_known_with_state_and_tags_before_they_run(env: PullEnv) -> None:
     tenant = env.tenant()
-    env.api.workflows = [{"id": f"wf-{n}", "name": f"Workflow {n}", "isArchived": n == 2} for n in range(30)]
-    env.api.workflows += [{"id": "no-name"}, {"name": "No id"}]
+    row = {"connections": {}, "active": False, "tags": [{"id": "t", "name": "orders"}]}
+    env.api.workflows = [row | {"id": f"wf-{n}", "name": f"Workflow {n}", "isArchived": n == 2} for n in range(30)]
     env.run()
     names = env.platform.superuser.execute(
-        "SELECT n8n_workflow_id, name FROM app.workflows WHERE tenant_id = %s", (tenant.id,)
+        "SELECT n8n_workflow_id, name, is_active, tags FROM app.workflows WHERE tenant_id = %s", (tenant.id,)
     ).fetchall()
-    assert sorted(names) == sorted((f"wf-{n}", f"Workflow {n}") for n in range(30) if n != 2)
+    assert sorted(names) == sorted((f"wf-{n}", f"Workflow {n}", False, ["orders"]) for n in range(30) if n != 2)
 
 
 def test_a_key_without_the_right_to_workflows_reads_executions(env: PullEnv) -> None:

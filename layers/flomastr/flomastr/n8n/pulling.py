@@ -5,13 +5,10 @@ is, so that the next run goes on from a killed one.
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 from urllib.parse import quote
-
-from pydantic import ValidationError
 
 from flomastr.n8n import progress
 from flomastr.n8n.client import Answer, N8nError, Request
@@ -19,8 +16,6 @@ from flomastr.n8n.progress import Progress, Run
 from flomastr.n8n.records import Instance, Records
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_events import to_events
-from flomastr.workflows.n8n_payloads import Form
-from flomastr.workflows.n8n_values import AnyName, Id
 from flomastr.workflows.recording import MAX_BATCH
 
 PAGE = 25  # runs with data, of which n8n has some of 3 MB; a cursor keeps to it
@@ -35,15 +30,6 @@ NO_LIST = N8nError("not_n8n", "The answer is not one of n8n's API.")
 OF_DATA = ("too_large", "failing", "timed_out", "not_n8n")
 
 type Kind = Literal["list", "run", "workflows", "nothing"]
-
-
-class ListedWorkflow(Form):
-    id: Id
-    name: AnyName
-    is_archived: bool = False
-
-    def event(self) -> Event:
-        return Event(n8n_workflow_id=self.id, workflow_name=self.name).by_a_fitting_name()
 
 
 @dataclass
@@ -153,12 +139,13 @@ class Pulling:
 
     def take_workflows(self, answer: Answer | N8nError) -> None:
         """A key that may not list workflows lists executions all the same."""
-        rows = rows_of(answer) if isinstance(answer, Answer) else None
         if isinstance(answer, N8nError) and answer.reason not in ("right_missing", "not_found", "too_large"):
             self.fail(answer)
             return
+        rows = rows_of(answer) or [] if isinstance(answer, Answer) else []
         self.workflows_cursor = next_cursor(answer) if isinstance(answer, Answer) else None
-        self.records.workflows(named(rows or []), is_last=not self.workflows_cursor)
+        events = to_events(rows, answer.size if isinstance(answer, Answer) else 0)
+        self.count(0, self.records.workflows(events, is_last=not self.workflows_cursor))
         if not self.workflows_cursor:
             self.instance = replace(self.instance, workflows_at=datetime.now(UTC))
 
@@ -186,16 +173,3 @@ def rows_of(answer: Answer) -> list[Any] | None:
 def next_cursor(answer: Answer) -> str | None:
     cursor = answer.content.get("nextCursor")
     return cursor if isinstance(cursor, str) and 0 < len(cursor) <= 2000 else None
-
-
-def named(rows: Sequence[Any]) -> list[Event]:
-    """What workflows are called, without those that are archived or cannot be read."""
-    found: list[Event] = []
-    for row in rows:
-        try:
-            workflow = ListedWorkflow.model_validate(row)
-        except ValidationError:
-            continue
-        if not workflow.is_archived:
-            found.append(workflow.event())
-    return found

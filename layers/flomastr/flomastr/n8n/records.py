@@ -12,7 +12,6 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from flomastr.database.connection import Connection
 from flomastr.n8n.progress import Page, Progress
@@ -151,15 +150,13 @@ class Records:
             )
         return rejected
 
-    def workflows(self, named: Sequence[Event], *, is_last: bool) -> None:
-        """Creates workflows that are not known, and follows n8n's names."""
-        events = [event.model_dump(include={"n8n_workflow_id", "workflow_name"}) for event in named]
+    def workflows(self, events: Sequence[Event], *, is_last: bool) -> int:
+        """A page of workflows. How many were rejected."""
         with self.transaction():
-            number = self.instance.number
-            self.conn.execute("SELECT app.create_missing_workflows(%s, %s::smallint)", (Jsonb(events), number))
-            self.conn.execute("SELECT app.follow_names(%s, %s::smallint)", (Jsonb(events), number))
+            rejected = self.record(events)
             if is_last:
                 self.update(f"{SUCCEEDED}, workflows_at = now()")
+        return rejected
 
     def ids_to_ask(self, most: int) -> list[tuple[int, bool]]:
         """Each with whether it is one of those that come in turn."""
