@@ -47,7 +47,10 @@ class Aws:
 
 
 def status(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(handler, "client", lambda _: aws)
+    def client(_: str) -> Aws:
+        return aws
+
+    monkeypatch.setattr(handler, "client", client)
     lambda_handler(EVENT, Context())
     (told,) = aws.told
     return told.pop("status") if told.items() > TOLD.items() else "told of another"

@@ -124,7 +124,7 @@ def test_a_newest_run_that_is_deleted_is_no_new_database(env: PullEnv) -> None:
 
 def test_workflows_are_known_with_state_and_tags_before_they_run(env: PullEnv) -> None:
     tenant = env.tenant()
-    row = {"connections": {}, "active": False, "tags": [{"id": "t", "name": "orders"}]}
+    row: dict[str, Any] = {"connections": {}, "active": False, "tags": [{"id": "t", "name": "orders"}]}
     env.api.workflows = [row | {"id": f"wf-{n}", "name": f"Workflow {n}", "isArchived": n == 2} for n in range(30)]
     env.run()
     names = env.platform.superuser.execute(
