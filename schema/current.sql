@@ -2467,7 +2467,10 @@ BEGIN
     CROSS JOIN LATERAL (  -- `first`: what is here before n8n says anything
       VALUES
       ('name', to_jsonb(e.workflow_name), to_jsonb(w.name), to_jsonb(n.name), to_jsonb(e.workflow_name), n.told_at),
-      ('is_active', to_jsonb(e.workflow_active), to_jsonb(w.is_active), to_jsonb(n.is_active), 'true', n.active_told_at),
+      (
+        'is_active', to_jsonb(e.workflow_active), to_jsonb(w.is_active), to_jsonb(n.is_active), 'true',
+        n.active_told_at
+      ),
       ('tags', e.workflow_tags, to_jsonb(w.tags), to_jsonb(n.tags), '[]', n.tags_told_at)
     ) AS a (field, told, here, known, first, known_at)
     WHERE a.told IS NOT NULL
@@ -4006,7 +4009,7 @@ ALTER FUNCTION app.nearest_of_all(tenant uuid, bases uuid[], model text, wanted 
 
 CREATE FUNCTION app.needed_role(scope text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'instances:write'::text, 'holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['recovery:read'::text, 'recovery:preview'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text, 'recovery:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
+    RETURN CASE WHEN (scope = ANY (ARRAY['tenant:write'::text, 'members:write'::text, 'keys:read'::text, 'keys:write'::text, 'models:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['alerts:write'::text, 'instances:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['holds:read'::text, 'holds:write'::text, 'archive:read'::text, 'archive:write'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['recovery:read'::text, 'recovery:preview'::text])) THEN 'admin'::text WHEN (scope = ANY (ARRAY['tenant:delete'::text, 'erasures:read'::text, 'erasures:write'::text, 'recovery:write'::text])) THEN 'owner'::text ELSE 'member'::text END;
 
 ALTER FUNCTION app.needed_role(scope text) OWNER TO flo_owner;
 

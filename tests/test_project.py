@@ -34,6 +34,7 @@ LONG_AND_APPLIED = {
     "0014_chunks.sql",
     "0015_embeddings.sql",
     "0023_held_content.sql",
+    "0077_n8n_connections.sql",
     "0025_grants.sql",
 }
 OURS = {"functions", "schema", "dev", "tests"}

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from flomastr.database.session import Database
-from flomastr.errors import NotFoundError
 from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.fields import Message
@@ -56,10 +55,7 @@ async def disconnect_n8n_instance(instance_name: InPath, db: Connecting) -> Mess
 @app.post("/instances/{instance_name}/test")
 async def reach_n8n_instance(instance_name: InPath, db: Connecting, key: IdempotencyKeyHeader) -> Reach:
     """Whether its API is reached with the stored key, and what that may do."""
-    connection = db.one(instances.connection(instance_name))
-    if connection.n8n_url is None:
-        raise NotFoundError("The instance has no address.")
-    return await reach.tested(connection)
+    return await reach.tested(db.one(instances.connection(instance_name)))
 
 
 @app.get("/instances/{instance_name}/gaps")

@@ -25,7 +25,8 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN CASE
   WHEN scope IN ('tenant:write', 'members:write', 'keys:read', 'keys:write', 'models:write') THEN 'admin'
-  WHEN scope IN ('alerts:write', 'instances:write', 'holds:read', 'holds:write', 'archive:read', 'archive:write') THEN 'admin'
+  WHEN scope IN ('alerts:write', 'instances:write') THEN 'admin'
+  WHEN scope IN ('holds:read', 'holds:write', 'archive:read', 'archive:write') THEN 'admin'
   WHEN scope IN ('recovery:read', 'recovery:preview') THEN 'admin'
   WHEN scope IN ('tenant:delete', 'erasures:read', 'erasures:write', 'recovery:write') THEN 'owner'
   ELSE 'member'

@@ -1,7 +1,8 @@
 -- Events as n8n posts them: unknown workflows are created, then the executions are recorded.
 
--- Creates the workflows that are missing, but for those that n8n has archived. One without a name gets its n8n id as name until an event has one. One
--- statement in one order, so that concurrent batches cannot deadlock; known workflows are neither changed nor locked.
+-- Creates the workflows that are missing, but for those that n8n has archived. One without a name gets its n8n id as
+-- name until an event has one. One statement in one order, so that concurrent batches cannot deadlock; known workflows
+-- are neither changed nor locked.
 CREATE OR REPLACE FUNCTION app.create_missing_workflows(events jsonb, instance smallint DEFAULT 0)
 RETURNS void
 LANGUAGE plpgsql

@@ -23,7 +23,10 @@ BEGIN
     CROSS JOIN LATERAL (  -- `first`: what is here before n8n says anything
       VALUES
       ('name', to_jsonb(e.workflow_name), to_jsonb(w.name), to_jsonb(n.name), to_jsonb(e.workflow_name), n.told_at),
-      ('is_active', to_jsonb(e.workflow_active), to_jsonb(w.is_active), to_jsonb(n.is_active), 'true', n.active_told_at),
+      (
+        'is_active', to_jsonb(e.workflow_active), to_jsonb(w.is_active), to_jsonb(n.is_active), 'true',
+        n.active_told_at
+      ),
       ('tags', e.workflow_tags, to_jsonb(w.tags), to_jsonb(n.tags), '[]', n.tags_told_at)
     ) AS a (field, told, here, known, first, known_at)
     WHERE a.told IS NOT NULL

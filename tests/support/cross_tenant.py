@@ -60,13 +60,13 @@ def full_tenant(make: Factory, superuser: Connection) -> Other:
         "recovery_id": str(make.recovery(tenant)),
         "alert_id": str(add_alert(make, tenant, SECRET)),
         "rejection_id": str(make.rejection(tenant, error=SECRET)),
-        "instance_name": make.connected_n8n(tenant),
         "hold_id": str(make.hold(tenant, execution_id=execution)),
         "erasure_id": str(make.erasure(tenant, str(colleague.user_id))),
         "user_role_id": str(role[0]),
     }
     names |= add_knowledge(make, tenant, SECRET)
     add_cold_tier(make, tenant)
+    names["instance_name"] = make.connected_n8n(tenant)
     add_rollups(make, tenant)
     return Other(tenant, key, names)
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, Field
 
+from flomastr.errors import NotFoundError
 from flomastr.n8n import client
 from flomastr.n8n.api_keys import KEY_UNREADABLE
 from flomastr.n8n.client import Answer, N8nError, Outcome, Reason, Request
@@ -32,12 +33,14 @@ class Reach(BaseModel):
 
 
 async def tested(connection: Connection) -> Reach:
-    """By three requests at once. Raises UnavailableError."""
+    """By three requests at once. Raises NotFoundError if there is no address, UnavailableError."""
+    if connection.n8n_url is None:
+        raise NotFoundError("The instance has no address.")
     key = key_of(connection)
     if key is None:
         refused = N8nError("key_unreadable", KEY_UNREADABLE)
         return reach([refused, refused, refused])
-    url = connection.n8n_url or ""
+    url = connection.n8n_url
     asked = [*(Request(url, key, path) for path in LISTS), Request(url, "", SETTINGS)]
     return reach(await client.outcomes(asked, SECONDS))
 
