@@ -1380,6 +1380,53 @@ $$;
 
 ALTER FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.count_changed_documents() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE app.knowledge_bases AS b
+  SET total_chunks = b.total_chunks + d.chunks, last_updated = now()
+  FROM (
+    SELECT n.tenant_id, n.knowledge_base_id, sum(n.chunk_count - o.chunk_count) AS chunks
+    FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id
+    WHERE n.chunk_count <> o.chunk_count OR n.updated_at IS DISTINCT FROM o.updated_at
+    GROUP BY 1, 2
+  ) AS d
+  WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_changed_documents() OWNER TO flo_owner;
+
+CREATE FUNCTION app.count_changed_terms() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  MERGE INTO app.term_counts AS t
+  USING (
+    SELECT c.tenant_id, c.knowledge_base_id, c.term, sum(c.chunks) AS chunks
+    FROM old_rows AS o
+    JOIN new_rows AS n ON n.tenant_id = o.tenant_id AND n.id = o.id AND n.terms <> o.terms
+    CROSS JOIN LATERAL (
+      SELECT o.tenant_id, o.knowledge_base_id, unnest(o.terms) AS term, -1 AS chunks
+      UNION ALL
+      SELECT n.tenant_id, n.knowledge_base_id, unnest(n.terms), 1
+    ) AS c
+    GROUP BY 1, 2, 3 HAVING sum(c.chunks) <> 0
+  ) AS changed
+  ON t.tenant_id = changed.tenant_id AND t.knowledge_base_id = changed.knowledge_base_id AND t.term = changed.term
+  WHEN MATCHED AND t.chunks + changed.chunks <= 0 THEN DELETE
+  WHEN MATCHED THEN UPDATE SET chunks = t.chunks + changed.chunks
+  WHEN NOT MATCHED AND changed.chunks > 0 THEN
+    INSERT (tenant_id, knowledge_base_id, term, chunks)
+    VALUES (changed.tenant_id, changed.knowledge_base_id, changed.term, changed.chunks);
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_changed_terms() OWNER TO flo_owner;
+
 CREATE FUNCTION app.count_differing_rollups(tenant uuid) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
@@ -1418,8 +1465,7 @@ BEGIN
   CASE TG_OP
     WHEN 'INSERT' THEN
       UPDATE app.knowledge_bases AS b
-      SET document_count = b.document_count + d.documents, total_chunks = b.total_chunks + d.chunks,
-        last_updated = now()
+      SET document_count = b.document_count + d.documents, total_chunks = b.total_chunks + d.chunks, last_updated = now()
       FROM (
         SELECT n.tenant_id, n.knowledge_base_id, count(*) AS documents, sum(n.chunk_count) AS chunks
         FROM new_rows AS n GROUP BY 1, 2
@@ -1427,8 +1473,7 @@ BEGIN
       WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
     WHEN 'DELETE' THEN
       UPDATE app.knowledge_bases AS b
-      SET document_count = b.document_count - d.documents, total_chunks = b.total_chunks - d.chunks,
-        last_updated = now()
+      SET document_count = b.document_count - d.documents, total_chunks = b.total_chunks - d.chunks, last_updated = now()
       FROM (
         SELECT o.tenant_id, o.knowledge_base_id, count(*) AS documents, sum(o.chunk_count) AS chunks
         FROM old_rows AS o GROUP BY 1, 2
@@ -1439,9 +1484,7 @@ BEGIN
       SET total_chunks = b.total_chunks + d.chunks, last_updated = now()
       FROM (
         SELECT n.tenant_id, n.knowledge_base_id, sum(n.chunk_count - o.chunk_count) AS chunks
-        FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id
-        WHERE n.chunk_count <> o.chunk_count OR n.updated_at IS DISTINCT FROM o.updated_at
-        GROUP BY 1, 2
+        FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id GROUP BY 1, 2
       ) AS d
       WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
   END CASE;
@@ -1455,41 +1498,21 @@ CREATE FUNCTION app.count_terms() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  CASE TG_OP
-    WHEN 'INSERT' THEN
-      INSERT INTO app.term_counts AS t (tenant_id, knowledge_base_id, term, chunks)
-      SELECT n.tenant_id, n.knowledge_base_id, term, count(*) FROM new_rows AS n, unnest(n.terms) AS term
-      GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
-      ON CONFLICT ON CONSTRAINT term_counts_pkey DO UPDATE SET chunks = t.chunks + excluded.chunks;
-    WHEN 'DELETE' THEN
-      MERGE INTO app.term_counts AS t
-      USING (
-        SELECT o.tenant_id, o.knowledge_base_id, term, count(*) AS chunks FROM old_rows AS o, unnest(o.terms) AS term
-        GROUP BY 1, 2, 3
-      ) AS gone
-      ON t.tenant_id = gone.tenant_id AND t.knowledge_base_id = gone.knowledge_base_id AND t.term = gone.term
-      WHEN MATCHED AND t.chunks <= gone.chunks THEN DELETE
-      WHEN MATCHED THEN UPDATE SET chunks = t.chunks - gone.chunks;
-    WHEN 'UPDATE' THEN
-      MERGE INTO app.term_counts AS t
-      USING (
-        SELECT c.tenant_id, c.knowledge_base_id, c.term, sum(c.chunks) AS chunks
-        FROM old_rows AS o
-        JOIN new_rows AS n ON n.tenant_id = o.tenant_id AND n.id = o.id AND n.terms <> o.terms
-        CROSS JOIN LATERAL (
-          SELECT o.tenant_id, o.knowledge_base_id, unnest(o.terms) AS term, -1 AS chunks
-          UNION ALL
-          SELECT n.tenant_id, n.knowledge_base_id, unnest(n.terms), 1
-        ) AS c
-        GROUP BY 1, 2, 3 HAVING sum(c.chunks) <> 0
-      ) AS changed
-      ON t.tenant_id = changed.tenant_id AND t.knowledge_base_id = changed.knowledge_base_id AND t.term = changed.term
-      WHEN MATCHED AND t.chunks + changed.chunks <= 0 THEN DELETE
-      WHEN MATCHED THEN UPDATE SET chunks = t.chunks + changed.chunks
-      WHEN NOT MATCHED AND changed.chunks > 0 THEN
-        INSERT (tenant_id, knowledge_base_id, term, chunks)
-        VALUES (changed.tenant_id, changed.knowledge_base_id, changed.term, changed.chunks);
-  END CASE;
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO app.term_counts AS t (tenant_id, knowledge_base_id, term, chunks)
+    SELECT n.tenant_id, n.knowledge_base_id, term, count(*) FROM new_rows AS n, unnest(n.terms) AS term
+    GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
+    ON CONFLICT ON CONSTRAINT term_counts_pkey DO UPDATE SET chunks = t.chunks + excluded.chunks;
+  ELSE
+    MERGE INTO app.term_counts AS t
+    USING (
+      SELECT o.tenant_id, o.knowledge_base_id, term, count(*) AS chunks FROM old_rows AS o, unnest(o.terms) AS term
+      GROUP BY 1, 2, 3
+    ) AS gone
+    ON t.tenant_id = gone.tenant_id AND t.knowledge_base_id = gone.knowledge_base_id AND t.term = gone.term
+    WHEN MATCHED AND t.chunks <= gone.chunks THEN DELETE
+    WHEN MATCHED THEN UPDATE SET chunks = t.chunks - gone.chunks;
+  END IF;
   RETURN NULL;
 END
 $$;
@@ -3012,20 +3035,20 @@ $$;
 
 ALTER FUNCTION app.keep_held_values() OWNER TO flo_owner;
 
-CREATE PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[] DEFAULT '{}'::text[], IN kept text[] DEFAULT '{}'::text[], IN whole text[] DEFAULT '{}'::text[])
+CREATE PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[] DEFAULT '{}'::text[], IN kept text[] DEFAULT '{}'::text[])
     LANGUAGE plpgsql
     AS $$
 BEGIN
   EXECUTE format('CREATE TRIGGER record_inserted AFTER INSERT ON %s REFERENCING NEW TABLE AS written'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
   EXECUTE format('CREATE TRIGGER record_updated AFTER UPDATE ON %s REFERENCING OLD TABLE AS stored NEW TABLE AS written'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
   EXECUTE format('CREATE TRIGGER record_deleted AFTER DELETE ON %s REFERENCING OLD TABLE AS stored'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
+    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L)', recorded, ignored, kept);
 END
 $$;
 
-ALTER PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[], IN whole text[]) OWNER TO flo_owner;
+ALTER PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.keep_rejected(events jsonb, results app.recorded_event[], of_instance text) RETURNS void
     LANGUAGE plpgsql
@@ -4946,6 +4969,44 @@ $$;
 
 ALTER FUNCTION app.record_all_events(events jsonb, instance text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.record_changed_documents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  ignored text[] := TG_ARGV[0];
+BEGIN
+  WITH recorded AS (
+    INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
+    SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, d.old
+    FROM stored AS s
+    JOIN written AS w ON w.id = s.id
+    CROSS JOIN LATERAL (SELECT to_jsonb(s) - ignored AS before, to_jsonb(w) - ignored AS after OFFSET 0) AS i
+    CROSS JOIN LATERAL (
+      SELECT
+        coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE p.part IS NULL), '{}') || CASE
+          WHEN bool_or(p.part IS NOT NULL) THEN jsonb_build_object(
+            'in_part', jsonb_object_agg(b.key, p.part) FILTER (WHERE p.part IS NOT NULL)
+          ) ELSE '{}'
+        END AS old
+      FROM jsonb_each(i.before) AS b
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN b.key <> 'passages' THEN app.changed_part(b.value, i.after -> b.key) END AS part OFFSET 0
+      ) AS p
+      WHERE b.value <> i.after -> b.key
+    ) AS d
+    WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
+    RETURNING h.tenant_id, h.seq
+  )
+  INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+  SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.record_changed_documents() OWNER TO flo_owner;
+
 CREATE FUNCTION app.record_deliveries(deliveries jsonb) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql
     AS $_$
@@ -5131,7 +5192,6 @@ CREATE FUNCTION app.record_history() RETURNS trigger
 DECLARE
   ignored text[] := TG_ARGV[0];
   kept text[] := TG_ARGV[1];
-  whole text[] := coalesce(TG_ARGV[2], '{}');
 BEGIN
   IF TG_OP = 'INSERT' AND current_setting('app.rehydrating', true) = 'on' OR TG_OP = 'DELETE' AND 'on' IN (
     current_setting('app.erasing', true), current_setting('app.archiving', true), current_setting('app.moving', true)
@@ -5164,9 +5224,7 @@ BEGIN
             ) ELSE '{}'
           END AS old
         FROM jsonb_each(i.before) AS b
-        CROSS JOIN LATERAL (
-          SELECT CASE WHEN b.key <> ALL (whole) THEN app.changed_part(b.value, i.after -> b.key) END AS part OFFSET 0
-        ) AS p
+        CROSS JOIN LATERAL (SELECT app.changed_part(b.value, i.after -> b.key) AS part OFFSET 0) AS p
         WHERE b.value <> i.after -> b.key OR b.key = ANY (kept)
       ) AS d
       WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
@@ -9234,9 +9292,9 @@ CREATE TRIGGER count_added AFTER INSERT ON app.chunks REFERENCING NEW TABLE AS n
 
 CREATE TRIGGER count_added AFTER INSERT ON app.documents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
 
-CREATE TRIGGER count_changed AFTER UPDATE ON app.chunks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
+CREATE TRIGGER count_changed AFTER UPDATE ON app.chunks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_changed_terms();
 
-CREATE TRIGGER count_changed AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_documents();
+CREATE TRIGGER count_changed AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_changed_documents();
 
 CREATE TRIGGER count_removed AFTER DELETE ON app.chunks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
 
@@ -9298,13 +9356,13 @@ CREATE TRIGGER note_retention_class_change AFTER UPDATE OF hot_ttl_days ON app.t
 
 CREATE TRIGGER note_updated AFTER UPDATE ON app.workflow_executions REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
 
-CREATE TRIGGER record_deleted AFTER DELETE ON app.alerts REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}', '{}');
+CREATE TRIGGER record_deleted AFTER DELETE ON app.alerts REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}');
 
-CREATE TRIGGER record_deleted AFTER DELETE ON app.documents REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}', '{passages}');
+CREATE TRIGGER record_deleted AFTER DELETE ON app.documents REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}');
 
-CREATE TRIGGER record_deleted AFTER DELETE ON app.knowledge_base_models REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}', '{}');
+CREATE TRIGGER record_deleted AFTER DELETE ON app.knowledge_base_models REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
 
-CREATE TRIGGER record_deleted AFTER DELETE ON app.knowledge_bases REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}', '{}');
+CREATE TRIGGER record_deleted AFTER DELETE ON app.knowledge_bases REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}');
 
 CREATE TRIGGER record_deleted AFTER DELETE ON app.tenant_memberships REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
 
@@ -9316,13 +9374,13 @@ CREATE TRIGGER record_deleted AFTER DELETE ON app.workflow_executions REFERENCIN
 
 CREATE TRIGGER record_deleted AFTER DELETE ON app.workflows REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
 
-CREATE TRIGGER record_inserted AFTER INSERT ON app.alerts REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}', '{}');
+CREATE TRIGGER record_inserted AFTER INSERT ON app.alerts REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}');
 
-CREATE TRIGGER record_inserted AFTER INSERT ON app.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}', '{passages}');
+CREATE TRIGGER record_inserted AFTER INSERT ON app.documents REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}');
 
-CREATE TRIGGER record_inserted AFTER INSERT ON app.knowledge_base_models REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}', '{}');
+CREATE TRIGGER record_inserted AFTER INSERT ON app.knowledge_base_models REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
 
-CREATE TRIGGER record_inserted AFTER INSERT ON app.knowledge_bases REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}', '{}');
+CREATE TRIGGER record_inserted AFTER INSERT ON app.knowledge_bases REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}');
 
 CREATE TRIGGER record_inserted AFTER INSERT ON app.tenant_memberships REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
 
@@ -9340,13 +9398,13 @@ CREATE TRIGGER record_settings AFTER INSERT OR UPDATE OF time_zone ON app.rollup
 
 CREATE TRIGGER record_settings AFTER UPDATE ON app.tenants FOR EACH ROW WHEN ((((((old.name IS DISTINCT FROM new.name) OR (old.n8n_url IS DISTINCT FROM new.n8n_url)) OR (old.branding_settings IS DISTINCT FROM new.branding_settings)) OR (old.confidence_threshold IS DISTINCT FROM new.confidence_threshold)) OR (old.hot_ttl_days IS DISTINCT FROM new.hot_ttl_days))) EXECUTE FUNCTION app.record_settings('{name,n8n_url,branding_settings,confidence_threshold,hot_ttl_days}', '{}');
 
-CREATE TRIGGER record_updated AFTER UPDATE ON app.alerts REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}', '{}');
+CREATE TRIGGER record_updated AFTER UPDATE ON app.alerts REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{fired_id,fired_at,watched_since}', '{}');
 
-CREATE TRIGGER record_updated AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{chunk_count,language,indexed_as}', '{}', '{passages}');
+CREATE TRIGGER record_updated AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_changed_documents('{chunk_count,language,indexed_as}');
 
-CREATE TRIGGER record_updated AFTER UPDATE ON app.knowledge_base_models REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}', '{}');
+CREATE TRIGGER record_updated AFTER UPDATE ON app.knowledge_base_models REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{}');
 
-CREATE TRIGGER record_updated AFTER UPDATE ON app.knowledge_bases REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}', '{}');
+CREATE TRIGGER record_updated AFTER UPDATE ON app.knowledge_bases REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}', '{}');
 
 CREATE TRIGGER record_updated AFTER UPDATE ON app.tenant_memberships REFERENCING OLD TABLE AS stored NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION app.record_history('{}', '{user_id}');
 
@@ -10208,7 +10266,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_job;
 
 REVOKE ALL ON PROCEDURE app.isolate(IN tenant_table regclass, IN tenant_column text) FROM PUBLIC;
 
-REVOKE ALL ON PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[], IN whole text[]) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE app.keep_history(IN recorded regclass, IN ignored text[], IN kept text[]) FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.api_keys TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.api_keys TO flo_job;
@@ -10236,6 +10294,8 @@ GRANT ALL ON FUNCTION app.preview_recovery(at timestamp with time zone, of_trans
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.rate_limits TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.rate_limits TO flo_job;
+
+REVOKE ALL ON FUNCTION app.record_changed_documents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.record_execution_update() FROM PUBLIC;
 

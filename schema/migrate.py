@@ -6,8 +6,7 @@ any number of times. A migration calls no function of functions/, which a new da
 
 A migration runs in one transaction as flo_owner, together with its row in the ledger. Directives, each on its own line:
     -- migrate: as-login-role     as the role that connected (roles, extensions)
-    -- migrate: no-transaction    one statement that forbids a transaction (CREATE INDEX CONCURRENTLY IF NOT EXISTS:
-                                  a run that was killed may have built it and not recorded it)
+    -- migrate: no-transaction    one statement that forbids one and may be repeated (CREATE INDEX CONCURRENTLY)
     -- migrate: contract          takes away what the code before may need: a deployment applies it after its code
 Connect directly and not through a transaction pool: the lock that keeps two runs apart belongs to the session.
 """
@@ -28,6 +27,7 @@ FOLDER = Path(__file__).parent
 ATTEMPTS = 60  # with the pauses between them two minutes and a half
 LOCK_TIMEOUT = "500ms"  # requests wait behind a migration that waits, and give up after two seconds
 INDEX_LOCK_TIMEOUT = "5min"  # nobody waits behind CREATE INDEX CONCURRENTLY, which waits for all who read
+PATIENCE = "SELECT set_config('lock_timeout', %s, false)"
 PGVECTOR = (0, 7, 4)  # that the files need, as NEEDED_PGVECTOR of flomastr/health.py says
 MERGED = "0004_gate"  # of the migrations that were merged into these: every older database has it
 
@@ -89,7 +89,7 @@ def migrate(url: str, folder: Path = FOLDER, last: str = "", contract: bool = Tr
     migrations = [file for file in read_migrations(folder) if not last or file.name <= last]
     functions = read_functions(folder)
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn:
-        set_lock_timeout(conn, LOCK_TIMEOUT)
+        conn.execute(PATIENCE, (LOCK_TIMEOUT,))
         conn.execute("SET client_connection_check_interval = '1s'")  # else a killed run's statement keeps the lock
         retrying_lock(lambda: keep_others_out(conn))
         refuse_old_pgvector(conn)
@@ -103,10 +103,6 @@ def migrate(url: str, folder: Path = FOLDER, last: str = "", contract: bool = Tr
         changed = find_changed(conn, functions)
         retrying_lock(lambda: replace(conn, changed, functions, migrations))
     return [*(file.name for file in pending), *(f"functions/{file.name}" for file in changed)]
-
-
-def set_lock_timeout(conn: Connection, patience: str) -> None:
-    conn.execute("SELECT set_config('lock_timeout', %s, false)", (patience,))
 
 
 def keep_others_out(conn: Connection) -> None:
@@ -197,7 +193,7 @@ def apply(conn: Connection, migration: File) -> None:
 
 def apply_alone(conn: Connection, migration: File) -> None:
     """Killed before the ledger has it, it runs again: an index that was left half built goes first."""
-    set_lock_timeout(conn, INDEX_LOCK_TIMEOUT)
+    conn.execute(PATIENCE, (INDEX_LOCK_TIMEOUT,))
     conn.execute("SET ROLE flo_owner")
     for (index,) in conn.execute(
         "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
@@ -206,7 +202,7 @@ def apply_alone(conn: Connection, migration: File) -> None:
         conn.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.SQL(index)))
     conn.execute(migration.text)
     conn.execute("RESET ROLE")
-    set_lock_timeout(conn, LOCK_TIMEOUT)
+    conn.execute(PATIENCE, (LOCK_TIMEOUT,))
     record(conn, migration)
 
 
@@ -237,16 +233,13 @@ def record_functions(conn: Connection, changed: list[File], functions: list[File
 
 def refuse_undefined(conn: Connection, defined: list[str]) -> None:
     """A function that no file makes any more, and one that was left behind when its parameters changed."""
-    left = conn.execute(
-        "SELECT proname FROM pg_proc WHERE pronamespace = 'app'::regnamespace"
-        " GROUP BY proname HAVING count(*) > 1 OR proname <> ALL (%s) ORDER BY proname",
-        (defined,),
-    ).fetchall()
-    if left:
-        names = ", ".join(f"app.{name}" for (name,) in left)
-        raise MigrationRefusedError(
-            f"No file defines this any more, or not with these parameters: {names}. Drop it in a migration."
-        )
+    others = """
+      SELECT proname FROM pg_proc WHERE pronamespace = 'app'::regnamespace
+      GROUP BY proname HAVING count(*) > 1 OR proname <> ALL (%s) ORDER BY proname
+    """
+    if names := ", ".join(f"app.{name}" for (name,) in conn.execute(others, (defined,)).fetchall()):
+        reason = "No file defines this any more, or not with these parameters"
+        raise MigrationRefusedError(f"{reason}: {names}. Drop it in a migration.")
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[str]]:

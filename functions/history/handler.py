@@ -14,8 +14,6 @@ from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfNoneMatch, created, tagged
 from flomastr.http.paging import Page
 from flomastr.workflows.executions import Matching, WithData
-from flomastr.workflows.summary import Matching as Asked
-from flomastr.workflows.summary import Summary
 
 app = create_app("/routes/history", "history")
 Reading = Annotated[Database, tenant_db("executions:read", replica=True)]
@@ -32,7 +30,7 @@ async def list_history(
 
 
 @app.get("/workflow-executions/stats/summary")
-async def summarize_history(db: Reading, matching: Asked, days: summary.Days = 30) -> Summary:
+async def summarize_history(db: Reading, matching: summary.Matching, days: summary.Days = 30) -> summary.Summary:
     return summary.summary(db, matching, days)
 
 

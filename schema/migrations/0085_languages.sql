@@ -16,90 +16,55 @@ GRANT UPDATE (terms, weights) ON app.chunks TO flo_job;
 GRANT INSERT ON app.term_counts TO flo_job;
 
 -- Words may change beneath a passage: its words are counted anew.
-CREATE OR REPLACE FUNCTION app.count_terms()
+CREATE FUNCTION app.count_changed_terms()
 RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  CASE TG_OP
-    WHEN 'INSERT' THEN
-      INSERT INTO app.term_counts AS t (tenant_id, knowledge_base_id, term, chunks)
-      SELECT n.tenant_id, n.knowledge_base_id, term, count(*) FROM new_rows AS n, unnest(n.terms) AS term
-      GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
-      ON CONFLICT ON CONSTRAINT term_counts_pkey DO UPDATE SET chunks = t.chunks + excluded.chunks;
-    WHEN 'DELETE' THEN
-      MERGE INTO app.term_counts AS t
-      USING (
-        SELECT o.tenant_id, o.knowledge_base_id, term, count(*) AS chunks FROM old_rows AS o, unnest(o.terms) AS term
-        GROUP BY 1, 2, 3
-      ) AS gone
-      ON t.tenant_id = gone.tenant_id AND t.knowledge_base_id = gone.knowledge_base_id AND t.term = gone.term
-      WHEN MATCHED AND t.chunks <= gone.chunks THEN DELETE
-      WHEN MATCHED THEN UPDATE SET chunks = t.chunks - gone.chunks;
-    WHEN 'UPDATE' THEN
-      MERGE INTO app.term_counts AS t
-      USING (
-        SELECT c.tenant_id, c.knowledge_base_id, c.term, sum(c.chunks) AS chunks
-        FROM old_rows AS o
-        JOIN new_rows AS n ON n.tenant_id = o.tenant_id AND n.id = o.id AND n.terms <> o.terms
-        CROSS JOIN LATERAL (
-          SELECT o.tenant_id, o.knowledge_base_id, unnest(o.terms) AS term, -1 AS chunks
-          UNION ALL
-          SELECT n.tenant_id, n.knowledge_base_id, unnest(n.terms), 1
-        ) AS c
-        GROUP BY 1, 2, 3 HAVING sum(c.chunks) <> 0
-      ) AS changed
-      ON t.tenant_id = changed.tenant_id AND t.knowledge_base_id = changed.knowledge_base_id AND t.term = changed.term
-      WHEN MATCHED AND t.chunks + changed.chunks <= 0 THEN DELETE
-      WHEN MATCHED THEN UPDATE SET chunks = t.chunks + changed.chunks
-      WHEN NOT MATCHED AND changed.chunks > 0 THEN
-        INSERT (tenant_id, knowledge_base_id, term, chunks)
-        VALUES (changed.tenant_id, changed.knowledge_base_id, changed.term, changed.chunks);
-  END CASE;
+  MERGE INTO app.term_counts AS t
+  USING (
+    SELECT c.tenant_id, c.knowledge_base_id, c.term, sum(c.chunks) AS chunks
+    FROM old_rows AS o
+    JOIN new_rows AS n ON n.tenant_id = o.tenant_id AND n.id = o.id AND n.terms <> o.terms
+    CROSS JOIN LATERAL (
+      SELECT o.tenant_id, o.knowledge_base_id, unnest(o.terms) AS term, -1 AS chunks
+      UNION ALL
+      SELECT n.tenant_id, n.knowledge_base_id, unnest(n.terms), 1
+    ) AS c
+    GROUP BY 1, 2, 3 HAVING sum(c.chunks) <> 0
+  ) AS changed
+  ON t.tenant_id = changed.tenant_id AND t.knowledge_base_id = changed.knowledge_base_id AND t.term = changed.term
+  WHEN MATCHED AND t.chunks + changed.chunks <= 0 THEN DELETE
+  WHEN MATCHED THEN UPDATE SET chunks = t.chunks + changed.chunks
+  WHEN NOT MATCHED AND changed.chunks > 0 THEN
+    INSERT (tenant_id, knowledge_base_id, term, chunks)
+    VALUES (changed.tenant_id, changed.knowledge_base_id, changed.term, changed.chunks);
   RETURN NULL;
 END
 $$;
 CREATE TRIGGER count_changed AFTER UPDATE ON app.chunks
-REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_terms();
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_changed_terms();
 
 -- A document whose words are indexed anew has not changed.
-CREATE OR REPLACE FUNCTION app.count_documents()
+CREATE FUNCTION app.count_changed_documents()
 RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  CASE TG_OP
-    WHEN 'INSERT' THEN
-      UPDATE app.knowledge_bases AS b
-      SET document_count = b.document_count + d.documents, total_chunks = b.total_chunks + d.chunks,
-        last_updated = now()
-      FROM (
-        SELECT n.tenant_id, n.knowledge_base_id, count(*) AS documents, sum(n.chunk_count) AS chunks
-        FROM new_rows AS n GROUP BY 1, 2
-      ) AS d
-      WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
-    WHEN 'DELETE' THEN
-      UPDATE app.knowledge_bases AS b
-      SET document_count = b.document_count - d.documents, total_chunks = b.total_chunks - d.chunks,
-        last_updated = now()
-      FROM (
-        SELECT o.tenant_id, o.knowledge_base_id, count(*) AS documents, sum(o.chunk_count) AS chunks
-        FROM old_rows AS o GROUP BY 1, 2
-      ) AS d
-      WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
-    WHEN 'UPDATE' THEN
-      UPDATE app.knowledge_bases AS b
-      SET total_chunks = b.total_chunks + d.chunks, last_updated = now()
-      FROM (
-        SELECT n.tenant_id, n.knowledge_base_id, sum(n.chunk_count - o.chunk_count) AS chunks
-        FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id
-        WHERE n.chunk_count <> o.chunk_count OR n.updated_at IS DISTINCT FROM o.updated_at
-        GROUP BY 1, 2
-      ) AS d
-      WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
-  END CASE;
+  UPDATE app.knowledge_bases AS b
+  SET total_chunks = b.total_chunks + d.chunks, last_updated = now()
+  FROM (
+    SELECT n.tenant_id, n.knowledge_base_id, sum(n.chunk_count - o.chunk_count) AS chunks
+    FROM new_rows AS n JOIN old_rows AS o ON o.tenant_id = n.tenant_id AND o.id = n.id
+    WHERE n.chunk_count <> o.chunk_count OR n.updated_at IS DISTINCT FROM o.updated_at
+    GROUP BY 1, 2
+  ) AS d
+  WHERE b.tenant_id = d.tenant_id AND b.id = d.knowledge_base_id;
   RETURN NULL;
 END
 $$;
+DROP TRIGGER count_changed ON app.documents;
+CREATE TRIGGER count_changed AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION app.count_changed_documents();
 
 CREATE INDEX documents_indexed_as ON app.documents (tenant_id, knowledge_base_id, indexed_as);

@@ -26,9 +26,9 @@ DROP POLICY backfill ON app.documents;
 -- History and recoveries name a row by its id. There is one row for each base, so it is soon rewritten.
 ALTER TABLE app.knowledge_base_models ADD COLUMN id uuid NOT NULL DEFAULT app.uuid7();
 
--- As before, and with columns of which an update keeps the whole: what is planned without its long values is found by
--- the one change that has them.
-CREATE OR REPLACE FUNCTION app.record_history()
+-- Of an update as app.record_history writes it, with the whole of `passages`: what is planned without its long values
+-- is found by the one change that has them.
+CREATE FUNCTION app.record_changed_documents()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -36,88 +36,45 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   ignored text[] := TG_ARGV[0];
-  kept text[] := TG_ARGV[1];
-  whole text[] := coalesce(TG_ARGV[2], '{}');
 BEGIN
-  IF TG_OP = 'INSERT' AND current_setting('app.rehydrating', true) = 'on' OR TG_OP = 'DELETE' AND 'on' IN (
-    current_setting('app.erasing', true), current_setting('app.archiving', true), current_setting('app.moving', true)
-  ) THEN
-    RETURN NULL;
-  END IF;
-  IF TG_OP = 'INSERT' THEN
-    WITH recorded AS (
-      INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, row_ids)
-      SELECT w.tenant_id, TG_TABLE_NAME, 'insert', CASE count(*) WHEN 1 THEN (array_agg(w.id))[1] END,
-        CASE WHEN count(*) > 1 THEN array_agg(w.id) END
-      FROM written AS w WHERE w.tenant_id IS NOT NULL GROUP BY w.tenant_id
-      RETURNING h.tenant_id, h.seq
-    )
-    INSERT INTO app.recorded_transactions (tenant_id, first_seq)
-    SELECT r.tenant_id, r.seq FROM recorded AS r
-    ON CONFLICT DO NOTHING;
-  ELSIF TG_OP = 'UPDATE' THEN
-    WITH recorded AS (
-      INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
-      SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, d.old
-      FROM stored AS s
-      JOIN written AS w ON w.id = s.id
-      CROSS JOIN LATERAL (SELECT to_jsonb(s) - ignored AS before, to_jsonb(w) - ignored AS after OFFSET 0) AS i
+  WITH recorded AS (
+    INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
+    SELECT s.tenant_id, TG_TABLE_NAME, 'update', s.id, d.old
+    FROM stored AS s
+    JOIN written AS w ON w.id = s.id
+    CROSS JOIN LATERAL (SELECT to_jsonb(s) - ignored AS before, to_jsonb(w) - ignored AS after OFFSET 0) AS i
+    CROSS JOIN LATERAL (
+      SELECT
+        coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE p.part IS NULL), '{}') || CASE
+          WHEN bool_or(p.part IS NOT NULL) THEN jsonb_build_object(
+            'in_part', jsonb_object_agg(b.key, p.part) FILTER (WHERE p.part IS NOT NULL)
+          ) ELSE '{}'
+        END AS old
+      FROM jsonb_each(i.before) AS b
       CROSS JOIN LATERAL (
-        SELECT
-          coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE p.part IS NULL), '{}') || CASE
-            WHEN bool_or(p.part IS NOT NULL) THEN jsonb_build_object(
-              'in_part', jsonb_object_agg(b.key, p.part) FILTER (WHERE p.part IS NOT NULL)
-            ) ELSE '{}'
-          END AS old
-        FROM jsonb_each(i.before) AS b
-        CROSS JOIN LATERAL (
-          SELECT CASE WHEN b.key <> ALL (whole) THEN app.changed_part(b.value, i.after -> b.key) END AS part OFFSET 0
-        ) AS p
-        WHERE b.value <> i.after -> b.key OR b.key = ANY (kept)
-      ) AS d
-      WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
-      RETURNING h.tenant_id, h.seq
-    )
-    INSERT INTO app.recorded_transactions (tenant_id, first_seq)
-    SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
-    ON CONFLICT DO NOTHING;
-  ELSE
-    WITH recorded AS (
-      INSERT INTO app.row_history AS h (tenant_id, table_name, action, row_id, old)
-      SELECT s.tenant_id, TG_TABLE_NAME, 'delete', s.id, to_jsonb(s) - ignored
-      FROM stored AS s WHERE s.tenant_id IS NOT NULL
-      RETURNING h.tenant_id, h.seq
-    )
-    INSERT INTO app.recorded_transactions (tenant_id, first_seq)
-    SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
-    ON CONFLICT DO NOTHING;
-  END IF;
+        SELECT CASE WHEN b.key <> 'passages' THEN app.changed_part(b.value, i.after -> b.key) END AS part OFFSET 0
+      ) AS p
+      WHERE b.value <> i.after -> b.key
+    ) AS d
+    WHERE s.tenant_id IS NOT NULL AND i.before <> i.after
+    RETURNING h.tenant_id, h.seq
+  )
+  INSERT INTO app.recorded_transactions (tenant_id, first_seq)
+  SELECT r.tenant_id, min(r.seq) FROM recorded AS r GROUP BY r.tenant_id
+  ON CONFLICT DO NOTHING;
   RETURN NULL;
 END
 $$;
-
-DROP PROCEDURE IF EXISTS app.keep_history(regclass, text[], text[]);
-CREATE PROCEDURE app.keep_history(
-  recorded regclass, ignored text[] DEFAULT '{}', kept text[] DEFAULT '{}', whole text[] DEFAULT '{}'
-)
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  EXECUTE format('CREATE TRIGGER record_inserted AFTER INSERT ON %s REFERENCING NEW TABLE AS written'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
-  EXECUTE format('CREATE TRIGGER record_updated AFTER UPDATE ON %s REFERENCING OLD TABLE AS stored NEW TABLE AS written'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
-  EXECUTE format('CREATE TRIGGER record_deleted AFTER DELETE ON %s REFERENCING OLD TABLE AS stored'
-    ' FOR EACH STATEMENT EXECUTE FUNCTION app.record_history(%L, %L, %L)', recorded, ignored, kept, whole);
-END
-$$;
-REVOKE ALL ON PROCEDURE app.keep_history FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.record_changed_documents FROM PUBLIC;
 
 CALL app.keep_history(
   'app.knowledge_bases', '{document_count,total_chunks,last_updated,languages,words_pending,indexed_as}'
 );
 CALL app.keep_history('app.knowledge_base_models');
-CALL app.keep_history('app.documents', '{chunk_count,language,indexed_as}', '{}', '{passages}');
+CALL app.keep_history('app.documents', '{chunk_count,language,indexed_as}');
+DROP TRIGGER record_updated ON app.documents;
+CREATE TRIGGER record_updated AFTER UPDATE ON app.documents REFERENCING OLD TABLE AS stored NEW TABLE AS written
+FOR EACH STATEMENT EXECUTE FUNCTION app.record_changed_documents('{chunk_count,language,indexed_as}');
 CALL app.keep_history('app.alerts', '{fired_id,fired_at,watched_since}');
 CREATE TRIGGER take_restore_point AFTER DELETE ON app.knowledge_bases REFERENCING OLD TABLE AS stored
 FOR EACH STATEMENT EXECUTE FUNCTION app.take_restore_point('before a knowledge base was deleted');

@@ -81,6 +81,7 @@ ALLOWLIST = {
         "create_partitions": "makes partitions, which only their owner can",
         "create_history_partitions": "makes partitions, which only their owner can",
         "apply_recovery": "writes the rows of the tenant that the job has set, by policies of the owner",
+        "derive_passages": "writes the passages of a recovered document, in the tenant that the job has set",
         "drop_history": "drops one that has expired, and keeps what holds keep",
         "seal_partition": "puts a trigger on one, which only its owner can",
         "drop_partition": "drops one, if its seal is whole",

@@ -75,7 +75,13 @@ class NewAlert(Body):
     """Fires when the failure rate or the p95 of the last minutes is over the threshold, or when nothing ran in them."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [schema_of("failure_rate"), schema_of("slow"), schema_of("silence")]}
+        json_schema_extra={
+            "oneOf": [schema_of("failure_rate"), schema_of("slow"), schema_of("silence")],
+            "anyOf": [
+                {"properties": {"workflow_id": {"type": "null"}}},
+                {"properties": {"instance": {"type": "null"}}},
+            ],
+        }
     )
 
     tenant_id: TenantName | None = None

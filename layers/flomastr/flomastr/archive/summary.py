@@ -11,6 +11,7 @@ from flomastr.database.session import Database
 from flomastr.uuid7 import first_id_in
 from flomastr.workflows.executions import Filter
 from flomastr.workflows.summary import Asked, Group, Summary, groups, summarize
+from flomastr.workflows.summary import Matching as Matching
 
 Days = Annotated[int, QueryParameter(ge=1, le=3650)]
 

@@ -38,6 +38,7 @@ REFUSALS = {
     COLOUR: "is not a colour such as #1a2b3c",
     INSTANCE: "must be 1 to 63 lower case letters, digits and .-_, and begin and end with a letter or digit",
     INSTANCE_OR_NONE: "must be up to 63 lower case letters, digits and .-_, and begin and end with a letter or digit",
+    N8N_URL: "is not an https address of a host by its name, at port 443, without user, query and fragment",
     TRANSACTION: "is not the number of a transaction, as the audit trail has it",
     ANYTHING: "must be *",
     MEDIA_TYPE: "is no media type such as application/pdf",

@@ -57,6 +57,7 @@ def titled(extracted: Extracted) -> Extracted:
 
 
 def too_much_text() -> UnprocessableError:
+    """The error of a file with more text than a document may have."""
     return too_large(f"The file has more than {MAX_TEXT:,} characters of text.")
 
 
