@@ -52,6 +52,7 @@ def timed(handler: LambdaHandler) -> LambdaHandler:
 
 
 def is_failure(answer: Any) -> bool:
+    """Whether a function's answer over HTTP says that the service failed: a status of 500 or above."""
     match answer:
         case {"statusCode": int(status)}:
             return status >= 500
