@@ -91,6 +91,8 @@ class Operation:
             fields = schema["properties"]
             first, *rest = schema.get("oneOf", [{}])  # the first one is taken
             others = {name for other in rest for name in other["required"]} - {*first.get("required", [])}
+            bounds = schema.get("anyOf", [{}])[0].get("properties", {})
+            others |= {name for name, bound in bounds.items() if bound == {"type": "null"}}
             return {name: self.fill(field, names, name) for name, field in fields.items() if name not in others}
         if name in LISTS:
             return [names.get(LISTS[name])]

@@ -78,8 +78,8 @@ class NewAlert(Body):
         json_schema_extra={
             "oneOf": [schema_of("failure_rate"), schema_of("slow"), schema_of("silence")],
             "anyOf": [
-                {"properties": {"workflow_id": {"type": "null"}}},
                 {"properties": {"instance": {"type": "null"}}},
+                {"properties": {"workflow_id": {"type": "null"}}},
             ],
         }
     )
