@@ -43,7 +43,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     method = event["requestContext"]["http"]["method"]
     if method not in ("GET", "HEAD"):
         return not_allowed(event["requestContext"]["requestId"])
-    body, headers = SERVED[path_of(event)]
+    if (path := path_of(event)) not in SERVED:  # which CodeDeploy's hook asks for
+        return {"statusCode": 404, "headers": NOSNIFF | {"cache-control": "no-store"}}
+    body, headers = SERVED[path]
     headers = headers | NOSNIFF | {"cache-control": "max-age=300"}
     return {"statusCode": 200, "headers": headers, "body": "" if method == "HEAD" else body}
 

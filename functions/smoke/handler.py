@@ -9,13 +9,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from flomastr.observability import instrumented, is_failure, logger
 
-PATH = "/routes/health/ready"  # what one function answers, and all others do not know
+PATH = "/routes/health/ready"  # what one function knows, and where no other does anything
 QUESTION = {  # for the authorizer, whom nobody is who brings this; and for all others
     "version": "2.0",
     "routeKey": "$default",
     "rawPath": PATH,
     "rawQueryString": "",
     "headers": {"host": "smoke"},
+    "isBase64Encoded": False,
     "identitySource": ["Bearer smoke"],
     "requestContext": {
         "requestId": "smoke",

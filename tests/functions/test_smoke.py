@@ -76,7 +76,7 @@ def test_a_version_that_fails_or_cannot_be_asked_is_refused(aws: Aws, monkeypatc
 
 
 def test_every_function_that_answers_requests_answers_the_question() -> None:
-    """200 by the one that knows, no by the authorizer, and by the others that there is nothing."""
+    """What one knows, the console its page, the authorizer no, and the others that there is nothing."""
     template = read_template()
     served = {route.function for route in template.routes} | {"AuthorizerFunction"}
     folders = {name: template.functions[name].folder.name for name in served}
@@ -85,5 +85,6 @@ def test_every_function_that_answers_requests_answers_the_question() -> None:
         for name, folder in folders.items()
     }
     assert answers.pop("AuthorizerFunction") == {"isAuthorized": False}
-    assert answers.pop("HealthFunction")["statusCode"] == 200
+    known = ("HealthFunction", "ConsoleFunction")
+    assert [answers.pop(name)["statusCode"] for name in known] == [200, 200]
     assert {answer["statusCode"] for answer in answers.values()} == {404}
