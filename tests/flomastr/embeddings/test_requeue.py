@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import boto3
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 
 from flomastr.embeddings import queue as embed_queue
 from flomastr.embeddings import requeue_job
-from flomastr.embeddings.queue import Task, client
+from flomastr.embeddings.queue import client
 from functions.requeue.handler import lambda_handler
 from tests.support.connected import connected
 from tests.support.events import Context
@@ -181,7 +182,7 @@ def test_a_thousand_that_are_due_are_sent_and_a_queue_that_takes_none_is_asked_o
     with monkeypatch.context() as patch:
         asked: list[int] = []
 
-        def takes_none(batch: Sequence[Task]) -> bool:
+        def takes_none(_: str, batch: Sequence[tuple[UUID, str]]) -> bool:
             asked.append(len(batch))
             return False
 
