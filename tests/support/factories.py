@@ -203,20 +203,22 @@ class Factory:
         )[0]
 
     def upload(self, tenant: Tenant, base: UUID, **overrides: Any) -> UUID:
-        """Of a small text that is not sent yet."""
-        sent: dict[str, Any] = {
-            "name": "terms.txt",
-            "media_type": "text/plain",
-            "size": 7,
-            "metadata": dict[str, Any](),
-        } | overrides
-        with self.conn.transaction():
-            self.conn.execute("SELECT set_config('app.actor', 'user:somebody', true)")
-            return self.within(
-                tenant.id,
-                "SELECT id FROM app.begin_upload(%(base)s, %(sent)s, '15 minutes')",
-                {"base": base, "sent": Jsonb(sent)},
-            )[0]
+        """Of a small text that is not sent yet. Unlike a request's, it may be one of any number."""
+        row = {"base": base, "title": None, "status": "waiting"} | overrides
+        return self.within(
+            tenant.id,
+            """
+            INSERT INTO app.uploads (
+              knowledge_base_id, name, title, media_type, size, status, created_by, expires_at
+            )
+            VALUES (
+              %(base)s, 'terms.txt', %(title)s, 'text/plain', 7, %(status)s, 'user:somebody',
+              now() + interval '15 minutes'
+            )
+            RETURNING id
+            """,
+            row,
+        )[0]
 
     def erasure(self, tenant: Tenant, user_id: str | None = None) -> UUID:
         """Asked for and not yet carried out: of a person, or of the whole tenant."""

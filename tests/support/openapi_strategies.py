@@ -160,7 +160,7 @@ class Platform:
                 document = self.make.document(self.tenant, self.make.knowledge_base(self.tenant))
                 return str(self.make.dead_letter(self.tenant, document))
             case "upload_id" if is_uuid(value):
-                return str(self.make.upload(self.tenant, self.make.knowledge_base(self.tenant)))
+                return str(self.make.upload(self.tenant, self.make.knowledge_base(self.tenant), status="stored"))
             case "embedding_model" if 0 < len(value) <= 100:
                 return "model-a" if path.endswith("/activate") else "model-b"
             case "key_id" if re.fullmatch(KEY_ID, value):
