@@ -9,8 +9,9 @@ from pathlib import Path
 from socket import socket
 
 from dev.aws import bucket_notices
+from dev.aws.authorizer import Invoke
 from dev.aws.environment import parameters, search_path
-from dev.aws.platform import Platform, address, listen, platform
+from dev.aws.platform import address, listen, platform
 from dev.aws.sandbox import FunctionFailedError
 from dev.aws.scheduler import run_schedules
 from dev.aws.sqs_poller import deliver, provide
@@ -52,7 +53,7 @@ def serve(port: int, data: Path, origins: str) -> None:
 async def _run(listener: socket, template: Template, data: Path, database: Database, storage: Storage) -> None:
     async with platform(listener, template, data, database, storage) as running:
         with step("Migrations"):
-            await _migrate(running)
+            await migrate(running.invoke)
             database.open_for_functions()
             database.forget_messages()
             database.provide_tenant(TENANT, "Demo", PEOPLE)
@@ -68,9 +69,10 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
         await asyncio.Event().wait()
 
 
-async def _migrate(running: Platform) -> None:
+async def migrate(invoke: Invoke) -> None:
+    """Raises StartupError."""
     try:
-        await running.invoke("MigrateFunction", b"{}")
+        await invoke("MigrateFunction", b"{}")
     except FunctionFailedError as failure:
         raise StartupError(f"The database could not be migrated: {failure}") from failure
 

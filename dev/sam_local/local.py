@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from dev.aws import bucket_notices
 from dev.aws.environment import declared, parameters
 from dev.aws.platform import HOST, address, listen, serving
-from dev.aws.sandbox import FunctionFailedError
 from dev.aws.scheduler import run_schedules
 from dev.aws.sqs_poller import deliver, provide
 from dev.aws.template import Template, read_template
@@ -22,7 +21,7 @@ from dev.sam_local import docker
 from dev.sam_local.containers import Built, Lambdas, build, command, served, write_variables
 from dev.samples.load_demo import TENANT, Api, load_demo
 from dev.samples.people import OWNER, PEOPLE
-from dev.serve import alone
+from dev.serve import alone, migrate
 from dev.services.database import Database, database
 from dev.services.embeddings_server import embeddings
 from dev.services.object_storage import Storage, storage
@@ -70,7 +69,7 @@ async def _stay(port: int, host: str, platform: Platform) -> None:
     functions, lambdas = platform.template.functions.values(), Lambdas(port + 1)
     async with _running(port, host, platform):
         with step("Migrations"):
-            await _migrate(lambdas)
+            await migrate(lambdas.invoke)
             platform.database.open_for_functions()
             platform.database.forget_messages()
             platform.database.provide_tenant(TENANT, "Demo", PEOPLE)
@@ -98,13 +97,6 @@ async def _running(port: int, host: str, platform: Platform) -> AsyncGenerator[N
         with step("Containers"):
             opened.enter_context(served(platform.built, port))
         yield
-
-
-async def _migrate(lambdas: Lambdas) -> None:
-    try:
-        await lambdas.invoke("MigrateFunction", b"{}")
-    except FunctionFailedError as failure:
-        raise StartupError(f"The database could not be migrated: {failure}") from failure
 
 
 async def _load_demo(api: Api) -> None:
