@@ -100,6 +100,7 @@ def _feed(arguments: argparse.Namespace, data: Path) -> None:
 
             evaluate(arguments.port, data)
         case _:
+            find_layer()
             from dev.n8n.trial import trial
 
             trial(arguments.installed.resolve(), data)

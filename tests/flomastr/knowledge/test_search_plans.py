@@ -100,6 +100,7 @@ def explained(server: Any, database: str) -> Iterator[Explained]:
 def filled(make: Factory, superuser: psycopg.Connection[Any], tenant: Tenant, passages: int) -> UUID:
     base = make.knowledge_base(tenant)
     superuser.execute(PASSAGES, {"tenant": tenant.id, "base": base, "passages": passages})
+    superuser.execute("UPDATE app.knowledge_bases SET languages = '{english}' WHERE id = %s", (base,))
     return base
 
 

@@ -73,6 +73,11 @@ class FullTenant:
         )
         env.superuser.execute("INSERT INTO app.n8n_instances VALUES (%s, 1, 'prod')", (self.tenant.id,))
         env.superuser.execute(
+            "INSERT INTO app.n8n_connections (tenant_id, number, n8n_url, api_key, next_pull_at)"
+            " VALUES (%s, 1, %s, '\\x01', now() + interval '1 day')",
+            (self.tenant.id, f"https://{self.marker}.example"),
+        )
+        env.superuser.execute(
             "INSERT INTO app.n8n_resets VALUES (%s, 1, '2026-01-01', '2026-01-02')", (self.tenant.id,)
         )
         for name in (self.tenant.id, self.key.id):

@@ -299,6 +299,15 @@ def test_what_is_named_twice_is_refused(env: RecoveryEnv, twice: dict[str, Any])
     assert (answer.status, answer.json["code"]) == (422, "invalid_request")
 
 
+@pytest.mark.parametrize(("number", "refused"), [("0888593", (422, "invalid_request")), ("888593", (404, "not_found"))])
+def test_a_transaction_is_named_as_the_audit_trail_names_it(
+    env: RecoveryEnv, number: str, refused: tuple[int, str]
+) -> None:
+    tenant, _ = furnished(env)
+    answer = env.recovery(tenant, "POST", "preview", body={"transaction": number})
+    assert (answer.status, answer.json["code"]) == refused
+
+
 def test_who_may(env: RecoveryEnv) -> None:
     tenant, workflow = furnished(env)
     admin = env.platform.make.person()

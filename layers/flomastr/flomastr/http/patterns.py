@@ -14,7 +14,7 @@ EMAIL = r"^[!-?A-~]+@[!-.0-?A-~]+$"
 COLOUR = r"^#[0-9A-Fa-f]{6}$"
 INSTANCE = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 INSTANCE_OR_NONE = r"^([a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?)?$"
-TRANSACTION = r"^[0-9]{1,18}$"
+TRANSACTION = r"^[1-9][0-9]{0,17}$"  # Postgres reads what begins with 0 as octal
 ANYTHING = r"^\*$"
 MEDIA_TYPE = r"^[0-9A-Za-z!#$&^_.+-]+/[0-9A-Za-z!#$&^_.+-]+( ?; ?[0-9A-Za-z_-]+=[0-9A-Za-z_.:-]+)*$"
 NO_OPERATOR = r"^([^$]|$)"
