@@ -128,13 +128,18 @@ WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c
 QUESTION = "SELECT to_jsonb(t) - 'last_used_at' FROM {table} AS t WHERE {column} = %s ORDER BY to_jsonb(t)"
 
 
+def question(table: str, column: str) -> sql.Composed:
+    return sql.SQL(QUESTION).format(table=sql.Identifier("app", table), column=sql.Identifier(column))
+
+
 def stored(superuser: Connection, tenant: Tenant) -> dict[str, list[Any]]:
     """What is B's in each table, without the memberships that outsiders bring with them."""
     rows: dict[str, list[Any]] = {}
-    for table, column in superuser.execute(TABLES).fetchall():
-        names = {"table": sql.Identifier("app", table), "column": sql.Identifier(column)}
-        found = superuser.execute(sql.SQL(QUESTION).format(**names), (tenant.id,)).fetchall()
-        rows[table] = [row for (row,) in found if row.get("status") not in ("pending", "inactive")]
+    tables = superuser.execute(TABLES).fetchall()
+    with superuser.pipeline():
+        found = {table: superuser.execute(question(table, column), (tenant.id,)) for table, column in tables}
+    for table, answer in found.items():
+        rows[table] = [row for (row,) in answer if row.get("status") not in ("pending", "inactive")]
     rows["row_history"] = [row for row in rows["row_history"] if row["table_name"] != "tenant_memberships"]
     kept = {row["xid"] for row in rows["row_history"]}
     rows["recorded_transactions"] = [row for row in rows["recorded_transactions"] if row["xid"] in kept]

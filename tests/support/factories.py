@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -45,17 +45,18 @@ class Factory:
     conn: psycopg.Connection[tuple[Any, ...]]
 
     def within(self, tenant: UUID, statement: Any, params: dict[str, Any]) -> Any:
-        with self.conn.transaction():
-            context = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
-            self.conn.execute(context, (str(tenant),))
-            cursor = self.conn.execute(statement, params)
-            return cursor.fetchone() if cursor.description else None
+        context = "SELECT set_config('app.tenant_id', %s, true), set_config('app.role', 'key', true)"
+        return self.first(context, (str(tenant),), statement, params)
 
     def on_platform(self, statement: Any, params: dict[str, Any]) -> Any:
-        with self.conn.transaction():
-            self.conn.execute("SELECT set_config('app.role', 'super_admin', true)")
+        return self.first("SELECT set_config('app.role', 'super_admin', true)", (), statement, params)
+
+    def first(self, context: LiteralString, names: tuple[str, ...], statement: Any, params: dict[str, Any]) -> Any:
+        """Its first row, in one flight."""
+        with self.conn.pipeline(), self.conn.transaction():
+            self.conn.execute(context, names)
             cursor = self.conn.execute(statement, params)
-            return cursor.fetchone() if cursor.description else None
+        return cursor.fetchone() if cursor.description else None
 
     def person(self, **overrides: Any) -> Caller:
         name = f"user_{secrets.token_hex(6)}"

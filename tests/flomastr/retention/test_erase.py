@@ -369,29 +369,24 @@ def test_the_last_owner_is_not_erased(env: ArchiveEnv) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_killed_before_its_steps_and_run_again_a_tenant_is_gone_and_each_row_was_counted_once(env: ArchiveEnv) -> None:
+def test_killed_again_and_again_a_step_later_each_time_a_tenant_is_gone_and_each_row_was_counted_once(
+    env: ArchiveEnv,
+) -> None:
     gone = FullTenant(env)
     own = counted(env, gone.tenant)
     asked = erasure_of(env, gone.tenant)
-    for _ in steps(lambda: env.run(lambda_handler), every=17):
-        env.run(lambda_handler)
-        done = receipt(env, asked)
-        assert (done["state"], done["counts"]) == ("done", erased(own))
-        assert (tables_with(env, gone.strings), versions(env, gone.tenant)) == (set(), [])
-        gone = FullTenant(env)
-        own = counted(env, gone.tenant)
-        asked = erasure_of(env, gone.tenant)
+    assert list(steps(lambda: env.run(lambda_handler), every=7))
+    done = receipt(env, asked)
+    assert (done["state"], done["counts"]) == ("done", erased(own))
+    assert (tables_with(env, gone.strings), versions(env, gone.tenant)) == (set(), [])
 
 
-def test_killed_before_its_steps_and_run_again_a_person_is_gone_and_nobody_else(env: ArchiveEnv) -> None:
+def test_killed_again_and_again_a_step_later_each_time_a_person_is_gone_and_nobody_else(env: ArchiveEnv) -> None:
     home = FullTenant(env)
     asked = erasure_of(env, home.tenant, home.user_id)
-    for _ in steps(lambda: env.run(lambda_handler), every=17):
-        env.run(lambda_handler)
-        counts = receipt(env, asked)["counts"]
-        assert (counts["cold_rows"], counts["webchat_sessions"], counts["tenant_memberships"]) == (1, 1, 1)
-        assert tables_with(env, [home.user_id]) == {"erasures"}
-        assert {key for key, _ in versions(env, home.tenant)} == set(env.files(home.tenant))
-        assert f"other_{home.marker} said" in cold_text(env, home.tenant)
-        home = FullTenant(env)
-        asked = erasure_of(env, home.tenant, home.user_id)
+    assert list(steps(lambda: env.run(lambda_handler)))
+    counts = receipt(env, asked)["counts"]
+    assert (counts["cold_rows"], counts["webchat_sessions"], counts["tenant_memberships"]) == (1, 1, 1)
+    assert tables_with(env, [home.user_id]) == {"erasures"}
+    assert {key for key, _ in versions(env, home.tenant)} == set(env.files(home.tenant))
+    assert f"other_{home.marker} said" in cold_text(env, home.tenant)
