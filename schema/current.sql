@@ -2322,6 +2322,30 @@ CREATE FUNCTION app.execution_delta(e app.workflow_executions, runs integer) RET
 
 ALTER FUNCTION app.execution_delta(e app.workflow_executions, runs integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.execution_row(retention_class smallint, id uuid, tenant_id uuid DEFAULT NULL::uuid, workflow_id uuid DEFAULT NULL::uuid, n8n_execution_id text DEFAULT NULL::text, status text DEFAULT NULL::text, started_at timestamp with time zone DEFAULT NULL::timestamp with time zone, finished_at timestamp with time zone DEFAULT NULL::timestamp with time zone, execution_data jsonb DEFAULT NULL::jsonb, error_message text DEFAULT NULL::text, created_at timestamp with time zone DEFAULT NULL::timestamp with time zone, mode text DEFAULT NULL::text) RETURNS app.workflow_executions
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  made app.workflow_executions;
+BEGIN
+  made.retention_class := retention_class;
+  made.id := id;
+  made.tenant_id := tenant_id;
+  made.workflow_id := workflow_id;
+  made.n8n_execution_id := n8n_execution_id;
+  made.status := status;
+  made.started_at := started_at;
+  made.finished_at := finished_at;
+  made.execution_data := execution_data;
+  made.error_message := error_message;
+  made.created_at := created_at;
+  made.mode := mode;
+  RETURN made;
+END
+$$;
+
+ALTER FUNCTION app.execution_row(retention_class smallint, id uuid, tenant_id uuid, workflow_id uuid, n8n_execution_id text, status text, started_at timestamp with time zone, finished_at timestamp with time zone, execution_data jsonb, error_message text, created_at timestamp with time zone, mode text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.find_passages(query text, mode text, most integer, wanted_bases uuid[], filter app.passage_filter, around integer, marked boolean, models text[], vectors public.halfvec[]) RETURNS TABLE(knowledge_base_id uuid, document_name text, title text, chunk_index integer, chunk_text text, chunk_metadata jsonb, chunk_start integer, chunk_end integer, copies jsonb, similarity double precision, coverage double precision, words text[], confidence_threshold double precision, context jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3638,14 +3662,12 @@ BEGIN
   SELECT
     o.ordinal, o.n8n_execution_id, o.outcome, o.rejection, o.known,
     CASE
-      WHEN c.run IS NOT NULL THEN ROW(
+      WHEN c.run IS NOT NULL THEN app.execution_row(
         c.retention_class, c.id, tenant, c.workflow_id, c.n8n_execution_id, c.status, c.first_started_at,
         c.finished_at, CASE WHEN c.replaces THEN c.execution_data END, c.error_message, c.created_at,
         app.execution_mode(c.execution_data)
-      )::app.workflow_executions
-      ELSE ROW(
-        o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-      )::app.workflow_executions
+      )
+      ELSE app.execution_row(o.retention_class, o.id)
     END,
     CASE WHEN o.outcome = 'created' THEN r.reset END
   FROM outcomes AS o
@@ -4076,19 +4098,8 @@ ALTER FUNCTION app.newest_executions_of(of_workflow uuid, of_workflows uuid[], w
 CREATE FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) RETURNS SETOF app.workflow_executions
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT newest_executions_of.retention_class,
-     newest_executions_of.id,
-     newest_executions_of.tenant_id,
-     newest_executions_of.workflow_id,
-     newest_executions_of.n8n_execution_id,
-     newest_executions_of.status,
-     newest_executions_of.started_at,
-     newest_executions_of.finished_at,
-     newest_executions_of.execution_data,
-     newest_executions_of.error_message,
-     newest_executions_of.created_at,
-     newest_executions_of.mode
-    FROM app.newest_executions_of(newest_executions.of_workflow, NULL::uuid[], newest_executions.with_status, newest_executions.before, newest_executions.wanted) newest_executions_of(retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message, created_at, mode);
+ SELECT e.*::app.workflow_executions AS e
+    FROM app.newest_executions_of(newest_executions.of_workflow, NULL::uuid[], newest_executions.with_status, newest_executions.before, newest_executions.wanted) e(retention_class, id, tenant_id, workflow_id, n8n_execution_id, status, started_at, finished_at, execution_data, error_message, created_at, mode);
 END;
 
 ALTER FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) OWNER TO flo_owner;
@@ -6745,11 +6756,11 @@ DECLARE
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
       AND app.is_held(e.tenant_id, e.workflow_id, e.id)
       AND NOT app.only_adds_to(  -- where an execution has no data, what is stored stays
-        ROW(
+        app.execution_row(
           e.retention_class, e.id, e.tenant_id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at,
           e.finished_at, CASE WHEN (r.execution).execution_data IS NOT NULL THEN e.execution_data END,
           e.error_message, e.created_at, e.mode
-        )::app.workflow_executions,
+        ),
         r.execution
       )
   );

@@ -197,14 +197,12 @@ BEGIN
   SELECT
     o.ordinal, o.n8n_execution_id, o.outcome, o.rejection, o.known,
     CASE
-      WHEN c.run IS NOT NULL THEN ROW(
+      WHEN c.run IS NOT NULL THEN app.execution_row(
         c.retention_class, c.id, tenant, c.workflow_id, c.n8n_execution_id, c.status, c.first_started_at,
         c.finished_at, CASE WHEN c.replaces THEN c.execution_data END, c.error_message, c.created_at,
         app.execution_mode(c.execution_data)
-      )::app.workflow_executions
-      ELSE ROW(
-        o.retention_class, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-      )::app.workflow_executions
+      )
+      ELSE app.execution_row(o.retention_class, o.id)
     END,
     CASE WHEN o.outcome = 'created' THEN r.reset END
   FROM outcomes AS o

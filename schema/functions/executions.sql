@@ -36,6 +36,38 @@ RETURN delivered IS NOT NULL AND CASE
   ELSE (length(delivered::text), delivered::text COLLATE "C") > (length(stored::text), stored::text COLLATE "C")
 END;
 
+-- An execution of these values. By name, since ROW(...) cannot be cast to a table that has a column more: a migration may
+-- have added one, and this function may not know of it yet.
+CREATE OR REPLACE FUNCTION app.execution_row(
+  retention_class smallint, id uuid, tenant_id uuid DEFAULT NULL, workflow_id uuid DEFAULT NULL,
+  n8n_execution_id text DEFAULT NULL, status text DEFAULT NULL, started_at timestamptz DEFAULT NULL,
+  finished_at timestamptz DEFAULT NULL, execution_data jsonb DEFAULT NULL, error_message text DEFAULT NULL,
+  created_at timestamptz DEFAULT NULL, mode text DEFAULT NULL
+)
+RETURNS app.workflow_executions
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+DECLARE
+  made app.workflow_executions;
+BEGIN
+  made.retention_class := retention_class;
+  made.id := id;
+  made.tenant_id := tenant_id;
+  made.workflow_id := workflow_id;
+  made.n8n_execution_id := n8n_execution_id;
+  made.status := status;
+  made.started_at := started_at;
+  made.finished_at := finished_at;
+  made.execution_data := execution_data;
+  made.error_message := error_message;
+  made.created_at := created_at;
+  made.mode := mode;
+  RETURN made;
+END
+$$;
+
 -- The newest executions before an id: of the last two days first, and further back only while rows are missing, since
 -- planning over every partition costs more than reading a page. A tenant's rows lie in its class, in those that it has
 -- left until a job has moved them, and in the overflow partition.
@@ -84,7 +116,7 @@ RETURNS SETOF app.workflow_executions
 LANGUAGE sql
 STABLE
 BEGIN ATOMIC
-  SELECT * FROM app.newest_executions_of(of_workflow, NULL, with_status, before, wanted);
+  SELECT e FROM app.newest_executions_of(of_workflow, NULL, with_status, before, wanted) AS e;
 END;
 
 -- The advisory lock of an execution in its tenant: one of 63 (a hash has a sign), always taken in their order, which

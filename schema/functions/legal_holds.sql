@@ -73,11 +73,11 @@ DECLARE
     WHERE r.outcome = 'updated' AND r.known AND (r.execution).tenant_id IS NOT NULL
       AND app.is_held(e.tenant_id, e.workflow_id, e.id)
       AND NOT app.only_adds_to(  -- where an execution has no data, what is stored stays
-        ROW(
+        app.execution_row(
           e.retention_class, e.id, e.tenant_id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at,
           e.finished_at, CASE WHEN (r.execution).execution_data IS NOT NULL THEN e.execution_data END,
           e.error_message, e.created_at, e.mode
-        )::app.workflow_executions,
+        ),
         r.execution
       )
   );
