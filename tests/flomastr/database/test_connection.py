@@ -158,6 +158,7 @@ def test_at_the_deadline_it_gives_up_whether_connected_or_connecting(
         answer = read(tenant, left_ms)
         assert at_least <= time.monotonic() - began < HANGS
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert ("did not answer in the time" in answer.json["detail"]) == is_connected
 
 
 def test_a_connection_whose_statement_outlives_the_deadline_is_closed_at_once(make: Factory) -> None:

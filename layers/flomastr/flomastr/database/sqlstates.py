@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 
 from flomastr.database import rate_limits
+from flomastr.database.connection import DeadlineExceededError
 from flomastr.database.query import Query
 from flomastr.errors import (
     BY_STATUS,
@@ -43,6 +44,10 @@ SCHEMA_OUTDATED = ("3F000", "42P01", "42883", "42703")  # there is no such schem
 
 OUT_OF_TIME = {"57014", "25P04"}  # statement_timeout, transaction_timeout
 TOO_LONG = "The request took longer than it may, and nothing of it is stored. Repeat it, or send less at once."
+UNANSWERED = (
+    "The database did not answer in the time that a request has."
+    " Repeat the request, with the same Idempotency-Key if it writes."
+)
 
 OUTDATED = "The schema is behind the code: run the migrations."
 
@@ -113,6 +118,8 @@ def refused_value(error: psycopg.Error, _: Sent) -> ServiceError:
 def unavailable(error: psycopg.Error, _: Sent) -> ServiceError:
     count("DatabaseUnavailable")
     logger.warning("The database is unavailable", sqlstate=sqlstate(error), error=type(error).__name__)
+    if isinstance(error, DeadlineExceededError):  # a COMMIT may have arrived
+        return UnavailableError(UNANSWERED)
     return UnavailableError(TOO_LONG if sqlstate(error) in OUT_OF_TIME else None)
 
 

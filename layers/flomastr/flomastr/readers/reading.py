@@ -68,16 +68,16 @@ def answered(reader: str, data: bytes, bounds: Bounds) -> dict[str, Any]:
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=bounds.seconds, env=environment)
     except subprocess.TimeoutExpired as error:
-        raise too_slow(bounds) from error
+        raise too_slow(bounds.seconds) from error
     if done.returncode == 0:
         return from_json(done.stdout)
     if done.returncode > 0:
         raise RuntimeError(f"The reader {reader} does not work: {done.stderr[-500:].decode()}")
     logger.warning("A file ended its reader", reader=reader, signal=-done.returncode)
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise too_slow(bounds)
+        raise too_slow(bounds.cpu_seconds)
     raise too_large(f"The file ended its reader, most likely for want of memory: it may take {bounds.megabytes} MB.")
 
 
-def too_slow(bounds: Bounds) -> UnprocessableError:
-    return too_large(f"The file takes more than {bounds.cpu_seconds} seconds to read.")
+def too_slow(seconds: int) -> UnprocessableError:
+    return too_large(f"The file takes more than {seconds} seconds to read.")
