@@ -439,6 +439,7 @@ WATCHED: dict[str, tuple[Any, ...]] = {
     "ApiErrorsAlarm": ({"5xx", "Count"}, "100 * errors / IF(requests < 100, 100, requests)", 1, 2),
     "ApiLatencyAlarm": ({"Latency"}, "p99", 3000, 3),
     "ThrottlesAlarm": ({"Throttles"}, "SUM(METRICS())", 10, 1),
+    "MachineThrottlesAlarm": ({"Throttles"}, "SUM(METRICS())", 10, 1),
     "AuthorizerErrorsAlarm": ({"Errors", "IssuerUnreachable"}, "SUM(METRICS())", 2, 1),
     "DatabaseUnavailableAlarm": ({"DatabaseUnavailable"}, "SUM", 5, 1),
     "PoolSaturatedAlarm": ({"DatabaseTime"}, "AVG", 500, 3),
