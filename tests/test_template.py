@@ -478,7 +478,7 @@ def test_what_takes_a_release_back_looks_at_this_stack_and_not_at_its_api_which_
 
 def test_requests_move_in_steps_and_jobs_do_not() -> None:
     whole = {name for name, function in FUNCTIONS.items() if function.get("DeploymentPreference") == {"Enabled": False}}
-    assert whole == JOBS | WORKERS | HOOKS | {"Ingest", "Migrate", "Doctor"}
+    assert whole == JOBS | WORKERS | HOOKS | OPERATORS | {"Ingest", "Migrate", "Doctor"}
     assert all("DeploymentPreference" not in FUNCTIONS[name] for name in FUNCTIONS.keys() - whole)
 
 
