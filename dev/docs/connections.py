@@ -31,6 +31,10 @@ The parameter `ClusterMemory` chooses the column. It reserves concurrency, of wh
 first, or less when it is new, and 100 stay for functions that reserve none. `unknown` reserves none.
 
 {functions}
+
+What happens beyond that, `make bench` measures: ten sandboxes write without a pause for a minute through a pool of two
+connections, which each write keeps for 1.2 s. On two cores with much else to do 63 of some 170 answers were 503, the
+slowest came after 6.4 s, and five seconds later the pool had its two connections and served as fast as before.
 """
 
 type Mapping = dict[str, dict[str, int]]

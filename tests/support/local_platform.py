@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from typing import Any
 from dev.aws.environment import parameters
 from dev.aws.platform import Platform, address, listen, platform
 from dev.aws.sqs_poller import deliver, provide
-from dev.aws.template import Template, read_template
+from dev.aws.template import Function, Template, read_template
 from dev.services.database import Database
 from dev.services.object_storage import Storage
 
@@ -244,18 +244,21 @@ def running_platform(
     storage: Storage = NOWHERE,
     database: Database = NO_DATABASE,
     only: Collection[str] = (),
+    beside: Callable[[str], dict[str, Function]] = lambda url: {},
     **more: str,
 ) -> Generator[Running]:
     """The platform in a thread of its own, as the tests block theirs.
 
-    `only` names the functions that are served, where not all are; `more` are parameters of the template.
+    `only` names the functions that are served, where not all are; `beside` makes more of them for the platform's URL,
+    which no route names; `more` are parameters of the template.
     """
     started, over = Queue[tuple[asyncio.AbstractEventLoop, Platform]](), Event()
     with listen() as listener, ThreadPoolExecutor() as threads:
         url = f"http://{address(listener)}"
 
         async def serve() -> None:
-            template = part(read_template(collection / "template.yaml", parameters(url) | more), only)
+            served = part(read_template(collection / "template.yaml", parameters(url) | more), only)
+            template = replace(served, functions=served.functions | beside(url))
             functions = template.functions.values()
             provide(functions, storage)
             async with platform(listener, template, data, database, storage) as running:
