@@ -36,8 +36,8 @@ RETURN delivered IS NOT NULL AND CASE
   ELSE (length(delivered::text), delivered::text COLLATE "C") > (length(stored::text), stored::text COLLATE "C")
 END;
 
--- An execution of these values. By name, since ROW(...) cannot be cast to a table that has a column more: a migration may
--- have added one, and this function may not know of it yet.
+-- An execution of these values. By name, since ROW(...) cannot be cast to a table that has a column more: a migration
+-- may have added one, and this function may not know of it yet.
 CREATE OR REPLACE FUNCTION app.execution_row(
   retention_class smallint, id uuid, tenant_id uuid DEFAULT NULL, workflow_id uuid DEFAULT NULL,
   n8n_execution_id text DEFAULT NULL, status text DEFAULT NULL, started_at timestamptz DEFAULT NULL,
