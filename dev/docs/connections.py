@@ -34,7 +34,8 @@ first, or less when it is new, and 100 stay for functions that reserve none. `un
 
 What happens beyond that, `make bench` measures: ten sandboxes write without a pause for a minute through a pool of two
 connections, which each write keeps for 1.2 s. On two cores with much else to do 63 of some 170 answers were 503, the
-slowest came after 6.4 s, and five seconds later the pool had its two connections and served as fast as before.
+slowest came after 6.4 s, and five seconds later the pool had its two connections and served as fast as before. One
+sandbox of `Executions` had one connection and between 61 and 64 MB over 20,000 warm requests.
 """
 
 type Mapping = dict[str, dict[str, int]]
