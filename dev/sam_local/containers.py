@@ -11,9 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Sequence
+from compileall import compile_dir
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any
 
 import boto3
@@ -26,6 +28,7 @@ from dev.child_process import die_with_parent
 from dev.errors import StartupError
 from dev.paths import ROOT
 from dev.sam_local.docker import ARCHITECTURE, has_image
+from dev.sam_local.layers import put_beside_code
 
 SAM = Path(sys.executable).with_name("sam")
 ENVIRONMENT = os.environ | {"SAM_CLI_TELEMETRY": "0", "PATH": f"{SAM.parent}:{os.environ['PATH']}"}
@@ -58,7 +61,8 @@ class Built:
 
 
 def build(folder: Path, network: str) -> Built:
-    """Raises StartupError with sam's last words."""
+    """Compiled as `make build` does, since each container would compile all of it. Raises StartupError with sam's last
+    words."""
     built = Built(folder, network)
     folder.mkdir(parents=True, exist_ok=True)
     where = ["--build-dir", built.template.parent, "--cache-dir", folder / "cache"]
@@ -71,6 +75,8 @@ def build(folder: Path, network: str) -> Built:
     )
     if done.returncode:
         raise StartupError(f"sam build failed: {done.stderr[-2000:]}")
+    compile_dir(built.template.parent, quiet=2, workers=0, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    put_beside_code(built.template)
     return built
 
 
