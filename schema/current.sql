@@ -28,6 +28,13 @@ CREATE TYPE app.document_state AS (
 
 ALTER TYPE app.document_state OWNER TO flo_owner;
 
+CREATE TYPE app.histogram AS (
+	keys smallint[],
+	upto integer[]
+);
+
+ALTER TYPE app.histogram OWNER TO flo_owner;
+
 CREATE TYPE app.measured_row AS (
 	tenant_id uuid,
 	id uuid,
@@ -359,7 +366,7 @@ BEGIN
   written AS (
     INSERT INTO app.execution_rollups AS r (
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-      duration_keys, duration_counts
+      duration_keys, duration_upto
     )
     SELECT tenant_id, grain, workflow_id, bucket_start, status, mode_class, 0, recovered, 0, 0, '{}', '{}' FROM placed
     ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
@@ -2657,6 +2664,28 @@ CREATE FUNCTION app.has_values(image jsonb, wanted jsonb) RETURNS boolean
 
 ALTER FUNCTION app.has_values(image jsonb, wanted jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.histogram_counts(keys smallint[], upto integer[]) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+BEGIN
+  IF upto = '{}' THEN
+    RETURN array_fill(1, ARRAY[cardinality(keys)]);
+  END IF;
+  FOR place IN REVERSE cardinality(upto) .. 2 LOOP
+    upto[place] := upto[place] - upto[place - 1];
+  END LOOP;
+  RETURN upto;
+END
+$$;
+
+ALTER FUNCTION app.histogram_counts(keys smallint[], upto integer[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.histogram_of(keys smallint[], upto integer[], counts integer[]) RETURNS app.histogram
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT ROW(keys, coalesce(upto, app.running_totals(counts)))::app.histogram $$;
+
+ALTER FUNCTION app.histogram_of(keys smallint[], upto integer[], counts integer[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.history_partitions(OUT partition_name text, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS SETOF record
     LANGUAGE sql STABLE
     SET "TimeZone" TO 'UTC'
@@ -3143,6 +3172,12 @@ CREATE FUNCTION app.key_etag(key app.api_keys) RETURNS text
 
 ALTER FUNCTION app.key_etag(key app.api_keys) OWNER TO flo_owner;
 
+CREATE FUNCTION app.key_of(histogram app.histogram, runs integer) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (histogram).keys[CASE WHEN ((histogram).upto = '{}'::integer[]) THEN runs ELSE (width_bucket((runs - 1), (histogram).upto) + 1) END];
+
+ALTER FUNCTION app.key_of(histogram app.histogram, runs integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.known_highest(stored bigint, timed integer, added bigint, taken bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((stored IS NULL) AND (timed <> 0)) THEN NULL::bigint WHEN (taken >= GREATEST(stored, added)) THEN NULL::bigint ELSE GREATEST(stored, added) END;
@@ -3440,7 +3475,9 @@ CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, 
     ) AS p
     JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
       AND r.workflow_id = p.workflow_id AND r.bucket_start > p.begins_after AND r.mode_class <> 'manual'
-    CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+    CROSS JOIN LATERAL unnest(
+      r.duration_keys, coalesce(r.duration_counts, app.histogram_counts(r.duration_keys, r.duration_upto))
+    ) AS u (key, count)
     GROUP BY 1, 2, 3, 4, 5
   ),
   histograms AS MATERIALIZED (
@@ -3851,16 +3888,19 @@ BEGIN
       coalesce(r.timed, 0) + c.timed AS timed, coalesce(r.microseconds, 0) + c.microseconds AS microseconds,
       -app.known_highest(-r.min_microseconds, r.timed, -c.min_added, -c.min_taken) AS lowest,
       app.known_highest(r.max_microseconds, r.timed, c.max_added, c.max_taken) AS highest,
-      h.keys, h.counts
+      h.keys, h.upto
     FROM changed AS c
     LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
     CROSS JOIN LATERAL (
       SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys,
-        coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
+        CASE WHEN min(m.count) = 1 AND max(m.count) = 1 OR count(*) = 0 THEN '{}'
+          ELSE app.running_totals(array_agg(m.count ORDER BY m.key)) END AS upto
       FROM (
         SELECT u.key, sum(u.count)::integer AS count
         FROM (
-          SELECT unnest(c.keys || r.duration_keys) AS key, unnest(c.counts || r.duration_counts) AS count
+          SELECT unnest(c.keys || r.duration_keys) AS key, unnest(c.counts || coalesce(
+            r.duration_counts, app.histogram_counts(r.duration_keys, r.duration_upto)
+          )) AS count
         ) AS u
         GROUP BY u.key HAVING sum(u.count) <> 0
       ) AS m
@@ -3875,11 +3915,11 @@ BEGIN
   written AS (
     INSERT INTO app.execution_rollups AS r (
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-      min_microseconds, max_microseconds, duration_keys, duration_counts
+      min_microseconds, max_microseconds, duration_keys, duration_upto
     )
     SELECT
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-      lowest, highest, keys, counts
+      lowest, highest, keys, upto
     FROM merged
     WHERE NOT (runs = 0 AND recovered = 0 AND keys = '{}')
     ORDER BY tenant_id, grain, workflow_id, bucket_start, status, mode_class  -- so that pages of the index become full
@@ -3887,7 +3927,7 @@ BEGIN
       runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed,
       microseconds = excluded.microseconds,
       min_microseconds = excluded.min_microseconds, max_microseconds = excluded.max_microseconds,
-      duration_keys = excluded.duration_keys, duration_counts = excluded.duration_counts
+      duration_keys = excluded.duration_keys, duration_upto = excluded.duration_upto, duration_counts = NULL
   )
   SELECT
     count(*), array_agg(ROW(g.*)::app.execution_deltas) FILTER (
@@ -4500,6 +4540,30 @@ END
 $$;
 
 ALTER FUNCTION app.pending_chunks(tenant uuid, document uuid, model text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.percentile_keys(histograms app.histogram[], percents integer[]) RETURNS TABLE(keys smallint[])
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  WITH RECURSIVE between (place, runs, lowest, highest) AS (
+    SELECT p.place, (sum(app.runs_of(h)) * p.percent + 99) / 100, min(k.key), max(k.key)
+    FROM unnest(percents) WITH ORDINALITY AS p (percent, place)
+    CROSS JOIN unnest(histograms) AS h
+    CROSS JOIN LATERAL (
+      SELECT app.key_of(h, ((app.runs_of(h)::bigint * p.percent + 99) / 100)::integer) AS key
+    ) AS k
+    GROUP BY p.place, p.percent
+    UNION ALL
+    SELECT b.place, b.runs, CASE WHEN r.suffice THEN b.lowest ELSE m.key + 1::smallint END,
+      CASE WHEN r.suffice THEN m.key ELSE b.highest END
+    FROM between AS b
+    CROSS JOIN LATERAL (SELECT (b.lowest + b.highest) / 2::smallint AS key) AS m
+    CROSS JOIN LATERAL (SELECT sum(app.runs_upto(h, m.key)) >= b.runs AS suffice FROM unnest(histograms) AS h) AS r
+    WHERE b.lowest < b.highest
+  )
+  SELECT array_agg(b.lowest ORDER BY b.place) FROM between AS b WHERE (b.lowest < b.highest) IS NOT TRUE
+$$;
+
+ALTER FUNCTION app.percentile_keys(histograms app.histogram[], percents integer[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plain(folded text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5968,7 +6032,8 @@ CREATE TABLE app.execution_rollups (
     min_microseconds bigint,
     max_microseconds bigint,
     duration_keys smallint[] NOT NULL,
-    duration_counts integer[] NOT NULL,
+    duration_counts integer[],
+    duration_upto integer[],
     CONSTRAINT execution_rollups_grain_check CHECK ((grain = ANY (ARRAY['quarter'::text, 'hour'::text, 'day'::text])))
 )
 WITH (fillfactor='90');
@@ -5978,6 +6043,21 @@ ALTER TABLE ONLY app.execution_rollups FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.execution_rollups OWNER TO flo_owner;
 
 CREATE FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) RETURNS SETOF app.execution_rollups
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT (c.rollup).*
+  FROM app.rollups_between_v2(starts, ends, days_from, days_until, of_workflow, by_workflow) AS r
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN r.duration_counts IS NOT NULL THEN r ELSE jsonb_populate_record(r, jsonb_build_object(
+      'duration_counts', app.histogram_counts(r.duration_keys, r.duration_upto)
+    )) END AS rollup
+    OFFSET 0  -- once
+  ) AS c
+$$;
+
+ALTER FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) OWNER TO flo_owner;
+
+CREATE FUNCTION app.rollups_between_v2(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) RETURNS SETOF app.execution_rollups
     LANGUAGE sql STABLE
     AS $$
   SELECT r.*
@@ -5999,7 +6079,7 @@ CREATE FUNCTION app.rollups_between(starts timestamp with time zone, ends timest
   ) AS r
 $$;
 
-ALTER FUNCTION app.rollups_between(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) OWNER TO flo_owner;
+ALTER FUNCTION app.rollups_between_v2(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) OWNER TO flo_owner;
 
 CREATE FUNCTION app.rotate_key(old_id text, new_id text, new_hash bytea, new_signing_hash bytea, grace interval) RETURNS SETOF app.api_keys
     LANGUAGE plpgsql
@@ -6049,6 +6129,31 @@ CREATE FUNCTION app.rows_to_write(counts jsonb) RETURNS bigint
     RETURN (SELECT COALESCE(sum((a.value)::bigint), (0)::numeric) AS "coalesce" FROM jsonb_each(rows_to_write.counts) t(key, value), LATERAL jsonb_each_text(t.value) a(key, value) WHERE (a.key = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])));
 
 ALTER FUNCTION app.rows_to_write(counts jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.running_totals(counts integer[]) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+BEGIN
+  FOR place IN 2 .. cardinality(counts) LOOP
+    counts[place] := counts[place - 1] + counts[place];
+  END LOOP;
+  RETURN counts;
+END
+$$;
+
+ALTER FUNCTION app.running_totals(counts integer[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.runs_of(histogram app.histogram) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((histogram).upto[cardinality((histogram).upto)], cardinality((histogram).keys));
+
+ALTER FUNCTION app.runs_of(histogram app.histogram) OWNER TO flo_owner;
+
+CREATE FUNCTION app.runs_upto(histogram app.histogram, key smallint) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((histogram).upto[width_bucket(key, (histogram).keys)], width_bucket(key, (histogram).keys));
+
+ALTER FUNCTION app.runs_upto(histogram app.histogram, key smallint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.seal_partition(partition_name text, patience interval DEFAULT '00:00:00.02'::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER

@@ -119,7 +119,9 @@ AS $$
     ) AS p
     JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
       AND r.workflow_id = p.workflow_id AND r.bucket_start > p.begins_after AND r.mode_class <> 'manual'
-    CROSS JOIN LATERAL unnest(r.duration_keys, r.duration_counts) AS u (key, count)
+    CROSS JOIN LATERAL unnest(
+      r.duration_keys, coalesce(r.duration_counts, app.histogram_counts(r.duration_keys, r.duration_upto))
+    ) AS u (key, count)
     GROUP BY 1, 2, 3, 4, 5
   ),
   histograms AS MATERIALIZED (

@@ -83,7 +83,7 @@ $$;
 
 -- The rollups of a frame: those of its whole days, and by hour (of workflows) or quarter hour (of all) what is beside
 -- them. `of_workflow`: one, or NULL; of all by workflow, or of all together. Becomes a part of the query that calls it.
-CREATE OR REPLACE FUNCTION app.rollups_between(
+CREATE OR REPLACE FUNCTION app.rollups_between_v2(
   starts timestamptz, ends timestamptz, days_from timestamptz, days_until timestamptz, of_workflow uuid,
   by_workflow boolean
 )
@@ -108,6 +108,25 @@ AS $$
       AND r.bucket_start >= p.first AND r.bucket_start < p.until
     OFFSET 0  -- by the primary key, whatever it is joined with
   ) AS r
+$$;
+
+-- The same for code of the release before, which reads counts.
+CREATE OR REPLACE FUNCTION app.rollups_between(
+  starts timestamptz, ends timestamptz, days_from timestamptz, days_until timestamptz, of_workflow uuid,
+  by_workflow boolean
+)
+RETURNS SETOF app.execution_rollups
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT (c.rollup).*
+  FROM app.rollups_between_v2(starts, ends, days_from, days_until, of_workflow, by_workflow) AS r
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN r.duration_counts IS NOT NULL THEN r ELSE jsonb_populate_record(r, jsonb_build_object(
+      'duration_counts', app.histogram_counts(r.duration_keys, r.duration_upto)
+    )) END AS rollup
+    OFFSET 0  -- once
+  ) AS c
 $$;
 
 -- What a successful run of a workflow saves, in minutes, as its metadata say; NULL where they do not.

@@ -1,15 +1,5 @@
 -- Folds the deltas of executions into rollups.
 
--- The histogram's key of a duration: each step is 4 per cent, so its middle is within 2 per cent of what has the key.
-CREATE OR REPLACE FUNCTION app.duration_key(microseconds bigint)
-RETURNS smallint
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-RETURN ceil(
-  ln((CASE WHEN microseconds < 1 THEN 1 ELSE microseconds END)::double precision) / ln(1.02::double precision / 0.98)
-);
-
 -- In which zone the tenant's hours and days are cut.
 CREATE OR REPLACE FUNCTION app.rollup_zone(tenant uuid)
 RETURNS text
@@ -160,16 +150,19 @@ BEGIN
       coalesce(r.timed, 0) + c.timed AS timed, coalesce(r.microseconds, 0) + c.microseconds AS microseconds,
       -app.known_highest(-r.min_microseconds, r.timed, -c.min_added, -c.min_taken) AS lowest,
       app.known_highest(r.max_microseconds, r.timed, c.max_added, c.max_taken) AS highest,
-      h.keys, h.counts
+      h.keys, h.upto
     FROM changed AS c
     LEFT JOIN app.execution_rollups AS r USING (tenant_id, grain, workflow_id, bucket_start, status, mode_class)
     CROSS JOIN LATERAL (
       SELECT coalesce(array_agg(m.key ORDER BY m.key), '{}') AS keys,
-        coalesce(array_agg(m.count ORDER BY m.key), '{}') AS counts
+        CASE WHEN min(m.count) = 1 AND max(m.count) = 1 OR count(*) = 0 THEN '{}'
+          ELSE app.running_totals(array_agg(m.count ORDER BY m.key)) END AS upto
       FROM (
         SELECT u.key, sum(u.count)::integer AS count
         FROM (
-          SELECT unnest(c.keys || r.duration_keys) AS key, unnest(c.counts || r.duration_counts) AS count
+          SELECT unnest(c.keys || r.duration_keys) AS key, unnest(c.counts || coalesce(
+            r.duration_counts, app.histogram_counts(r.duration_keys, r.duration_upto)
+          )) AS count
         ) AS u
         GROUP BY u.key HAVING sum(u.count) <> 0
       ) AS m
@@ -184,11 +177,11 @@ BEGIN
   written AS (
     INSERT INTO app.execution_rollups AS r (
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-      min_microseconds, max_microseconds, duration_keys, duration_counts
+      min_microseconds, max_microseconds, duration_keys, duration_upto
     )
     SELECT
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-      lowest, highest, keys, counts
+      lowest, highest, keys, upto
     FROM merged
     WHERE NOT (runs = 0 AND recovered = 0 AND keys = '{}')
     ORDER BY tenant_id, grain, workflow_id, bucket_start, status, mode_class  -- so that pages of the index become full
@@ -196,7 +189,7 @@ BEGIN
       runs = excluded.runs, recovered = excluded.recovered, timed = excluded.timed,
       microseconds = excluded.microseconds,
       min_microseconds = excluded.min_microseconds, max_microseconds = excluded.max_microseconds,
-      duration_keys = excluded.duration_keys, duration_counts = excluded.duration_counts
+      duration_keys = excluded.duration_keys, duration_upto = excluded.duration_upto, duration_counts = NULL
   )
   SELECT
     count(*), array_agg(ROW(g.*)::app.execution_deltas) FILTER (
@@ -230,7 +223,7 @@ BEGIN
   written AS (
     INSERT INTO app.execution_rollups AS r (
       tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-      duration_keys, duration_counts
+      duration_keys, duration_upto
     )
     SELECT tenant_id, grain, workflow_id, bucket_start, status, mode_class, 0, recovered, 0, 0, '{}', '{}' FROM placed
     ON CONFLICT (tenant_id, grain, workflow_id, bucket_start, status, mode_class)

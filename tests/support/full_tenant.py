@@ -68,7 +68,7 @@ WITH delta AS (
 ), rollup AS (
   INSERT INTO app.execution_rollups (
     tenant_id, grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,
-    duration_keys, duration_counts
+    duration_keys, duration_upto
   )
   SELECT tenant_id, 'hour', workflow_id, quarter, status, mode_class, runs, 0, 0, 0, '{}', '{}' FROM delta
 ), superseded AS (

@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0085_languages"
+NEEDED_MIGRATION = "0096_totals_of_days"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",

@@ -221,7 +221,7 @@ def rollups(env: ArchiveEnv) -> list[Any]:
         env.superuser.cursor(row_factory=namedtuple_row)
         .execute(
             "SELECT grain, workflow_id, bucket_start, status, mode_class, runs, recovered, timed, microseconds,"
-            " duration_keys, duration_counts FROM app.execution_rollups ORDER BY 1, 2, 3, 4, 5"
+            " duration_keys, duration_upto FROM app.execution_rollups ORDER BY 1, 2, 3, 4, 5"
         )
         .fetchall()
     )

@@ -11,7 +11,15 @@ from fastapi import Query as QueryParameter
 from pydantic import BaseModel
 
 from flomastr.analytics.frames import MOST_BUCKETS, Asked, Frame
-from flomastr.analytics.measures import Histogram, Measures, StatusCount, add, measures
+from flomastr.analytics.measures import (
+    HISTOGRAMS,
+    NO_DURATIONS,
+    PERCENTILES,
+    Durations,
+    Measures,
+    StatusCount,
+    measures,
+)
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.errors import ErrorCode, UnprocessableError
@@ -68,11 +76,9 @@ class Counted(StatusCount, Frame):
     pass
 
 
-class Timed(BaseModel):
-    bucket_start: datetime
+class Timed(Durations):
+    bucket_start: datetime | None  # None: of all
     group: str | None
-    keys: list[int]
-    counts: list[int]
 
 
 class Minutes(BaseModel):
@@ -94,8 +100,8 @@ GROUP = """
 """
 ROLLUPS = f"""
   SELECT date_trunc(%(bucket)s, r.bucket_start, f.zone) AS bucket_start, {GROUP} AS "group", r.status, r.runs,
-    r.recovered, r.timed, r.microseconds, r.max_microseconds, r.duration_keys, r.duration_counts
-  FROM f CROSS JOIN LATERAL app.rollups_between(
+    r.recovered, r.timed, r.microseconds, r.max_microseconds, r.duration_keys, r.duration_upto, r.duration_counts
+  FROM f CROSS JOIN LATERAL app.rollups_between_v2(
     f.starts, f.ends, f.days_from, f.days_until, %(workflow_id)s, %(by_workflow)s
   ) AS r
   WHERE (%(status)s::text IS NULL OR r.status = %(status)s) AND (%(mode)s::text IS NULL OR r.mode_class = %(mode)s)
@@ -126,8 +132,7 @@ COUNTS = f"""
   ) AS b (bucket_start)
   LEFT JOIN counted AS c ON c.bucket_start = b.bucket_start
 """
-# of each rollup, since it takes Postgres several times as long to add them up. Of none where there are too many points
-# of workflows
+# of each point and of all; of none where there are too many points of workflows
 DURATIONS = f"""
   WITH f AS MATERIALIZED (
     SELECT * FROM {FRAME}
@@ -136,7 +141,11 @@ DURATIONS = f"""
       WHERE {SOUGHT}
     )
   )
-  SELECT r.bucket_start, r."group", r.duration_keys AS keys, r.duration_counts AS counts FROM ({ROLLUPS}) AS r
+  SELECT h.bucket_start, h."group", h.highest, {PERCENTILES} AS keys
+  FROM (
+    SELECT r.bucket_start, r."group", {HISTOGRAMS} FROM ({ROLLUPS}) AS r
+    GROUP BY GROUPING SETS ((r.bucket_start, r."group"), ())
+  ) AS h
 """
 # of successes as n8n's Insights counts them, and one row of no bucket where hours do not align
 SAVED = f"""
@@ -152,7 +161,7 @@ SAVED = f"""
     sum(r.runs * s.minutes) AS minutes
   FROM f
   CROSS JOIN saving AS s
-  CROSS JOIN LATERAL app.rollups_between(
+  CROSS JOIN LATERAL app.rollups_between_v2(
     date_trunc('hour', f.starts, f.zone), f.ends, f.days_from, f.days_until, s.id, true
   ) AS r
   WHERE f.hours_align AND r.status = 'success' AND r.mode_class IN ('production', 'error', 'retry')
@@ -173,9 +182,7 @@ class Found:
 
     def __post_init__(self) -> None:
         self.rows: defaultdict[Key, list[Counted]] = defaultdict(list)
-        self.cells: defaultdict[Key, Histogram] = defaultdict(dict)
-        for row in self.timed:
-            add(self.cells[row.bucket_start, row.group], row.keys, row.counts)
+        self.durations = {(row.bucket_start, row.group): row for row in self.timed}
         for row in self.counted:
             if row.status:
                 self.rows[row.bucket_start, row.group].append(row)
@@ -184,14 +191,12 @@ class Found:
 
     def measures(self, key: Key) -> Measures:
         minutes = (self.minutes.get(key) or 0) if self.can_tell_minutes else None
-        return measures(self.rows[key], self.cells[key], minutes)
+        return measures(self.rows[key], self.durations.get(key, NO_DURATIONS), minutes)
 
     def totals(self) -> Measures:
         minutes = sum(filter(None, self.minutes.values())) if self.can_tell_minutes else None
-        histogram: Histogram = {}
-        for cells in self.cells.values():
-            add(histogram, cells.keys(), cells.values())
-        return measures(chain.from_iterable(self.rows.values()), histogram, minutes)
+        durations = self.durations.get((None, None), NO_DURATIONS)
+        return measures(chain.from_iterable(self.rows.values()), durations, minutes)
 
     def keys(self, *, grouped: bool) -> list[Key]:
         """Each bucket with each group that is in any of them; empty buckets are there."""

@@ -1,17 +1,21 @@
 """What is said of executions: counts by outcome, durations from a histogram. Of nothing there is no rate or time."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import accumulate
+from typing import LiteralString
 
 from pydantic import BaseModel
 
 GROWTH = 1.02 / 0.98  # from one key of the histogram to the next
 MIDDLE = 2 / (GROWTH + 1)  # of a key, from its upper end: within 2 % of all durations that have it
 
-type Histogram = dict[int, int]  # runs by the key of their duration
+# of rollups `r`, and of these. Not in FROM, where Postgres would hash all histograms to remember what they have
+HISTOGRAMS: LiteralString = """
+  array_agg(app.histogram_of(r.duration_keys, r.duration_upto, r.duration_counts)) AS histograms,
+  max(r.duration_keys[cardinality(r.duration_keys)]) AS highest
+"""
+PERCENTILES: LiteralString = "(SELECT p.keys FROM app.percentile_keys(h.histograms, ARRAY[50, 95, 99]) AS p)"
 
 
 class Measures(BaseModel):
@@ -52,8 +56,18 @@ class StatusCount(BaseModel):
     exact: bool
 
 
-def measures(counts: Iterable[StatusCount], histogram: Histogram, minutes: float | None) -> Measures:
-    """Sums counts, and reads percentiles from the histogram: how many runs by the key of their duration."""
+class Durations(BaseModel):
+    """What a histogram tells: the keys of p50, p95 and p99, and the highest one. None: of nothing."""
+
+    keys: list[int | None] | None = None
+    highest: int | None = None
+
+
+NO_DURATIONS = Durations()
+
+
+def measures(counts: Iterable[StatusCount], durations: Durations, minutes: float | None) -> Measures:
+    """Sums counts."""
     rows = list(counts)
     by_status: Counter[str] = Counter()
     for row in rows:
@@ -62,7 +76,7 @@ def measures(counts: Iterable[StatusCount], histogram: Histogram, minutes: float
     total, recovered = sum(by_status.values()), sum(row.recovered for row in rows)
     judged = by_status["success"] + by_status["error"] + by_status["crashed"] - recovered
     timed = sum(row.timed for row in rows)
-    p50, p95, p99 = percentiles(histogram, 50, 95, 99)
+    p50, p95, p99 = map(middle, durations.keys or (None, None, None))
     return Measures(
         **{status: by_status[status] for status in known},
         total=total,
@@ -73,36 +87,22 @@ def measures(counts: Iterable[StatusCount], histogram: Histogram, minutes: float
         p50_seconds=p50,
         p95_seconds=p95,
         p99_seconds=p99,
-        max_seconds=longest(rows, histogram),
+        max_seconds=longest(rows, durations.highest),
         time_saved_minutes=minutes,
     )
 
 
-def add(histogram: Histogram, keys: Iterable[int], counts: Iterable[int]) -> None:
-    """Adds runs. Half of an answer's time is spent here, and a Counter would take three times as long."""
-    cells, known = zip(keys, counts, strict=True), histogram.get
-    if not histogram:
-        histogram.update(cells)
-        return
-    for key, count in cells:
-        histogram[key] = known(key, 0) + count
-
-
-def percentiles(histogram: Histogram, *percents: int) -> list[float | None]:
-    """As percentile_disc has them, the lowest first: the first duration with so many per cent at or below it."""
-    keys = sorted(histogram)
-    upto = list(accumulate(map(histogram.__getitem__, keys)))
-    if not upto or upto[-1] <= 0:
-        return [None for _ in percents]
-    return [seconds(duration(keys[bisect_left(upto, -(-upto[-1] * percent // 100))])) for percent in percents]
-
-
-def longest(rows: Iterable[StatusCount], histogram: Histogram) -> float | None:
+def longest(rows: Iterable[StatusCount], highest: int | None) -> float | None:
     """Where the longest run was taken back, the end of the histogram tells the next one; None without one."""
     found = [row.longest for row in rows if row.longest is not None]
     if not all(row.exact for row in rows):
-        found = [*found, int(duration(max(histogram)))] if histogram else []
+        found = [] if highest is None else [*found, int(duration(highest))]
     return seconds(max(found)) if found else None
+
+
+def middle(key: int | None) -> float | None:
+    """Seconds in the middle of a key."""
+    return None if key is None else seconds(duration(key))
 
 
 def duration(key: int) -> float:

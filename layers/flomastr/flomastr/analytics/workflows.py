@@ -9,7 +9,15 @@ from fastapi import Query as QueryParameter
 from pydantic import Field
 
 from flomastr.analytics.frames import MOST_BUCKETS, Asked, Frame
-from flomastr.analytics.measures import Measures, StatusCount, measures
+from flomastr.analytics.measures import (
+    HISTOGRAMS,
+    NO_DURATIONS,
+    PERCENTILES,
+    Durations,
+    Measures,
+    StatusCount,
+    measures,
+)
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.http.fields import InstanceName
@@ -45,11 +53,9 @@ class WorkflowRanking(Frame):
     workflows: list[WorkflowMeasures]
 
 
-class Counted(StatusCount, Frame):
+class Counted(StatusCount, Durations, Frame):
     workflow_id: UUID | None
     name: str | None
-    keys: list[int] | None
-    counts: list[int] | None
     minutes: float
     sparkline: list[int] | None
 
@@ -65,41 +71,40 @@ FRAMES = """
   )
 """
 # without durations, which are read of the page alone
-ROLLED = f"""
-  rolled AS MATERIALIZED (
-    SELECT 'now' AS "group", r.workflow_id, r.bucket_start, r.status, r.mode_class, r.runs, r.recovered, r.timed,
-      r.microseconds, r.max_microseconds
-    FROM n CROSS JOIN LATERAL app.rollups_between(n.starts, n.ends, n.days_from, n.days_until, NULL, true) AS r
-    WHERE %(instance)s::text IS NULL OR r.workflow_id = ANY ({OF_INSTANCE})
+SUMS = """
+  r.workflow_id, r.status, sum(r.runs) AS runs, sum(r.recovered) AS recovered, sum(r.timed) AS timed,
+  sum(r.microseconds) AS microseconds, max(r.max_microseconds) AS longest,
+  bool_and(r.timed = 0 OR r.max_microseconds IS NOT NULL) AS exact,
+  coalesce(sum(r.runs) FILTER (WHERE r.status = 'success' AND r.mode_class IN ('production', 'error', 'retry')), 0)
+    AS saving
+"""
+SOUGHT = f"(%(instance)s::text IS NULL OR r.workflow_id = ANY ({OF_INSTANCE}))"
+COUNTED = f"""
+  counted AS MATERIALIZED (
+    SELECT 'now' AS "group", {SUMS}
+    FROM n CROSS JOIN LATERAL app.rollups_between_v2(n.starts, n.ends, n.days_from, n.days_until, NULL, true) AS r
+    WHERE {SOUGHT} GROUP BY r.workflow_id, r.status
     UNION ALL
-    SELECT 'before', r.workflow_id, r.bucket_start, r.status, r.mode_class, r.runs, r.recovered, r.timed,
-      r.microseconds, r.max_microseconds
-    FROM b CROSS JOIN LATERAL app.rollups_between(b.starts, b.ends, b.days_from, b.days_until, NULL, true) AS r
-    WHERE %(instance)s::text IS NULL OR r.workflow_id = ANY ({OF_INSTANCE})
+    SELECT 'before', {SUMS}
+    FROM b CROSS JOIN LATERAL app.rollups_between_v2(b.starts, b.ends, b.days_from, b.days_until, NULL, true) AS r
+    WHERE {SOUGHT} GROUP BY r.workflow_id, r.status
   )
 """
 # percentiles of all workflows only where these are sorted by them
-PAGE = """
+PAGE = f"""
   sums AS MATERIALIZED (
     SELECT workflow_id, coalesce(sum(runs) FILTER (WHERE "group" = 'now'), 0) AS total,
       coalesce(sum(runs - recovered) FILTER (WHERE "group" = 'now' AND status IN ('error', 'crashed')), 0) AS failures,
       coalesce(sum(runs - recovered) FILTER (WHERE "group" = 'before' AND status IN ('error', 'crashed')), 0) AS earlier
-    FROM rolled GROUP BY workflow_id
+    FROM counted GROUP BY workflow_id
   ),
   slow AS (
-    SELECT s.workflow_id, p.p95
+    SELECT s.workflow_id, (SELECT p.keys[1] FROM app.percentile_keys(h.histograms, ARRAY[95]) AS p) AS p95
     FROM sums AS s CROSS JOIN n
     CROSS JOIN LATERAL (
-      SELECT min(c.key) FILTER (WHERE c.upto >= ceil(0.95 * c.timed)) AS p95
-      FROM (
-        SELECT u.key, sum(sum(u.count)) OVER (ORDER BY u.key) AS upto, sum(sum(u.count)) OVER () AS timed
-        FROM (
-          SELECT unnest(r.duration_keys) AS key, unnest(r.duration_counts) AS count
-          FROM app.rollups_between(n.starts, n.ends, n.days_from, n.days_until, s.workflow_id, true) AS r
-        ) AS u
-        GROUP BY u.key
-      ) AS c
-    ) AS p
+      SELECT {HISTOGRAMS}
+      FROM app.rollups_between_v2(n.starts, n.ends, n.days_from, n.days_until, s.workflow_id, true) AS r
+    ) AS h
     WHERE %(sort)s = 'p95'
   ),
   page AS MATERIALIZED (
@@ -114,18 +119,15 @@ PAGE = """
 # of periods shorter than 30 days by hour; longer ones by day, where a day counts in the part in which it begins
 SPARKLINES = """
   parts AS (
-    SELECT workflow_id, sum(runs) AS runs,
-      floor(%(points)s * extract(EPOCH FROM bucket_start - n.starts) / extract(EPOCH FROM n.ends - n.starts)) AS part
-    FROM n CROSS JOIN (
-      SELECT r.workflow_id, r.bucket_start, r.runs FROM rolled AS r JOIN page USING (workflow_id) CROSS JOIN n
-      WHERE r."group" = 'now' AND n.ends - n.starts >= interval '30 days'
-      UNION ALL
-      SELECT r.workflow_id, r.bucket_start, r.runs
-      FROM page AS p CROSS JOIN n
-      CROSS JOIN LATERAL app.rollups_between(n.starts, n.ends, n.ends, n.ends, p.workflow_id, true) AS r
-      WHERE n.ends - n.starts < interval '30 days'
+    SELECT p.workflow_id, sum(r.runs) AS runs,
+      floor(%(points)s * extract(EPOCH FROM r.bucket_start - n.starts) / extract(EPOCH FROM n.ends - n.starts)) AS part
+    FROM page AS p CROSS JOIN n
+    CROSS JOIN LATERAL (SELECT n.ends - n.starts >= interval '30 days' AS by_day) AS l
+    CROSS JOIN LATERAL app.rollups_between_v2(
+      n.starts, n.ends, CASE WHEN l.by_day THEN n.days_from ELSE n.ends END,
+      CASE WHEN l.by_day THEN n.days_until ELSE n.ends END, p.workflow_id, true
     ) AS r
-    GROUP BY workflow_id, part
+    GROUP BY p.workflow_id, part
   ),
   sparklines AS (
     SELECT p.workflow_id, array_agg(coalesce(parts.runs, 0) ORDER BY g.part) AS sparkline
@@ -134,47 +136,29 @@ SPARKLINES = """
     GROUP BY p.workflow_id
   )
 """
-COUNTED = """
-  cells AS (
-    SELECT p.workflow_id, f."group", h.keys, h.counts
+TIMED = f"""
+  timed AS (
+    SELECT p.workflow_id, f."group", h.highest, {PERCENTILES} AS keys
     FROM page AS p
     CROSS JOIN (SELECT 'now' AS "group", n.* FROM n UNION ALL SELECT 'before', b.* FROM b) AS f
     CROSS JOIN LATERAL (
-      SELECT array_agg(c.key) AS keys, array_agg(c.count) AS counts
-      FROM (
-        SELECT u.key, sum(u.count) AS count
-        FROM (
-          SELECT unnest(r.duration_keys) AS key, unnest(r.duration_counts) AS count
-          FROM app.rollups_between(f.starts, f.ends, f.days_from, f.days_until, p.workflow_id, true) AS r
-        ) AS u
-        GROUP BY u.key
-      ) AS c
+      SELECT {HISTOGRAMS}
+      FROM app.rollups_between_v2(f.starts, f.ends, f.days_from, f.days_until, p.workflow_id, true) AS r
     ) AS h
-  ),
-  counted AS (
-    SELECT
-      workflow_id, "group", status, sum(runs) AS runs, sum(recovered) AS recovered, sum(timed) AS timed,
-      sum(microseconds) AS microseconds, max(max_microseconds) AS longest,
-      bool_and(timed = 0 OR max_microseconds IS NOT NULL) AS exact,
-      coalesce(sum(runs) FILTER (WHERE status = 'success' AND mode_class IN ('production', 'error', 'retry')), 0)
-        AS saving,
-      row_number() OVER (PARTITION BY workflow_id, "group") = 1 AS has_cells
-    FROM rolled JOIN page USING (workflow_id)
-    GROUP BY 1, 2, 3
   )
 """
 WORKFLOWS = f"""
-  WITH {FRAMES}, {ROLLED}, {PAGE}, {SPARKLINES}, {COUNTED}
+  WITH {FRAMES}, {COUNTED}, {PAGE}, {SPARKLINES}, {TIMED}
   SELECT
     n.starts, n.ends, n.zone, n.as_of, n.starts AS bucket_start, p.workflow_id, w.name, c."group", c.status,
     coalesce(c.runs, 0) AS runs, coalesce(c.recovered, 0) AS recovered, coalesce(c.timed, 0) AS timed,
     coalesce(c.microseconds, 0) AS microseconds, c.longest, coalesce(c.exact, true) AS exact,
-    cells.keys, cells.counts, s.sparkline,
+    t.keys, t.highest, s.sparkline,
     coalesce(c.saving * app.minutes_saved(w.metadata), 0) AS minutes
   FROM n
   LEFT JOIN page AS p ON true
   LEFT JOIN counted AS c ON c.workflow_id = p.workflow_id
-  LEFT JOIN cells ON cells.workflow_id = c.workflow_id AND cells."group" = c."group" AND c.has_cells
+  LEFT JOIN timed AS t ON t.workflow_id = c.workflow_id AND t."group" = c."group"
   LEFT JOIN sparklines AS s ON s.workflow_id = p.workflow_id
   LEFT JOIN app.workflows AS w ON w.id = p.workflow_id
   ORDER BY p.rank
@@ -207,7 +191,4 @@ def workflow(rows: Sequence[Counted]) -> WorkflowMeasures:
 
 def measured(rows: Iterable[Counted]) -> Measures:
     counted = list(rows)
-    histogram = {
-        key: count for row in counted for key, count in zip(row.keys or (), row.counts or (), strict=True)
-    }  # of one row
-    return measures(counted, histogram, sum(row.minutes for row in counted))
+    return measures(counted, counted[0] if counted else NO_DURATIONS, sum(row.minutes for row in counted))
