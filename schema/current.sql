@@ -299,6 +299,18 @@ $$;
 
 ALTER FUNCTION app.add_bytes(bytes bigint, value jsonb, most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.add_data_bytes(bytes bigint, value jsonb, most integer) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  RETURN CASE WHEN bytes > most THEN bytes
+    ELSE bytes + least(coalesce(app.object_size(value, 'bytes'), octet_length(value::text), 0), 1000000000)::bigint
+  END;
+END
+$$;
+
+ALTER FUNCTION app.add_data_bytes(bytes bigint, value jsonb, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.add_model(base uuid, model text) RETURNS SETOF app.model_progress
     LANGUAGE plpgsql
     AS $$
@@ -1807,6 +1819,18 @@ $$;
 
 ALTER FUNCTION app.create_partitions(moment timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.object_size(execution_data jsonb, unit text) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (jsonb_typeof(((execution_data -> 'flomastr_object'::text) -> unit)) = 'number'::text) THEN GREATEST((((execution_data -> 'flomastr_object'::text) ->> unit))::numeric, (0)::numeric) ELSE NULL::numeric END;
+
+ALTER FUNCTION app.object_size(execution_data jsonb, unit text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.data_length(execution_data jsonb) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(app.object_size(execution_data, 'characters'::text), (length((execution_data)::text))::numeric);
+
+ALTER FUNCTION app.data_length(execution_data jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.defaults_of(of_table text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -3112,7 +3136,9 @@ BEGIN
     app.uuid7(now(), overlay(
       gen_random_uuid()::text PLACING lpad(to_hex(4095 - e.ordinal), 3, '0') FROM 16
     )::uuid), of_instance, r.n8n_execution_id, r.n8n_workflow_id, r.error, e.event -> 'item',
-    CASE WHEN NOT e.event ? 'outcome' AND length(e.event::text) <= 100000 THEN e.event END
+    CASE WHEN NOT e.event ? 'outcome' AND length(e.event::text) <= 100000
+      AND NOT coalesce(e.event -> 'execution_data' ? 'flomastr_object', false)  -- which lies elsewhere, and is too long
+    THEN e.event END
   FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, ordinal)
   JOIN unnest(results) WITH ORDINALITY AS r (
     n8n_execution_id, n8n_workflow_id, id, outcome, error, restarted, ordinal
@@ -3634,7 +3660,7 @@ BEGIN
       END AS finished_at,
       (array_agg(execution_data ORDER BY
         execution_data IS NULL,
-        CASE WHEN contested THEN length(execution_data::text) END DESC,
+        CASE WHEN contested THEN app.data_length(execution_data) END DESC,
         CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
       ))[1] AS execution_data,
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)
@@ -5216,6 +5242,11 @@ BEGIN
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.reset IS NOT NULL) THEN
     PERFORM app.note_resets(results);
   END IF;
+  IF deliveries @? '$[*].execution_data.flomastr_object' THEN
+    PERFORM app.refer_to_object((r.execution).id, (r.execution).execution_data)
+    FROM unnest(results) AS r
+    WHERE (r.execution).execution_data ? 'flomastr_object';
+  END IF;
 
   -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those in its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN
@@ -5446,6 +5477,23 @@ $$;
 
 ALTER FUNCTION app.recovered_runs(deltas app.execution_deltas[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.refer_to_object(execution uuid, execution_data jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF execution_data ? 'flomastr_object' IS NOT TRUE THEN
+    RETURN true;
+  END IF;
+  INSERT INTO app.execution_object_references (sha256, execution_id)
+  SELECT o.sha256, execution FROM app.execution_objects AS o
+  WHERE o.tenant_id = app.tenant() AND o.sha256 = execution_data #>> '{flomastr_object,sha256}'
+  ON CONFLICT DO NOTHING;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.refer_to_object(execution uuid, execution_data jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.refuse_reserved_slug() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5651,7 +5699,7 @@ ALTER FUNCTION app.replace_chunks(document app.documents, chunks jsonb, anew boo
 
 CREATE FUNCTION app.replaces(delivered jsonb, stored jsonb) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN ((delivered IS NOT NULL) AND CASE WHEN (stored IS NULL) THEN true WHEN (pg_column_size(stored) > (8 * (length((delivered)::text) + 8))) THEN false ELSE (ROW(length((delivered)::text), ((delivered)::text COLLATE "C")) > ROW(length((stored)::text), ((stored)::text COLLATE "C"))) END);
+    RETURN ((delivered IS NOT NULL) AND CASE WHEN (stored IS NULL) THEN true WHEN ((pg_column_size(stored))::numeric > ((8)::numeric * (app.data_length(delivered) + (8)::numeric))) THEN false ELSE (ROW(app.data_length(delivered), ((delivered)::text COLLATE "C")) > ROW(app.data_length(stored), ((stored)::text COLLATE "C"))) END);
 
 ALTER FUNCTION app.replaces(delivered jsonb, stored jsonb) OWNER TO flo_owner;
 
@@ -7138,6 +7186,14 @@ CREATE AGGREGATE app.bytes_of(jsonb, integer) (
 
 ALTER AGGREGATE app.bytes_of(jsonb, integer) OWNER TO flo_owner;
 
+CREATE AGGREGATE app.data_bytes_of(jsonb, integer) (
+    SFUNC = app.add_data_bytes,
+    STYPE = bigint,
+    INITCOND = '0'
+);
+
+ALTER AGGREGATE app.data_bytes_of(jsonb, integer) OWNER TO flo_owner;
+
 CREATE AGGREGATE app.laid_over(jsonb) (
     SFUNC = app.lay_over,
     STYPE = jsonb,
@@ -7861,6 +7917,27 @@ ALTER TABLE ONLY app.embeddings_9 ALTER COLUMN embedding_vector SET STORAGE PLAI
 ALTER TABLE ONLY app.embeddings_9 FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.embeddings_9 OWNER TO flo_owner;
+
+CREATE TABLE app.execution_object_references (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    sha256 text NOT NULL,
+    execution_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY app.execution_object_references FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.execution_object_references OWNER TO flo_owner;
+
+CREATE TABLE app.execution_objects (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    sha256 text NOT NULL,
+    check_at timestamp with time zone DEFAULT (now() + '1 day'::interval) NOT NULL,
+    CONSTRAINT execution_objects_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE ONLY app.execution_objects FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.execution_objects OWNER TO flo_owner;
 
 CREATE TABLE app.failed_runs (
     tenant_id uuid NOT NULL,
@@ -8651,6 +8728,12 @@ ALTER TABLE ONLY app.embeddings_9
 ALTER TABLE ONLY app.erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY app.execution_object_references
+    ADD CONSTRAINT execution_object_references_pkey PRIMARY KEY (tenant_id, sha256, execution_id);
+
+ALTER TABLE ONLY app.execution_objects
+    ADD CONSTRAINT execution_objects_pkey PRIMARY KEY (tenant_id, sha256);
+
 ALTER TABLE ONLY app.execution_rollups
     ADD CONSTRAINT execution_rollups_pkey PRIMARY KEY (tenant_id, grain, workflow_id, bucket_start, status, mode_class);
 
@@ -9010,6 +9093,8 @@ CREATE INDEX erasures_open ON app.erasures USING btree (id) WHERE (state <> 'don
 CREATE INDEX erasures_tenant_id ON app.erasures USING btree (tenant_id, id DESC);
 
 CREATE INDEX execution_deltas_tenant_id ON app.execution_deltas USING brin (tenant_id);
+
+CREATE INDEX execution_objects_check_at ON app.execution_objects USING btree (check_at);
 
 CREATE UNIQUE INDEX idempotency_keys_key ON app.idempotency_keys USING btree (tenant_id, actor, key) NULLS NOT DISTINCT;
 
@@ -9576,6 +9661,12 @@ ALTER TABLE app.embeddings
 ALTER TABLE app.embeddings
     ADD CONSTRAINT embeddings_tenant_id_knowledge_base_id_embedding_model_fkey FOREIGN KEY (tenant_id, knowledge_base_id, embedding_model) REFERENCES app.knowledge_base_models(tenant_id, knowledge_base_id, embedding_model) ON DELETE CASCADE;
 
+ALTER TABLE ONLY app.execution_object_references
+    ADD CONSTRAINT execution_object_references_tenant_id_sha256_fkey FOREIGN KEY (tenant_id, sha256) REFERENCES app.execution_objects(tenant_id, sha256) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.execution_objects
+    ADD CONSTRAINT execution_objects_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.execution_rollups
     ADD CONSTRAINT execution_rollups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
@@ -9813,6 +9904,10 @@ CREATE POLICY everybody ON app.restore_points FOR SELECT TO flo_app USING (((ten
 
 ALTER TABLE app.execution_deltas ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE app.execution_object_references ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.execution_objects ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE app.execution_rollups ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.failed_runs ENABLE ROW LEVEL SECURITY;
@@ -9848,6 +9943,10 @@ CREATE POLICY job ON app.embeddings TO flo_job USING (true) WITH CHECK (true);
 CREATE POLICY job ON app.erasures TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.execution_deltas TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.execution_object_references TO flo_job USING (true) WITH CHECK (true);
+
+CREATE POLICY job ON app.execution_objects TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.execution_rollups TO flo_job USING (true) WITH CHECK (true);
 
@@ -10093,6 +10192,10 @@ CREATE POLICY tenant ON app.embeddings TO flo_app USING ((tenant_id = ( SELECT a
 CREATE POLICY tenant ON app.erasures TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.execution_deltas TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.execution_object_references TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.execution_objects TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.execution_rollups TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -10494,6 +10597,15 @@ GRANT SELECT,INSERT,UPDATE ON TABLE app.embeddings TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.embeddings TO flo_job;
 
 GRANT UPDATE(embedding_vector) ON TABLE app.embeddings TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.execution_object_references TO flo_app;
+GRANT SELECT,INSERT,DELETE ON TABLE app.execution_object_references TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.execution_objects TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.execution_objects TO flo_job;
+
+GRANT UPDATE(check_at) ON TABLE app.execution_objects TO flo_app;
+GRANT UPDATE(check_at) ON TABLE app.execution_objects TO flo_job;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.failed_runs TO flo_job;
 

@@ -17,7 +17,7 @@ from dev.docs import connections
 from flomastr.archive.parquet import SOURCES, Source
 from flomastr.drills import job_watch
 from flomastr.http.fields import EARLIEST
-from flomastr.object_storage import key_of
+from flomastr.object_storage import key_of, key_of_data
 from tests.support.reached import reached
 
 ROOT = Path(__file__).parent.parent
@@ -65,7 +65,9 @@ RIGHTS = {
     "Archive": {READ, WRITE, REMOVE, LIST},
     "Compact": {READ, WRITE, REMOVE, LIST},
     "Expire": {READ, WRITE, REMOVE, LIST},
-    "Restore": {READ, LIST},
+    "Restore": {READ, WRITE, LIST},
+    "Executions": {READ, WRITE, LIST},
+    "Events": {READ, WRITE, LIST},
     "Erase": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"} | ON_BACKUPS,
     "Backup": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
     "Drill": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
@@ -78,10 +80,18 @@ OVER_UPLOADS = {
     "Erase": {REMOVE, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
 }
 ON_KEYS = {"N8n": {"kms:Encrypt", "kms:Decrypt"}, "Restore": {"kms:Decrypt"}}
+RECORDERS = {"Executions", "Events", "Restore"}  # of executions, some of whose data is too large for a row
+OVER_LARGE_DATA = {
+    **{recorder: {READ, WRITE} for recorder in RECORDERS},
+    "History": {READ},
+    "Expire": {REMOVE},
+    "Erase": {REMOVE, "s3:DeleteObjectVersion"},
+}
 HOOKS = {"Smoke"}  # which CodeDeploy calls, and which have rights over neither objects nor secrets
 FAILURES = {"Fn::GetAtt": ["JobFailures", "Arn"]}
 BUCKET = {"Fn::If": ["OwnBucket", {"Ref": "ArchiveBucket"}, {"Ref": "ArchiveBucketName"}]}
 UPLOADS = {"Fn::If": ["OwnUploads", {"Ref": "UploadsBucket"}, {"Ref": "UploadsBucketName"}]}
+LARGE_DATA = "/execution_data/tenant=*"
 BACKUPS = {"Fn::If": ["OwnBackups", {"Ref": "BackupBucketName"}, BUCKET]}
 
 
@@ -120,7 +130,7 @@ def test_the_lake_layer_is_only_where_the_archive_is_used() -> None:
         name for name, function in FUNCTIONS.items() if "ARCHIVE_BUCKET" in function["Environment"]["Variables"]
     }
     assert has_layer == LAKE
-    assert with_variable == set(RIGHTS) == LAKE | {"Doctor"}
+    assert with_variable == set(RIGHTS) == LAKE | RECORDERS | {"Doctor"}
 
 
 def test_each_function_may_do_with_objects_what_its_work_needs_and_no_more() -> None:
@@ -156,6 +166,7 @@ def test_the_bucket_of_uploads_is_named_where_it_is_used() -> None:
 
 
 def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() -> None:
+    over_large_data: dict[str, set[str]] = {}
     for function_name, function in FUNCTIONS.items():
         for statement in statements(function) if function_name not in HOOKS else ():
             name, values = statement["Resource"]["Fn::Sub"]
@@ -166,8 +177,12 @@ def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() 
             is_probe = function_name == "Doctor" and WRITE in statement["Action"]  # which writes what it deletes
             of_archive = "/*" if values == {"Bucket": UPLOADS} else "/*/month=*"
             objects = "/backups/*" if of_backups else "/doctor/*" if is_probe else of_archive
+            if name.endswith(LARGE_DATA):
+                over_large_data[function_name] = set(statement["Action"])
+                objects = LARGE_DATA
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else objects)
             assert values == {"Bucket": BACKUPS if of_backups else BUCKET} or values == {"Bucket": UPLOADS}
+    assert over_large_data == OVER_LARGE_DATA
 
 
 def test_every_object_of_the_archive_has_the_prefix_that_rights_are_over() -> None:
@@ -175,6 +190,8 @@ def test_every_object_of_the_archive_has_the_prefix_that_rights_are_over() -> No
         key = key_of(source, date(2026, 11, 1), UUID(int=1), UUID(int=2))
         assert fnmatch(f"/{key}", "/*/month=*")
     assert not fnmatch("/backups/20261101T000000Z/manifest.json", "/*/month=*")
+    assert fnmatch(f"/{key_of_data(UUID(int=1), 'a' * 64)}", LARGE_DATA)
+    assert not fnmatch(f"/{key_of_data(UUID(int=1), 'a' * 64)}", "/*/month=*")
 
 
 def test_a_policy_is_had_by_the_functions_that_name_it_and_by_nothing_else() -> None:

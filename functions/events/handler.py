@@ -8,6 +8,7 @@ from flomastr.database.session import Database
 from flomastr.http.app import UnreadRoute, conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader
 from flomastr.http.webhook_auth import reports
+from flomastr.large_data import rows as large_data
 from flomastr.workflows import n8n_events
 from flomastr.workflows.n8n_events import WARNED, EventResults, OfInstance, Posted, Strict
 
@@ -26,6 +27,7 @@ async def record_events(
 ) -> EventResults:
     """Error posts, log messages, executions and lists of them; unknown workflows are made. One result for each item."""
     events = n8n_events.to_events(posted.read(n8n_events.to_items), len(posted.content))
+    events, db = large_data.in_storage(events, db)
     results = n8n_events.results(events, db.idempotent(n8n_events.record(events, instance, strict=strict), key))
     response.headers.update(n8n_events.warning(results))
     return results

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr.archive import redirects
-from flomastr.archive.redirects import MOVED, ArchivedError, Moved
+from flomastr.archive.redirects import MOVED, ArchivedError, Moved, full, one
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message
 from flomastr.http.paging import Page
+from flomastr.large_data.rows import in_full, in_storage
 from flomastr.workflows import executions, recording, summary
 from flomastr.workflows.executions import Execution, ExecutionChanges, Matching, WithData
 from flomastr.workflows.recording import KNOWN, Batch, BatchResults, NewExecution, RecordedExecution
@@ -28,7 +28,7 @@ async def record_execution(
     new: NewExecution, db: Writing, key: IdempotencyKeyHeader, response: Response
 ) -> RecordedExecution:
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
-    recorded = recording.noted(new, db.within(new.tenant_id).idempotent(recording.record(new), key))
+    recorded = recording.deliver(db.within(new.tenant_id), new, key)
     response.status_code = 201 if recorded.outcome == "created" else 200
     return created(recorded.execution, response, f"/routes/workflow-executions/{recorded.execution.id}")
 
@@ -36,7 +36,7 @@ async def record_execution(
 @app.post("/batch")
 async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader) -> BatchResults:
     """Up to 1,000, each with its outcome: created, updated, unchanged, held (by a legal hold) or rejected."""
-    return recording.results(batch, db.within(batch.tenant_id).idempotent(recording.record_batch(batch), key))
+    return recording.deliver_batch(db.within(batch.tenant_id), batch, key)
 
 
 @app.get("")
@@ -45,7 +45,7 @@ async def list_executions(
 ) -> list[Execution]:
     """Newest first; filters workflow_id, status, instance; with execution_data if include_data=true."""
     newest = executions.newest_with_data if include_data else executions.newest
-    return page.of(newest(matching, page), executions.count(matching), db, response)
+    return page.of(newest(matching, page), executions.count(matching), db, response, complete=in_full)
 
 
 @app.get("/stats/summary")
@@ -59,7 +59,7 @@ async def summarize_executions(
 async def get_execution(
     execution_id: UUID, db: Reading, known: IfNoneMatch, moved: Moved, response: Response
 ) -> Execution:
-    return tagged(redirects.one(db, executions.get(execution_id), execution_id, moved), response, known)
+    return tagged(full(db, executions.get(execution_id), execution_id, moved), response, known)
 
 
 @app.put("/{execution_id}", responses=conflict("It has ended, is archived, or is under a legal hold."))
@@ -67,13 +67,13 @@ async def update_execution(
     execution_id: UUID, changes: ExecutionChanges, db: Writing, if_match: IfMatch, response: Response
 ) -> Execution:
     """One that has ended is not reopened."""
-    updated = redirects.one(db, executions.update(execution_id, changes, if_match), execution_id, ArchivedError())
-    return tagged(updated, response)
+    (changes,), db = in_storage([changes], db)
+    return tagged(full(db, executions.update(execution_id, changes, if_match), execution_id, ArchivedError()), response)
 
 
 @app.delete("/{execution_id}", responses=conflict("It is under a legal hold, or archived."))
 async def delete_execution(execution_id: UUID, db: Writing, if_match: IfMatch) -> Message:
-    redirects.one(db, executions.delete(execution_id, if_match), execution_id, ArchivedError())
+    one(db, executions.delete(execution_id, if_match), execution_id, ArchivedError())
     return Message(message="The execution is deleted.")
 
 

@@ -132,7 +132,7 @@ BEGIN
       END AS finished_at,
       (array_agg(execution_data ORDER BY
         execution_data IS NULL,
-        CASE WHEN contested THEN length(execution_data::text) END DESC,
+        CASE WHEN contested THEN app.data_length(execution_data) END DESC,
         CASE WHEN contested THEN execution_data::text END COLLATE "C" DESC
       ))[1] AS execution_data,
       (array_agg(error_message ORDER BY length(error_message) DESC NULLS LAST, error_message)

@@ -32,8 +32,8 @@ STABLE
 PARALLEL SAFE
 RETURN delivered IS NOT NULL AND CASE
   WHEN stored IS NULL THEN true
-  WHEN pg_column_size(stored) > 8 * (length(delivered::text) + 8) THEN false
-  ELSE (length(delivered::text), delivered::text COLLATE "C") > (length(stored::text), stored::text COLLATE "C")
+  WHEN pg_column_size(stored) > 8 * (app.data_length(delivered) + 8) THEN false
+  ELSE (app.data_length(delivered), delivered::text COLLATE "C") > (app.data_length(stored), stored::text COLLATE "C")
 END;
 
 -- An execution of these values. By name, since ROW(...) cannot be cast to a table that has a column more: a migration

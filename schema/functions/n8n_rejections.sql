@@ -12,7 +12,9 @@ BEGIN
     app.uuid7(now(), overlay(
       gen_random_uuid()::text PLACING lpad(to_hex(4095 - e.ordinal), 3, '0') FROM 16
     )::uuid), of_instance, r.n8n_execution_id, r.n8n_workflow_id, r.error, e.event -> 'item',
-    CASE WHEN NOT e.event ? 'outcome' AND length(e.event::text) <= 100000 THEN e.event END
+    CASE WHEN NOT e.event ? 'outcome' AND length(e.event::text) <= 100000
+      AND NOT coalesce(e.event -> 'execution_data' ? 'flomastr_object', false)  -- which lies elsewhere, and is too long
+    THEN e.event END
   FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, ordinal)
   JOIN unnest(results) WITH ORDINALITY AS r (
     n8n_execution_id, n8n_workflow_id, id, outcome, error, restarted, ordinal

@@ -43,6 +43,11 @@ BEGIN
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.reset IS NOT NULL) THEN
     PERFORM app.note_resets(results);
   END IF;
+  IF deliveries @? '$[*].execution_data.flomastr_object' THEN
+    PERFORM app.refer_to_object((r.execution).id, (r.execution).execution_data)
+    FROM unnest(results) AS r
+    WHERE (r.execution).execution_data ? 'flomastr_object';
+  END IF;
 
   -- checked first, since an UPDATE that finds nothing still locks every partition; it opens those in its bounds alone
   IF EXISTS (SELECT FROM unnest(results) AS r WHERE r.outcome = 'updated' AND r.known) THEN

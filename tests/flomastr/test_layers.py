@@ -14,7 +14,7 @@ FLOORS = (
     {"retention", "analytics", "readers"},
     {"knowledge", "archive", "recovery", "tenant_recovery", "n8n"},
     {"embeddings", "tenancy", "workflows", "languages", "outbound"},
-    {"http"},
+    {"http", "large_data"},
     {"auth", "health", "jobs", "job_runs"},
     {"database", "object_storage"},
     {"settings"},

@@ -1,5 +1,6 @@
 """Tenants that have been here for long: with files of old months, restores, and rows in every table."""
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,9 @@ from uuid import UUID
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from flomastr import object_storage
+from flomastr.large_data.objects import DataObject
+from flomastr.object_storage import key_of_data
 from functions.archive.handler import lambda_handler as archive
 from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.factories import Tenant
@@ -32,6 +36,22 @@ def archived_again(env: ArchiveEnv, tenant: Tenant, workflow: UUID, id: UUID, er
         (id, tenant.id, workflow, error_message, MONTH, MONTH, MONTH),
     )
     env.run(archive)
+
+
+def large_data(env: ArchiveEnv, tenant: Tenant, text: str, execution: UUID | None = None) -> dict[str, Any]:
+    """In an object, recorded for an execution a week ago. What the row of that has."""
+    data = DataObject.of({"mode": "webhook", "text": text})
+    object_storage.put_bytes(key_of_data(tenant.id, data.sha256), gzip.compress(data.written))
+    env.superuser.execute(
+        """
+        WITH object AS (
+          INSERT INTO app.execution_objects VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+        )
+        INSERT INTO app.execution_object_references VALUES (%s, %s, coalesce(%s, app.uuid7()))
+        """,
+        (tenant.id, data.sha256, TODAY - timedelta(days=7), tenant.id, data.sha256, execution),
+    )
+    return data.in_row
 
 
 def old_chat(env: ArchiveEnv, tenant: Tenant, workflow: UUID, user_id: str, said: str) -> UUID:

@@ -108,6 +108,8 @@ ALLOWLIST = {
         "embedding_usage: DELETE, INSERT, SELECT, UPDATE": "is counted up",
         "embeddings: DELETE, INSERT, SELECT, UPDATE (embedding_vector)": "are given their vectors",
         "execution_deltas: DELETE, INSERT, SELECT": "are folded into rollups",
+        "execution_object_references: DELETE, INSERT, SELECT": "late deliveries are merged; go with their object",
+        "execution_objects: DELETE, SELECT, UPDATE (check_at)": "are looked at, and go when nothing refers to them",
         "execution_rollups: DELETE, INSERT, SELECT, UPDATE": "counted up by a job",
         "failed_runs: DELETE, INSERT, SELECT, UPDATE": "counted by the same job",
         "n8n_connections: DELETE, SELECT": "what is due; go with an erased tenant",

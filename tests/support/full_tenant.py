@@ -29,6 +29,10 @@ WITH restore AS (
   INSERT INTO app.legal_holds (scope, reason, released_by, released_at) VALUES ('tenant', 'A case', 'test', now())
 ), failure AS (
   INSERT INTO app.reported_failures (execution_id) VALUES (app.uuid7())
+), object AS (
+  INSERT INTO app.execution_objects (sha256) VALUES (repeat('a', 64)) RETURNING sha256
+), reference AS (
+  INSERT INTO app.execution_object_references (sha256, execution_id) SELECT sha256, app.uuid7() FROM object
 ), instance AS (
   INSERT INTO app.n8n_instances (number, name) VALUES (1, 'prod') RETURNING number
 ), connection AS (

@@ -28,6 +28,7 @@ NEEDED_FUNCTIONS = [
     "query_words",
     "record_all_events",
     "record_deliveries",
+    "refer_to_object",
     "store_sizes",
     "words_to_index",
     "workflows_of_instance",

@@ -29,6 +29,16 @@ def key_of(source: str, month: date, tenant_id: UUID, id: UUID) -> str:
     return f"{source}/month={month:%Y-%m}/tenant={tenant_id}/{id}.parquet"
 
 
+def folder_of_data(tenant_id: UUID) -> str:
+    """Of a tenant's large data, in the bucket of the archive."""
+    return f"execution_data/tenant={tenant_id}/"
+
+
+def key_of_data(tenant_id: UUID, hash: str) -> str:
+    """The key of an object with large data, by its SHA-256."""
+    return f"{folder_of_data(tenant_id)}{hash}.json.gz"
+
+
 def folder_of_uploads(tenant_id: UUID) -> str:
     """Of a tenant, in the bucket for uploads."""
     return f"tenant={tenant_id}/"
@@ -84,6 +94,18 @@ def put(key: str, path: Path) -> None:
     """Writes a file as an object. Raises StorageUnavailableError."""
     with translating_errors(), path.open("rb") as body:
         client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
+
+
+def put_bytes(key: str, body: bytes) -> None:
+    """Writes an object from memory. Raises StorageUnavailableError."""
+    with translating_errors():
+        client().put_object(Bucket=settings().archive_bucket, Key=key, Body=body)
+
+
+def read_whole(key: str) -> bytes:
+    """A whole object. Raises ObjectMissingError, StorageUnavailableError."""
+    with translating_errors():
+        return client().get_object(Bucket=settings().archive_bucket, Key=key)["Body"].read()
 
 
 def fetch(key: str, path: Path) -> str:

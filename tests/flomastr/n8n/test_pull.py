@@ -34,6 +34,17 @@ def test_killed_at_every_step_it_ends_in_the_same_rows(env: PullEnv) -> None:
     assert env.state(tenant)["cursor"] is None
 
 
+def test_large_data_of_what_is_read_lies_in_object_storage(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1), ran(2, data={"resultData": {"lastNodeExecuted": "Charge", "runData": "x" * 300_000}})])
+    assert env.run()["runs_read"] == 2
+    small, large = env.rows(tenant)
+    (key,) = env.platform.bucket.keys(f"execution_data/tenant={tenant.id}/")
+    assert "flomastr_object" not in (small["execution_data"] or {})
+    assert large["execution_data"]["resultData"] == {"lastNodeExecuted": "Charge"}
+    assert large["execution_data"]["flomastr_object"]["sha256"] in key
+
+
 def test_pushed_and_pulled_it_is_one_row(env: PullEnv) -> None:
     tenant = env.tenant()
     key = env.platform.make.api_key(tenant, scopes=["events:write"])

@@ -19,7 +19,16 @@ from functions.erase.handler import lambda_handler
 from functions.erasures.handler import lambda_handler as erasures
 from functions.restore.handler import lambda_handler as restore
 from tests.support.archive_env import TODAY, ArchiveEnv
-from tests.support.archived_tenants import archived, ask_for_restore, erasure_of, old_chat, overwrite, receipt, remember
+from tests.support.archived_tenants import (
+    archived,
+    ask_for_restore,
+    erasure_of,
+    large_data,
+    old_chat,
+    overwrite,
+    receipt,
+    remember,
+)
 from tests.support.connected import connected
 from tests.support.crash_points import steps
 from tests.support.events import call
@@ -68,6 +77,7 @@ class FullTenant:
             "INSERT INTO app.reported_failures (tenant_id, execution_id) VALUES (%s, app.uuid7())", (self.tenant.id,)
         )
         make.rejection(self.tenant, error=self.marker)
+        large_data(env, self.tenant, self.marker)
         env.superuser.execute(
             "INSERT INTO app.n8n_names VALUES (%s, %s, %s, now())", (self.tenant.id, self.workflow, self.marker)
         )

@@ -19,6 +19,7 @@ from flomastr.database.query import Count, Query
 from flomastr.database.session import Database
 from flomastr.errors import NotFoundError
 from flomastr.http.paging import PageRequest, fitting
+from flomastr.large_data import rows as large_data
 from flomastr.object_storage import ObjectMissingError
 from flomastr.workflows import executions
 from flomastr.workflows.executions import Execution, Filter
@@ -72,12 +73,14 @@ def read_page(db: Database, matching: Filter, page: PageRequest, include_data: b
     hot, files, wanted = both_tiers(
         db, tiered(hot_page(matching, page)), manifest.execution_files(page.after), matching
     )
+    if include_data:
+        hot = large_data.in_full(hot)
     is_cut = len(hot) > page.limit or (include_data and fitting(hot) < len(hot))
     bottom = hot[-1].id if hot and is_cut else FIRST
     found = archived(db, files, wanted, page.after or LAST, bottom, page.limit + 1)
     by_id = {row.id: row for row in found} | {row.id: row for row in hot}
     rows = [by_id[id] for id in sorted(by_id, reverse=True)[: page.limit + 1]]
-    return with_data(files, rows) if include_data else rows
+    return large_data.in_full(with_data(files, rows)) if include_data else rows
 
 
 def both_tiers[Hot: BaseModel](
@@ -185,10 +188,10 @@ def get(db: Database, id: UUID) -> TieredExecution:
 def read_one(db: Database, id: UUID) -> TieredExecution:
     hot, files = db.both(tiered(executions.get(id)), manifest.files_around(id))
     if hot:
-        return hot[0]
+        return large_data.whole(hot[0])
     found = reader.newest(files, id, UUID(int=id.int + 1), reader.ANY, 1) if files else []
     if not found:
         raise NotFoundError
-    execution = found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]})
+    execution = large_data.whole(found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]}))
     tag = md5(execution.model_dump_json().encode(), usedforsecurity=False).hexdigest()
     return execution.model_copy(update={"etag": tag})

@@ -18,6 +18,11 @@ COLUMNS = """
   id, workflow_id, tenant_id, n8n_execution_id, status, mode, epoch_us(started_at) AS started_at,
   epoch_us(finished_at) AS finished_at, error_message, epoch_us(created_at) AS created_at
 """
+BYTES = """
+  CASE WHEN contains(execution_data, '"flomastr_object"')
+    THEN coalesce(try_cast((execution_data ->> '$.flomastr_object.bytes') AS bigint), strlen(execution_data))
+    ELSE coalesce(strlen(execution_data), 0) END
+"""
 # of a row in several files, the version in the one that was stored last, which is the first in the list
 NEWEST_VERSION = "QUALIFY row_number() OVER (PARTITION BY id ORDER BY list_position($files, filename)) = 1"
 ALL_VERSIONS = ""
@@ -87,8 +92,8 @@ def moment(microseconds: int | None) -> datetime | None:
 
 
 def sizes(files: Sequence[File], ids: Sequence[UUID]) -> dict[UUID, int]:
-    """The length in bytes of the execution_data of each."""
-    rows = fetch_by_id("id, coalesce(strlen(execution_data), 0) AS bytes", files, ids)
+    """The length in bytes of the execution_data of each, wherever it lies."""
+    rows = fetch_by_id(f"id, {BYTES} AS bytes", files, ids)
     return {UUID(row["id"]): row["bytes"] for row in rows}
 
 

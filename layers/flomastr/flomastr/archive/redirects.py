@@ -11,6 +11,8 @@ from flomastr.archive import manifest
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.errors import ConflictError, ErrorCode, NotFoundError, ServiceError
+from flomastr.large_data import rows as large_data
+from flomastr.workflows.executions import Execution
 
 
 class MovedToHistoryError(ServiceError):
@@ -43,3 +45,8 @@ def one[Row: BaseModel](db: Database, query: Query[Row], id: UUID, otherwise: Se
     if rows:
         return rows[0]
     raise otherwise if db.all(manifest.files_around(id)) else NotFoundError
+
+
+def full[E: Execution](db: Database, query: Query[E], id: UUID, otherwise: ServiceError) -> E:
+    """The same with its whole data, some of which may lie in object storage. Raises UnavailableError as well."""
+    return large_data.whole(one(db, query, id, otherwise))

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, LiteralString, cast
@@ -63,12 +63,14 @@ class PageRequest:
         db: Database,
         response: Response,
         parent: Query[Any] | None = None,
+        complete: Callable[[list[Row]], list[Row]] = list,
     ) -> list[Row]:
         """The page of a list as its answer, written into JSON once: what weighs it is sent, and FastAPI passes it on.
 
-        Raises NotFoundError where the list is empty and so is `parent`, a query for what the list belongs to.
+        `complete` adds what the database has not. Raises NotFoundError where the list is empty and so is `parent`, a
+        query for what the list belongs to.
         """
-        page, text = self.written(self.fetched(newest, count, db, response), response)
+        page, text = self.written(complete(self.fetched(newest, count, db, response)), response)
         if parent and not page:
             db.counted.one(parent)
         return cast(Any, Response(text, headers=response.headers, media_type="application/json"))

@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
+from pydantic import BaseModel
 
 from flomastr.database.connection import Connection
+from flomastr.database.query import Query
+from flomastr.large_data import rows as large_data
 from flomastr.n8n.progress import Page, Progress
 from flomastr.workflows import n8n_events
 from flomastr.workflows.n8n_event import Event
@@ -109,6 +112,14 @@ class Records:
             params | {"number": self.instance.number},
         )
 
+    def with_large_data_stored(self, events: list[Event]) -> list[Event]:
+        """In transactions of its own: what is written to object storage has been claimed before."""
+        return large_data.written(events, self.ask)
+
+    def ask[Row: BaseModel](self, query: Query[Row]) -> list[Row]:
+        with self.transaction():
+            return query.rows(self.conn.cursor(row_factory=dict_row).execute(query.sql, query.params).fetchall())
+
     def record(self, events: Sequence[Event]) -> int:
         """As events that n8n posts. How many were rejected; they are kept as those are."""
         if not events:
@@ -117,9 +128,10 @@ class Records:
         outcomes = self.conn.execute(query.sql, query.params).fetchall()
         return sum(outcome == "rejected" for _, _, _, outcome, *_ in outcomes)
 
-    def page(self, events: Sequence[Event], page: Page, *, has_data: bool) -> int:
+    def page(self, events: list[Event], page: Page, *, has_data: bool) -> int:
         """A page of the list. Without data its runs are asked for one by one as well. How many were rejected."""
         asking = page.unfinished if has_data else page.listed
+        events = self.with_large_data_stored(events)
         with self.transaction():
             rejected = self.record(events)
             self.update(
@@ -137,8 +149,9 @@ class Records:
 
     def run(self, id: int, event: Event | None, *, is_settled: bool) -> int:
         """One run that was asked for by its id; None: n8n has it not."""
+        events = self.with_large_data_stored([event] if event else [])
         with self.transaction():
-            rejected = self.record([event] if event else [])
+            rejected = self.record(events)
             self.update(
                 f"""
                 {SUCCEEDED},

@@ -87,6 +87,7 @@ def carry_out(job: Job, erasure: Erasure, folders: Folders) -> None:
     if erasure.user_id is None:
         erase_objects(job, erasure, folders)
         erase_rows(job, erasure, TENANT_STEPS)
+        object_storage.erase(object_storage.folder_of_data(erasure.tenant_id))  # when no row names any
     else:
         erase_rows(job, erasure, PERSON_STEPS)
         erase_chats(job, erasure, folders)

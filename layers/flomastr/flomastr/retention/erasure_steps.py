@@ -15,6 +15,8 @@ def delete_rows(table: LiteralString) -> LiteralString:
 # By table, in the order in which tables refer to each other.
 TENANT_STEPS: dict[str, LiteralString] = {
     "workflow_executions": "SELECT FROM generate_series(1, app.erase_executions(%(tenant_id)s, %(most)s))",
+    "execution_object_references": delete_rows("execution_object_references"),
+    "execution_objects": delete_rows("execution_objects"),
     "reported_failures": delete_rows("reported_failures"),
     "n8n_connections": delete_rows("n8n_connections"),
     "n8n_instances": delete_rows("n8n_instances"),

@@ -12,6 +12,7 @@ from flomastr.archive import file_lifecycle, manifest
 from flomastr.archive.manifest import File
 from flomastr.jobs import Job
 from flomastr.object_storage import StorageUnavailableError
+from flomastr.retention import unused_objects
 
 BATCH = 1000
 FILES = 500  # removed in one request
@@ -105,7 +106,8 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
 
 def run(job: Job) -> None:
     """Takes the steps one after another while there is time; none depends on the one before."""
-    for step in (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows, drop_history):
+    steps = (end_rehydrations, expire_files, remove_files, ask_for_erasures, delete_outdated_rows, drop_history)
+    for step in (*steps, unused_objects.remove):  # when history has been forgotten
         if not job.has_time():
             return
         with job.unless_busy():

@@ -86,7 +86,7 @@ def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
         f"""
         SELECT {COLUMNS}, e.execution_data
         FROM (
-          SELECT e.*, app.bytes_of(e.execution_data, %(max_bytes)s) OVER before AS bytes_before
+          SELECT e.*, app.data_bytes_of(e.execution_data, %(max_bytes)s) OVER before AS bytes_before
           FROM (SELECT e.* {PAGE}) AS e
           WINDOW before AS ({ROWS_BEFORE})
         ) AS e
@@ -127,6 +127,7 @@ def update(id: UUID, changes: ExecutionChanges, if_match: list[str] | None) -> Q
           AND app.await_lock(e.n8n_execution_id)
           AND app.require_match(app.etag(e), %(if_match)s)
           AND app.require_not_reopened(e.status, %(changes)s ->> 'status')
+          AND app.refer_to_object(e.id, %(changes)s -> 'execution_data')
         RETURNING {WHOLE}
         """,
         {"id": id, "changes": Jsonb(changes.model_dump(mode="json", exclude_unset=True)), "if_match": if_match},

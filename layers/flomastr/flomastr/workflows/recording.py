@@ -1,6 +1,5 @@
 """Deliveries: reports of executions, in any order and any number of times. app.record_executions merges them."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, cast
 from uuid import UUID
 
@@ -14,8 +13,11 @@ from pydantic import (
     model_validator,
 )
 
+from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.query import Query
+from flomastr.database.session import Database
 from flomastr.http.fields import Body, Json, JsonObject, Name, PastMoment, TenantName, Text
+from flomastr.large_data import rows as large_data
 from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
 from flomastr.workflows.executions import Execution, Status
 from flomastr.workflows.n8n_values import Id
@@ -161,9 +163,11 @@ def record(new: NewExecution) -> Query[Recorded]:
     )
 
 
-def noted(new: NewExecution, rows: Sequence[Recorded]) -> Recorded:
-    """What became of it, with its notes."""
-    (row,) = rows
+def deliver(db: Database, new: NewExecution, key: IdempotencyKey | None) -> Recorded:
+    """What became of it, with its whole data and notes."""
+    (stored,), db = large_data.in_storage([new], db)
+    (row,) = db.idempotent(record(stored), key)
+    row.execution = large_data.whole(row.execution)
     row.execution.data_notes = new.data_notes
     return row
 
@@ -193,8 +197,10 @@ def record_batch(batch: Batch) -> Query[BatchResult]:
     )
 
 
-def results(batch: Batch, recorded: Sequence[BatchResult]) -> BatchResults:
+def deliver_batch(db: Database, batch: Batch, key: IdempotencyKey | None) -> BatchResults:
     """What became of each, with its notes."""
+    stored, db = large_data.in_storage(batch.executions, db)
+    recorded = db.idempotent(record_batch(batch.model_copy(update={"executions": stored})), key)
     for result, notes in zip(recorded, batch.data_notes, strict=False):
         result.data_notes = notes if notes != NOTHING else None
-    return BatchResults(results=list(recorded))
+    return BatchResults(results=recorded)
