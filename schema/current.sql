@@ -40,7 +40,8 @@ CREATE TYPE app.measured_row AS (
 	id uuid,
 	bytes bigint,
 	text_bytes bigint,
-	checksum bigint
+	checksum bigint,
+	recorded_at timestamp with time zone
 );
 
 ALTER TYPE app.measured_row OWNER TO flo_owner;
@@ -569,6 +570,11 @@ BEGIN
   IF planned.source = 'webchat_sessions' THEN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
+  ELSIF planned.source = 'row_history' THEN
+    PERFORM app.require_not_held(planned.tenant_id, wholly => true);
+    DELETE FROM app.row_history AS h USING app.leaving_rows AS r
+    WHERE r.file_id = file AND h.seq = app.change_seq(r.id) AND h.tenant_id = r.tenant_id
+      AND app.change_checksum(h) = r.checksum;
   ELSE
     PERFORM app.lock_executions(
       ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint
@@ -1041,6 +1047,63 @@ $$;
 
 ALTER FUNCTION app.change_alert(alert uuid, changes jsonb, if_match text[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.change_id(seq bigint) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (lpad(to_hex(seq), 32, '0'::text))::uuid;
+
+ALTER FUNCTION app.change_id(seq bigint) OWNER TO flo_owner;
+
+CREATE FUNCTION app.checksum(line text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((('x0'::text || "left"(md5(line), 15)))::bit(64))::bigint;
+
+ALTER FUNCTION app.checksum(line text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.microseconds(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((((EXTRACT(epoch FROM moment) * (1000000)::numeric))::bigint)::text, ''::text);
+
+ALTER FUNCTION app.microseconds(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE TABLE app.recorded_transactions (
+    tenant_id uuid NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    first_seq bigint NOT NULL,
+    actor text DEFAULT COALESCE(NULLIF(current_setting('app.actor'::text, true), ''::text), ('job:'::text || (SESSION_USER)::text)) NOT NULL,
+    request_id text DEFAULT NULLIF(current_setting('app.request_id'::text, true), ''::text),
+    committed_at timestamp with time zone
+)
+WITH (fillfactor='80');
+
+ALTER TABLE ONLY app.recorded_transactions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.recorded_transactions OWNER TO flo_owner;
+
+CREATE TABLE app.row_history (
+    seq bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    tenant_id uuid NOT NULL,
+    table_name text NOT NULL,
+    action text NOT NULL,
+    row_id uuid,
+    row_ids uuid[],
+    old jsonb,
+    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
+    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
+)
+PARTITION BY RANGE (recorded_at);
+
+ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.row_history OWNER TO flo_owner;
+
+CREATE FUNCTION app.change_checksum(h app.row_history) RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN (SELECT app.checksum(concat_ws('|'::text, app.change_id((change_checksum.h).seq), (change_checksum.h).tenant_id, app.microseconds((change_checksum.h).recorded_at), (change_checksum.h).xid, COALESCE(t.actor, ''::text), COALESCE(t.request_id, ''::text), (change_checksum.h).table_name, (change_checksum.h).action, COALESCE(((change_checksum.h).row_id)::text, ''::text), COALESCE(((change_checksum.h).row_ids)::text, ''::text), COALESCE(((change_checksum.h).old ->> 'user_id'::text), ''::text), COALESCE(((change_checksum.h).old)::text, ''::text))) AS checksum FROM ((SELECT) one LEFT JOIN app.recorded_transactions t ON (((t.tenant_id = (change_checksum.h).tenant_id) AND (t.xid = (change_checksum.h).xid)))));
+
+ALTER FUNCTION app.change_checksum(h app.row_history) OWNER TO flo_owner;
+
 CREATE FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text)
     LANGUAGE plpgsql
     AS $$
@@ -1077,6 +1140,12 @@ END
 $$;
 
 ALTER FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.change_seq(id uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((('x'::text || "right"(replace((id)::text, '-'::text, ''::text), 16)))::bit(64))::bigint;
+
+ALTER FUNCTION app.change_seq(id uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.change_tenant_state(named text, wanted text, reason text, confirmation text DEFAULT NULL::text) RETURNS TABLE(tenant_id uuid, action text, status text, created_at timestamp with time zone)
     LANGUAGE plpgsql
@@ -1156,12 +1225,6 @@ END
 $_$;
 
 ALTER FUNCTION app.changed_part(before jsonb, after jsonb) OWNER TO flo_owner;
-
-CREATE FUNCTION app.checksum(line text) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ((('x0'::text || "left"(md5(line), 15)))::bit(64))::bigint;
-
-ALTER FUNCTION app.checksum(line text) OWNER TO flo_owner;
 
 CREATE TABLE app.alert_events (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -2051,16 +2114,20 @@ CREATE FUNCTION app.drop_history(before timestamp with time zone) RETURNS boolea
     SET lock_timeout TO '15ms'
     AS $$
 DECLARE
-  due text := (SELECT min(p.partition_name) FROM app.history_partitions() AS p WHERE p.ends <= before);
+  due record;
 BEGIN
-  IF due IS NULL THEN
+  SELECT p.* INTO due FROM app.history_partitions() AS p WHERE p.ends <= before ORDER BY p.starts LIMIT 1;
+  IF due IS NULL OR EXISTS (
+    SELECT FROM app.row_history AS h
+    WHERE h.recorded_at >= due.starts AND h.recorded_at < due.ends AND NOT app.has_holds(h.tenant_id)
+  ) THEN
     RETURN false;
   END IF;
   LOCK TABLE ONLY app.row_history IN ACCESS EXCLUSIVE MODE;
-  EXECUTE format('ALTER TABLE app.row_history DETACH PARTITION app.%I', due);
-  EXECUTE format('ALTER TABLE app.%I NO FORCE ROW LEVEL SECURITY', due);
-  EXECUTE format('INSERT INTO app.row_history SELECT * FROM app.%I AS h WHERE app.has_holds(h.tenant_id)', due);
-  EXECUTE format('DROP TABLE app.%I', due);
+  EXECUTE format('ALTER TABLE app.row_history DETACH PARTITION app.%I', due.partition_name);
+  EXECUTE format('ALTER TABLE app.%I NO FORCE ROW LEVEL SECURITY', due.partition_name);
+  EXECUTE format('INSERT INTO app.row_history SELECT * FROM app.%I', due.partition_name);
+  EXECUTE format('DROP TABLE app.%I', due.partition_name);
   RETURN true;
 END
 $$;
@@ -2176,6 +2243,16 @@ CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABL
 $$;
 
 ALTER FUNCTION app.due_executions(moment timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.due_history(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, seq bigint, bytes bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT h.tenant_id, h.seq, 100 + coalesce(pg_column_size(h.row_ids), 0) + coalesce(pg_column_size(h.old), 0)::bigint
+  FROM app.row_history AS h
+  WHERE h.recorded_at < date_trunc('week', moment - interval '30 days', 'UTC') AND NOT app.has_holds(h.tenant_id)
+$$;
+
+ALTER FUNCTION app.due_history(moment timestamp with time zone) OWNER TO flo_owner;
 
 CREATE FUNCTION app.due_sessions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, id uuid, bytes bigint)
     LANGUAGE sql STABLE
@@ -2328,12 +2405,6 @@ CREATE FUNCTION app.execution_bytes(e app.workflow_executions) RETURNS bigint
     RETURN (((((112 + COALESCE(pg_column_size((e).n8n_execution_id), 0)) + pg_column_size((e).status)) + COALESCE(pg_column_size((e).mode), 0)) + COALESCE(pg_column_size((e).error_message), 0)) + COALESCE(pg_column_size((e).execution_data), 0));
 
 ALTER FUNCTION app.execution_bytes(e app.workflow_executions) OWNER TO flo_owner;
-
-CREATE FUNCTION app.microseconds(moment timestamp with time zone) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN COALESCE((((EXTRACT(epoch FROM moment) * (1000000)::numeric))::bigint)::text, ''::text);
-
-ALTER FUNCTION app.microseconds(moment timestamp with time zone) OWNER TO flo_owner;
 
 CREATE FUNCTION app.execution_checksum(e app.workflow_executions) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2669,8 +2740,11 @@ CREATE FUNCTION app.has_changed(file uuid) RETURNS boolean
     SELECT FROM app.leaving_rows AS r
     LEFT JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
     LEFT JOIN app.webchat_sessions AS s ON s.id = r.id AND s.tenant_id = r.tenant_id
-    WHERE r.file_id = file
-      AND r.checksum NOT IN (coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1))
+    LEFT JOIN app.row_history AS h ON h.seq = app.change_seq(r.id) AND h.tenant_id = r.tenant_id
+    WHERE r.file_id = file AND r.checksum NOT IN (
+      coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1),
+      coalesce(app.change_checksum(h), -1)
+    )
   )
 $$;
 
@@ -3422,9 +3496,11 @@ CREATE TABLE app.archive_files (
     replaced_at timestamp with time zone,
     verified_at timestamp with time zone,
     etag text,
+    first_at timestamp with time zone,
+    last_at timestamp with time zone,
     CONSTRAINT archive_files_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
     CONSTRAINT archive_files_rows_check CHECK ((rows > 0)),
-    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text]))),
+    CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text, 'row_history'::text]))),
     CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
 );
 
@@ -3467,7 +3543,7 @@ ALTER TABLE app.webchat_sessions OWNER TO flo_owner;
 
 CREATE FUNCTION app.may_have_data_of(person text) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN ((EXISTS (SELECT FROM app.tenant_memberships m WHERE ((m.tenant_id = app.tenant()) AND (m.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.webchat_sessions s WHERE ((s.tenant_id = app.tenant()) AND (s.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.idempotency_keys k WHERE ((k.tenant_id = app.tenant()) AND (k.actor = ('user:'::text || may_have_data_of.person))))) OR (EXISTS (SELECT FROM app.archive_files f WHERE ((f.tenant_id = app.tenant()) AND (f.source = 'webchat_sessions'::text)))));
+    RETURN ((EXISTS (SELECT FROM app.tenant_memberships m WHERE ((m.tenant_id = app.tenant()) AND (m.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.webchat_sessions s WHERE ((s.tenant_id = app.tenant()) AND (s.user_id = may_have_data_of.person)))) OR (EXISTS (SELECT FROM app.idempotency_keys k WHERE ((k.tenant_id = app.tenant()) AND (k.actor = ('user:'::text || may_have_data_of.person))))) OR (EXISTS (SELECT FROM app.archive_files f WHERE ((f.tenant_id = app.tenant()) AND (f.source <> 'workflow_executions'::text)))));
 
 ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
 
@@ -4647,6 +4723,31 @@ CREATE FUNCTION app.plan_hash(plan app.planned_row[]) RETURNS text
 
 ALTER FUNCTION app.plan_hash(plan app.planned_row[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  due record;
+  row app.measured_row;
+  measured app.measured_row[] := '{}';
+  text_so_far bigint := 0;
+BEGIN
+  FOR due IN SELECT * FROM app.due_history(moment) AS d ORDER BY d.tenant_id, d.seq LIMIT most LOOP
+    SELECT
+      due.tenant_id, app.change_id(due.seq), due.bytes, 200 + coalesce(octet_length(h.old::text), 0),
+      app.change_checksum(h), h.recorded_at
+    INTO row
+    FROM app.row_history AS h WHERE h.tenant_id = due.tenant_id AND h.seq = due.seq;
+    measured := measured || row;
+    text_so_far := text_so_far + row.text_bytes;
+    EXIT WHEN text_so_far >= app.text_bytes_of_file();
+  END LOOP;
+  RETURN app.plan_rows('row_history', origin, measured);
+END
+$$;
+
+ALTER FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -4660,7 +4761,7 @@ BEGIN
     SELECT * FROM app.due_executions(moment) AS d
     WHERE d.retention_class = 0 AND d.tenant_id <> ALL (without) ORDER BY d.id, d.tenant_id LIMIT most
   LOOP
-    SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e) INTO row
+    SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e), NULL INTO row
     FROM app.workflow_executions AS e
     WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
     measured := measured || row;
@@ -4742,20 +4843,25 @@ DECLARE
   planned integer;
 BEGIN
   WITH leaving AS (
-    SELECT *, app.month_of(m.id) AS month,
-      row_number() OVER file AS row_number, lead(m.id) OVER file IS NULL AS is_last
-    FROM unnest(measured) AS m
-    WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
+    SELECT *, row_number() OVER file AS row_number, lead(d.id) OVER file IS NULL AS is_last
+    FROM (
+      SELECT
+        m.*, date_trunc('month', coalesce(m.recorded_at, app.uuid7_moment(m.id)) AT TIME ZONE 'UTC')::date AS month
+      FROM unnest(measured) AS m
+    ) AS d
+    WINDOW file AS (PARTITION BY d.tenant_id, d.month ORDER BY d.id DESC)
   ),
   files AS (
     INSERT INTO app.archive_files AS f (
-      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids,
+      first_at, last_at
     )
     SELECT
       l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes),
       sum(l.checksum),
       (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
-      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % app.rows_of_group() = 0 OR l.is_last)
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % app.rows_of_group() = 0 OR l.is_last),
+      min(l.recorded_at), max(l.recorded_at)
     FROM leaving AS l
     GROUP BY l.tenant_id, l.month
     RETURNING f.id, f.tenant_id, f.month
@@ -4781,7 +4887,7 @@ DECLARE
   text_so_far bigint := 0;
 BEGIN
   FOR due IN SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most LOOP
-    SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s) INTO row
+    SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s), NULL INTO row
     FROM app.webchat_sessions AS s WHERE s.id = due.id;
     measured := measured || row;
     text_so_far := text_so_far + row.text_bytes;
@@ -5399,9 +5505,16 @@ DECLARE
     WHERE h.tenant_id = app.tenant() AND h.row_id = deleted AND h.action = 'delete' ORDER BY h.seq DESC LIMIT 1
   ));
 BEGIN
-  IF NOT EXISTS (SELECT FROM app.recorded_transactions AS t WHERE t.tenant_id = app.tenant() AND t.xid = found) THEN
+  IF NOT EXISTS (
+    SELECT FROM app.recorded_transactions AS t
+    WHERE t.tenant_id = app.tenant() AND t.xid = found AND NOT EXISTS (
+      SELECT FROM app.archive_files AS f
+      WHERE f.tenant_id = t.tenant_id AND f.source = 'row_history' AND f.state = 'stored'
+        AND f.last_id >= app.change_id(t.first_seq)
+    )
+  ) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
-      message = 'The history has no such transaction, or no such deleted row.';
+      message = 'The history has no such transaction or deleted row, or it is archived and can only be read.';
   END IF;
   RETURN found;
 END
@@ -5950,7 +6063,7 @@ BEGIN
   ORDER BY p.taken_at DESC LIMIT 1;
   IF at > now() OR point.id IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_range', message = format(
-      'body.at: is in the future, or before the history begins, which is %s.',
+      'body.at: is in the future, or before what can be recovered begins, which is %s. The audit trail goes further.',
       to_char((SELECT min(p.taken_at) FROM app.restore_points AS p) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     );
   END IF;
@@ -6738,6 +6851,12 @@ $$;
 ALTER FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean) OWNER TO flo_owner;
 
 CREATE FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$ SELECT app.values_after_archived(of_table, of_row, since, old, '[]', true) $$;
+
+ALTER FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.values_after_archived(of_table text, of_row uuid, since bigint, old jsonb, archived jsonb, are_all boolean) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_custom_plan'
     AS $_$
@@ -6750,9 +6869,16 @@ DECLARE
   END;
 BEGIN
   FOR later IN
-    SELECT n.old FROM app.row_history AS n
-    WHERE n.tenant_id = app.tenant() AND n.row_id = of_row AND n.seq > since AND n.old IS NOT NULL
-    ORDER BY n.seq LIMIT 20
+    SELECT i.old
+    FROM (
+      SELECT 0 AS tier, a.place, a.old FROM jsonb_array_elements(archived) WITH ORDINALITY AS a (old, place)
+      UNION ALL
+      (
+        SELECT 1, n.seq, n.old FROM app.row_history AS n
+        WHERE are_all AND n.tenant_id = app.tenant() AND n.row_id = of_row AND n.seq > since AND n.old IS NOT NULL
+        ORDER BY n.seq LIMIT 20
+      )
+    ) AS i ORDER BY i.tier, i.place LIMIT 20
   LOOP
     changes := changes + 1;
     found := app.lay_over(later, found);
@@ -6760,7 +6886,7 @@ BEGIN
       RETURN app.values_of(found, old);
     END IF;
   END LOOP;
-  IF changes < 20 THEN
+  IF changes < 20 AND are_all AND to_regclass('app.' || of_table) IS NOT NULL THEN  -- files know tables that are gone
     EXECUTE format(
       'SELECT %s FROM app.%I AS c WHERE c.tenant_id = app.tenant() AND c.id = $1 %s',
       app.row_without_long_values(of_table, '$2'), of_table, narrowed
@@ -6771,7 +6897,7 @@ BEGIN
 END
 $_$;
 
-ALTER FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb) OWNER TO flo_owner;
+ALTER FUNCTION app.values_after_archived(of_table text, of_row uuid, since bigint, old jsonb, archived jsonb, are_all boolean) OWNER TO flo_owner;
 
 CREATE FUNCTION app.values_of(image jsonb, wanted jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6829,25 +6955,6 @@ CREATE FUNCTION app.weights_of(lexemes tsvector, language text DEFAULT 'english'
 $$;
 
 ALTER FUNCTION app.weights_of(lexemes tsvector, language text) OWNER TO flo_owner;
-
-CREATE TABLE app.row_history (
-    seq bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    tenant_id uuid NOT NULL,
-    table_name text NOT NULL,
-    action text NOT NULL,
-    row_id uuid,
-    row_ids uuid[],
-    old jsonb,
-    CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
-    CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
-)
-PARTITION BY RANGE (recorded_at);
-
-ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.row_history OWNER TO flo_owner;
 
 CREATE FUNCTION app.whole_image(of_table text, of_row uuid, image jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -8044,20 +8151,6 @@ CREATE UNLOGGED TABLE app.rate_buckets (
 WITH (fillfactor='50');
 
 ALTER TABLE app.rate_buckets OWNER TO flo_owner;
-
-CREATE TABLE app.recorded_transactions (
-    tenant_id uuid NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    first_seq bigint NOT NULL,
-    actor text DEFAULT COALESCE(NULLIF(current_setting('app.actor'::text, true), ''::text), ('job:'::text || (SESSION_USER)::text)) NOT NULL,
-    request_id text DEFAULT NULLIF(current_setting('app.request_id'::text, true), ''::text),
-    committed_at timestamp with time zone
-)
-WITH (fillfactor='80');
-
-ALTER TABLE ONLY app.recorded_transactions FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.recorded_transactions OWNER TO flo_owner;
 
 CREATE TABLE app.recovery_check (
     one boolean DEFAULT true NOT NULL,
@@ -9762,6 +9855,8 @@ ALTER TABLE ONLY app.workflows
 
 CREATE POLICY access ON app.api_keys FOR SELECT TO flo_owner USING (true);
 
+CREATE POLICY access ON app.archive_files FOR SELECT TO flo_owner USING (true);
+
 CREATE POLICY access ON app.chunks FOR SELECT TO flo_owner USING (true);
 
 CREATE POLICY access ON app.documents FOR SELECT TO flo_owner USING (true);
@@ -10396,6 +10491,12 @@ GRANT UPDATE(fired_at) ON TABLE app.alerts TO flo_job;
 
 GRANT INSERT(n8n_instance) ON TABLE app.alerts TO flo_app;
 
+GRANT SELECT ON TABLE app.recorded_transactions TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.recorded_transactions TO flo_job;
+
+GRANT SELECT ON TABLE app.row_history TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
+
 GRANT SELECT ON TABLE app.alert_events TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.alert_events TO flo_job;
 
@@ -10565,9 +10666,6 @@ GRANT ALL ON FUNCTION app.undo_recovery(recovery uuid) TO flo_app;
 REVOKE ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.verified_key(key_id text, key_hash bytea) TO flo_app;
 
-GRANT SELECT ON TABLE app.row_history TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.row_history TO flo_job;
-
 REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
@@ -10627,9 +10725,6 @@ GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_resets TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.n8n_resets TO flo_job;
 
 GRANT SELECT,DELETE ON TABLE app.rate_buckets TO flo_job;
-
-GRANT SELECT ON TABLE app.recorded_transactions TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.recorded_transactions TO flo_job;
 
 GRANT SELECT,UPDATE ON TABLE app.recovery_check TO flo_job;
 GRANT SELECT ON TABLE app.recovery_check TO flo_app;

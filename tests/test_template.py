@@ -32,7 +32,7 @@ FUNCTIONS = {
     for name, found in RESOURCES.items()
     if found["Type"] == "AWS::Serverless::Function"
 }
-REQUESTS = {"History"}
+REQUESTS = {"History", "Recovery"}
 JOBS = {
     *("Partitions", "Archive", "Expire", "Compact", "Restore", "Erase", "Requeue", "Rollup", "Alert"),
     *("Backup", "Drill", "Recover"),
@@ -61,6 +61,7 @@ ON_BACKUPS = {
 }
 RIGHTS = {
     "History": {READ, LIST},
+    "Recovery": {READ, LIST},  # the audit trail
     "Rollup": {READ, LIST},
     "Archive": {READ, WRITE, REMOVE, LIST},
     "Compact": {READ, WRITE, REMOVE, LIST},
@@ -431,7 +432,7 @@ def test_functions_have_the_time_that_their_work_takes() -> None:
     assert FUNCTION_DEFAULTS["Timeout"] == 15
     assert {name: function["Timeout"] for name, function in FUNCTIONS.items() if "Timeout" in function} == {
         "Authorizer": 8,  # two attempts to reach the issuer, and a cold start
-        "History": 29,  # as long as API Gateway waits
+        **dict.fromkeys(("History", "Recovery"), 29),  # as long as API Gateway waits
         "Files": 29,
         **dict.fromkeys(("Embed", "Ingest"), 180),
         "Smoke": 60,  # a cold start of the version that it asks

@@ -1,4 +1,4 @@
-"""Every night: archives executions and chats that are past their time in Postgres."""
+"""Every night: archives executions, chats and the history of rows that are past their time in Postgres."""
 
 from typing import Any
 

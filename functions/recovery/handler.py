@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
+from flomastr.archive import audit_trail
 from flomastr.database.session import Database
 from flomastr.drills import recovery_status
 from flomastr.drills.recovery_status import RecoveryStatus
@@ -12,7 +13,7 @@ from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, platform_db, tenant_db, tenant_db_from_path
 from flomastr.http.etags import IfNoneMatch, tagged
 from flomastr.http.paging import Page
-from flomastr.tenant_recovery import audit, recoveries
+from flomastr.tenant_recovery import recoveries
 from flomastr.tenant_recovery.audit import AuditFilter, Change
 from flomastr.tenant_recovery.recoveries import ApplyRecovery, NewRecovery, Recovery, RecoveryPreview, RestorePoint
 
@@ -28,8 +29,8 @@ IN_THE_WAY = conflict("What it writes has changed since its preview or is held, 
 async def list_changes(
     db: Auditing, matching: Annotated[AuditFilter, Query()], page: Page, response: Response
 ) -> list[Change]:
-    """Who changed what, newest first; filters table, row_id, actor, action, first_at, last_at."""
-    return page.of(audit.newest(matching, page), audit.count(matching), db, response)
+    """Who changed what, newest first, archived changes too; filters table, row_id, actor, action, first_at, last_at."""
+    return audit_trail.page_of(db, matching, page, response)
 
 
 @app.get("/status")

@@ -89,6 +89,17 @@ AS $$
   WHERE NOT EXISTS (SELECT FROM app.holds_on(s.tenant_id, s.workflow_id))
 $$;
 
+-- The history of rows of weeks that ended 30 days ago, which no recovery needs any more, and that no hold keeps.
+CREATE OR REPLACE FUNCTION app.due_history(moment timestamptz)
+RETURNS TABLE (tenant_id uuid, seq bigint, bytes bigint)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT h.tenant_id, h.seq, 100 + coalesce(pg_column_size(h.row_ids), 0) + coalesce(pg_column_size(h.old), 0)::bigint
+  FROM app.row_history AS h
+  WHERE h.recorded_at < date_trunc('week', moment - interval '30 days', 'UTC') AND NOT app.has_holds(h.tenant_id)
+$$;
+
 -- Deletes the rows of a verified file, if each is still as it was planned; else raises FL409.
 CREATE OR REPLACE FUNCTION app.archive_rows(file uuid)
 RETURNS bigint
@@ -103,6 +114,11 @@ BEGIN
   IF planned.source = 'webchat_sessions' THEN
     DELETE FROM app.webchat_sessions AS s USING app.leaving_rows AS r
     WHERE r.file_id = file AND s.id = r.id AND s.tenant_id = r.tenant_id AND app.session_checksum(s) = r.checksum;
+  ELSIF planned.source = 'row_history' THEN
+    PERFORM app.require_not_held(planned.tenant_id, wholly => true);
+    DELETE FROM app.row_history AS h USING app.leaving_rows AS r
+    WHERE r.file_id = file AND h.seq = app.change_seq(r.id) AND h.tenant_id = r.tenant_id
+      AND app.change_checksum(h) = r.checksum;
   ELSE
     PERFORM app.lock_executions(
       ARRAY(SELECT r.id FROM app.leaving_rows AS r WHERE r.file_id = file ORDER BY r.id), 0::smallint
@@ -132,7 +148,10 @@ AS $$
     SELECT FROM app.leaving_rows AS r
     LEFT JOIN app.workflow_executions AS e ON e.retention_class = 0 AND e.id = r.id AND e.tenant_id = r.tenant_id
     LEFT JOIN app.webchat_sessions AS s ON s.id = r.id AND s.tenant_id = r.tenant_id
-    WHERE r.file_id = file
-      AND r.checksum NOT IN (coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1))
+    LEFT JOIN app.row_history AS h ON h.seq = app.change_seq(r.id) AND h.tenant_id = r.tenant_id
+    WHERE r.file_id = file AND r.checksum NOT IN (
+      coalesce(app.execution_checksum(e), -1), coalesce(app.session_checksum(s), -1),
+      coalesce(app.change_checksum(h), -1)
+    )
   )
 $$;

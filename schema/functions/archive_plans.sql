@@ -78,20 +78,25 @@ DECLARE
   planned integer;
 BEGIN
   WITH leaving AS (
-    SELECT *, app.month_of(m.id) AS month,
-      row_number() OVER file AS row_number, lead(m.id) OVER file IS NULL AS is_last
-    FROM unnest(measured) AS m
-    WINDOW file AS (PARTITION BY m.tenant_id, app.month_of(m.id) ORDER BY m.id DESC)
+    SELECT *, row_number() OVER file AS row_number, lead(d.id) OVER file IS NULL AS is_last
+    FROM (
+      SELECT
+        m.*, date_trunc('month', coalesce(m.recorded_at, app.uuid7_moment(m.id)) AT TIME ZONE 'UTC')::date AS month
+      FROM unnest(measured) AS m
+    ) AS d
+    WINDOW file AS (PARTITION BY d.tenant_id, d.month ORDER BY d.id DESC)
   ),
   files AS (
     INSERT INTO app.archive_files AS f (
-      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
+      tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids,
+      first_at, last_at
     )
     SELECT
       l.tenant_id, plan_rows.source, l.month, plan_rows.origin, count(*), sum(l.bytes), sum(l.text_bytes),
       sum(l.checksum),
       (array_agg(l.id) FILTER (WHERE l.is_last))[1], (array_agg(l.id) FILTER (WHERE l.row_number = 1))[1],
-      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % app.rows_of_group() = 0 OR l.is_last)
+      array_agg(l.id ORDER BY l.id DESC) FILTER (WHERE l.row_number % app.rows_of_group() = 0 OR l.is_last),
+      min(l.recorded_at), max(l.recorded_at)
     FROM leaving AS l
     GROUP BY l.tenant_id, l.month
     RETURNING f.id, f.tenant_id, f.month
@@ -121,7 +126,7 @@ BEGIN
     SELECT * FROM app.due_executions(moment) AS d
     WHERE d.retention_class = 0 AND d.tenant_id <> ALL (without) ORDER BY d.id, d.tenant_id LIMIT most
   LOOP
-    SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e) INTO row
+    SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e), NULL INTO row
     FROM app.workflow_executions AS e
     WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
     measured := measured || row;
@@ -143,12 +148,37 @@ DECLARE
   text_so_far bigint := 0;
 BEGIN
   FOR due IN SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most LOOP
-    SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s) INTO row
+    SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s), NULL INTO row
     FROM app.webchat_sessions AS s WHERE s.id = due.id;
     measured := measured || row;
     text_so_far := text_so_far + row.text_bytes;
     EXIT WHEN text_so_far >= app.text_bytes_of_file();
   END LOOP;
   RETURN app.plan_rows('webchat_sessions', origin, measured);
+END
+$$;
+
+-- The next due history of rows, one tenant after the other, so that few files have it.
+CREATE OR REPLACE FUNCTION app.plan_history(moment timestamptz, most integer, origin text)
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  due record;
+  row app.measured_row;
+  measured app.measured_row[] := '{}';
+  text_so_far bigint := 0;
+BEGIN
+  FOR due IN SELECT * FROM app.due_history(moment) AS d ORDER BY d.tenant_id, d.seq LIMIT most LOOP
+    SELECT
+      due.tenant_id, app.change_id(due.seq), due.bytes, 200 + coalesce(octet_length(h.old::text), 0),
+      app.change_checksum(h), h.recorded_at
+    INTO row
+    FROM app.row_history AS h WHERE h.tenant_id = due.tenant_id AND h.seq = due.seq;
+    measured := measured || row;
+    text_so_far := text_so_far + row.text_bytes;
+    EXIT WHEN text_so_far >= app.text_bytes_of_file();
+  END LOOP;
+  RETURN app.plan_rows('row_history', origin, measured);
 END
 $$;

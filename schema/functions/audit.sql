@@ -1,9 +1,18 @@
 -- Tells who changed what, from the history of rows.
 
+CREATE OR REPLACE FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+AS $$ SELECT app.values_after_archived(of_table, of_row, since, old, '[]', true) $$;
+
 -- What the columns of a change, which has found `old`, held after it: what the next changes of them have found, else
 -- what is stored now. NULL where the row is gone; without what none of the next 20 changes of the row has found. Of a
--- row that was inserted (`old` is NULL) what is long is left out.
-CREATE OR REPLACE FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb)
+-- row that was inserted (`old` is NULL) what is long is left out. First of the next changes are `archived` ones, which
+-- are not stored here any more; where these are not all (`are_all`) nothing is looked up behind them.
+CREATE OR REPLACE FUNCTION app.values_after_archived(
+  of_table text, of_row uuid, since bigint, old jsonb, archived jsonb, are_all boolean
+)
 RETURNS jsonb
 LANGUAGE plpgsql
 STABLE
@@ -18,9 +27,16 @@ DECLARE
   END;
 BEGIN
   FOR later IN
-    SELECT n.old FROM app.row_history AS n
-    WHERE n.tenant_id = app.tenant() AND n.row_id = of_row AND n.seq > since AND n.old IS NOT NULL
-    ORDER BY n.seq LIMIT 20
+    SELECT i.old
+    FROM (
+      SELECT 0 AS tier, a.place, a.old FROM jsonb_array_elements(archived) WITH ORDINALITY AS a (old, place)
+      UNION ALL
+      (
+        SELECT 1, n.seq, n.old FROM app.row_history AS n
+        WHERE are_all AND n.tenant_id = app.tenant() AND n.row_id = of_row AND n.seq > since AND n.old IS NOT NULL
+        ORDER BY n.seq LIMIT 20
+      )
+    ) AS i ORDER BY i.tier, i.place LIMIT 20
   LOOP
     changes := changes + 1;
     found := app.lay_over(later, found);
@@ -28,7 +44,7 @@ BEGIN
       RETURN app.values_of(found, old);
     END IF;
   END LOOP;
-  IF changes < 20 THEN
+  IF changes < 20 AND are_all AND to_regclass('app.' || of_table) IS NOT NULL THEN  -- files know tables that are gone
     EXECUTE format(
       'SELECT %s FROM app.%I AS c WHERE c.tenant_id = app.tenant() AND c.id = $1 %s',
       app.row_without_long_values(of_table, '$2'), of_table, narrowed

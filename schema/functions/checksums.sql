@@ -37,6 +37,19 @@ RETURN app.checksum(concat_ws('|',
   app.microseconds(s.updated_at), s.message_count, s.messages::text
 ));
 
+CREATE OR REPLACE FUNCTION app.change_checksum(h app.row_history)
+RETURNS bigint
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT app.checksum(concat_ws('|',
+    app.change_id(h.seq), h.tenant_id, app.microseconds(h.recorded_at), h.xid, coalesce(t.actor, ''),
+    coalesce(t.request_id, ''), h.table_name, h.action, coalesce(h.row_id::text, ''),
+    coalesce(h.row_ids::text, ''), coalesce(h.old ->> 'user_id', ''), coalesce(h.old::text, '')
+  ))
+  FROM (SELECT) AS one LEFT JOIN app.recorded_transactions AS t ON t.tenant_id = h.tenant_id AND t.xid = h.xid
+);
+
 -- The stored size of a row, without fetching its TOAST values.
 CREATE OR REPLACE FUNCTION app.execution_bytes(e app.workflow_executions)
 RETURNS bigint

@@ -6,7 +6,7 @@ RETURNS void
 LANGUAGE sql
 AS $$ SELECT pg_advisory_xact_lock(hashtextextended(wanted || app.tenant(), 0)) $$;
 
--- Whether the current tenant has a row of this person, or archived chats, whose persons only their files name.
+-- Whether the current tenant has a row of this person, or archived chats or history, whose persons only files name.
 -- Invitations and preferences go with a membership.
 CREATE OR REPLACE FUNCTION app.may_have_data_of(person text)
 RETURNS boolean
@@ -15,7 +15,7 @@ STABLE
 RETURN EXISTS (SELECT FROM app.tenant_memberships AS m WHERE m.tenant_id = app.tenant() AND m.user_id = person)
   OR EXISTS (SELECT FROM app.webchat_sessions AS s WHERE s.tenant_id = app.tenant() AND s.user_id = person)
   OR EXISTS (SELECT FROM app.idempotency_keys AS k WHERE k.tenant_id = app.tenant() AND k.actor = 'user:' || person)
-  OR EXISTS (SELECT FROM app.archive_files AS f WHERE f.tenant_id = app.tenant() AND f.source = 'webchat_sessions');
+  OR EXISTS (SELECT FROM app.archive_files AS f WHERE f.tenant_id = app.tenant() AND f.source <> 'workflow_executions');
 
 -- Requests the erasure of one person's data in the current tenant, or raises FL409, or FL404 for an unknown person.
 CREATE OR REPLACE FUNCTION app.ask_for_erasure(person text)

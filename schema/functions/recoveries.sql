@@ -52,7 +52,7 @@ BEGIN
   ORDER BY p.taken_at DESC LIMIT 1;
   IF at > now() OR point.id IS NULL THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_range', message = format(
-      'body.at: is in the future, or before the history begins, which is %s.',
+      'body.at: is in the future, or before what can be recovered begins, which is %s. The audit trail goes further.',
       to_char((SELECT min(p.taken_at) FROM app.restore_points AS p) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     );
   END IF;
@@ -60,7 +60,7 @@ BEGIN
 END
 $$;
 
--- This transaction, or the last that deleted this row, or FL404.
+-- This transaction, or the last that deleted this row, or FL404. What is archived is not recovered from.
 CREATE OR REPLACE FUNCTION app.recorded_transaction(named xid8, deleted uuid)
 RETURNS xid8
 LANGUAGE plpgsql
@@ -72,9 +72,16 @@ DECLARE
     WHERE h.tenant_id = app.tenant() AND h.row_id = deleted AND h.action = 'delete' ORDER BY h.seq DESC LIMIT 1
   ));
 BEGIN
-  IF NOT EXISTS (SELECT FROM app.recorded_transactions AS t WHERE t.tenant_id = app.tenant() AND t.xid = found) THEN
+  IF NOT EXISTS (
+    SELECT FROM app.recorded_transactions AS t
+    WHERE t.tenant_id = app.tenant() AND t.xid = found AND NOT EXISTS (
+      SELECT FROM app.archive_files AS f
+      WHERE f.tenant_id = t.tenant_id AND f.source = 'row_history' AND f.state = 'stored'
+        AND f.last_id >= app.change_id(t.first_seq)
+    )
+  ) THEN
     RAISE EXCEPTION USING errcode = 'FL404', constraint = 'not_found',
-      message = 'The history has no such transaction, or no such deleted row.';
+      message = 'The history has no such transaction or deleted row, or it is archived and can only be read.';
   END IF;
   RETURN found;
 END

@@ -1,4 +1,4 @@
--- Weeks of the history of rows: made ahead, and dropped when they are too old.
+-- Weeks of the history of rows: made ahead, and dropped when they are archived.
 
 CREATE OR REPLACE FUNCTION app.history_partitions(OUT partition_name text, OUT starts timestamptz, OUT ends timestamptz)
 RETURNS SETOF record
@@ -49,8 +49,8 @@ BEGIN
 END
 $$;
 
--- Drops the next week that ended before a moment. What holds keep of it moves to the overflow. Returns whether there
--- was one. Its lock blocks nobody for long: it is acquired within 15 ms or not at all (55P03).
+-- Drops the next week that ended before a moment and is archived, but for what holds keep, which moves to the overflow.
+-- Returns whether there was one. Its lock blocks nobody for long: it is acquired within 15 ms or not at all (55P03).
 CREATE OR REPLACE FUNCTION app.drop_history(before timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -59,16 +59,20 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '15ms'
 AS $$
 DECLARE
-  due text := (SELECT min(p.partition_name) FROM app.history_partitions() AS p WHERE p.ends <= before);
+  due record;
 BEGIN
-  IF due IS NULL THEN
+  SELECT p.* INTO due FROM app.history_partitions() AS p WHERE p.ends <= before ORDER BY p.starts LIMIT 1;
+  IF due IS NULL OR EXISTS (
+    SELECT FROM app.row_history AS h
+    WHERE h.recorded_at >= due.starts AND h.recorded_at < due.ends AND NOT app.has_holds(h.tenant_id)
+  ) THEN
     RETURN false;
   END IF;
   LOCK TABLE ONLY app.row_history IN ACCESS EXCLUSIVE MODE;
-  EXECUTE format('ALTER TABLE app.row_history DETACH PARTITION app.%I', due);
-  EXECUTE format('ALTER TABLE app.%I NO FORCE ROW LEVEL SECURITY', due);
-  EXECUTE format('INSERT INTO app.row_history SELECT * FROM app.%I AS h WHERE app.has_holds(h.tenant_id)', due);
-  EXECUTE format('DROP TABLE app.%I', due);
+  EXECUTE format('ALTER TABLE app.row_history DETACH PARTITION app.%I', due.partition_name);
+  EXECUTE format('ALTER TABLE app.%I NO FORCE ROW LEVEL SECURITY', due.partition_name);
+  EXECUTE format('INSERT INTO app.row_history SELECT * FROM app.%I', due.partition_name);
+  EXECUTE format('DROP TABLE app.%I', due.partition_name);
   RETURN true;
 END
 $$;

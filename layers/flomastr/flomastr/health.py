@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0096_totals_of_days"
+NEEDED_MIGRATION = "0097_cold_history"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
@@ -25,11 +25,13 @@ NEEDED_FUNCTIONS = [
     "message_pattern",
     "minutes_saved",
     "newest_executions_of",
+    "plan_history",
     "query_words",
     "record_all_events",
     "record_deliveries",
     "refer_to_object",
     "store_sizes",
+    "values_after_archived",
     "words_to_index",
     "workflows_of_instance",
 ]

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 from flomastr.archive import export_job, file_lifecycle, manifest, parquet
 from flomastr.archive.file_lifecycle import REFUSED, record_failure
 from flomastr.archive.manifest import File
-from flomastr.archive.parquet import FILES, SOURCES, Relation
+from flomastr.archive.parquet import FILES, SOURCES, Relation, Source
 from flomastr.jobs import Job
 
 ORIGIN = "compaction"
@@ -54,6 +54,18 @@ def complete_months(job: Job) -> list[SizedFile]:
         ORDER BY f.tenant_id, f.source, f.month, f.stored_at, f.id
         """,
         (job.moment,),
+    ).fetchall()
+
+
+def stored_files(job: Job, tenant_id: UUID, source: Source) -> list[SizedFile]:
+    """A tenant's files of a source."""
+    cursor = job.conn.cursor(row_factory=class_row(SizedFile))
+    return cursor.execute(
+        f"""
+        SELECT {manifest.COLUMNS}, f.text_bytes FROM app.archive_files AS f
+        WHERE f.tenant_id = %s AND f.source = %s AND f.state = 'stored' ORDER BY f.id
+        """,
+        (tenant_id, source.name),
     ).fetchall()
 
 
@@ -116,11 +128,13 @@ def write(job: Job, files: Sequence[File], origin: str, rows: Relation) -> File 
 
 PLAN: LiteralString = f"""
 INSERT INTO app.archive_files AS f (
-  tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids
+  tenant_id, source, month, origin, rows, bytes, text_bytes, checksum, first_id, last_id, row_group_min_ids, first_at,
+  last_at
 )
 SELECT
   %(tenant_id)s, %(source)s, %(month)s, %(origin)s, %(rows)s, sum(bytes) * %(rows)s / sum(rows),
-  sum(text_bytes) * %(rows)s / sum(rows), %(checksum)s, %(first_id)s, %(last_id)s, %(row_group_min_ids)s
+  sum(text_bytes) * %(rows)s / sum(rows), %(checksum)s, %(first_id)s, %(last_id)s, %(row_group_min_ids)s,
+  min(first_at), max(last_at)
 FROM app.archive_files WHERE id = ANY (%(replaced)s) HAVING count(*) = %(files)s
 RETURNING {manifest.COLUMNS}
 """

@@ -2,8 +2,8 @@
 
 A partition is due when all its rows are past their retention class. Rows that must stay are moved to the overflow
 partition, the partition is sealed, and its files are planned, written and verified; then one transaction marks the
-files as stored and drops the partition. Rows of the overflow partition and old chats are planned, written and verified
-in the same way; then one transaction marks a file as stored and deletes its rows.
+files as stored and drops the partition. Rows of the overflow partition, old chats and the history of rows are planned,
+written and verified in the same way; then one transaction marks a file as stored and deletes its rows.
 """
 
 import time
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from flomastr.archive import file_lifecycle, late_deliveries
 from flomastr.archive.file_lifecycle import REFUSED, record_failure
 from flomastr.archive.manifest import File
+from flomastr.archive.parquet import SOURCES
 from flomastr.jobs import Job
 from flomastr.workflows import partition_job
 
@@ -29,6 +30,7 @@ ROWS = 10_000  # in one plan or one move
 PLANS: dict[str, LiteralString] = {
     "overflow": "SELECT app.plan_overflow(%(moment)s, %(most)s, %(plan)s, %(without)s)",
     "sessions": "SELECT app.plan_sessions(%(moment)s, %(most)s, %(plan)s)",
+    "history": "SELECT app.plan_history(%(moment)s, %(most)s, %(plan)s)",
 }
 
 
@@ -44,7 +46,7 @@ class RowsChangedError(Exception):
 
 
 def run(job: Job) -> None:
-    """Archives partitions, then late deliveries, the overflow partition and chats, while there is time.
+    """Archives partitions, then late deliveries, the overflow partition, chats and history, while there is time.
 
     Raises JobFailedError where nothing can be written.
     """
@@ -55,6 +57,7 @@ def run(job: Job) -> None:
     waiting = late_deliveries.merge_late(job)
     archive_planned_rows(job, "overflow", without=waiting)
     archive_planned_rows(job, "sessions")
+    archive_planned_rows(job, "history")
     partition_job.reclassify(job)
     archive_planned_rows(job, "overflow", without=waiting)  # what is past a class that its tenant has just shortened
 
@@ -221,5 +224,5 @@ def archive_rows(job: Job, file: File) -> bool:
         else:
             record_failure(job, error)
         return False
-    job.counts["rows_archived" if file.source == "workflow_executions" else "sessions_archived"] += file.rows
+    job.counts[SOURCES[file.source].counted] += file.rows
     return True

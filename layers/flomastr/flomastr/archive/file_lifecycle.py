@@ -29,9 +29,9 @@ WHERE e.retention_class = {retention_class} AND e.tenant_id = {tenant} AND e.id 
 ORDER BY e.id DESC
 """
 LEAVING_ROWS = """
-SELECT {columns} FROM app.leaving_rows AS r JOIN {table} AS e ON e.id = r.id AND e.tenant_id = r.tenant_id
+SELECT {columns} FROM app.leaving_rows AS r JOIN {table} AS e ON {leaving} AND e.tenant_id = r.tenant_id
 WHERE r.file_id = {file}
-ORDER BY e.id DESC
+ORDER BY r.id DESC
 """
 
 
@@ -191,8 +191,8 @@ def rows_of(file: File, source: Source) -> sql.Composed:
             first=file.first_id,
             last=file.last_id,
         )
-    table = sql.Identifier("app", source.name)
-    return sql.SQL(LEAVING_ROWS).format(columns=sql.SQL(source.columns), table=table, file=file.id)
+    names = {"columns": sql.SQL(source.columns), "table": sql.Identifier("app", source.name)}
+    return sql.SQL(LEAVING_ROWS).format(**names, leaving=sql.SQL(source.leaving), file=file.id)
 
 
 def store(job: Job, origin: str) -> int:

@@ -105,24 +105,15 @@ def tiered(query: Query[Execution]) -> Query[TieredExecution]:
 def archived(
     db: Database, files: Sequence[File], matching: Archived, upper: UUID, bottom: UUID, wanted: int
 ) -> list[TieredExecution]:
-    """At most `wanted` matching archived executions between two ids, newest first.
-
-    Reads one row group at first, then four times as many at each step.
-    """
-    read = reader.overlapping(files, bottom, upper)
-    row_group_min_ids = sorted((min_id for file in read for min_id in file.row_group_min_ids), reverse=True)
-    found: list[TieredExecution] = []
-    groups = 1
-    while (
-        len(found) < wanted and upper > bottom and (below := [min_id for min_id in row_group_min_ids if min_id < upper])
-    ):
-        lower = max(below[min(groups, len(below)) - 1], bottom)
-        missing = wanted - len(found)
-        rows = reader.newest(read, lower, upper, matching, missing)
-        upper = rows[-1].id if len(rows) == missing else lower
-        found += current(db, matching, rows)
-        groups *= 4
-    return found
+    """At most `wanted` matching archived executions between two ids, newest first."""
+    return reader.stepwise(
+        files,
+        upper,
+        bottom,
+        wanted,
+        lambda read, lower, upper, missing: reader.newest(read, lower, upper, matching, missing),
+        lambda rows: current(db, matching, rows),
+    )
 
 
 def current(db: Database, matching: Archived, rows: list[TieredExecution]) -> list[TieredExecution]:

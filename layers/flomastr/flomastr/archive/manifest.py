@@ -12,7 +12,7 @@ from flomastr.database.query import Count, Query
 from flomastr.http.etags import Resource
 from flomastr.http.paging import KEYSET, PageRequest
 
-type Source = Literal["workflow_executions", "webchat_sessions"]
+type Source = Literal["workflow_executions", "webchat_sessions", "row_history"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class File(BaseModel):
 
 
 class ArchiveFile(Resource):
-    """Its rows started from `first_at` to before `last_at`, as their ids say; `bytes` is what these took while hot."""
+    """Its rows began, or changed others, from `first_at` to before `last_at`; `bytes` is what these took while hot."""
 
     source: Source
     month: date
@@ -104,10 +104,11 @@ class Download(BaseModel):
 
 
 # of a file, as a range that includes its first moment and not its last: ids have whole milliseconds
-FIRST_AT = "app.uuid7_moment(f.first_id)"
-LAST_AT = "app.uuid7_moment(f.last_id) + interval '1 millisecond'"
+FIRST_AT = "coalesce(f.first_at, app.uuid7_moment(f.first_id))"
+LAST_AT = "coalesce(f.last_at, app.uuid7_moment(f.last_id)) + interval '1 millisecond'"
 STORED = "app.archive_files AS f WHERE f.state = 'stored'"
 EXECUTIONS = f"{STORED} AND f.source = 'workflow_executions'"
+CHANGES = f"{STORED} AND f.source = 'row_history'"
 LAST_STORED_FIRST = "ORDER BY f.stored_at DESC, f.id DESC"  # of a row in two files the first has the newer version
 IS_NO_COPY = """
   NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
@@ -119,7 +120,7 @@ COLUMNS = """
 
 
 def newest(page: PageRequest) -> Query[ArchiveFile]:
-    """A page of stored files, executions and chats alike, and one row beyond it."""
+    """A page of stored files, whatever they hold, and one row beyond it."""
     return Query(
         f"""
         SELECT
@@ -196,3 +197,8 @@ def files_around(id: UUID) -> Query[File]:
         {"id": id},
         File,
     )
+
+
+def change_files() -> Query[File]:
+    """The files with the history of rows, the last stored first."""
+    return Query(f"SELECT {COLUMNS} FROM {CHANGES} {LAST_STORED_FIRST}", {}, File)

@@ -29,12 +29,16 @@ class Source:
     """A table whose old rows are archived: the columns of its files, and what the checksum of a row is made of."""
 
     name: str
+    counted: str  # as what a job counts them
     columns: LiteralString  # as Postgres writes them; ids as text, JSON as text
-    line: LiteralString  # what app.execution_checksum and app.session_checksum take, as DuckDB expressions
+    line: LiteralString  # what app.execution_checksum and its like take, as DuckDB expressions
+    leaving: LiteralString = "e.id = r.id"  # of a row and of app.leaving_rows
+    others: LiteralString = "true"  # the rows of a file that are not of the person $user_id, as a DuckDB expression
 
 
 EXECUTIONS = Source(
     "workflow_executions",
+    "rows_archived",
     """
     e.id::text AS id, e.tenant_id::text AS tenant_id, e.workflow_id::text AS workflow_id, e.n8n_execution_id, e.status,
     e.mode, e.started_at, e.finished_at, e.created_at, e.error_message, e.execution_data::text AS execution_data
@@ -47,6 +51,7 @@ EXECUTIONS = Source(
 )
 SESSIONS = Source(
     "webchat_sessions",
+    "sessions_archived",
     """
     e.id::text AS id, e.tenant_id::text AS tenant_id, e.workflow_id::text AS workflow_id, e.user_id, e.session_key,
     e.created_at, e.updated_at, e.message_count, e.messages::text AS messages
@@ -54,6 +59,28 @@ SESSIONS = Source(
     """
     id, tenant_id, workflow_id, user_id, session_key, epoch_us(created_at)::varchar, epoch_us(updated_at)::varchar,
     message_count::varchar, messages
+    """,
+    others="user_id <> $user_id",
+)
+CHANGES = Source(
+    "row_history",
+    "changes_archived",
+    """
+    app.change_id(e.seq)::text AS id, e.tenant_id::text AS tenant_id, e.recorded_at, e.xid::text AS transaction,
+    (SELECT t.actor FROM app.recorded_transactions AS t WHERE t.tenant_id = e.tenant_id AND t.xid = e.xid) AS actor,
+    (SELECT t.request_id FROM app.recorded_transactions AS t WHERE t.tenant_id = e.tenant_id AND t.xid = e.xid)
+      AS request_id,
+    e.table_name, e.action, e.row_id::text AS row_id, e.row_ids::text AS row_ids,
+    e.old ->> 'user_id' AS user_id, e.old::text AS old
+    """,
+    """
+    id, tenant_id, epoch_us(recorded_at)::varchar, transaction, coalesce(actor, ''), coalesce(request_id, ''),
+    table_name, action, coalesce(row_id, ''), coalesce(row_ids, ''), coalesce(user_id, ''), coalesce(old, '')
+    """,
+    leaving="e.seq = app.change_seq(r.id)",
+    others="""
+    user_id IS DISTINCT FROM $user_id
+    AND (table_name <> 'tenant_memberships' OR row_id IS NULL OR NOT list_contains($memberships, row_id))
     """,
 )
 
@@ -66,7 +93,7 @@ class Relation:
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-SOURCES = {source.name: source for source in (EXECUTIONS, SESSIONS)}
+SOURCES = {source.name: source for source in (EXECUTIONS, SESSIONS, CHANGES)}
 
 
 def duck() -> duckdb.DuckDBPyConnection:

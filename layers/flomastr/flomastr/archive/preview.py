@@ -41,6 +41,7 @@ class Preview(BaseModel):
     at: datetime
     workflow_executions: Leaving
     webchat_sessions: Leaving
+    row_history: Leaving
     kept: Kept
     changing_class: int
 
@@ -69,6 +70,10 @@ SELECT
     SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
     FROM app.due_sessions(%(at)s) AS d
   ) AS webchat_sessions,
+  (
+    SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
+    FROM app.due_history(%(at)s) AS d
+  ) AS row_history,
   (
     SELECT jsonb_build_object(
       'unfinished', count(*) FILTER (WHERE NOT is_final), 'held', count(*) FILTER (WHERE is_final AND is_held)

@@ -1,11 +1,11 @@
 """Reads executions from files of the archive, with DuckDB, as the models of the hot tier."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, Protocol
 from uuid import UUID
 
 from flomastr.archive import duckdb_filesystem, parquet
@@ -28,6 +28,11 @@ NEWEST_VERSION = "QUALIFY row_number() OVER (PARTITION BY id ORDER BY list_posit
 ALL_VERSIONS = ""
 
 type Tier = Literal["hot", "cold"]
+
+
+class Listed(Protocol):
+    @property
+    def id(self) -> UUID: ...
 
 
 class TieredExecution(Execution):
@@ -88,6 +93,7 @@ def execution(row: dict[str, Any]) -> TieredExecution:
 
 
 def moment(microseconds: int | None) -> datetime | None:
+    """As DuckDB tells it without another package."""
     return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -140,6 +146,34 @@ def groups(files: Sequence[File], matching: Archived, since: datetime) -> list[d
         GROUP BY status, mode
     """
     return fetch(query, files, {"since": since.isoformat()} | matching.parameters())
+
+
+def stepwise[Row: Listed](
+    files: Sequence[File],
+    upper: UUID,
+    bottom: UUID,
+    wanted: int,
+    read: Callable[[Sequence[File], UUID, UUID, int], list[Row]],
+    kept: Callable[[list[Row]], list[Row]],
+) -> list[Row]:
+    """At most `wanted` rows between two ids, newest first, without those that are not kept of what was read.
+
+    Reads one row group at first, then four times as many at each step.
+    """
+    read_files = overlapping(files, bottom, upper)
+    row_group_min_ids = sorted((min_id for file in read_files for min_id in file.row_group_min_ids), reverse=True)
+    found: list[Row] = []
+    groups = 1
+    while (
+        len(found) < wanted and upper > bottom and (below := [min_id for min_id in row_group_min_ids if min_id < upper])
+    ):
+        lower = max(below[min(groups, len(below)) - 1], bottom)
+        missing = wanted - len(found)
+        rows = read(read_files, lower, upper, missing)
+        upper = rows[-1].id if len(rows) == missing else lower
+        found += kept(rows)
+        groups *= 4
+    return found
 
 
 def overlapping(files: Iterable[File], lower: UUID, upper: UUID) -> list[File]:

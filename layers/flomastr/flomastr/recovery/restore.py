@@ -154,6 +154,15 @@ def set_sequences(conn: Connection, names: list[str]) -> None:
         last = sql.SQL("SELECT setval({}, max({})) FROM {}").format(sequence, sql.Identifier(column), table)
         conn.execute(last)
         restore_load.run(conn, "ALTER TABLE {} FORCE ROW LEVEL SECURITY", table)
+    conn.execute(  # changes are numbered on behind those that are archived
+        """
+        SELECT setval('app.row_history_seq', greatest(
+          (SELECT s.last_value FROM app.row_history_seq AS s),
+          (SELECT app.change_seq(f.last_id) FROM app.archive_files AS f WHERE f.source = 'row_history'
+            ORDER BY f.last_id DESC LIMIT 1)
+        ))
+        """
+    )
 
 
 def break_seals(conn: Connection) -> None:

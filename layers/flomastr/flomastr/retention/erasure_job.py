@@ -6,31 +6,29 @@ Meanwhile no other job works on the archive, so that none writes again what was 
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import inf
-from typing import LiteralString
-from uuid import UUID
+from typing import Any, LiteralString
 
 from psycopg.errors import DatabaseError
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from flomastr import jobs, object_storage
-from flomastr.archive import compaction_job, export_job, file_lifecycle, manifest, parquet
+from flomastr.archive import compaction_job, export_job, file_lifecycle, parquet
 from flomastr.archive.compaction_job import SizedFile
 from flomastr.archive.file_lifecycle import REFUSED
-from flomastr.archive.parquet import FILES, Relation
+from flomastr.archive.parquet import FILES, Relation, Source
 from flomastr.jobs import Job
 from flomastr.recovery import receipts
 from flomastr.recovery.receipts import Receipt
 from flomastr.retention import erasures
-from flomastr.retention.erasure_steps import PERSON_STEPS, TENANT_STEPS
+from flomastr.retention.erasure_steps import MEMBERSHIPS, PERSON_STEPS, TENANT_STEPS
 from flomastr.retention.erasures import Erasure
 from flomastr.settings import settings
 
 BATCH = 1000
 OTHERS = ("archive", "compact", "expire", "recover", "restore")  # jobs that write, read or remove what is erased
 ORIGIN = "erasure"
-CHATS = "webchat_sessions"
-KEPT = f"(SELECT * FROM {FILES} WHERE user_id <> $user_id ORDER BY id DESC)"  # of a file of chats
+ARCHIVED_MEMBERSHIPS = f"SELECT row_id FROM {FILES} WHERE table_name = 'tenant_memberships' AND user_id = $user_id"
 
 type Folders = Callable[[str], dict[str, list[str]]]  # of a source's files, by tenant
 
@@ -79,7 +77,8 @@ def open_erasures(job: Job) -> list[Erasure]:
 
 
 def carry_out(job: Job, erasure: Erasure, folders: Folders) -> None:
-    """All steps of an erasure: files before rows for a tenant, and after them for a person.
+    """All steps of an erasure: files before rows for a tenant. For a person the history of rows first, since only
+    memberships tell whom an invitation was for, and chats last.
 
     Raises NotNowError, RefusedError, RowsChangedError, UnverifiedError, UnwrittenError, StorageUnavailableError.
     """
@@ -89,8 +88,9 @@ def carry_out(job: Job, erasure: Erasure, folders: Folders) -> None:
         erase_rows(job, erasure, TENANT_STEPS)
         object_storage.erase(object_storage.folder_of_data(erasure.tenant_id))  # when no row names any
     else:
+        erase_in_files(job, erasure, parquet.CHANGES, folders)
         erase_rows(job, erasure, PERSON_STEPS)
-        erase_chats(job, erasure, folders)
+        erase_in_files(job, erasure, parquet.SESSIONS, folders)
     finish(job, erasure)
 
 
@@ -179,36 +179,42 @@ def erase_versions(job: Job, folders: list[str], kept: set[str]) -> None:
         object_storage.erase(folder, kept)
 
 
-def erase_chats(job: Job, erasure: Erasure, folders: Folders) -> None:
-    """Writes files with chats of the person again without them, and deletes the old ones at once."""
+def erase_in_files(job: Job, erasure: Erasure, source: Source, folders: Folders) -> None:
+    """Writes files with rows of the person again without them, and deletes the old ones at once."""
     file_lifecycle.discard(job, ORIGIN)
-    for file in chat_files(job, erasure.tenant_id):
+    files = compaction_job.stored_files(job, erasure.tenant_id, source)
+    person: dict[str, Any] = {"user_id": erasure.user_id}
+    if source == parquet.CHANGES and files:
+        person["memberships"] = memberships(job, erasure, files)
+    for file in files:
         if not job.has_time():
             raise NotNowError
-        rewrite_without(job, erasure, file)
-    stored = {file.key for file in chat_files(job, erasure.tenant_id)}
-    erase_versions(job, folders(CHATS)[str(erasure.tenant_id)], stored)
+        rewrite_without(job, erasure, file, source, person)
+    stored = {file.key for file in compaction_job.stored_files(job, erasure.tenant_id, source)}
+    erase_versions(job, folders(source.name)[str(erasure.tenant_id)], stored)
     job.conn.execute(
         "DELETE FROM app.archive_files WHERE tenant_id = %s AND source = %s AND state = 'replaced'",
-        (erasure.tenant_id, CHATS),
+        (erasure.tenant_id, source.name),
     )
 
 
-def chat_files(job: Job, tenant_id: UUID) -> list[SizedFile]:
-    cursor = job.conn.cursor(row_factory=class_row(SizedFile))
-    return cursor.execute(
-        f"""
-        SELECT {manifest.COLUMNS}, f.text_bytes FROM app.archive_files AS f
-        WHERE f.tenant_id = %s AND f.source = %s AND f.state = 'stored' ORDER BY f.id
-        """,
-        (tenant_id, CHATS),
-    ).fetchall()
+def memberships(job: Job, erasure: Erasure, files: list[SizedFile]) -> list[str]:
+    """The ids of the person's, which was of an e-mail address before. Raises UnverifiedError, UnwrittenError."""
+    found = [id for (id,) in job.conn.execute(MEMBERSHIPS, erasure.model_dump())]
+    for file in files:
+        if not job.has_time():
+            raise NotNowError
+        with compaction_job.verified_copies([file]) as paths:
+            rows = parquet.fetch(ARCHIVED_MEMBERSHIPS, {"files": paths, "user_id": erasure.user_id})
+            found += [row["row_id"] for row in rows]
+    return found
 
 
-def rewrite_without(job: Job, erasure: Erasure, file: SizedFile) -> None:
+def rewrite_without(job: Job, erasure: Erasure, file: SizedFile, source: Source, person: dict[str, Any]) -> None:
     with compaction_job.verified_copies([file]) as paths:
-        rows = Relation(KEPT, {"files": paths, "user_id": erasure.user_id})
-        kept = parquet.tally(parquet.SESSIONS, rows).rows
+        others: LiteralString = f"(SELECT * FROM {FILES} WHERE {source.others} ORDER BY id DESC)"
+        rows = Relation(others, {"files": paths} | person)
+        kept = parquet.tally(source, rows).rows
         if kept == file.rows:
             return
         new = compaction_job.write(job, [file], ORIGIN, rows)

@@ -67,17 +67,18 @@ TENANT_STEPS: dict[str, LiteralString] = {
     "row_history": delete_rows("row_history"),
     "recorded_transactions": delete_rows("recorded_transactions"),
 }
+MEMBERSHIPS: LiteralString = """
+SELECT id::text FROM app.tenant_memberships WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
+UNION
+SELECT row_id::text FROM app.row_history
+WHERE tenant_id = %(tenant_id)s AND table_name = 'tenant_memberships' AND old ->> 'user_id' = %(user_id)s
+"""
 PERSON_STEPS: dict[str, LiteralString] = {
-    "row_history": """
-        WITH memberships AS (
-          SELECT id FROM app.tenant_memberships WHERE tenant_id = %(tenant_id)s AND user_id = %(user_id)s
-          UNION
-          SELECT row_id FROM app.row_history
-          WHERE tenant_id = %(tenant_id)s AND table_name = 'tenant_memberships' AND old ->> 'user_id' = %(user_id)s
-        ),
+    "row_history": f"""
+        WITH memberships AS ({MEMBERSHIPS}),
         invited AS (  -- by an e-mail address, until they accepted
           DELETE FROM app.row_history AS h USING memberships AS m
-          WHERE h.tenant_id = %(tenant_id)s AND h.table_name = 'tenant_memberships' AND h.row_id = m.id
+          WHERE h.tenant_id = %(tenant_id)s AND h.table_name = 'tenant_memberships' AND h.row_id = m.id::uuid
           RETURNING h.seq
         ),
         others AS (

@@ -20,8 +20,9 @@ FILES = 500  # removed in one request
 EXPIRED_FILES: LiteralString = """
 FROM app.cold_policies AS c
 WHERE f.tenant_id = c.tenant_id AND f.state = 'stored'
-  AND greatest(app.uuid7_moment(f.last_id), CASE f.source WHEN 'webchat_sessions' THEN f.stored_at END)
-    < %(moment)s - make_interval(days => c.cold_ttl_days)
+  AND greatest(
+    coalesce(f.last_at, app.uuid7_moment(f.last_id)), CASE f.source WHEN 'webchat_sessions' THEN f.stored_at END
+  ) < %(moment)s - make_interval(days => c.cold_ttl_days)
   AND NOT app.has_holds(f.tenant_id)
   AND NOT EXISTS (  -- a copy is deleted because what it is a copy of stays
     SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = f.tenant_id AND r.id BETWEEN f.first_id AND f.last_id
@@ -84,16 +85,14 @@ OUTDATED_ROWS: dict[str, LiteralString] = {
           SELECT id FROM app.restore_points WHERE taken_at < %(moment)s - interval '30 days' LIMIT %(most)s
         ))
     """,
-    "row_history": """
-        DELETE FROM app.row_history WHERE recorded_at < %(moment)s - interval '38 days' AND seq = ANY (ARRAY(
-          SELECT h.seq FROM app.row_history AS h
-          WHERE h.recorded_at < %(moment)s - interval '38 days' AND NOT app.has_holds(h.tenant_id) LIMIT %(most)s
-        ))
-    """,
     "recorded_transactions": """
         DELETE FROM app.recorded_transactions WHERE (tenant_id, xid) IN (
           SELECT t.tenant_id, t.xid FROM app.recorded_transactions AS t
-          WHERE t.committed_at < %(moment)s - interval '38 days' AND NOT app.has_holds(t.tenant_id) LIMIT %(most)s
+          WHERE t.committed_at < %(moment)s - interval '38 days' AND NOT app.has_holds(t.tenant_id)
+            AND NOT EXISTS (  -- what is not archived yet is archived with its actor
+              SELECT FROM app.row_history AS h WHERE h.tenant_id = t.tenant_id AND h.recorded_at <= t.committed_at
+            )
+          LIMIT %(most)s
         )
     """,
     "job_runs": """
@@ -211,7 +210,7 @@ def ask_for_erasures(job: Job) -> None:
 
 
 def delete_outdated_rows(job: Job) -> None:
-    """Stored responses after a day, previews and history after weeks, what jobs and recoveries did later."""
+    """Stored responses after a day, previews and transactions after weeks, what jobs and recoveries did later."""
     for table, statement in OUTDATED_ROWS.items():
         with job.unless_busy():
             deleted = 1
@@ -221,7 +220,7 @@ def delete_outdated_rows(job: Job) -> None:
 
 
 def drop_history(job: Job) -> None:
-    """Drops weeks of the history of rows that ended 30 days ago: no restore point is left that needs them."""
+    """Drops weeks of the history of rows that ended 30 days ago, once archived: no restore point needs them."""
     while job.has_time():
         (dropped,) = job.conn.execute("SELECT app.drop_history(%s - interval '30 days')", (job.moment,)).fetchall()[0]
         if not dropped:

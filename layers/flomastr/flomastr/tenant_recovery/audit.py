@@ -1,5 +1,6 @@
 """The audit trail: who changed which row of the tenant, from what, to what."""
 
+import json
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -16,6 +17,7 @@ type AuditedTable = Literal[
     "tenant_settings", "tenant_memberships", "workflows", "workflow_executions", "webchat_sessions",
     "user_preferences", "alerts", "knowledge_bases", "knowledge_base_models", "documents",
 ]  # fmt: skip
+type Tier = Literal["hot", "cold"]
 
 
 class Change(ListItem):
@@ -27,7 +29,8 @@ class Change(ListItem):
     """
 
     at: datetime
-    transaction: str = Field(description="What it was changed with. A recovery can undo the whole of it.")
+    tier: Tier = Field("hot", description="Cold: archived, to be read and not to be recovered from.")
+    transaction: str = Field(description="What it was changed with. A recovery can undo the whole of it, while hot.")
     actor: str
     request_id: str | None
     table: str
@@ -37,6 +40,18 @@ class Change(ListItem):
     after: dict[str, Any] | None = Field(
         description="What became of that. Null where the row is gone; without what its next 20 changes have not told."
     )
+
+
+class Id(BaseModel):
+    id: UUID
+
+
+class Told(BaseModel):
+    """What a page tells of an archived change."""
+
+    id: UUID
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 class AuditFilter(BaseModel):
@@ -60,7 +75,7 @@ MATCHES = """
 CHANGES = "app.row_history AS h JOIN app.recorded_transactions AS t ON t.tenant_id = h.tenant_id AND t.xid = h.xid"
 PAGE = f"""
   SELECT
-    lpad(to_hex(c.seq), 32, '0')::uuid AS id, c.recorded_at AS at, c.xid::text AS transaction, c.actor,
+    app.change_id(c.seq) AS id, c.recorded_at AS at, c.xid::text AS transaction, c.actor,
     c.request_id, c.table_name AS "table", c.action, coalesce(c.row_ids, ARRAY[c.row_id]) AS row_ids,
     CASE WHEN c.is_read THEN app.small_values(c.old, NULL)
       ELSE jsonb_build_object('omitted_bytes', pg_column_size(c.old)) END AS before,
@@ -92,3 +107,35 @@ def newest(matching: AuditFilter, page: PageRequest) -> Query[Change]:
 def count(matching: AuditFilter) -> Query[Count]:
     """How many changes match, on all pages."""
     return Query(f"SELECT count(*) FROM {CHANGES} WHERE {MATCHES}", matching.model_dump(), Count)
+
+
+def ids(matching: AuditFilter, after: UUID | None, most: int) -> Query[Id]:
+    """Of the newest changes that match, before one of them."""
+    return Query(
+        f"""
+        SELECT app.change_id(h.seq) AS id FROM {CHANGES}
+        WHERE {MATCHES} AND (%(after)s::bigint IS NULL OR h.seq < %(after)s) ORDER BY h.seq DESC LIMIT %(most)s
+        """,
+        matching.model_dump() | {"after": after and after.int, "most": most},
+        Id,
+    )
+
+
+def tell(archived: list[dict[str, Any]]) -> Query[Told]:
+    """What changes of files found and left: their `old` as text, and in `later` the next ones of the same row."""
+    return Query(
+        """
+        SELECT
+          c.id, app.small_values(c.old::jsonb, NULL) AS before,
+          CASE WHEN c.action = 'delete' OR c.row_id IS NULL THEN NULL
+            WHEN c.is_read THEN app.small_values(app.values_after_archived(
+              c.table_name, c.row_id, app.change_seq(c.id), c.old::jsonb, c.later::jsonb, c.are_all
+            ), NULL)
+            ELSE '{}' END AS after
+        FROM jsonb_to_recordset(%(archived)s::jsonb) AS c (
+          id uuid, table_name text, action text, row_id uuid, old text, is_read boolean, later text, are_all boolean
+        )
+        """,
+        {"archived": json.dumps(archived)},
+        Told,
+    )
