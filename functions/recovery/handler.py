@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr.archive import audit_trail
 from flomastr.database.session import Database
 from flomastr.drills import recovery_status
 from flomastr.drills.recovery_status import RecoveryStatus
@@ -13,7 +12,7 @@ from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, platform_db, tenant_db, tenant_db_from_path
 from flomastr.http.etags import IfNoneMatch, tagged
 from flomastr.http.paging import Page
-from flomastr.tenant_recovery import recoveries
+from flomastr.tenant_recovery import audit_trail, recoveries
 from flomastr.tenant_recovery.audit import AuditFilter, Change
 from flomastr.tenant_recovery.recoveries import ApplyRecovery, NewRecovery, Recovery, RecoveryPreview, RestorePoint
 

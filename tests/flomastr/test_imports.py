@@ -16,6 +16,7 @@ READS_FILES = {
     "erase",
     "expire",
     "history",
+    "recovery",
     "restore",
     "rollup",
 }  # have the layer with DuckDB

@@ -11,8 +11,8 @@ from tests.support.source_code import LAYER, imported
 
 FLOORS = (
     {"alerts", "drills", "doctor", "uploads"},
-    {"retention", "analytics", "readers"},
-    {"knowledge", "archive", "recovery", "tenant_recovery", "n8n"},
+    {"retention", "analytics", "readers", "tenant_recovery"},
+    {"knowledge", "archive", "recovery", "n8n"},
     {"embeddings", "tenancy", "workflows", "languages", "outbound"},
     {"http", "large_data"},
     {"auth", "health", "jobs", "job_runs"},
