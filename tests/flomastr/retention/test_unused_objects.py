@@ -2,15 +2,21 @@
 
 import gzip
 import json
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
+import duckdb
 import pytest
 from psycopg.types.json import Jsonb
 
+from flomastr import object_storage
 from flomastr.jobs import JobFailedError
 from flomastr.large_data.objects import DataObject
 from flomastr.object_storage import key_of_data
+from flomastr.retention import unused_objects
 from functions.archive.handler import lambda_handler as archive
 from functions.executions.handler import lambda_handler as executions
 from functions.expire.handler import lambda_handler as expire
@@ -127,6 +133,53 @@ def test_what_cannot_be_looked_for_stays(env: ArchiveEnv, tenant: Tenant) -> Non
     with pytest.raises(JobFailedError):
         removed(env)
     assert len(objects(env, tenant)) == 1
+
+
+def test_files_of_one_tenant_that_cannot_be_understood_keep_no_other_waiting(env: ArchiveEnv, tenant: Tenant) -> None:
+    (id,) = archived(env, tenant, env.make.workflow(tenant), 1)
+    large_data(env, tenant, "unknown", id)
+    other = env.make.tenant()
+    large_data(env, other, "unused")
+    forget_history(env)
+    with (
+        patch.object(unused_objects.parquet, "fetch", side_effect=duckdb.OutOfMemoryException("quotes data")),
+        pytest.raises(JobFailedError, match=r"^Unused objects could not be removed: OutOfMemoryException$"),
+    ):
+        removed(env)
+    assert (len(objects(env, tenant)), objects(env, other)) == (1, [])
+
+
+def test_tenants_have_their_turns(env: ArchiveEnv, tenant: Tenant) -> None:
+    other = env.make.tenant()
+    for one in (tenant, other):
+        for text in ("a", "b"):
+            large_data(env, one, text)
+    turns: list[str] = []
+
+    def noting(keys: Iterable[str]) -> None:
+        turns.extend(key.split("/")[1] for key in keys)
+
+    with patch.object(unused_objects, "BATCH", 1), patch.object(object_storage, "remove", noting):
+        assert removed(env) == 4
+    assert turns[0] == turns[2] != turns[1] == turns[3]
+
+
+def test_what_is_archived_while_files_are_read_keeps_its_object(env: ArchiveEnv, tenant: Tenant) -> None:
+    workflow = env.make.workflow(tenant)
+    id = env.execution_at(tenant, workflow, MONTH + timedelta(days=1), retention_class=0)
+    with_data(env, tenant, id, "archived")
+    look = unused_objects.archived
+
+    def look_and_archive(*asked: Any) -> unused_objects.Archive:
+        found = look(*asked)
+        env.run(archive)
+        forget_history(env)
+        return found
+
+    with patch.object(unused_objects, "archived", look_and_archive):
+        assert removed(env) == 0
+    assert (env.hot(tenant), env.cold(tenant), len(objects(env, tenant))) == ([], [id], 1)
+    assert (removed(env), len(objects(env, tenant))) == (0, 1)
 
 
 def test_killed_before_any_step_and_run_again_what_is_used_stays_and_nothing_else(
