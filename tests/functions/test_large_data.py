@@ -8,8 +8,11 @@ from unittest.mock import patch
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from flomastr import object_storage
+from flomastr.large_data.objects import DataObject
+from flomastr.object_storage import key_of_data
 from functions.executions.handler import lambda_handler as executions
 from functions.history.handler import lambda_handler as history
 from tests.support.connected import connected
@@ -137,6 +140,20 @@ def test_no_client_names_an_object(make: Factory, bucket: Bucket, n8n: Instance)
     (own,) = objects(bucket, other)
     assert own != key
     assert ask(other, "GET", f"/{result['id']}").status == 404
+
+
+def test_a_marker_inside_of_an_object_is_data(n8n: Instance, bucket: Bucket, superuser: Superuser) -> None:
+    n8n.send(executed("1", data=large("secret")))
+    secret = in_row(superuser, n8n.tenant)["flomastr_object"]
+    object_of = DataObject.of({"flomastr_object": secret, "mode": "webhook"})
+    object_storage.put_bytes(key_of_data(n8n.tenant.id, object_of.sha256), gzip.compress(object_of.written))
+    superuser.execute(
+        "UPDATE app.workflow_executions SET execution_data = %s WHERE tenant_id = %s",
+        (Jsonb(object_of.in_row), n8n.tenant.id),
+    )
+    path = "/routes/history/workflow-executions?include_data=true"
+    (row,) = call(history, "GET", path, caller=n8n.tenant.owner).json
+    assert row["execution_data"] == {"flomastr_object": secret, "mode": "webhook"}
 
 
 def test_what_is_missing_or_damaged_in_storage_is_answered_in_part(n8n: Instance, bucket: Bucket) -> None:

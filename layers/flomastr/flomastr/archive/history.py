@@ -80,7 +80,7 @@ def read_page(db: Database, matching: Filter, page: PageRequest, include_data: b
     found = archived(db, files, wanted, page.after or LAST, bottom, page.limit + 1)
     by_id = {row.id: row for row in found} | {row.id: row for row in hot}
     rows = [by_id[id] for id in sorted(by_id, reverse=True)[: page.limit + 1]]
-    return large_data.in_full(with_data(files, rows)) if include_data else rows
+    return with_data(files, rows) if include_data else rows
 
 
 def both_tiers[Hot: BaseModel](
@@ -133,7 +133,10 @@ def changed_since(rows: Sequence[TieredExecution], status: str) -> Query[Id]:
 
 
 def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[TieredExecution]:
-    """Adds execution_data to the first rows, as many as a response can carry, and the next one; drops the rest."""
+    """Adds execution_data to the first rows, as many as a response can carry, and the next one; drops the rest.
+
+    Hot rows have theirs in full. Raises UnavailableError.
+    """
     ids = [row.id for row in rows if row.tier == "cold"]
     if not ids:
         return rows
@@ -145,7 +148,9 @@ def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[Tiered
             break
         weight += sizes.get(row.id, 0)
     data = reader.data(files, [row.id for row in rows if row.tier == "cold"])
-    return [row.model_copy(update={"execution_data": data[row.id]}) if row.id in data else row for row in rows]
+    cold = [row.model_copy(update={"execution_data": data[row.id]}) for row in rows if row.id in data]
+    full = {row.id: row for row in large_data.in_full(cold)}
+    return [full.get(row.id, row) for row in rows]
 
 
 def count(db: Database, matching: Filter) -> int:
