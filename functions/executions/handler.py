@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from flomastr.archive.redirects import MOVED, ArchivedError, Moved, full, one
+from flomastr.archive.redirects import MOVED, ArchivedError, Moved, full, one, updated
 from flomastr.database.session import Database
 from flomastr.http.app import conflict, create_app, http_handler
 from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db
@@ -68,7 +68,7 @@ async def update_execution(
 ) -> Execution:
     """One that has ended is not reopened."""
     (changes,), db = in_storage([changes], db)
-    return tagged(full(db, executions.update(execution_id, changes, if_match), execution_id, ArchivedError()), response)
+    return tagged(updated(db, executions.update(execution_id, changes, if_match), execution_id), response)
 
 
 @app.delete("/{execution_id}", responses=conflict("It is under a legal hold, or archived."))

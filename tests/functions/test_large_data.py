@@ -11,8 +11,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from flomastr import object_storage
+from flomastr.large_data import rows
 from flomastr.large_data.objects import DataObject
-from flomastr.object_storage import key_of_data
+from flomastr.object_storage import StorageUnavailableError, key_of_data
 from functions.executions.handler import lambda_handler as executions
 from functions.history.handler import lambda_handler as history
 from tests.support.connected import connected
@@ -154,6 +155,21 @@ def test_a_marker_inside_of_an_object_is_data(n8n: Instance, bucket: Bucket, sup
     path = "/routes/history/workflow-executions?include_data=true"
     (row,) = call(history, "GET", path, caller=n8n.tenant.owner).json
     assert row["execution_data"] == {"flomastr_object": secret, "mode": "webhook"}
+
+
+def test_what_is_recorded_is_answered_in_part_while_its_object_cannot_be_read(make: Factory, bucket: Bucket) -> None:
+    tenant = make.tenant()
+    body = {"workflow_id": str(make.workflow(tenant)), "n8n_execution_id": "1", "execution_data": large()}
+    with patch.object(rows, "read", side_effect=StorageUnavailableError):
+        posted = ask(tenant, "POST", body=body)
+        put = ask(tenant, "PUT", f"/{posted.json['id']}", body={"execution_data": large("y")})
+        assert (posted.status, put.status) == (201, 200)
+        for answer in (posted, put):
+            data = answer.json["execution_data"]
+            assert data["resultData"] == {"lastNodeExecuted": "Charge", "error": {"message": "It broke"}}
+            assert data["flomastr_object"]["bytes"] > 300_000
+        assert ask(tenant, "GET", f"/{posted.json['id']}").status == 503
+    assert ask(tenant, "GET", f"/{posted.json['id']}").json["execution_data"] == large("y")
 
 
 def test_what_is_missing_or_damaged_in_storage_is_answered_in_part(n8n: Instance, bucket: Bucket) -> None:

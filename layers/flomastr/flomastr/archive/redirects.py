@@ -50,3 +50,8 @@ def one[Row: BaseModel](db: Database, query: Query[Row], id: UUID, otherwise: Se
 def full[E: Execution](db: Database, query: Query[E], id: UUID, otherwise: ServiceError) -> E:
     """The same with its whole data, some of which may lie in object storage. Raises UnavailableError as well."""
     return large_data.whole(one(db, query, id, otherwise))
+
+
+def updated[E: Execution](db: Database, query: Query[E], id: UUID) -> E:
+    """The same of one that the query changes, whose data is in part while it cannot be read. Raises ArchivedError."""
+    return large_data.recorded(one(db, query, id, ArchivedError()))

@@ -167,7 +167,7 @@ def deliver(db: Database, new: NewExecution, key: IdempotencyKey | None) -> Reco
     """What became of it, with its whole data and notes."""
     (stored,), db = large_data.in_storage([new], db)
     (row,) = db.idempotent(record(stored), key)
-    row.execution = large_data.whole(row.execution)
+    row.execution = large_data.recorded(row.execution)
     row.execution.data_notes = new.data_notes
     return row
 
