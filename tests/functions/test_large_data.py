@@ -129,18 +129,27 @@ def test_a_page_is_cut_by_what_its_objects_hold(make: Factory, bucket: Bucket) -
         assert [row["execution_data"]["text"][0] for row in rest.json] == ["1", "0"]
 
 
-def test_no_client_names_an_object(make: Factory, bucket: Bucket, n8n: Instance) -> None:
-    (result,) = n8n.send(executed("1", data=large("secret")))
-    (key,) = objects(bucket, n8n.tenant)
-    forged = {"flomastr_object": {"sha256": key[-72:-8], "bytes": 1, "characters": 10**30}, "mode": "webhook"}
-    other = make.tenant()
-    body = {"workflow_id": str(make.workflow(other)), "n8n_execution_id": "1", "execution_data": forged}
-    answer = ask(other, "POST", body=body)
-    assert (answer.status, answer.json["execution_data"]) == (201, forged)
-    assert ask(other, "GET", f"/{answer.json['id']}").json["execution_data"] == forged
-    (own,) = objects(bucket, other)
-    assert own != key
-    assert ask(other, "GET", f"/{result['id']}").status == 404
+@pytest.mark.parametrize("archive_bucket", [{}, {"ARCHIVE_BUCKET": ""}])
+def test_no_client_names_an_object(
+    make: Factory, bucket: Bucket, superuser: Superuser, archive_bucket: dict[str, str]
+) -> None:
+    n8n = instance(make)
+    workflow = str(make.workflow(n8n.tenant))
+    forged = {"flomastr_object": {"sha256": "0" * 64, "bytes": 1, "characters": 10**30}, "mode": "webhook"}
+    body = {"workflow_id": workflow, "n8n_execution_id": "1", "status": "success", "execution_data": forged}
+    note = {"characters": 0, "numbers": 0, "cut": 1}
+    with connected(**archive_bucket):
+        answer = ask(n8n.tenant, "POST", body=body)
+        assert (answer.status, answer.json["execution_data"]) == (201, {"mode": "webhook"})
+        batch = ask(n8n.tenant, "POST", "/batch", body={"executions": [body | {"n8n_execution_id": "2"}]})
+        (sent,) = n8n.send(executed("3", data=forged))
+        assert [one["data_notes"] for one in (answer.json, *batch.json["results"], sent)] == [note] * 3
+        refused = ask(n8n.tenant, "PUT", f"/{answer.json['id']}", body={"execution_data": forged})
+        assert (refused.status, refused.json["errors"][0]["message"]) == (
+            422, "has a field flomastr_object, which is kept for rows whose data lies in object storage",
+        )  # fmt: skip
+    assert [row["execution_data"] for row in stored(superuser, n8n.tenant)] == [{"mode": "webhook"}] * 3
+    assert objects(bucket, n8n.tenant) == []
 
 
 def test_a_marker_inside_of_an_object_is_data(n8n: Instance, bucket: Bucket, superuser: Superuser) -> None:

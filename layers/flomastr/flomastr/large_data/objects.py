@@ -60,7 +60,7 @@ class DataObject:
 def part_of(data: Json, room: int) -> Json:
     """What is short of it: first what is looked for in a row, such as the error and the last node."""
     kept: Json = {}
-    for name in nsmallest(MOST_NAMES, data.keys() - {MARKER}, key=lambda name: (name not in FIRST, name)):
+    for name in nsmallest(MOST_NAMES, data, key=lambda name: (name not in FIRST, name)):
         value = data[name]
         if isinstance(value, dict) and name in FIRST:
             value = part_of(cast(Json, value), room // 2)
@@ -74,8 +74,8 @@ def part_of(data: Json, room: int) -> Json:
 
 
 def is_large(data: Json | None) -> bool:
-    """Data with a marker of its own is, so that no client can name an object."""
-    return bool(data) and (MARKER in data or len(to_json(data)) > LARGE)
+    """Too large for a row."""
+    return bool(data) and len(to_json(data)) > LARGE
 
 
 def secure(objects: Sequence[tuple[UUID, DataObject]]) -> None:

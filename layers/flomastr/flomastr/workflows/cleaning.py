@@ -4,11 +4,12 @@ import json
 import math
 import re
 from collections.abc import Collection
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from flomastr.http.fields import MAX_JSON, Json, storable
+from flomastr.http.fields import MAX_JSON, Json, JsonObject, storable
+from flomastr.large_data.objects import MARKER
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
@@ -24,7 +25,10 @@ class DataNotes(BaseModel):
 
     characters: int = Field(default=0, description="U+0000 and halves of surrogate pairs, in whose place is U+FFFD.")
     numbers: int = Field(default=0, description="Numbers kept as a text, such as 1e+300; null, if they are none.")
-    cut: int = Field(default=0, description='What is kept as "[cut]", too deep or too large to store.')
+    cut: int = Field(
+        default=0,
+        description=f'What is kept as "[cut]", too deep or too large to store; and `{MARKER}`, which is left out.',
+    )
 
     def __add__(self, other: "DataNotes") -> "DataNotes":
         return DataNotes(
@@ -40,11 +44,33 @@ NOTHING = DataNotes()
 def cleaned(value: Any) -> tuple[Any, DataNotes]:
     """What can be stored of a value of JSON, and what had to be changed for that."""
     notes = DataNotes()
-    kept = value if length(value) <= MAX_JSON else shrunk(value, NAMED_LEVELS, notes)
+    if isinstance(value, dict) and MARKER in value:
+        value = {name: one for name, one in cast(Json, value).items() if name != MARKER}
+        notes.cut += 1
     try:
-        return storable(clean(kept, LEVELS, notes)), notes
+        return storable(clean(small(value, notes), LEVELS, notes)), notes
     except ValueError:
         return {} if isinstance(value, dict) else CUT, DataNotes(cut=1)
+
+
+def unmarked(data: Json) -> Json:
+    """Raises ValueError for data that would name an object in storage, as rows alone do."""
+    if MARKER in data:
+        raise ValueError(f"has a field {MARKER}, which is kept for rows whose data lies in object storage")
+    return data
+
+
+ExecutionData = Annotated[JsonObject, AfterValidator(unmarked)]
+
+
+def small(value: Any, notes: DataNotes) -> Any:
+    """The value, or what of it is not large. Raises ValueError: it is large with small parts alone."""
+    if length(value) <= MAX_JSON:
+        return value
+    kept = shrunk(value, NAMED_LEVELS, notes)
+    if length(kept) > MAX_JSON:
+        raise ValueError
+    return kept
 
 
 def length(value: Any) -> int:

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
-from flomastr.http.fields import UNSET, Changes, InstanceName, JsonObject, PastMoment, Text
+from flomastr.http.fields import UNSET, Changes, InstanceName, PastMoment, Text
 from flomastr.http.paging import MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.workflows.cleaning import ExecutionData
 
 MAX_DATA_BYTES = MAX_PAGE_BYTES * 3 // 2  # as Postgres writes them: `[1, 1]` takes that much more than `[1,1]`
 
@@ -34,7 +35,7 @@ class Execution(Resource):
 class ExecutionChanges(Changes):
     status: Status = UNSET
     finished_at: PastMoment | None = None
-    execution_data: JsonObject | None = None
+    execution_data: ExecutionData | None = None
     error_message: Text | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self, cast, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from flomastr.http.fields import JsonObject, Text
-from flomastr.workflows.cleaning import NOTHING, DataNotes
+from flomastr.workflows.cleaning import NOTHING, DataNotes, ExecutionData
 from flomastr.workflows.executions import Status
 from flomastr.workflows.flatted import Room, unpacked
 from flomastr.workflows.n8n_event import Event
@@ -151,7 +151,7 @@ class ApiExecution(Form):
     retry_of: OtherId = None
     retry_success_id: OtherId = None
     custom_data: Annotated[JsonObject | None, BeforeValidator(object_of_json, json_schema_input_type=Any)] = None
-    data: Annotated[JsonObject | None, Field(description="Or a text of `flatted`, as n8n stores it.")] = None
+    data: Annotated[ExecutionData | None, Field(description="Or a text of `flatted`, as n8n stores it.")] = None
     workflow_data: Annotated[WorkflowData | None, BeforeValidator(object_of_json, json_schema_input_type=Any)] = None
 
     @model_validator(mode="after")

@@ -16,9 +16,9 @@ from pydantic import (
 from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.query import Query
 from flomastr.database.session import Database
-from flomastr.http.fields import Body, Json, JsonObject, Name, PastMoment, TenantName, Text
+from flomastr.http.fields import Body, Json, Name, PastMoment, TenantName, Text
 from flomastr.large_data import rows as large_data
-from flomastr.workflows.cleaning import NOTHING, DataNotes, with_cleaned
+from flomastr.workflows.cleaning import NOTHING, DataNotes, ExecutionData, with_cleaned
 from flomastr.workflows.executions import Execution, Status
 from flomastr.workflows.n8n_values import Id
 
@@ -45,7 +45,7 @@ class Delivery(Body):
     mode: Annotated[Name | None, Field(description="Goes into execution_data, unless that has one.")] = None
     started_at: PastMoment | None = None
     finished_at: PastMoment | None = None
-    execution_data: JsonObject | None = None
+    execution_data: ExecutionData | None = None
     error_message: Text | None = None
 
     @model_validator(mode="after")
