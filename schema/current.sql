@@ -4723,7 +4723,7 @@ CREATE FUNCTION app.plan_hash(plan app.planned_row[]) RETURNS text
 
 ALTER FUNCTION app.plan_hash(plan app.planned_row[]) OWNER TO flo_owner;
 
-CREATE FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text) RETURNS integer
+CREATE FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text, without uuid[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -4732,9 +4732,13 @@ DECLARE
   measured app.measured_row[] := '{}';
   text_so_far bigint := 0;
 BEGIN
-  FOR due IN SELECT * FROM app.due_history(moment) AS d ORDER BY d.tenant_id, d.seq LIMIT most LOOP
+  FOR due IN
+    SELECT * FROM app.due_history(moment) AS d
+    WHERE d.tenant_id <> ALL (without) ORDER BY d.tenant_id, d.seq LIMIT most
+  LOOP
     SELECT
-      due.tenant_id, app.change_id(due.seq), due.bytes, 200 + coalesce(octet_length(h.old::text), 0),
+      due.tenant_id, app.change_id(due.seq), due.bytes,
+      200 + coalesce(octet_length(h.row_ids::text), 0) + coalesce(octet_length(h.old::text), 0),
       app.change_checksum(h), h.recorded_at
     INTO row
     FROM app.row_history AS h WHERE h.tenant_id = due.tenant_id AND h.seq = due.seq;
@@ -4746,7 +4750,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+ALTER FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text, without uuid[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) RETURNS integer
     LANGUAGE plpgsql

@@ -158,8 +158,8 @@ BEGIN
 END
 $$;
 
--- The next due history of rows, one tenant after the other, so that few files have it.
-CREATE OR REPLACE FUNCTION app.plan_history(moment timestamptz, most integer, origin text)
+-- The next due history of rows, one tenant after the other, so that few files have it, and none of these tenants.
+CREATE OR REPLACE FUNCTION app.plan_history(moment timestamptz, most integer, origin text, without uuid[])
 RETURNS integer
 LANGUAGE plpgsql
 AS $$
@@ -169,9 +169,13 @@ DECLARE
   measured app.measured_row[] := '{}';
   text_so_far bigint := 0;
 BEGIN
-  FOR due IN SELECT * FROM app.due_history(moment) AS d ORDER BY d.tenant_id, d.seq LIMIT most LOOP
+  FOR due IN
+    SELECT * FROM app.due_history(moment) AS d
+    WHERE d.tenant_id <> ALL (without) ORDER BY d.tenant_id, d.seq LIMIT most
+  LOOP
     SELECT
-      due.tenant_id, app.change_id(due.seq), due.bytes, 200 + coalesce(octet_length(h.old::text), 0),
+      due.tenant_id, app.change_id(due.seq), due.bytes,
+      200 + coalesce(octet_length(h.row_ids::text), 0) + coalesce(octet_length(h.old::text), 0),
       app.change_checksum(h), h.recorded_at
     INTO row
     FROM app.row_history AS h WHERE h.tenant_id = due.tenant_id AND h.seq = due.seq;

@@ -9,6 +9,10 @@ from uuid import UUID
 import pytest
 
 from dev.services.postgres import Cluster
+from flomastr.archive import export_job, file_lifecycle
+from flomastr.archive.file_lifecycle import UnverifiedError
+from flomastr.archive.manifest import File
+from flomastr.jobs import Job, JobFailedError
 from functions.archive.handler import lambda_handler as archive
 from functions.compact.handler import lambda_handler as compact
 from functions.erase.handler import lambda_handler as erase
@@ -208,7 +212,6 @@ def test_files_of_a_month_are_merged_and_end_by_the_policy_of_the_tenant(env: Re
 
 def test_a_file_that_comes_out_wrong_keeps_its_rows_hot(env: RecoveryEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     from flomastr import object_storage
-    from flomastr.jobs import JobFailedError
 
     tenant = env.platform.make.tenant()
     grow_old(env.platform)
@@ -301,3 +304,34 @@ def test_an_erased_tenant_has_no_file_of_history(env: RecoveryEnv) -> None:
     env.platform.run(erase)
     assert receipt(env.platform, asked)["state"] == "done"
     assert [key for key in env.platform.bucket.keys() if str(tenant.id) in key] == []
+
+
+def test_one_tenants_file_that_fails_stops_no_other_tenant(env: RecoveryEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = sorted((env.platform.make.tenant() for _ in range(3)), key=lambda tenant: tenant.id)
+    grow_old(env.platform)
+    before, write = hot_changes(env.platform, first), file_lifecycle.write
+
+    def fail(job: Job, file: File) -> None:
+        if file.tenant_id == first.id:
+            raise UnverifiedError("Is not what was sent.")
+        write(job, file)
+
+    monkeypatch.setattr(export_job, "ROWS", before)
+    monkeypatch.setattr(file_lifecycle, "write", fail)
+    with pytest.raises(JobFailedError):
+        env.platform.run(archive)
+    assert [hot_changes(env.platform, tenant) for tenant in (first, *others)] == [before, 0, 0]
+
+
+def test_ids_of_inserted_rows_count_as_text_of_a_file(env: RecoveryEnv) -> None:
+    tenant = env.platform.make.tenant()
+    env.platform.superuser.execute(
+        "INSERT INTO app.row_history (tenant_id, xid, table_name, action, row_ids)"
+        " SELECT %s, pg_current_xact_id(), 'workflows', 'insert', array_agg(app.uuid7())"
+        " FROM generate_series(1, 1000)",
+        (tenant.id,),
+    )
+    grow_old(env.platform)
+    env.platform.run(archive)
+    planned = "SELECT text_bytes FROM app.archive_files WHERE tenant_id = %s"
+    assert env.platform.superuser.execute(planned, (tenant.id,)).fetchall()[0][0] > 37_000

@@ -30,7 +30,7 @@ ROWS = 10_000  # in one plan or one move
 PLANS: dict[str, LiteralString] = {
     "overflow": "SELECT app.plan_overflow(%(moment)s, %(most)s, %(plan)s, %(without)s)",
     "sessions": "SELECT app.plan_sessions(%(moment)s, %(most)s, %(plan)s)",
-    "history": "SELECT app.plan_history(%(moment)s, %(most)s, %(plan)s)",
+    "history": "SELECT app.plan_history(%(moment)s, %(most)s, %(plan)s, %(without)s)",
 }
 
 
@@ -183,19 +183,22 @@ def waits() -> Iterator[float]:
 
 
 def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) -> None:
-    """Archives rows by one of the PLANS, file by file, until no row is due, but none of the overflow `without` tenants.
+    """Archives rows by one of the PLANS, file by file, until no row is due, but none of the `without` tenants.
 
-    Discards the plan of a killed run first.
+    It goes on without a tenant whose file failed, but for chats. Discards the plan of a killed run first.
     """
     file_lifecycle.discard(job, plan)
+    left_out = {*without}
     while job.has_time():
-        asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(without)}
+        asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(left_out)}
         if not job.conn.execute(PLANS[plan], asked).fetchall()[0][0]:
             return
-        archived = [archive_rows(job, file) for file in file_lifecycle.planned(job, plan, "writing")]
+        files = file_lifecycle.planned(job, plan, "writing")
+        failed = [file.tenant_id for file in files if not archive_rows(job, file)]
         file_lifecycle.discard(job, plan)
-        if not any(archived):
+        if plan == "sessions" and len(failed) == len(files):
             return
+        left_out.update(failed)
 
 
 def store_and_delete(job: Job, file: File) -> None:
