@@ -38,7 +38,7 @@ BEGIN
 END
 $$;
 
--- The newest restore point that is not later, or FL422.
+-- The newest restore point that is not later, or FL422, also where changes after it are archived.
 CREATE OR REPLACE FUNCTION app.restore_point_before(at timestamptz)
 RETURNS app.restore_points
 LANGUAGE plpgsql
@@ -46,14 +46,21 @@ STABLE
 AS $$
 DECLARE
   point app.restore_points;
+  archived timestamptz := (
+    SELECT max(f.last_at) FROM app.archive_files AS f
+    WHERE f.tenant_id = app.tenant() AND f.source = 'row_history' AND f.state = 'stored'
+  );
 BEGIN
   SELECT p.* INTO point FROM app.restore_points AS p
   WHERE p.taken_at <= at AND (p.tenant_id IS NULL OR p.tenant_id = app.tenant())
   ORDER BY p.taken_at DESC LIMIT 1;
-  IF at > now() OR point.id IS NULL THEN
+  IF at > now() OR point.id IS NULL OR point.taken_at <= archived THEN
     RAISE EXCEPTION USING errcode = 'FL422', constraint = 'invalid_range', message = format(
       'body.at: is in the future, or before what can be recovered begins, which is %s. The audit trail goes further.',
-      to_char((SELECT min(p.taken_at) FROM app.restore_points AS p) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+      to_char(
+        (SELECT min(p.taken_at) FROM app.restore_points AS p WHERE p.taken_at > coalesce(archived, '-infinity'))
+          AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+      )
     );
   END IF;
   RETURN point;

@@ -335,3 +335,16 @@ def test_ids_of_inserted_rows_count_as_text_of_a_file(env: RecoveryEnv) -> None:
     env.platform.run(archive)
     planned = "SELECT text_bytes FROM app.archive_files WHERE tenant_id = %s"
     assert env.platform.superuser.execute(planned, (tenant.id,)).fetchall()[0][0] > 37_000
+
+
+def test_no_recovery_goes_back_to_before_a_change_that_is_archived(env: RecoveryEnv) -> None:
+    tenant = env.platform.make.tenant()
+    workflow = env.platform.make.workflow(tenant)
+    changed(env, tenant, workflow, name="Archived")
+    grow_old(env.platform, days=45)
+    env.platform.superuser.execute("UPDATE app.restore_points SET taken_at = taken_at - interval '50 days'")
+    at = {"at": (TODAY - timedelta(days=48)).isoformat()}
+    assert env.recovery(tenant, "POST", "preview", body=at).status == 200
+    env.platform.run(archive)
+    answer = env.recovery(tenant, "POST", "preview", body=at)
+    assert (answer.status, "audit trail" in answer.json["detail"]) == (422, True)
