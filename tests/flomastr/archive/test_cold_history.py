@@ -13,6 +13,7 @@ from flomastr.archive import export_job, file_lifecycle
 from flomastr.archive.file_lifecycle import UnverifiedError
 from flomastr.archive.manifest import File
 from flomastr.jobs import Job, JobFailedError
+from flomastr.retention import erasure_job
 from functions.archive.handler import lambda_handler as archive
 from functions.compact.handler import lambda_handler as compact
 from functions.erase.handler import lambda_handler as erase
@@ -304,6 +305,45 @@ def test_an_erased_tenant_has_no_file_of_history(env: RecoveryEnv) -> None:
     env.platform.run(erase)
     assert receipt(env.platform, asked)["state"] == "done"
     assert [key for key in env.platform.bucket.keys() if str(tenant.id) in key] == []
+
+
+def test_an_erasure_that_is_killed_between_two_files_finds_the_address_still(
+    env: RecoveryEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform, make = env.platform, env.platform.make
+    tenant, person, invited = make.tenant(), make.person(), "mailto:invited@example.com"
+    membership = platform.superuser.execute(
+        "INSERT INTO app.tenant_memberships (tenant_id, user_id, status) VALUES (%s, %s, 'pending') RETURNING id",
+        (tenant.id, invited),
+    ).fetchall()[0]
+    last = grow_old(platform, days=75)
+    platform.run(archive)
+    accept = "UPDATE app.tenant_memberships SET user_id = %s, status = 'active' WHERE id = %s"
+    platform.superuser.execute(accept, (person.user_id, *membership))
+    last = grow_old(platform, days=75, since=last)
+    platform.run(archive)
+    platform.superuser.execute("DELETE FROM app.tenant_memberships WHERE id = %s", membership)
+    grow_old(platform, days=40, since=last)
+    platform.run(archive)
+    platform.run(compact)  # so that the file with the address is the younger one
+    _, addresses = ([*map(str, platform.read([key], "old"))] for key in platform.files(tenant))
+    assert invited in str(addresses)
+
+    asked = erasure_of(platform, tenant, person.user_id)
+    rewrite = erasure_job.rewrite_without
+
+    def rewrite_one(*args: Any) -> None:
+        rewrite(*args)
+        raise UnverifiedError("Killed.")
+
+    monkeypatch.setattr(erasure_job, "rewrite_without", rewrite_one)
+    with pytest.raises(JobFailedError):
+        platform.run(erase)
+    monkeypatch.undo()
+    platform.run(erase)
+    assert receipt(platform, asked)["state"] == "done"
+    text = str(platform.read(platform.files(tenant), "old, user_id"))
+    assert str(person.user_id) not in text and invited not in text
 
 
 def test_one_tenants_file_that_fails_stops_no_other_tenant(env: RecoveryEnv, monkeypatch: pytest.MonkeyPatch) -> None:

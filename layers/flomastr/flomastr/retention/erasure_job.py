@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from math import inf
 from typing import Any, LiteralString
+from uuid import UUID
 
 from psycopg.errors import DatabaseError
 from psycopg.rows import class_row
@@ -185,7 +186,8 @@ def erase_in_files(job: Job, erasure: Erasure, source: Source, folders: Folders)
     files = compaction_job.stored_files(job, erasure.tenant_id, source)
     person: dict[str, Any] = {"user_id": erasure.user_id}
     if source == parquet.CHANGES and files:
-        person["memberships"] = memberships(job, erasure, files)
+        person["memberships"], linking = memberships(job, erasure, files)
+        files.sort(key=lambda file: (file.id in linking, file.first_id))  # the links last, so that no kill cuts them
     for file in files:
         if not job.has_time():
             raise NotNowError
@@ -198,16 +200,18 @@ def erase_in_files(job: Job, erasure: Erasure, source: Source, folders: Folders)
     )
 
 
-def memberships(job: Job, erasure: Erasure, files: list[SizedFile]) -> list[str]:
-    """The ids of the person's, which was of an e-mail address before. Raises UnverifiedError, UnwrittenError."""
+def memberships(job: Job, erasure: Erasure, files: list[SizedFile]) -> tuple[list[str], set[UUID]]:
+    """The ids of the person's, and of the files that say so. Raises UnverifiedError, UnwrittenError."""
+    linking = set[UUID]()
     found = [id for (id,) in job.conn.execute(MEMBERSHIPS, erasure.model_dump())]
     for file in files:
         if not job.has_time():
             raise NotNowError
         with compaction_job.verified_copies([file]) as paths:
             rows = parquet.fetch(ARCHIVED_MEMBERSHIPS, {"files": paths, "user_id": erasure.user_id})
-            found += [row["row_id"] for row in rows]
-    return found
+        found += [row["row_id"] for row in rows]
+        linking.update(file.id for _ in rows)
+    return found, linking
 
 
 def rewrite_without(job: Job, erasure: Erasure, file: SizedFile, source: Source, person: dict[str, Any]) -> None:
