@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 
 from dev.services.postgres import Cluster
-from flomastr.archive import export_job, file_lifecycle
+from flomastr.archive import audit_trail, export_job, file_lifecycle, parquet
 from flomastr.archive.file_lifecycle import UnverifiedError
 from flomastr.archive.manifest import File
+from flomastr.archive.parquet import Relation
 from flomastr.jobs import Job, JobFailedError
 from flomastr.retention import erasure_job
 from functions.archive.handler import lambda_handler as archive
@@ -388,3 +389,37 @@ def test_no_recovery_goes_back_to_before_a_change_that_is_archived(env: Recovery
     env.platform.run(archive)
     answer = env.recovery(tenant, "POST", "preview", body=at)
     assert (answer.status, "audit trail" in answer.json["detail"]) == (422, True)
+
+
+def test_large_images_are_not_all_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = "(SELECT *, repeat(chr((97 + n % 26)::int), 400000) AS old FROM range({}, {}) AS r (n))"
+    files = list[File]()
+    for first in range(1, 1050, 150):
+        ids = [UUID(int=number) for number in (first, first + 149)]
+        files.append(File.model_construct(first_id=ids[0], last_id=ids[1], rows=150))
+        rows = f"SELECT printf('00000000-0000-0000-0000-%012x', n) AS id, 'row' AS row_id, old FROM {images}"
+        parquet.write(Relation(f"({rows.format(first, first + 150)})"), tmp_path / f"{ids[0]}.parquet")
+    monkeypatch.setattr(File, "path", property(lambda file: str(tmp_path / f"{file.first_id}.parquet")))
+    change = {
+        "id": str(UUID(int=0)),
+        "row_id": "row",
+        "action": "update",
+        "table_name": "workflows",
+        "old": "{}",
+        "bytes": 2,
+    }
+    parquet.duck().execute("SET GLOBAL memory_limit = '300MB'")
+    try:
+        told, *_ = audit_trail.with_later(files, [change, *(change | {"row_id": f"other {n}"} for n in range(249))])
+    finally:
+        parquet.duck().execute(f"SET GLOBAL memory_limit = '{parquet.MEMORY_LIMIT}'")
+    assert (told["later"].count(","), told["are_all"]) == (9, False)  # 4 MB of them
+
+
+def test_a_change_whose_actor_is_not_known_is_told(env: RecoveryEnv) -> None:
+    tenant = env.platform.make.tenant()
+    env.platform.make.workflow(tenant)
+    grow_old(env.platform)
+    env.platform.superuser.execute("DELETE FROM app.recorded_transactions WHERE tenant_id = %s", (tenant.id,))
+    env.platform.run(archive)
+    assert {change["actor"] for change in env.audit(tenant)} == {""}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -27,16 +28,14 @@ MATCHES = """
 """
 CHANGES = f"""
 SELECT
-  id, epoch_us(recorded_at) AS at, transaction, actor, request_id, table_name, action, row_id, row_ids,
-  strlen(old) AS bytes, CASE WHEN sum(coalesce(strlen(old), 0)) OVER (ORDER BY id DESC) <= $most THEN old END AS old
+  id, epoch_us(recorded_at) AS at, transaction, coalesce(actor, '') AS actor, request_id, table_name, action, row_id,
+  row_ids, strlen(old) AS bytes
 FROM {FILES} WHERE id BETWEEN $first AND $last AND id IN $ids ORDER BY id DESC
 """
 LATER = f"""
-SELECT id, row_id, CASE WHEN sum(strlen(old)) OVER (ORDER BY id) <= $most THEN old END AS old
-FROM (
-  SELECT id, row_id, old FROM {FILES} WHERE id > $since AND row_id IN $rows AND old IS NOT NULL
-  QUALIFY row_number() OVER (PARTITION BY row_id ORDER BY id) <= $each
-) ORDER BY id
+SELECT * FROM (  -- lengths alone: a window keeps all that it is over in memory
+  SELECT id, row_id, strlen(old) AS bytes FROM {FILES} WHERE id > $since AND row_id IN $rows AND old IS NOT NULL
+) QUALIFY row_number() OVER (PARTITION BY row_id ORDER BY id) <= $each ORDER BY id
 """
 
 
@@ -98,10 +97,18 @@ def told(db: Database, files: Sequence[File], ids: Sequence[UUID]) -> dict[UUID,
     if not ids:
         return {}
     read = [file for file in files if any(file.first_id <= id <= file.last_id for id in ids)]
-    names = {"ids": [str(id) for id in ids], "first": str(min(ids)), "last": str(max(ids)), "most": MAX_PAGE_BYTES}
-    rows = reader.fetch(CHANGES, read, names)
+    names = {"ids": [str(id) for id in ids], "first": str(min(ids)), "last": str(max(ids))}
+    rows = with_old(read, reader.fetch(CHANGES, read, names))
     values = {told.id: told for told in db.all(audit.tell(with_later(files, rows)))}
     return {UUID(row["id"]): change(row, values[UUID(row["id"])]) for row in rows}
+
+
+def with_old(files: Sequence[File], rows: Sequence[Row]) -> list[Row]:
+    """Rows with what they found, as far as the first of them take no more than a page may."""
+    sums = accumulate(row["bytes"] or 0 for row in rows)
+    read = [UUID(row["id"]) for row, sum in zip(rows, sums, strict=True) if row["bytes"] and sum <= MAX_PAGE_BYTES]
+    found = {row["id"]: row["old"] for row in reader.fetch_by_id("id, old", files, read)} if read else {}
+    return [row | {"old": found.get(row["id"])} for row in rows]
 
 
 def with_later(files: Sequence[File], rows: Sequence[Row]) -> list[Row]:
@@ -110,8 +117,8 @@ def with_later(files: Sequence[File], rows: Sequence[Row]) -> list[Row]:
     since = min(followed.values(), default=str(LAST))
     newer = sorted((file for file in files if str(file.last_id) > since), key=lambda file: file.first_id)
     read = [file for index, file in enumerate(newer) if sum(before.rows for before in newer[:index]) < MOST_LATER]
-    asked = {"since": since, "rows": list(followed), "each": 20 + len(rows), "most": MAX_PAGE_BYTES}
-    later = reader.fetch(LATER, read, asked) if read else []
+    asked = {"since": since, "rows": list(followed), "each": 20 + len(rows)}
+    later = with_old(read, reader.fetch(LATER, read, asked)) if read else []
     return [with_next(row, later, len(read) == len(newer)) for row in rows]
 
 
