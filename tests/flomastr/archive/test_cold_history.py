@@ -9,12 +9,13 @@ from uuid import UUID
 import pytest
 
 from dev.services.postgres import Cluster
-from flomastr.archive import audit_trail, export_job, file_lifecycle, parquet
+from flomastr.archive import export_job, file_lifecycle, parquet
 from flomastr.archive.file_lifecycle import UnverifiedError
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import Relation
 from flomastr.jobs import Job, JobFailedError
 from flomastr.retention import erasure_job
+from flomastr.tenant_recovery import audit_trail
 from functions.archive.handler import lambda_handler as archive
 from functions.compact.handler import lambda_handler as compact
 from functions.erase.handler import lambda_handler as erase
