@@ -409,12 +409,15 @@ def test_large_images_are_not_all_held_in_memory(tmp_path: Path, monkeypatch: py
         "old": "{}",
         "bytes": 2,
     }
+    others = (change | {"row_id": f"other {n}"} for n in range(248))
+    monkeypatch.setattr(audit_trail, "MOST_TOLD", 5_000_000)
     parquet.duck().execute("SET GLOBAL memory_limit = '300MB'")
     try:
-        told, *_ = audit_trail.with_later(files, [change, *(change | {"row_id": f"other {n}"} for n in range(249))])
+        told, second, *_ = audit_trail.with_later(files, [change, change, *others])
     finally:
         parquet.duck().execute(f"SET GLOBAL memory_limit = '{parquet.MEMORY_LIMIT}'")
     assert (told["later"].count(","), told["are_all"]) == (9, False)  # 4 MB of them
+    assert (second["later"].count(","), second["are_all"]) == (1, False)  # what the page has room for
 
 
 def test_a_change_whose_actor_is_not_known_is_told(env: RecoveryEnv) -> None:

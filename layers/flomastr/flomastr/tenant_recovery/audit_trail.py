@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from flomastr.tenant_recovery.audit import AuditFilter, Change, Id
 type Row = dict[str, Any]
 
 MOST_LATER = 250_000  # rows of files in which what came after a change is looked for
+MOST_TOLD = 64_000_000  # characters of what came after, for all changes of a page
 MATCHES = """
   ($table IS NULL OR table_name = $table) AND ($row_id IS NULL OR row_id = $row_id OR contains(row_ids, $row_id))
   AND ($actor IS NULL OR actor = $actor) AND ($action IS NULL OR action = $action)
@@ -119,13 +121,18 @@ def with_later(files: Sequence[File], rows: Sequence[Row]) -> list[Row]:
     read = [file for index, file in enumerate(newer) if sum(before.rows for before in newer[:index]) < MOST_LATER]
     asked = {"since": since, "rows": list(followed), "each": 20 + len(rows)}
     later = with_old(read, reader.fetch(LATER, read, asked)) if read else []
-    return [with_next(row, later, len(read) == len(newer)) for row in rows]
+    room, told = MOST_TOLD, list[Row]()
+    for row in rows:
+        told.append(with_next(row, later, len(read) == len(newer), room))
+        room -= len(told[-1]["later"])
+    return told
 
 
-def with_next(row: Row, later: Sequence[Row], are_all: bool) -> Row:
-    """Those that are too large to be read end what is known."""
+def with_next(row: Row, later: Sequence[Row], are_all: bool, room: int) -> Row:
+    """Those that are too large to be read, or for the room that is left, end what is known."""
     images = [next["old"] for next in later if next["row_id"] == row["row_id"] and next["id"] > row["id"]][:20]
-    known = images[: images.index(None)] if None in images else images
+    sizes = accumulate(inf if image is None else len(image) for image in images)
+    known = [image for image, size in zip(images, sizes, strict=True) if size <= room]
     names = ("id", "table_name", "action", "row_id", "old")
     return {name: row[name] for name in names} | {
         "is_read": is_read(row),
