@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 from psycopg.errors import UniqueViolation
@@ -15,7 +16,7 @@ from flomastr.recovery.receipts import Receipt
 from flomastr.recovery.restore import CatalogueError, RefusedError
 from schema.migrate import migrate
 from tests.support.backup_env import BackupEnv, database_of, named, unnamed_env
-from tests.support.factories import new_id
+from tests.support.factories import archived_file, new_id
 from tests.support.s3 import Bucket
 
 OF_THE_CLUSTER = {*EXCLUDED, "job_runs"}  # not copied, or written meanwhile
@@ -231,3 +232,22 @@ def test_a_restored_partition_that_was_sealed_is_sealed_anew_before_it_is_archiv
         with env.at(url) as conn:
             found = conn.execute("SELECT broken_at IS NOT NULL FROM app.sealed_partitions").fetchall()
     assert found == [(True,)]
+
+
+def test_a_restored_database_numbers_changes_on_behind_those_that_are_archived(env: BackupEnv) -> None:
+    tenant, last = env.make.tenant(), 1_000_000
+    archived_file(env.superuser, tenant, UUID(int=last - 5), UUID(int=last), source="row_history")
+    env.backup()
+    with env.empty() as url:
+        restore.restore(url, env.newest())
+        migrate(url)
+        with env.at(url) as conn:
+            sequences = conn.execute(
+                "SELECT relname::text FROM pg_class WHERE relkind = 'S' AND relnamespace = 'app'::regnamespace"
+            ).fetchall()
+            conn.execute("UPDATE app.workflows SET name = name || '!'")
+            numbers = [seq for (seq,) in conn.execute("SELECT seq FROM app.row_history ORDER BY seq").fetchall()]
+            ids = conn.execute("SELECT app.change_id(%s)", (numbers[0],)).fetchall()
+    assert sequences == [("row_history_seq",)]
+    assert numbers == [*range(last + 1, last + 1 + len(numbers))]
+    assert ids == [(UUID(int=last + 1),)]

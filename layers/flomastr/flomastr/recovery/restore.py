@@ -129,7 +129,7 @@ def finish(conn: Connection, manifest: Manifest, parts: Collection[Part]) -> int
     kept = receipts.kept()
     with conn.transaction():
         erasures = receipts.replay(conn, kept)
-        set_sequences(conn, names)
+        continue_sequence(conn)
         break_seals(conn)
         conn.execute("DROP TABLE app.restored_parts")
         compare_catalogue(conn, manifest, names)
@@ -138,23 +138,9 @@ def finish(conn: Connection, manifest: Manifest, parts: Collection[Part]) -> int
     return erasures
 
 
-def set_sequences(conn: Connection, names: list[str]) -> None:
-    """To what follows the largest number that a column has."""
-    found = conn.execute(
-        """
-        SELECT c.relname::text, a.attname::text, pg_get_serial_sequence(c.oid::regclass::text, a.attname)
-        FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-        WHERE c.relnamespace = 'app'::regnamespace AND c.relname = ANY (%s) AND a.attidentity <> ''
-        """,
-        (names,),
-    ).fetchall()
-    for name, column, sequence in found:
-        table = sql.Identifier("app", name)
-        restore_load.run(conn, "ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", table)
-        last = sql.SQL("SELECT setval({}, max({})) FROM {}").format(sequence, sql.Identifier(column), table)
-        conn.execute(last)
-        restore_load.run(conn, "ALTER TABLE {} FORCE ROW LEVEL SECURITY", table)
-    conn.execute(  # changes are numbered on behind those that are archived
+def continue_sequence(conn: Connection) -> None:
+    """Changes are numbered on behind those that are archived: the schema has no other sequence."""
+    conn.execute(
         """
         SELECT setval('app.row_history_seq', greatest(
           (SELECT s.last_value FROM app.row_history_seq AS s),
