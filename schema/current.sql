@@ -4882,6 +4882,12 @@ $$;
 ALTER FUNCTION app.plan_rows(source text, origin text, measured app.measured_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) RETURNS integer
+    LANGUAGE sql
+    AS $$ SELECT app.plan_sessions_v2(moment, most, origin, '{}') $$;
+
+ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_sessions_v2(moment timestamp with time zone, most integer, origin text, without uuid[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -4890,7 +4896,9 @@ DECLARE
   measured app.measured_row[] := '{}';
   text_so_far bigint := 0;
 BEGIN
-  FOR due IN SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most LOOP
+  FOR due IN
+    SELECT * FROM app.due_sessions(moment) AS d WHERE d.tenant_id <> ALL (without) ORDER BY d.id LIMIT most
+  LOOP
     SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s), NULL INTO row
     FROM app.webchat_sessions AS s WHERE s.id = due.id;
     measured := measured || row;
@@ -4901,7 +4909,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.plan_sessions(moment timestamp with time zone, most integer, origin text) OWNER TO flo_owner;
+ALTER FUNCTION app.plan_sessions_v2(moment timestamp with time zone, most integer, origin text, without uuid[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.planned_rows(r app.recoveries, of_table text) RETURNS SETOF app.planned_row
     LANGUAGE plpgsql STABLE
@@ -6364,7 +6372,7 @@ ALTER FUNCTION app.size_of(ranges int8multirange) OWNER TO flo_owner;
 
 CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
+    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', COALESCE((v.value #> '{flomastr_object,bytes}'::text[]), to_jsonb(pg_column_size(v.value)))) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
 
 ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
 

@@ -137,7 +137,8 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION app.plan_sessions(moment timestamptz, most integer, origin text)
+-- The next due chats, oldest first, and none of these tenants.
+CREATE OR REPLACE FUNCTION app.plan_sessions_v2(moment timestamptz, most integer, origin text, without uuid[])
 RETURNS integer
 LANGUAGE plpgsql
 AS $$
@@ -147,7 +148,9 @@ DECLARE
   measured app.measured_row[] := '{}';
   text_so_far bigint := 0;
 BEGIN
-  FOR due IN SELECT * FROM app.due_sessions(moment) AS d ORDER BY d.id LIMIT most LOOP
+  FOR due IN
+    SELECT * FROM app.due_sessions(moment) AS d WHERE d.tenant_id <> ALL (without) ORDER BY d.id LIMIT most
+  LOOP
     SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s), NULL INTO row
     FROM app.webchat_sessions AS s WHERE s.id = due.id;
     measured := measured || row;
@@ -157,6 +160,12 @@ BEGIN
   RETURN app.plan_rows('webchat_sessions', origin, measured);
 END
 $$;
+
+-- The same for code of the release before.
+CREATE OR REPLACE FUNCTION app.plan_sessions(moment timestamptz, most integer, origin text)
+RETURNS integer
+LANGUAGE sql
+AS $$ SELECT app.plan_sessions_v2(moment, most, origin, '{}') $$;
 
 -- The next due history of rows, one tenant after the other, so that few files have it, and none of these tenants.
 CREATE OR REPLACE FUNCTION app.plan_history(moment timestamptz, most integer, origin text, without uuid[])

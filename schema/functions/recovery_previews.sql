@@ -23,7 +23,8 @@ RETURN (
   FROM unnest(plan) AS p
 );
 
--- The values of an object that differ from those of another, without large ones. NULL of NULL.
+-- The values of an object that differ from those of another. Large ones are told by their size, which is that of the
+-- whole where it lies in object storage. NULL of NULL.
 CREATE OR REPLACE FUNCTION app.small_values(shown jsonb, other jsonb)
 RETURNS jsonb
 LANGUAGE sql
@@ -31,7 +32,9 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN CASE WHEN shown IS NOT NULL THEN (
   SELECT coalesce(jsonb_object_agg(v.key, CASE
-    WHEN pg_column_size(v.value) > 1000 THEN jsonb_build_object('omitted_bytes', pg_column_size(v.value)) ELSE v.value
+    WHEN pg_column_size(v.value) > 1000 THEN jsonb_build_object(
+      'omitted_bytes', coalesce(v.value #> '{flomastr_object,bytes}', to_jsonb(pg_column_size(v.value)))
+    ) ELSE v.value
   END), '{}')
   FROM jsonb_each(shown) AS v WHERE other IS NULL OR (other ? v.key AND other -> v.key <> v.value)
 ) END;

@@ -38,9 +38,11 @@ def archived_again(env: ArchiveEnv, tenant: Tenant, workflow: UUID, id: UUID, er
     env.run(archive)
 
 
-def large_data(env: ArchiveEnv, tenant: Tenant, text: str, execution: UUID | None = None) -> dict[str, Any]:
+def large_data(
+    env: ArchiveEnv, tenant: Tenant, text: str, execution: UUID | None = None, **more: Any
+) -> dict[str, Any]:
     """In an object, recorded for an execution a week ago. What the row of that has."""
-    data = DataObject.of({"mode": "webhook", "text": text})
+    data = DataObject.of({"mode": "webhook", "text": text} | more)
     object_storage.put_bytes(key_of_data(tenant.id, data.sha256), gzip.compress(data.written))
     env.superuser.execute(
         """

@@ -26,6 +26,7 @@ NEEDED_FUNCTIONS = [
     "minutes_saved",
     "newest_executions_of",
     "plan_history",
+    "plan_sessions_v2",
     "query_words",
     "record_all_events",
     "record_deliveries",

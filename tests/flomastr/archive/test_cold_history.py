@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from dev.services.postgres import Cluster
 from flomastr.archive import export_job, file_lifecycle, parquet
@@ -24,7 +25,7 @@ from functions.history.handler import lambda_handler as history
 from functions.recovery.handler import lambda_handler as recovery
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.archive_env import TODAY, ArchiveEnv
-from tests.support.archived_tenants import erasure_of, overwrite, receipt
+from tests.support.archived_tenants import erasure_of, large_data, overwrite, receipt
 from tests.support.factories import Tenant
 from tests.support.killed_runs import runs
 from tests.support.recovery_env import RecoveryEnv, recovery_env
@@ -427,3 +428,54 @@ def test_a_change_whose_actor_is_not_known_is_told(env: RecoveryEnv) -> None:
     env.platform.superuser.execute("DELETE FROM app.recorded_transactions WHERE tenant_id = %s", (tenant.id,))
     env.platform.run(archive)
     assert {change["actor"] for change in env.audit(tenant)} == {""}
+
+
+def test_a_month_of_history_that_fails_leaves_no_address_behind_an_erasure(
+    env: RecoveryEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform, make = env.platform, env.platform.make
+    tenant, person, invited = make.tenant(), make.person(), "invited@example.com"
+    membership = platform.superuser.execute(
+        "INSERT INTO app.tenant_memberships (tenant_id, user_id, status) VALUES (%s, %s, 'pending') RETURNING id",
+        (tenant.id, invited),
+    ).fetchall()[0]
+    accept = "UPDATE app.tenant_memberships SET user_id = %s, status = 'active' WHERE id = %s"
+    platform.superuser.execute(accept, (person.user_id, *membership))
+    last = grow_old(platform, days=100)
+    platform.superuser.execute("DELETE FROM app.tenant_memberships WHERE id = %s", membership)
+    grow_old(platform, days=45, since=last)
+    write, months = file_lifecycle.write, set[Any]()
+
+    def fail_the_oldest(job: Job, file: File) -> None:
+        months.add(file.month)
+        if file.month == min(months):
+            raise UnverifiedError("Is not what was sent.")
+        write(job, file)
+
+    monkeypatch.setattr(file_lifecycle, "write", fail_the_oldest)
+    with pytest.raises(JobFailedError):
+        platform.run(archive)
+    monkeypatch.undo()
+    asked = erasure_of(platform, tenant, person.user_id)
+    platform.run(erase)
+    assert receipt(platform, asked)["state"] == "done"
+    left = platform.superuser.execute("SELECT old::text FROM app.row_history WHERE tenant_id = %s", (tenant.id,))
+    assert invited not in str(left.fetchall()) + str(platform.read(platform.files(tenant), "old"))
+
+
+def test_archived_changes_of_large_data_tell_how_large_it_was_and_keep_no_object(env: RecoveryEnv) -> None:
+    platform = env.platform
+    tenant = platform.make.tenant()
+    id = platform.execution(tenant, platform.make.workflow(tenant), 1)
+    steps = {f"step {number}": "x" * 100 for number in range(40)}
+    in_row = large_data(platform, tenant, "y" * 300_000, id, **steps)
+    for value in (Jsonb(in_row), None):
+        platform.superuser.execute("UPDATE app.workflow_executions SET execution_data = %s WHERE id = %s", (value, id))
+    grow_old(platform)
+    before = env.audit(tenant)
+    assert before[0]["before"] == {"execution_data": {"omitted_bytes": in_row["flomastr_object"]["bytes"]}}
+    assert platform.run(expire)["objects_removed"] == 0
+    platform.run(archive)
+    platform.superuser.execute("UPDATE app.execution_objects SET check_at = check_at - interval '7 days'")
+    assert platform.run(expire)["objects_removed"] == 1
+    assert as_hot(env.audit(tenant)) == before

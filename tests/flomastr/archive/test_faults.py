@@ -14,10 +14,12 @@ import pytest
 from botocore.config import Config
 
 from flomastr import object_storage
-from flomastr.archive import file_lifecycle, manifest, parquet
-from flomastr.jobs import JobFailedError
+from flomastr.archive import export_job, file_lifecycle, manifest, parquet
+from flomastr.archive.file_lifecycle import UnverifiedError
+from flomastr.jobs import Job, JobFailedError
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import TODAY, ArchiveEnv, emitted
+from tests.support.archived_tenants import old_chat
 from tests.support.factories import Tenant
 
 type Spoil = Callable[[bytes], bytes | None]
@@ -213,3 +215,23 @@ def test_a_connection_that_ends_while_it_exports_is_opened_anew(
     monkeypatch.setattr(parquet, "export", after_the_end)
     assert env.run(lambda_handler)["state"] == "done"
     assert (env.hot(tenant), env.rows(tenant)) == ([], before)
+
+
+def test_chats_of_one_tenant_that_cannot_be_archived_stop_no_other_tenant(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = (env.make.tenant() for _ in range(2))
+    for tenant in (first, other):
+        old_chat(env, tenant, env.make.workflow(tenant), "user_1", "Hello")
+    write = file_lifecycle.write
+
+    def fail(job: Job, file: manifest.File) -> None:
+        if file.tenant_id == first.id:
+            raise UnverifiedError("Is not what was sent.")
+        write(job, file)
+
+    monkeypatch.setattr(export_job, "ROWS", 1)
+    monkeypatch.setattr(file_lifecycle, "write", fail)
+    with pytest.raises(JobFailedError):
+        env.run(lambda_handler)
+    assert (len(env.sessions(first)), env.sessions(other)) == (1, [])

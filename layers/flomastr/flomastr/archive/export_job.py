@@ -29,7 +29,7 @@ LONGER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # the last ones outlast ever
 ROWS = 10_000  # in one plan or one move
 PLANS: dict[str, LiteralString] = {
     "overflow": "SELECT app.plan_overflow(%(moment)s, %(most)s, %(plan)s, %(without)s)",
-    "sessions": "SELECT app.plan_sessions(%(moment)s, %(most)s, %(plan)s)",
+    "sessions": "SELECT app.plan_sessions_v2(%(moment)s, %(most)s, %(plan)s, %(without)s)",
     "history": "SELECT app.plan_history(%(moment)s, %(most)s, %(plan)s, %(without)s)",
 }
 
@@ -185,7 +185,8 @@ def waits() -> Iterator[float]:
 def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) -> None:
     """Archives rows by one of the PLANS, file by file, until no row is due, but none of the `without` tenants.
 
-    It goes on without a tenant whose file failed, but for chats. Discards the plan of a killed run first.
+    Nothing more of a tenant whose file failed: no newer history is in files while an older one is not, since an erasure
+    finds by the newer one whose an e-mail address in the older one was. Discards the plan of a killed run first.
     """
     file_lifecycle.discard(job, plan)
     left_out = {*without}
@@ -193,12 +194,10 @@ def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) ->
         asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(left_out)}
         if not job.conn.execute(PLANS[plan], asked).fetchall()[0][0]:
             return
-        files = file_lifecycle.planned(job, plan, "writing")
-        failed = [file.tenant_id for file in files if not archive_rows(job, file)]
+        for file in sorted(file_lifecycle.planned(job, plan, "writing"), key=lambda file: file.month):
+            if file.tenant_id not in left_out and not archive_rows(job, file):
+                left_out.add(file.tenant_id)
         file_lifecycle.discard(job, plan)
-        if plan == "sessions" and len(failed) == len(files):
-            return
-        left_out.update(failed)
 
 
 def store_and_delete(job: Job, file: File) -> None:

@@ -1,8 +1,13 @@
 """Removes objects with large data of executions that nothing refers to any more.
 
 What refers to one: a hot execution with its marker; the history of such an execution, from which it may be recovered;
-an archived version with its marker. A tenant with legal holds keeps all. Who is about to write an object claims it,
-which postpones its check by a day, and waits for a removal under way.
+an archived version with its marker. Archived history does not, since nothing is recovered from it: the audit trail goes
+on to tell what the row had. A tenant with legal holds keeps all. Who is about to write an object claims it, which
+postpones its check by a day, and waits for a removal under way.
+
+Objects are removed before the commit that forgets them, while their claims and the tenant's holds are locked. Outside
+of the lock a writer might find an object there that is gone when its row names it, or a new hold come too late for it.
+It is one request of at most 24 seconds; who waits are reports with the same data, and a new hold of this tenant.
 
 Files are read before the transaction that removes objects, which is short: what has been archived meanwhile is in a
 file that was not read, and leaves its objects to the next run.

@@ -26,6 +26,9 @@ class Change(ListItem):
     Values of more than 1,000 bytes are told by their size, or left out where a row was inserted. Where those of a page
     take more than 4 MB of storage, so are all further ones. `in_part` has what changed of a long value: of a list that
     grew how many were the `first`, of an object the `members` that changed and the names of `added` ones.
+
+    Large data of executions is told by what the row had of it, with its size and hash in `flomastr_object`. Once the
+    change is archived, nothing keeps the whole.
     """
 
     at: datetime
