@@ -6257,6 +6257,7 @@ CREATE FUNCTION app.rollups_between_v2(starts timestamp with time zone, ends tim
       AND r.bucket_start >= p.first AND r.bucket_start < p.until
     OFFSET 0  -- by the primary key, whatever it is joined with
   ) AS r
+  WHERE p.first < p.until
 $$;
 
 ALTER FUNCTION app.rollups_between_v2(starts timestamp with time zone, ends timestamp with time zone, days_from timestamp with time zone, days_until timestamp with time zone, of_workflow uuid, by_workflow boolean) OWNER TO flo_owner;

@@ -108,6 +108,7 @@ AS $$
       AND r.bucket_start >= p.first AND r.bucket_start < p.until
     OFFSET 0  -- by the primary key, whatever it is joined with
   ) AS r
+  WHERE p.first < p.until
 $$;
 
 -- The same for code of the release before, which reads counts.
