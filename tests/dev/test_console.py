@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -11,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from dev.samples.people import OWNER, PEOPLE
 from dev.services.oidc_issuer import Identity
 from tests.support.browser import needs_chromium
+from tests.support.clock import until
 from tests.support.console import AXE, ZONE, Scheme, Visitor, chromium, visitor
 from tests.support.dev_process import LocalPlatform, run, start
 from tests.support.webhook_receiver import receiving
@@ -28,6 +31,7 @@ PLACES = [
     "alerts",
     "knowledge",
     "storage",
+    "recovery",
     "usage",
     "keys",
     "members",
@@ -419,3 +423,106 @@ def test_the_page_of_the_api_is_lent_the_token_to_try_requests(owner: Visitor) -
     operation.get_by_role("button", name="Send").click()
     expect(operation.locator("pre")).to_contain_text("200 OK")
     expect(operation.locator("pre")).to_contain_text('"n8n_workflow_id"')
+
+
+def renamed(page: Page, origin: str, platform: LocalPlatform, id: str, name: str) -> None:
+    token = Identity(platform.data).token(OWNER.id, OWNER.email)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert page.request.put(f"{origin}/routes/workflows/{id}", headers=headers, data={"name": name}).ok
+
+
+def test_a_change_is_found_taken_back_and_the_taking_back_is_undone(owner: Visitor, platform: LocalPlatform) -> None:
+    page, origin = owner.page, owner.origin
+    workflow = asked(platform, "/routes/workflows?limit=1")[0]
+    id, name = workflow["id"], workflow["name"]
+    renamed(page, origin, platform, id, "Renamed by mistake")
+    owner.go(f"{TENANT}/recovery")
+    page.get_by_role("combobox", name="Table").select_option("workflows")
+    page.get_by_role("combobox", name="Action").select_option("update")
+    page.get_by_label("Row", exact=True).fill(id)
+    with page.expect_response(re.compile(f"audit.table=workflows&action=update&row_id={id}&limit=20$")):
+        page.get_by_role("button", name="Show").click()
+    owner.ready()
+    change = page.get_by_role("region", name="Changes").locator("tbody tr").first
+    expect(change).to_contain_text("user:demo-owner")
+    change.locator("summary").click()
+    expect(change).to_contain_text(f'name: "{name}" → "Renamed by mistake"')
+    change.get_by_role("button", name="Take back").click()
+    page.get_by_label("Reason").fill("It was a mistake")
+    preview = page.get_by_role("button", name="Preview")
+    preview.click()
+    expect(page.get_by_role("region", name="What it would write").locator("tbody")).to_have_text("workflows010")
+    expect(page.get_by_role("region", name="Examples")).to_contain_text(id)
+    expect(page.get_by_role("heading", name="Before transaction")).to_be_focused()
+    assert owner.violations() == []
+    owner.picture("recovery-preview")
+
+    renamed(page, origin, platform, id, "Renamed again")
+    confirmed(page, "Apply")
+    expect(page.get_by_role("alert")).to_contain_text("preview")
+    preview.click()
+    expect(page.get_by_role("region", name="What it would write").locator("tbody")).to_contain_text("changed by others")
+    expect(page.get_by_role("button", name="Apply")).to_have_count(0)
+    renamed(page, origin, platform, id, "Renamed by mistake")
+    page.get_by_role("combobox", name="To how it was").select_option("deleted_id")
+    page.get_by_label("Its id").fill(NOBODY)
+    preview.click()
+    expect(page.get_by_role("alert")).to_contain_text("There is nothing here")
+
+
+def confirmed(page: Page, action: str) -> None:
+    page.get_by_role("button", name=action).first.click()
+    page.get_by_role("button", name=action).first.click()
+
+
+def restore_point(platform: LocalPlatform) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        while not asked(platform, "/routes/recovery/tenants/demo/restore-points?limit=1"):
+            assert run("invoke", "recover", "--data", platform.data).returncode == 0
+
+
+def test_a_tenant_goes_back_to_a_moment_and_again_to_before_that(owner: Visitor, platform: LocalPlatform) -> None:
+    page = owner.page
+    workflow = asked(platform, "/routes/workflows?limit=1")[0]
+    restore_point(platform)
+    moment = datetime.now(ZoneInfo(ZONE)).replace(microsecond=0) + timedelta(seconds=1)
+    until(lambda: datetime.now(UTC) > moment)
+    renamed(page, owner.origin, platform, workflow["id"], "Overwritten")
+    owner.go(f"{TENANT}/recovery")
+    page.get_by_role("textbox", name="Moment").fill(moment.strftime("%Y-%m-%dT%H:%M:%S"))
+    page.get_by_label("workflows", exact=True).check()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("Between two restore points")).to_be_visible()
+    expect(page.get_by_role("region", name="Examples")).to_contain_text("workflows")
+    confirmed(page, "Apply")
+    done = page.get_by_role("region", name="Recoveries").locator("tbody tr").first
+    expect(done).to_contain_text("done")
+    assert asked(platform, f"/routes/workflows/{workflow['id']}")["name"] == workflow["name"]
+    confirmed(page, "Undo")
+    expect(done).to_contain_text("Undoes another one")
+    expect(page.get_by_role("region", name="Recoveries").get_by_role("button")).to_have_count(1)
+    assert asked(platform, f"/routes/workflows/{workflow['id']}")["name"] == "Overwritten"
+    assert owner.complaints == []
+
+
+def test_an_admin_sees_what_a_recovery_would_do_and_a_member_nothing_of_it(
+    owner: Visitor, browser: Browser, platform: LocalPlatform
+) -> None:
+    def as_admin(route: Route) -> None:
+        person = route.fetch().json()
+        route.fulfill(json=person | {"memberships": [one | {"role": "admin"} for one in person["memberships"]]})
+
+    page = owner.page
+    workflow = asked(platform, "/routes/workflows?limit=1")[0]["id"]
+    renamed(page, owner.origin, platform, workflow, "Of an admin")
+    (change,) = asked(platform, f"/routes/recovery/audit?row_id={workflow}&limit=1")
+    page.route("**/users/me/status", as_admin)
+    owner.sign_in("Olive", f"{TENANT}/recovery?target=transaction&of={change['transaction']}")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("An owner of the tenant may apply it.")).to_be_visible()
+    expect(page.get_by_role("button", name="Apply")).to_have_count(0)
+    with visitor(browser, platform) as member:
+        member.sign_in("Max", f"{TENANT}/recovery")
+        expect(member.page.get_by_role("alert").first).to_contain_text("This is not yours to see")
+        assert member.violations() == []

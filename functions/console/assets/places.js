@@ -15,6 +15,7 @@ import { Overview } from "./views/overview.js";
 import { Recovery } from "./views/recovery.js";
 import { Sizes } from "./views/sizes.js";
 import { Storage } from "./views/storage.js";
+import { TenantRecovery } from "./views/tenant_recovery.js";
 import { Tenants } from "./views/tenants.js";
 import { Usage } from "./views/usage.js";
 import { Workflow } from "./views/workflow.js";
@@ -28,6 +29,7 @@ export const TENANT = [
   { name: "alerts", title: "Alerts", view: Alerts, least: "member", parts: ["alert"] },
   { name: "knowledge", title: "Knowledge", view: Knowledge, least: "member", parts: ["base"] },
   { name: "storage", title: "Storage", view: Storage, least: "admin" },
+  { name: "recovery", title: "Recovery", view: TenantRecovery, least: "admin" },
   { name: "usage", title: "Usage", view: Usage, least: "member" },
   { name: "keys", title: "API keys", view: Keys, least: "admin" },
   { name: "members", title: "Members", view: Members, least: "member" },
@@ -41,6 +43,6 @@ export const PLATFORM = [
   { name: "tenants", title: "Tenants", view: Tenants },
   { name: "storage", title: "Storage of tenants", view: Sizes },
   { name: "jobs", title: "Jobs", view: Jobs },
-  { name: "recovery", title: "Recovery", view: Recovery },
+  { name: "recovery", title: "Backups and drills", view: Recovery },
   { name: "health", title: "Health and erasures", view: Health },
 ];

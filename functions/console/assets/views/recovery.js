@@ -9,7 +9,7 @@ import { Badge, Card, Figure, Figures, Loaded, View } from "../ui.js";
 export const Recovery = () => {
   const status = useLoaded("/routes/recovery/status");
   return html`
-    <${View} title="Recovery" about="Of the whole platform, as it is seen from outside of the job that takes backups.">
+    <${View} title="Backups and drills" about="Of the whole platform, as it is seen from outside of the job that takes backups.">
       <${Loaded} of=${status}>${(found) => html`<${Problems} ...${found} /><${Backups} ...${found} /><${Drills} ...${found} />`}<//>
     <//>`;
 };
