@@ -2424,6 +2424,17 @@ CREATE FUNCTION app.execution_delta(e app.workflow_executions, runs integer) RET
 
 ALTER FUNCTION app.execution_delta(e app.workflow_executions, runs integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.execution_of(wanted uuid) RETURNS SETOF app.workflow_executions
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+  RETURN QUERY SELECT e.* FROM app.workflow_executions AS e WHERE e.id = wanted;
+END
+$$;
+
+ALTER FUNCTION app.execution_of(wanted uuid) OWNER TO flo_owner;
+
 CREATE FUNCTION app.execution_row(retention_class smallint, id uuid, tenant_id uuid DEFAULT NULL::uuid, workflow_id uuid DEFAULT NULL::uuid, n8n_execution_id text DEFAULT NULL::text, status text DEFAULT NULL::text, started_at timestamp with time zone DEFAULT NULL::timestamp with time zone, finished_at timestamp with time zone DEFAULT NULL::timestamp with time zone, execution_data jsonb DEFAULT NULL::jsonb, error_message text DEFAULT NULL::text, created_at timestamp with time zone DEFAULT NULL::timestamp with time zone, mode text DEFAULT NULL::text) RETURNS app.workflow_executions
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$

@@ -155,6 +155,16 @@ def test_a_session_plans_the_recording_of_an_execution_once(
 
 
 def test_a_list_plans_over_the_partitions_of_its_tenants_classes_alone(make: Factory) -> None:
+def test_a_session_plans_over_the_partitions_once_to_read_executions(
+    make: Factory, statistics: psycopg.Connection[Any], one_session: None
+) -> None:
+    tenant = make.tenant()
+    path = f"/routes/workflow-executions/{make.execution(tenant, make.workflow(tenant))}"
+    repeated(lambda: call(executions, "GET", path, caller=tenant.owner), statistics)
+    of_table = "SELECT toplevel, plans FROM pg_stat_statements WHERE query ~ 'FROM app.workflow_executions'"
+    assert statistics.execute(of_table).fetchall() == [(False, 1)]
+
+
     tenant = make.tenant(hot_ttl_days=30)
     make.within(tenant.id, "UPDATE app.tenants SET hot_ttl_days = 90", {})
     (classes,) = make.within(tenant.id, CLASSES_OF_A_LIST, {})

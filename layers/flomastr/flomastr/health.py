@@ -19,6 +19,7 @@ NEEDED_FUNCTIONS = [
     "authorize",
     "claim_upload",
     "connect_n8n",
+    "execution_of",
     "find_passages",
     "index_words",
     "indexed_text",

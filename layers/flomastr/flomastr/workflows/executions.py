@@ -107,7 +107,7 @@ def count(matching: Filter) -> Query[Count]:
 def get(id: UUID) -> Query[Execution]:
     """One execution with its data. No row: it does not exist, or is archived."""
     return Query(
-        f"SELECT {WHOLE} FROM app.workflow_executions AS e WHERE e.id = %(id)s",
+        f"SELECT {WHOLE} FROM app.execution_of(%(id)s) AS e",
         {"id": id},
         Execution,
     )
