@@ -871,7 +871,7 @@ $$;
 ALTER FUNCTION app.beginning_of(tenant uuid, document uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[], most integer) RETURNS TABLE(ids uuid[], score double precision)
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE ROWS 10
     SET plan_cache_mode TO 'force_generic_plan'
     SET join_collapse_limit TO '1'
     AS $$
@@ -1420,7 +1420,7 @@ $$;
 ALTER FUNCTION app.connect_n8n(wanted text, new_url text, new_key bytea) OWNER TO flo_owner;
 
 CREATE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) RETURNS TABLE(id uuid, context jsonb)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 10
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
   WITH hits AS (

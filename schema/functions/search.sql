@@ -11,6 +11,7 @@ CREATE OR REPLACE FUNCTION app.best_of(
 RETURNS TABLE (ids uuid[], score double precision)
 LANGUAGE plpgsql
 STABLE
+ROWS 10  -- few are joined by their keys; a thousand, as Postgres supposes, by reading all passages
 SET plan_cache_mode = force_generic_plan  -- planning takes longer than execution
 SET join_collapse_limit = 1
 AS $$
@@ -75,6 +76,7 @@ CREATE OR REPLACE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer)
 RETURNS TABLE (id uuid, context jsonb)
 LANGUAGE sql
 STABLE
+ROWS 10
 SET plan_cache_mode = force_generic_plan  -- planning takes longer than execution
 AS $$
   WITH hits AS (

@@ -177,6 +177,13 @@ def test_no_statement_of_a_search_touches_another_partition(large: Tenant, expla
     assert len(partitions) == 1
 
 
+def test_the_passages_that_are_found_are_read_by_their_keys(large: Tenant, explained: Explained) -> None:
+    assert len(explained.search(large, "topic7", "text")) == 10
+    plan = explained.plan("WITH best AS")
+    assert "Index Scan using chunks_pkey on chunks c " in plan
+    assert "Seq Scan on chunks" not in plan
+
+
 def test_without_a_tenant_there_is_nothing(explained: Explained) -> None:
     explained.conn.execute("SELECT set_config('app.tenant_id', '', false)")
     asked = {"query": "zebra", "mode": "hybrid", "k": 10, "bases": None, "vector": str(vector_of("zebra"))}
