@@ -3296,7 +3296,7 @@ CREATE FUNCTION app.known_highest(stored bigint, timed integer, added bigint, ta
 ALTER FUNCTION app.known_highest(stored bigint, timed integer, added bigint, taken bigint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.known_n8n_instance(wanted text) RETURNS smallint
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN COALESCE((SELECT i.number FROM app.n8n_instances i WHERE ((i.tenant_id = app.tenant()) AND (i.name = known_n8n_instance.wanted))), CASE wanted WHEN 'default'::text THEN (0)::smallint ELSE NULL::smallint END);
 
 ALTER FUNCTION app.known_n8n_instance(wanted text) OWNER TO flo_owner;
@@ -7219,7 +7219,7 @@ $$;
 ALTER FUNCTION app.words_to_index(base app.knowledge_bases, language text, OUT languages text[], OUT words_pending integer, OUT indexed_as text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.workflows_of_instance(wanted text) RETURNS uuid[]
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ARRAY(SELECT w.id FROM app.workflows w WHERE ((w.tenant_id = app.tenant()) AND (w.n8n_instance = (SELECT app.known_n8n_instance(workflows_of_instance.wanted) AS known_n8n_instance))));
 
 ALTER FUNCTION app.workflows_of_instance(wanted text) OWNER TO flo_owner;

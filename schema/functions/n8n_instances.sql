@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION app.known_n8n_instance(wanted text)
 RETURNS smallint
 LANGUAGE sql
 STABLE
+PARALLEL SAFE
 RETURN coalesce(
   (SELECT i.number FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.name = wanted),
   CASE wanted WHEN 'default' THEN 0::smallint END
@@ -24,6 +25,7 @@ CREATE OR REPLACE FUNCTION app.workflows_of_instance(wanted text)
 RETURNS uuid[]
 LANGUAGE sql
 STABLE
+PARALLEL SAFE  -- else no statement that may name an instance is
 RETURN ARRAY(
   SELECT w.id FROM app.workflows AS w
   WHERE w.tenant_id = app.tenant() AND w.n8n_instance = (SELECT app.known_n8n_instance(wanted))

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from dev.services.postgres import Cluster, cluster, create_database
+from flomastr.workflows import summary
 from functions.events.handler import lambda_handler as events
 from functions.executions.handler import lambda_handler as executions
 from functions.webchat.handler import lambda_handler as webchat
@@ -154,7 +155,6 @@ def test_a_session_plans_the_recording_of_an_execution_once(
     assert statistics.execute(OF_EXECUTIONS).fetchall() == [(verb, 1) for verb in planned]
 
 
-def test_a_list_plans_over_the_partitions_of_its_tenants_classes_alone(make: Factory) -> None:
 def test_a_session_plans_over_the_partitions_once_to_read_executions(
     make: Factory, statistics: psycopg.Connection[Any], one_session: None
 ) -> None:
@@ -165,10 +165,19 @@ def test_a_session_plans_over_the_partitions_once_to_read_executions(
     assert statistics.execute(of_table).fetchall() == [(False, 1)]
 
 
+def test_a_list_plans_over_the_partitions_of_its_tenants_classes_alone(make: Factory) -> None:
     tenant = make.tenant(hot_ttl_days=30)
     make.within(tenant.id, "UPDATE app.tenants SET hot_ttl_days = 90", {})
     (classes,) = make.within(tenant.id, CLASSES_OF_A_LIST, {})
     assert classes == ["30", "90"]
+
+
+def test_a_summary_of_many_executions_may_be_counted_by_several_processes(counting: Cluster) -> None:
+    counted = summary.groups(summary.Asked(), 90, copies=True)
+    with psycopg.connect(counting.url("flo_app", "counted")) as conn:
+        conn.execute("SET LOCAL debug_parallel_query = on")  # whatever it costs
+        plan = conn.execute(b"EXPLAIN " + counted.sql.encode(), counted.params).fetchall()
+    assert plan[0][0].startswith("Gather")
 
 
 def repeated(ask: Ask, statistics: psycopg.Connection[Any]) -> None:

@@ -57,7 +57,7 @@ class Group(BaseModel):
 GROUPS = f"""
 SELECT
   e.status, e.mode, count(*) AS executions, count(e.finished_at) AS finished,
-  round(sum(extract(EPOCH FROM greatest(e.finished_at - e.started_at, '0')) * 1000000)) AS microseconds
+  sum((date_part('epoch', greatest(e.finished_at - e.started_at, '0')) * 1000000)::bigint) AS microseconds
 FROM app.workflow_executions AS e
 WHERE e.id BETWEEN %(first)s AND %(last)s AND e.started_at >= %(since)s
   AND (%(workflow_id)s::uuid IS NULL OR e.workflow_id = %(workflow_id)s)
