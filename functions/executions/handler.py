@@ -44,8 +44,8 @@ async def list_executions(
     db: Listing, matching: Matching, page: Page, response: Response, include_data: WithData = False
 ) -> list[Execution]:
     """Newest first; filters workflow_id, status, instance; with execution_data if include_data=true."""
-    newest = executions.newest_with_data if include_data else executions.newest
-    return page.of(newest(matching, page), executions.count(matching), db, response, complete=in_full)
+    newest, complete = (executions.newest_with_data, in_full) if include_data else (executions.newest, list)
+    return page.of(newest(matching, page), executions.count(matching), db, response, complete=complete)
 
 
 @app.get("/stats/summary")

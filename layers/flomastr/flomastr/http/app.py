@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -42,6 +42,11 @@ asyncio.set_event_loop(LOOP)
 
 class Route(APIRoute):
     request = JsonRequest
+
+    @cached_property
+    def query_names(self) -> set[str]:
+        """Of its parameters in the query, and of those of what it depends on."""
+        return query_parameters(self.dependant)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -83,7 +88,7 @@ async def known_query(request: Request) -> None:
     """
     if not request.query_params:
         return
-    known = query_parameters(request.scope["route"].dependant)
+    known: set[str] = request.scope["route"].query_names
     named = Counter(name for name, _ in request.query_params.multi_items())
     unknown = {name: "is no parameter of this route" for name in named.keys() - known}
     repeated = {name: "is given more than once" for name in named.keys() & known if named[name] > 1}

@@ -2,8 +2,6 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self, cast
 from unicodedata import normalize
@@ -17,7 +15,6 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
-    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticSerializationError, to_json
@@ -39,6 +36,8 @@ type Json = dict[str, Any]
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+NOT_STORABLE = "must lie between 1970 and 9999"
+DAY = timedelta(days=1)
 
 
 def storable(value: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def written_out(value: Any) -> Any:
     """Pydantic would take a number for seconds or milliseconds, as gives the nicer year. Raises ValueError."""
     if not isinstance(value, str) or not WRITTEN_OUT.match(value):
         raise ValueError("must be a date and time with an offset, such as 2026-01-31T12:00:00Z")
-    if PLUS_LOST.search(value):
+    if " " in value and PLUS_LOST.search(value):
         raise ValueError('must have no space before its offset: in a URL write "+" as "%2B"')
     return value
 
@@ -106,24 +105,25 @@ def is_a_number(value: Any) -> Any:
 JsonInteger = BeforeValidator(is_a_number)  # after the bounds of an int, which else do not show in its JSON Schema
 
 
-def past_moment(value: Any, read: Callable[[Any], datetime]) -> datetime:
-    """In one call and by one comparison, since a batch has 2,000 of them. Raises ValueError."""
-    moment = read(written_out(value))
-    if 0 <= moment.timestamp() <= time.time() + 86_400:
-        return moment.astimezone(UTC)
-    return not_ahead(storable_moment(moment))
-
-
 def storable_moment(moment: datetime) -> datetime:
-    """The moment in UTC. Raises ValueError before 1970 and from 9999 on."""
-    if not EARLIEST <= moment <= LATEST:
-        raise ValueError("must lie between 1970 and 9999")
-    return moment.astimezone(UTC)  # Postgres takes no offset of 16 hours or more
+    """In UTC, since Postgres takes no offset of 16 hours or more. Raises ValueError before 1970 and from 9999 on."""
+    try:
+        in_utc = moment.astimezone(UTC)  # within one zone moments are compared in a tenth of the time
+    except OverflowError:
+        raise ValueError(NOT_STORABLE) from None
+    if not EARLIEST <= in_utc <= LATEST:
+        raise ValueError(NOT_STORABLE)
+    return in_utc
+
+
+def past_moment(moment: datetime) -> datetime:
+    """The same, if a clock can have shown it. Raises ValueError."""
+    return not_ahead(storable_moment(moment))
 
 
 def is_ahead(moment: datetime) -> bool:
     """By so much that a clock must be wrong."""
-    return moment > datetime.now(UTC) + timedelta(days=1)
+    return moment > datetime.now(UTC) + DAY
 
 
 def not_ahead(moment: datetime) -> datetime:
@@ -148,7 +148,7 @@ Metadata = Annotated[JsonObject, at_most(MAX_METADATA)]
 TinyMetadata = Annotated[JsonObject, at_most(MAX_TINY_METADATA)]
 Title = Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
 Moment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(storable_moment)]
-PastMoment = Annotated[AwareDatetime, WrapValidator(past_moment)]
+PastMoment = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(past_moment)]
 TimeZone = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100, pattern=NO_NUL),
