@@ -24,7 +24,7 @@ def fill(passages: int, port: int, data: Path) -> None:
     api = Api(f"127.0.0.1:{port}", Identity(data).token(OWNER.id, OWNER.email))
     started = time.monotonic()
     base = f"/routes/knowledge-bases/{new_base(api, 'Filled')}"
-    documents = list(_documents(passages))
+    documents = list(documents_of(passages))
     with Progress(console=console) as progress:
         stored = progress.add_task("  Storing documents  ", total=len(documents))
         vectors = progress.add_task("  Embedding documents", total=len(documents))
@@ -42,7 +42,8 @@ def fill(passages: int, port: int, data: Path) -> None:
     )
 
 
-def _documents(passages: int) -> Iterator[Json]:
+def documents_of(passages: int) -> Iterator[Json]:
+    """As requests have them, with so many passages in all."""
     for index, texts in enumerate(batched(islice(_texts(), passages), PASSAGES, strict=False)):
         yield {"name": f"document-{index:06}", "chunks": [{"text": text} for text in texts]}
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
+from itertools import batched, count
 from statistics import median
 from typing import Any, LiteralString
 from uuid import UUID
@@ -14,26 +14,32 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from functions.executions.handler import lambda_handler as ours
+from dev.samples.fill_knowledge import documents_of
+from functions.documents.handler import lambda_handler as documents
+from functions.executions.handler import lambda_handler as executions
+from functions.knowledge_search.handler import lambda_handler as knowledge
 from tests.benchmarks.measure import Call, Times
 from tests.benchmarks.peer import handler as peer
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.sample_tenant import fill
 from tests.conftest import Cluster
 from tests.support.connected import connected, port_of, through
-from tests.support.events import Context, http_event
+from tests.support.events import Context, call, http_event
 from tests.support.factories import Factory, Tenant
 from tests.support.pgbouncer import needs_pgbouncer
-from tests.support.proxy import proxy
+from tests.support.proxy import Proxy, proxy
 
 pytestmark = [pytest.mark.timeout(1800), needs_pgbouncer]
 
 OF_TENANT, ALL = 100_000, 1_000_000
+PASSAGES, TENANTS_WITH_PASSAGES = 5_000, 4
 PATH = peer.PATH
 BLOCKS, CALLS, CALLS_FAR = 15, 20, 5
 RATIO = "ours : peer"
-NEAR_GOALS = {"GET one": 0.8, "list of 50": 0.8, "POST": 0.8, "batch of 1,000": 0.8, "summary of 90 days": 0.8}
-FAR_GOALS = {"GET one": 0.25, "list of 50": 0.25, "POST": 0.25, "batch of 1,000": 0.4}
+QUESTION = "legal hold"
+NAMES = ("GET one", "list of 50", "POST", "batch of 1,000", "summary of 90 days", "search")
+NEAR_GOALS = dict.fromkeys(NAMES, 0.8)
+FAR_GOALS = dict.fromkeys(NAMES, 0.25) | {"batch of 1,000": 0.4}
 ids = count(1)
 
 SAME_ROWS: tuple[LiteralString, ...] = (
@@ -46,7 +52,11 @@ SAME_ROWS: tuple[LiteralString, ...] = (
       error_message, created_at
     FROM app.workflow_executions WHERE workflow_id IN (SELECT id FROM peer_workflows)
     """,
-    "GRANT SELECT, INSERT, UPDATE ON peer_members, peer_workflows, peer_executions TO flo_app",
+    """
+    INSERT INTO peer_passages (id, tenant_id, document_name, chunk_index, chunk_text)
+    SELECT id, tenant_id, document_name, chunk_index, chunk_text FROM app.embeddings
+    """,
+    "GRANT SELECT, INSERT, UPDATE ON peer_members, peer_workflows, peer_executions, peer_passages TO flo_app",
     "VACUUM ANALYZE",
 )
 
@@ -59,10 +69,12 @@ class Rows:
 
 @pytest.fixture(scope="module")
 def rows(make: Factory, server: Cluster, database: str) -> Rows:
-    """A tenant's 100,000 executions among a million, and the same in the peer's table."""
+    """A tenant's 100,000 executions among a million, 5,000 passages among 20,000, and the same in the peer's tables."""
     tenants = [make.tenant() for _ in range(ALL // OF_TENANT)]
     for tenant in tenants:
         fill(make, tenant, make.workflow(tenant, n8n_workflow_id="peer"), OF_TENANT)
+    for tenant in tenants[:TENANTS_WITH_PASSAGES]:
+        teach(make, tenant)
     workflow = make.workflow(tenants[0], n8n_workflow_id="one")
     execution = make.execution(tenants[0], workflow, n8n_execution_id="one")
     url = server.url("postgres", database)
@@ -75,18 +87,25 @@ def rows(make: Factory, server: Cluster, database: str) -> Rows:
     return Rows(tenants[0], execution)
 
 
+def teach(make: Factory, tenant: Tenant) -> None:
+    path = f"/routes/knowledge-bases/{make.knowledge_base(tenant)}/documents/batch"
+    for sent in batched(documents_of(PASSAGES), 10, strict=False):
+        answer = call(documents, "POST", path, body={"documents": sent}, caller=tenant.owner)
+        assert answer.status < 300, answer
+
+
 @contextmanager
-def at_distance(database_url: str, seconds: float) -> Generator[None]:
-    """Both reach the same PgBouncer, so far away."""
+def at_distance(database_url: str, seconds: float) -> Generator[Proxy | None]:
+    """Both reach the same PgBouncer, so far away. The network between, if there is any."""
     with ExitStack() as stack:
-        url = database_url
+        network, url = None, database_url
         if seconds:
             network = stack.enter_context(proxy(port_of(url)))
             network.latency(seconds)
             url = through(network.port, url)
         stack.enter_context(connected(DATABASE_URL=url))
         peer.engine.cache_clear()
-        yield
+        yield network
         peer.engine().dispose()
 
 
@@ -97,11 +116,21 @@ def test_beside_the_peer(
     milliseconds: int, calls: int, goals: Mapping[str, float], rows: Rows, database_url: str, report: Report
 ) -> None:
     group = f"Beside FastAPI, Mangum and SQLAlchemy, {milliseconds} ms from PgBouncer"
-    with at_distance(database_url, milliseconds / 1000):
+    with at_distance(database_url, milliseconds / 1000) as network:
         for name, goal in goals.items():
+            ours = knowledge if name == "search" else executions
             mine, theirs = (partial(ask, handler, rows, name) for handler in (ours, peer.lambda_handler))
             figures = in_blocks(mine, theirs, 2 if name.startswith("batch") else calls)
+            if network:
+                figures |= {"our trips": trips(network, mine), "its trips": trips(network, theirs)}
             report.add(group, name, figures, Goal(RATIO, at_most=goal))
+
+
+def trips(network: Proxy, asked: Call) -> float:
+    """How often it waits for the network."""
+    with network.counting_turns():
+        asked()
+    return network.turns
 
 
 def in_blocks(mine: Call, theirs: Call, calls: int) -> dict[str, float]:
@@ -140,6 +169,9 @@ def request(rows: Rows, name: str) -> dict[str, Any]:
             return http_event("GET", PATH, caller=caller)
         case "summary of 90 days":
             return http_event("GET", f"{PATH}/stats/summary", {"days": 90}, caller=caller)
+        case "search":
+            path = peer.SEARCH_PATH.format(slug=rows.tenant.slug)
+            return http_event("POST", path, body={"query": QUESTION, "mode": "text"}, caller=caller)
         case "POST":
             return http_event("POST", PATH, body=delivery(), caller=caller)
         case _:

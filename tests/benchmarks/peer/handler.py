@@ -10,11 +10,23 @@ from uuid import UUID, uuid4
 from fastapi import Depends, FastAPI, HTTPException, Request
 from mangum import Mangum
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, Engine, ForeignKey, Index, UniqueConstraint, create_engine, exists, func, select
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, insert
+from sqlalchemy import (
+    ColumnElement,
+    Computed,
+    Engine,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    create_engine,
+    exists,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSVECTOR, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 PATH = "/routes/workflow-executions"
+SEARCH_PATH = "/routes/knowledge/{slug}/search"
 type Status = Literal["new", "running", "waiting", "unknown", "crashed", "canceled", "error", "success"]
 
 
@@ -53,6 +65,17 @@ class Execution(Base):
     )
 
 
+class Passage(Base):
+    __tablename__ = "peer_passages"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    tenant_id: Mapped[UUID]
+    document_name: Mapped[str]
+    chunk_index: Mapped[int]
+    chunk_text: Mapped[str]
+    words: Mapped[str] = mapped_column(TSVECTOR, Computed("to_tsvector('english', chunk_text)", persisted=True))
+    __table_args__ = (Index("peer_words", "words", postgresql_using="gin"), Index("peer_passages_of", "tenant_id"))
+
+
 class Listed(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -83,6 +106,19 @@ class New(BaseModel):
 
 class Batch(BaseModel):
     executions: list[New]
+
+
+class Question(BaseModel):
+    query: str
+    mode: Literal["text"]
+    k: int = 10
+
+
+class Found(BaseModel):
+    document_name: str
+    chunk_index: int
+    chunk_text: str
+    score: float
 
 
 class Group(BaseModel):
@@ -156,6 +192,17 @@ def record_batch(batch: Batch, db: Db, user: Caller) -> dict[str, list[dict[str,
     rows = db.execute(upsert(batch.executions, db, user).returning(Execution.id, Execution.n8n_execution_id)).all()
     db.commit()
     return {"results": [{"id": row.id, "n8n_execution_id": row.n8n_execution_id} for row in rows]}
+
+
+@app.post(SEARCH_PATH)
+def search(question: Question, db: Db, user: Caller) -> dict[str, list[Found]]:
+    tenant = select(Member.tenant_id).where(Member.user_id == user).scalar_subquery()
+    words = func.websearch_to_tsquery("english", question.query)
+    score = func.ts_rank_cd(Passage.words, words).label("score")
+    matching = select(Passage.document_name, Passage.chunk_index, Passage.chunk_text, score)
+    matching = matching.where(Passage.tenant_id == tenant, Passage.words.bool_op("@@")(words))
+    found = db.execute(matching.order_by(score.desc()).limit(question.k)).mappings()
+    return {"results": [Found.model_validate(row) for row in found]}
 
 
 def upsert(deliveries: list[New], db: Session, user: str) -> Any:
