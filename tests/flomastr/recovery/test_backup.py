@@ -252,6 +252,12 @@ def test_days_without_a_backup_end_none_of_those_that_there_are() -> None:
     assert backup_retention.kept(few) == set(few)
 
 
+def test_a_backup_that_is_taken_after_an_accident_ends_none_of_the_two_days_before_it() -> None:
+    times = ("29T120000", "29T180000", "30T003000", "30T120000", "31T003000", "31T140000")
+    accident = [f"202512{time}Z-00000000" for time in times]
+    assert set(accident) - backup_retention.kept(accident) == {accident[0]}
+
+
 def test_a_backup_past_its_time_goes_with_objects_that_no_other_has(env: BackupEnv) -> None:
     env.backup()
     old = env.newest()
@@ -260,7 +266,7 @@ def test_a_backup_past_its_time_goes_with_objects_that_no_other_has(env: BackupE
     orphan = f"{backup_storage.PREFIX}objects/20200101T000000Z-0000000b/tenants.copy.zst"
     env.bucket.client.put_object(Bucket=env.bucket.name, Key=orphan, Body=b"of a run that was killed")
     counts = env.backup()
-    assert counts["backups_deleted"] == 24  # all but six days, two Sundays; and the older one of today
+    assert counts["backups_deleted"] == 23  # all but six days and two Sundays
     assert orphan not in env.bucket.keys()
     assert all(backup_verify.verify(backup_manifest.read(key)) == [] for key in backup_manifest.all_keys()[-2:])
 

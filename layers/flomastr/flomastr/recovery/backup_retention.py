@@ -1,4 +1,4 @@
-"""Which backups are kept: the newest of 7 days, of 5 weeks and of 12 months.
+"""Which backups are kept: the newest of 7 days, of 5 weeks and of 12 months, and all of the last two days.
 
 An object goes with the last backup that refers to it.
 """
@@ -11,6 +11,7 @@ from flomastr.recovery import backup_manifest, backup_storage
 from flomastr.recovery.backup_manifest import DamagedError
 
 KEPT = ((7, "%Y%m%d"), (5, "%G%V"), (12, "%Y%m"))  # so many of the newest days, weeks and months
+RECENT = timedelta(days=2)  # whoever takes a backup after an accident still has the one before it
 LOCK = timedelta(days=7)
 UNFINISHED = timedelta(days=1)  # an object of no backup may belong to one that is being taken
 
@@ -20,9 +21,9 @@ def moment(id: str) -> datetime:
 
 
 def kept(ids: Iterable[str]) -> set[str]:
-    """Of each of the newest days, weeks and months that have any, the newest."""
+    """Of each of the newest days, weeks and months that have any, the newest; and what is not much older than any."""
     newest_first = sorted(ids, reverse=True)
-    found = set[str]()
+    found = {id for id in newest_first if moment(id) > moment(newest_first[0]) - RECENT}
     for most, period in KEPT:
         newest = dict[str, str]()
         for id in newest_first:
