@@ -5046,7 +5046,7 @@ DECLARE
 BEGIN
   WITH words AS (
     SELECT s.language, l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.positions,
-      l.lexeme LIKE '=%' AS is_stop_word,
+      l.lexeme LIKE '=%' AS is_stop_word, row_number() OVER (PARTITION BY s.language ORDER BY l.positions[1]) AS place,
       bool_and(l.lexeme LIKE '=%') OVER (PARTITION BY s.language) AS are_all_stop_words
     FROM unnest(spoken) AS s (language) CROSS JOIN LATERAL unnest(app.words_of(query, s.language, true)) AS l
   ),
@@ -5070,7 +5070,8 @@ BEGIN
     LEFT JOIN parts AS p ON p.language = w.language AND p.lexeme = w.lexeme
     LEFT JOIN (SELECT DISTINCT o.language, o.whole FROM parts AS o) AS h
       ON h.language = w.language AND h.whole = w.lexeme
-    WHERE NOT w.is_stop_word OR w.are_all_stop_words OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
+    WHERE w.place <= 4000 / cardinality(spoken)
+      AND (NOT w.is_stop_word OR w.are_all_stop_words OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query)))
   ),
   counts AS MATERIALIZED (
     SELECT w.term, n.chunks

@@ -59,6 +59,8 @@ $$;
 -- which its parts stand for. A query of stop words alone is searched by them; beside other words only those in capitals
 -- count.
 --
+-- At most 4,000 words count, each in each language: of a longer query those that come first.
+--
 -- A word is as rare as all its forms together: those that stand at its place, or are written alike, in any of the
 -- languages.
 CREATE OR REPLACE FUNCTION app.query_words(
@@ -77,7 +79,7 @@ DECLARE
 BEGIN
   WITH words AS (
     SELECT s.language, l.lexeme, coalesce(cardinality(l.positions), 1) AS times, l.positions,
-      l.lexeme LIKE '=%' AS is_stop_word,
+      l.lexeme LIKE '=%' AS is_stop_word, row_number() OVER (PARTITION BY s.language ORDER BY l.positions[1]) AS place,
       bool_and(l.lexeme LIKE '=%') OVER (PARTITION BY s.language) AS are_all_stop_words
     FROM unnest(spoken) AS s (language) CROSS JOIN LATERAL unnest(app.words_of(query, s.language, true)) AS l
   ),
@@ -101,7 +103,8 @@ BEGIN
     LEFT JOIN parts AS p ON p.language = w.language AND p.lexeme = w.lexeme
     LEFT JOIN (SELECT DISTINCT o.language, o.whole FROM parts AS o) AS h
       ON h.language = w.language AND h.whole = w.lexeme
-    WHERE NOT w.is_stop_word OR w.are_all_stop_words OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query))
+    WHERE w.place <= 4000 / cardinality(spoken)
+      AND (NOT w.is_stop_word OR w.are_all_stop_words OR (w.lexeme <> lower(w.lexeme) AND query <> upper(query)))
   ),
   counts AS MATERIALIZED (
     SELECT w.term, n.chunks

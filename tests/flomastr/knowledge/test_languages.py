@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001
 
+from dataclasses import replace
 from math import log
 from typing import Any, get_args
 
@@ -142,3 +143,12 @@ def test_what_nobody_can_tell_is_simple() -> None:
     assert language_of(["INV-2024-0031"]) == "simple"
     assert language_of([]) == "simple"
     assert {language: language_of([text]) for language, text in TEXTS.items()} == {name: name for name in TEXTS}
+
+
+def test_a_long_query_is_answered_in_a_tenant_of_all_languages(kb: KnowledgeClient) -> None:
+    for language in set(LANGUAGES) - {"auto"} - NEWER:
+        made = kb.ask(bases, "POST", "/routes/knowledge-bases", body={"name": language, "language": language})
+        replace(kb, base=made.json["id"]).put(language, "30")
+    kb.put("returns", "返品は三十日以内に")
+    letters = "".join(chr(0x4E00 + 7 * n % 20_000) for n in range(1_990))
+    assert kb.names("返品" + letters, mode="text")[:1] == ["returns"]
