@@ -2,8 +2,17 @@
 -- security only leakproof operators may use an index, and `&&` is none; each statement names the tenant that
 -- app.authorize set.
 
--- Candidates with their copies, the best first. A candidate's score is the sum of by how many standard deviations it is
--- better than the average of them, by words and by meaning. Those of the same text are one, and the others its copies.
+-- By how many standard deviations a value is better than the average.
+CREATE OR REPLACE FUNCTION app.deviations(value double precision, average double precision, deviation double precision)
+RETURNS double precision
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN coalesce((value - average) / nullif(deviation, 0), 0);
+
+-- Candidates with their copies, the best first. A candidate's score is the sum of its deviations by words and by meaning.
+-- What the three best mean on average is half as much asked for as what the query means. Those of the same text are
+-- one, and the others its copies.
 CREATE OR REPLACE FUNCTION app.best_of(
   tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[],
   most integer
@@ -19,8 +28,9 @@ DECLARE
   words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;
 BEGIN
   RETURN QUERY
-  WITH found AS (
+  WITH found AS MATERIALIZED (
     SELECT c.id, coalesce(c.text_hash, c.content_hash) AS text_hash, m.embedding_model,
+      CASE WHEN mode <> 'text' THEN e.embedding_vector END AS vector,
       coalesce(-(c.weights OPERATOR(public.<#>) best_of.weights), 0) AS by_words,
       CASE WHEN mode <> 'text' THEN
         -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)])
@@ -32,19 +42,31 @@ BEGIN
     JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   ),
   complete AS (
-    SELECT f.id, f.text_hash, f.embedding_model, f.by_words,
+    SELECT f.id, f.text_hash, f.embedding_model, f.vector,
+      app.deviations(f.by_words, avg(f.by_words) OVER (), stddev(f.by_words) OVER ()) AS by_words,
       coalesce(f.by_meaning, min(f.by_meaning) OVER (PARTITION BY f.embedding_model), 0) AS by_meaning
     FROM found AS f
   ),
+  compared AS MATERIALIZED (
+    SELECT c.*, app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
+    FROM complete AS c WINDOW of_model AS (PARTITION BY c.embedding_model)
+  ),
+  best AS (
+    SELECT b.embedding_model, public.avg(b.vector) AS vector FROM (
+      SELECT c.embedding_model, c.vector FROM compared AS c
+      WHERE mode = 'hybrid' ORDER BY words * c.by_words + (1 - words) * c.near DESC, c.id LIMIT 3
+    ) AS b
+    GROUP BY b.embedding_model
+  ),
+  again AS (
+    SELECT c.id, c.text_hash, c.embedding_model, c.by_words,
+      c.by_meaning - 0.5 * coalesce(c.vector OPERATOR(public.<#>) b.vector, 0) AS by_meaning
+    FROM compared AS c LEFT JOIN best AS b ON b.embedding_model = c.embedding_model
+  ),
   scored AS (
-    SELECT f.id, f.text_hash,
-      words * coalesce(
-        (f.by_words - avg(f.by_words) OVER everywhere) / nullif(stddev(f.by_words) OVER everywhere, 0), 0
-      )
-      + (1 - words) * coalesce(
-        (f.by_meaning - avg(f.by_meaning) OVER of_model) / nullif(stddev(f.by_meaning) OVER of_model, 0), 0
-      ) AS score
-    FROM complete AS f WINDOW everywhere AS (), of_model AS (PARTITION BY f.embedding_model)
+    SELECT a.id, a.text_hash, words * a.by_words + (1 - words)
+      * app.deviations(a.by_meaning, avg(a.by_meaning) OVER of_model, stddev(a.by_meaning) OVER of_model) AS score
+    FROM again AS a WINDOW of_model AS (PARTITION BY a.embedding_model)
   )
   SELECT g.ids, g.score FROM (
     SELECT array_agg(s.id ORDER BY s.score DESC, s.id) AS ids, max(s.score) AS score FROM scored AS s

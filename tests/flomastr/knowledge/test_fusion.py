@@ -47,6 +47,20 @@ def test_what_meaning_alone_finds_is_found(kb: KnowledgeClient) -> None:
         assert kb.names("refund", k=1) == ["a"]
 
 
+def test_what_is_like_the_best_comes_before_what_is_not(kb: KnowledgeClient) -> None:
+    directions = {"refund": (1, 0, 0), "our refund": (1, 1, 0), "reimbursed": (0, 1, 0), "zebra": (0, 0, 1)}
+
+    def by_direction(asked: Json) -> tuple[int, Json]:
+        """The query and what has its word are near; what is like that alone is as far from the query as zebras."""
+        rows = [next(v for word, v in reversed(directions.items()) if word in text) for text in asked["input"]]
+        return 200, {"data": [{"index": n, "embedding": [*row, *([0] * 1533)]} for n, row in enumerate(rows)]}
+
+    with kb.endpoint.answering(by_direction):
+        zebras = {f"zebra{n}": f"A zebra, number {n}" for n in range(6)}
+        every(kb, {f"refund{n}": f"This is our refund {n}" for n in range(3)} | zebras | {"like": "To be reimbursed"})
+        assert kb.names("refund", k=4)[3] == "like"
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "text", "vector"])
 def test_no_result_is_surer_than_the_one_above_it(kb: KnowledgeClient, mode: str) -> None:
     every(kb, {f"d{n}": " ".join(f"word{m}" for m in range(n % 7, n + 2)) for n in range(20)})
