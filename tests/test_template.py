@@ -72,13 +72,14 @@ RIGHTS = {
     "Erase": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"} | ON_BACKUPS,
     "Backup": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
     "Drill": {READ, WRITE, REMOVE, LIST} | ON_BACKUPS,
-    "Doctor": {READ, WRITE, REMOVE, LIST},
+    "Doctor": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"} | ON_BACKUPS,
     "RestoreBackup": {READ, LIST},
 }
 OVER_UPLOADS = {
     "Uploads": {WRITE},
     "Ingest": {READ, REMOVE, LIST},
     "Erase": {REMOVE, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
+    "Doctor": {READ, WRITE, REMOVE, LIST, "s3:DeleteObjectVersion", "s3:ListBucketVersions"},
 }
 ON_KEYS = {"N8n": {"kms:Encrypt", "kms:Decrypt"}, "Restore": {"kms:Decrypt"}}
 RECORDERS = {"Executions", "Events", "Restore"}  # of executions, some of whose data is too large for a row
@@ -172,17 +173,15 @@ def test_rights_over_objects_end_at_the_buckets_of_the_archive_and_of_backups() 
         for statement in statements(function) if function_name not in HOOKS else ():
             name, values = statement["Resource"]["Fn::Sub"]
             of_bucket = all("Bucket" in action for action in statement["Action"])
-            of_backups = any(
-                statement in document({"Ref": policy})["Statement"] for policy in ("BackupPolicy", "BackupReadPolicy")
-            )
-            is_probe = function_name == "Doctor" and WRITE in statement["Action"]  # which writes what it deletes
+            of_backups = values == {"Bucket": BACKUPS}
             of_archive = "/*" if values == {"Bucket": UPLOADS} else "/*/month=*"
-            objects = "/backups/*" if of_backups else "/doctor/*" if is_probe else of_archive
+            objects = "/doctor/*" if function_name == "Doctor" else "/backups/*" if of_backups else of_archive
             if name.endswith(LARGE_DATA):
                 over_large_data[function_name] = set(statement["Action"])
                 objects = LARGE_DATA
+                assert values == {"Bucket": BUCKET}
             assert name == "arn:${AWS::Partition}:s3:::${Bucket}" + ("" if of_bucket else objects)
-            assert values == {"Bucket": BACKUPS if of_backups else BUCKET} or values == {"Bucket": UPLOADS}
+            assert values in ({"Bucket": BACKUPS}, {"Bucket": BUCKET}, {"Bucket": UPLOADS})
     assert over_large_data == OVER_LARGE_DATA
 
 
@@ -256,7 +255,7 @@ def test_what_signs_and_what_pays_is_known_to_few() -> None:
     having = {secret: {n for n, f in FUNCTIONS.items() if secret in secrets(f)} for secret in SECRETS.values()}
     assert having["EmbeddingsSecretArn"] == {"Embed", "KnowledgeSearch", "Doctor"}
     assert having["StorageSecretArn"] == set(RIGHTS | OVER_UPLOADS)
-    assert having["BackupStorageSecretArn"] == {"Backup", "Drill", "Erase", "RestoreBackup"}
+    assert having["BackupStorageSecretArn"] == {"Backup", "Doctor", "Drill", "Erase", "RestoreBackup"}
     assert having["RestoreSecretArn"] == {"Migrate", "RestoreBackup"}
     assert having["DigitalOceanSecretArn"] == {"Drill"}
     assert not having["SigningSecretArn"] & {"Authorizer", "Health", "OpenApi", "Branding", "Lifecycle", "Migrate"}

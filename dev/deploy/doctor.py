@@ -64,11 +64,18 @@ def from_here(stage: Stage) -> list[Finding]:
 
 
 def variables(stage: Stage) -> dict[str, str]:
-    """Those of the function, where a parameter gives their value: the archive's bucket may be still to be made."""
+    """Those of the function, where a parameter gives their value: buckets may be still to be made.
+
+    That of backups is looked at with its own keys alone: another account's admits roles of the stack, and nobody here.
+    """
     declared = declared_variables(FUNCTION)
     given = {name: stage.parameters.get(value["Ref"], "") for name, value in declared.items() if is_parameter(value)}
-    bucket = {"ARCHIVE_BUCKET": stage.parameters.get("ArchiveBucketName", "")}
-    return given | bucket | {"AWS_REGION": stage.region, "AWS_DEFAULT_REGION": stage.region, "DATABASE_URL": ""}
+    buckets = {
+        "ARCHIVE_BUCKET": stage.parameters.get("ArchiveBucketName", ""),
+        "UPLOADS_BUCKET": stage.parameters.get("UploadsBucketName", ""),
+        "BACKUP_BUCKET": given["BACKUP_BUCKET"] if given["BACKUP_STORAGE_SECRET"] else "",
+    }
+    return given | buckets | {"AWS_REGION": stage.region, "AWS_DEFAULT_REGION": stage.region, "DATABASE_URL": ""}
 
 
 def is_parameter(value: Any) -> bool:

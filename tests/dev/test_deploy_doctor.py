@@ -60,7 +60,17 @@ def test_from_here_it_sees_what_a_function_would_see(secrets: Any, direct_url: s
         found = {finding.name: finding for finding in doctor.from_here(stored(secrets, url, authority))}
     assert found["connection"].seen == f"flo_app at 127.0.0.1:{pooler.port}/{database}"
     assert found["encryption"].status == found["migrations"].status == found["role"].status == "ok"
-    assert {"issuer_keys", "archive_bucket"} & found.keys() == set()
+    assert {"issuer_keys", "archive_bucket", "uploads_bucket", "backup_bucket"} & found.keys() == set()
+
+
+def test_from_here_it_looks_at_buckets_that_are_there_and_at_that_of_backups_with_its_own_keys() -> None:
+    there = {"ArchiveBucketName": "one", "UploadsBucketName": "two", "BackupBucketName": "three"}
+    with_roles, with_keys = staged(""), staged("")
+    with_roles.parameters.update(there)
+    with_keys.parameters.update(there | {"BackupStorageSecretArn": "keys"})
+    names = ("ARCHIVE_BUCKET", "UPLOADS_BUCKET", "BACKUP_BUCKET")
+    assert [doctor.variables(with_roles)[name] for name in names] == ["one", "two", ""]
+    assert [doctor.variables(with_keys)[name] for name in names] == ["one", "two", "three"]
 
 
 def test_a_database_that_does_not_answer_here_is_left_to_aws(secrets: Any, capsys: pytest.CaptureFixture[str]) -> None:

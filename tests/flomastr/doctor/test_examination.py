@@ -5,15 +5,19 @@ import secrets
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from dev.services.postgres import Cluster, create_database, free_port
-from flomastr.doctor import examination, reach
+from flomastr import object_storage
+from flomastr.doctor import buckets, examination, reach
 from flomastr.doctor.capacity import DIRECT, of_connections
 from flomastr.doctor.clocks import of_clock, of_lag
 from flomastr.doctor.examination import examine
@@ -21,8 +25,10 @@ from flomastr.doctor.pools import of_mode
 from flomastr.doctor.schema import of_partitions
 from flomastr.doctor.servers import of_pgvector
 from flomastr.doctor.verdicts import Report, Verdict, fail, ok
+from flomastr.recovery import backup_storage
 from functions.doctor.handler import lambda_handler
 from tests.support import oidc_issuer, pgbouncer, s3
+from tests.support.backup_env import bucket_of_its_own
 from tests.support.connected import connected, through
 from tests.support.databases import dropped_after
 from tests.support.embeddings_endpoint import Endpoint
@@ -31,7 +37,9 @@ from tests.support.managed_pool import Authority, provided
 from tests.support.pgbouncer import needs_pgbouncer
 from tests.support.proxy import proxy
 
-NONE = {"ARCHIVE_BUCKET": "", "EMBEDDINGS_URL": "", "OIDC_JWKS_URL": "", "OIDC_ISSUER": ""}
+NONE = dict.fromkeys(
+    ("ARCHIVE_BUCKET", "UPLOADS_BUCKET", "BACKUP_BUCKET", "EMBEDDINGS_URL", "OIDC_JWKS_URL", "OIDC_ISSUER"), ""
+)
 DATABASE_CHECKS = {check.__name__ for check in examination.OF_THE_DATABASE}
 
 
@@ -58,6 +66,8 @@ def test_nothing_is_wrong_with_a_job_that_connects_directly(job_url: str) -> Non
     assert of("connection", report).startswith("flo_job at 127.0.0.1:")
     assert report.skipped["rows_without_tenant"] == "connected as flo_job, and not as flo_app"
     assert report.skipped["archive_bucket"] == "ARCHIVE_BUCKET names none"
+    assert report.skipped["uploads_bucket"] == "UPLOADS_BUCKET names none"
+    assert report.skipped["backup_bucket"] == "BACKUP_BUCKET names none"
 
 
 @needs_pgbouncer
@@ -278,14 +288,89 @@ def test_an_issuer_says_whether_it_is_the_one_and_knows_an_email(
     assert statuses(report)["issuer_keys"] == "fail"  # since keys were asked for at the same address
 
 
-def test_a_bucket_is_tried_and_what_it_refuses_is_named(job_url: str, bucket: s3.Bucket) -> None:
-    with connected(**(NONE | {"DATABASE_URL": job_url, "ARCHIVE_BUCKET": bucket.name})):
-        assert of("archive_bucket", examine()) == f"{bucket.name} is written, read, listed and emptied. "
-        assert bucket.keys("doctor/") == []
-    with connected(**(NONE | {"DATABASE_URL": job_url, "ARCHIVE_BUCKET": "another"})):
+ERASED = ["PutObject", "GetObject", "ListBucket", "ListBucketVersions", "DeleteObjectVersion", "DeleteObject"]
+KEPT = [
+    *("PutObject", "GetObject", "ListBucket", "AbortMultipartUpload", "GetBucketObjectLockConfiguration"),
+    *("PutObjectRetention", "GetObjectRetention", "DeleteObject"),
+]
+OPERATIONS = {  # as boto3 calls verbs of policies, where it calls them otherwise
+    "ListBucket": "ListObjectsV2",
+    "ListBucketVersions": "ListObjectVersions",
+    "DeleteObjectVersion": "DeleteObject",
+    "GetBucketObjectLockConfiguration": "GetObjectLockConfiguration",
+    "GetObjectRetention": "HeadObject",
+}
+
+
+@pytest.mark.parametrize("name", ["archive_bucket", "uploads_bucket"])
+def test_a_bucket_is_tried_and_left_as_it_was(job_url: str, bucket: s3.Bucket, name: str) -> None:
+    own = bucket if name == "archive_bucket" else bucket.uploads
+    with connected(**(NONE | {"DATABASE_URL": job_url, name.upper(): own.name})):
+        assert of(name, examine()) == f"{own.name} is written, read, listed and emptied. "
+        assert own.keys("doctor/") == []
+    with connected(**(NONE | {"DATABASE_URL": job_url, name.upper(): "another"})):
         report = examine()
-        assert statuses(report) == {"archive_bucket": "fail"}
-        assert of("archive_bucket", report).startswith("another refuses PutObject: NoSuchBucket, GetObject: NoSuch")
+        assert statuses(report) == {name: "fail"}
+        refused = ", ".join(f"{verb}: NoSuchBucket" for verb in ERASED)
+        assert of(name, report).startswith(f"another refuses {refused}. Name a bucket that exists, and give these")
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_bucket_of_backups_is_tried_with_and_without_object_lock(
+    job_url: str, bucket: s3.Bucket, locked: bool
+) -> None:
+    with (
+        bucket_of_its_own(bucket, ObjectLockEnabledForBucket=locked) as own,
+        connected(**(NONE | {"DATABASE_URL": job_url, "BACKUP_BUCKET": own.name})),
+    ):
+        assert of("backup_bucket", examine()) == f"{own.name} is written, read, listed and emptied. "
+        assert own.keys("doctor/") == []
+        versions = own.client.list_object_versions(Bucket=own.name).get("Versions", [])
+        assert len(versions) == locked
+        assert "Uploads" not in own.client.list_multipart_uploads(Bucket=own.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [(name, verb) for name in ("archive_bucket", "uploads_bucket") for verb in ERASED]
+    + [("backup_bucket", verb) for verb in KEPT],
+)
+def test_a_verb_that_a_bucket_refuses_is_named(bucket: s3.Bucket, name: str, verb: str) -> None:
+    with bucket_of_its_own(bucket, ObjectLockEnabledForBucket=True) as own:
+        client = backup_storage.client() if name == "backup_bucket" else object_storage.client()
+        with connected(**(NONE | {name.upper(): own.name})), refusing(client, verb):
+            verdict = getattr(buckets, name)()
+    assert verdict.status == "fail"
+    assert f"{verb}: AccessDenied" in verdict.seen
+    needs = {"GetBucketObjectLockConfiguration": 3, "PutObjectRetention": 2}  # what cannot be seen without it
+    assert verdict.seen.count("AccessDenied") == needs.get(verb, 1)
+
+
+@dataclass
+class Raw:
+    body: bytes = b""
+
+    def stream(self, **_: Any) -> list[bytes]:
+        return [self.body]
+
+
+@contextmanager
+def refusing(client: Any, verb: str) -> Generator[None]:
+    """As storage answers who has every right but this one."""
+
+    def refuse(request: Any, **_: Any) -> AWSResponse | None:
+        if ("versionId=" in request.url) != (verb == "DeleteObjectVersion"):
+            return None
+        if verb == "GetObjectRetention":
+            return AWSResponse(request.url, 200, HTTPHeaders(), Raw())  # and no date
+        return AWSResponse(request.url, 403, HTTPHeaders(), Raw(b"<Error><Code>AccessDenied</Code></Error>"))
+
+    event = f"before-send.s3.{OPERATIONS.get(verb, verb)}"
+    client.meta.events.register(event, refuse)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(event, refuse)
 
 
 @pytest.mark.parametrize(

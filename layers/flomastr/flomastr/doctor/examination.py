@@ -10,7 +10,7 @@ import psycopg
 
 from flomastr.database.connection import Connection
 from flomastr.doctor import reach
-from flomastr.doctor.buckets import archive_bucket
+from flomastr.doctor.buckets import archive_bucket, backup_bucket, uploads_bucket
 from flomastr.doctor.capacity import CAPACITY
 from flomastr.doctor.clocks import CLOCKS
 from flomastr.doctor.embedding_endpoint import embeddings
@@ -60,7 +60,7 @@ def checks(token: str) -> Iterator[tuple[str, Check]]:
     else:
         for check in OF_THE_DATABASE:
             yield check.__name__, without_connection
-    for check in (archive_bucket, issuer_keys, issuer_metadata, embeddings):
+    for check in (archive_bucket, uploads_bucket, backup_bucket, issuer_keys, issuer_metadata, embeddings):
         yield check.__name__, check
     yield "token", partial(token_of_a_person, token)
 

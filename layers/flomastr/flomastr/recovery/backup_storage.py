@@ -36,15 +36,20 @@ def bucket() -> str:
 @cache
 def has_lock() -> bool:
     """Whether the bucket has Object Lock. Raises StorageUnavailableError."""
+    with translating_errors():
+        return find_lock()
+
+
+def find_lock() -> bool:
+    """The same, asked anew. Raises the client's exceptions."""
     from botocore.exceptions import ClientError
 
-    with translating_errors():
-        try:
-            found = client().get_object_lock_configuration(Bucket=bucket())
-        except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (400, 404, 501):
-                return False  # the bucket has none, or the storage knows none
-            raise
+    try:
+        found = client().get_object_lock_configuration(Bucket=bucket())
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (400, 404, 501):
+            return False  # the bucket has none, or the storage knows none
+        raise
     return found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
 
 
