@@ -17,7 +17,7 @@ from dev.docs import connections
 from flomastr.archive.parquet import SOURCES, Source
 from flomastr.drills import job_watch
 from flomastr.http.fields import EARLIEST
-from flomastr.object_storage import key_of, key_of_data
+from flomastr.object_storage import connect, key_of, key_of_data
 from tests.support.reached import reached
 
 ROOT = Path(__file__).parent.parent
@@ -610,10 +610,35 @@ def test_what_was_sent_is_kept_from_everybody_and_for_two_days_at_most() -> None
         assert bucket[name] == archive[name]
     (tls,) = RESOURCES["UploadsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    condition, rules, _ = bucket["CorsConfiguration"]["Fn::If"]
-    (allowed,) = rules["CorsRules"]
-    assert (condition, allowed["AllowedOrigins"]) == ("Browsers", {"Ref": "CorsOrigins"})
+    (allowed,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert allowed["AllowedOrigins"] == ["*"]  # a page needs a link, which says one object, its size and its type
     assert (allowed["AllowedMethods"], allowed["AllowedHeaders"]) == (["PUT"], ["content-type"])
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])
+def test_the_console_may_send_to_where_links_lead_and_to_no_other_bucket(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    on_aws, elsewhere = FUNCTIONS["Console"]["Environment"]["Variables"]["UPLOADS_URL"]["Fn::If"][1:]
+    address, values = on_aws["Fn::Sub"]
+    assert values == {"Bucket": UPLOADS}
+    for name, value in {"Bucket": "files", "AWS::Region": region, "AWS::URLSuffix": "amazonaws.com"}.items():
+        address = address.replace(f"${{{name}}}", value)
+    assert link_at("").startswith(f"{address}/one?")
+    assert elsewhere == {"Fn::Sub": "${S3Endpoint}/${UploadsBucketName}"}
+    assert link_at("https://fra1.example.com").startswith("https://fra1.example.com/files/one?")
+
+
+def link_at(endpoint: str) -> str:
+    client = connect(endpoint, "key", "secret")
+    return client.generate_presigned_url("put_object", Params={"Bucket": "files", "Key": "one"}, ExpiresIn=60)
+
+
+def test_the_address_of_object_storage_has_no_path() -> None:
+    pattern = TEMPLATE["Parameters"]["S3Endpoint"]["AllowedPattern"]
+    given = ["", "https://fra1.example.com", "http://10.0.0.1:9000", "https://fra1.example.com/", "fra1.example.com"]
+    assert [bool(re.fullmatch(pattern, address)) for address in given] == [True, True, True, False, False]
 
 
 def test_the_bucket_of_uploads_alone_says_what_has_come() -> None:

@@ -85,6 +85,7 @@ def declared(function: Function, data: Path, database: Database, storage: Storag
         "LOCAL_ENCRYPTION_KEY": private_file(data / "encryption.key"),
         "ARCHIVE_BUCKET": storage.bucket,
         "UPLOADS_BUCKET": storage.uploads,
+        "UPLOADS_URL": f"{storage.endpoint}/{storage.uploads}",
         "S3_ENDPOINT": storage.endpoint,
         "SQS_ENDPOINT": storage.endpoint,
     }

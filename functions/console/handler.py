@@ -50,11 +50,11 @@ def metadata_url() -> str:
 
 
 def content_policy() -> str:
-    """Nothing inline, and nothing from elsewhere but what the issuer says to a sign-in."""
+    """Nothing inline, nothing from elsewhere but what the issuer says to a sign-in, and large files to their bucket."""
     issuer = urlsplit(metadata_url())
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-        f"frame-ancestors 'none'; connect-src 'self' {issuer.scheme}://{issuer.netloc}"
+        f"frame-ancestors 'none'; connect-src 'self' {issuer.scheme}://{issuer.netloc} {settings().uploads_url}/"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from dev.samples.people import OWNER, PEOPLE
 from dev.services.oidc_issuer import Identity
@@ -16,6 +16,7 @@ from tests.support.browser import needs_chromium
 from tests.support.clock import until
 from tests.support.console import AXE, ZONE, Scheme, Visitor, chromium, visitor
 from tests.support.dev_process import LocalPlatform, run, start
+from tests.support.pdfs import pdf
 from tests.support.webhook_receiver import receiving
 
 pytestmark = [
@@ -43,6 +44,14 @@ TAKEN = """
   () => [performance.now(), performance.getEntriesByType("resource").filter(({ name }) => name.endsWith(".js"))
     .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)]
 """
+WATCH_PROGRESS = """
+  () => {
+    window.shares = [];
+    const note = () => document.querySelectorAll("progress").forEach(({ value, max }) => shares.push(value / max));
+    new MutationObserver(note).observe(document.body, { subtree: true, childList: true, attributes: true });
+  }
+"""
+TO_THE_BUCKET = re.compile("/uploads/tenant")
 NOBODY = "018f0000-0000-7000-8000-000000000000"
 
 
@@ -313,20 +322,34 @@ def test_what_is_shown_is_what_the_api_answers(owner: Visitor, platform: LocalPl
     expect(page.locator("footer")).to_contain_text(ZONE)
 
 
-def test_a_document_is_put_in_and_found_with_its_words_marked(owner: Visitor, tmp_path: Path) -> None:
+def new_base(owner: Visitor, name: str) -> str:
+    """Its id, and its page."""
     page = owner.page
     owner.go(f"{TENANT}/knowledge")
     page.get_by_role("button", name="New base").click()
-    page.get_by_label("Name").fill("Handbook")
+    page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("heading", name="Handbook", level=1)).to_be_visible()
-    document = tmp_path / "refunds.md"
-    document.write_text("# Refunds 👍\n\nA refund is paid within fourteen days of the complaint.\n")
-    page.get_by_label("Upload text or Markdown").set_input_files(document)
-    expect(page.get_by_role("cell", name="refunds.md")).to_be_visible()
-    page.get_by_label("Question").fill("refund")
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    return page.url.rpartition("/")[2]
+
+
+def search(page: Page, query: str) -> Locator:
+    """What the first passage cites."""
+    page.get_by_label("Question").fill(query)
     page.get_by_role("search").get_by_role("button").click()
     expect(page.locator("mark").last).to_be_visible()
+    return page.locator(".cite").first
+
+
+def test_a_document_is_put_in_and_found_with_its_words_marked(owner: Visitor, tmp_path: Path) -> None:
+    page = owner.page
+    new_base(owner, "Handbook")
+    document = tmp_path / "refunds.md"
+    document.write_text("# Refunds 👍\n\nA refund is paid within fourteen days of the complaint.\n")
+    page.get_by_label("Upload files").set_input_files(document)
+    expect(page.get_by_text("stored, 1 passage")).to_be_visible()
+    expect(page.get_by_role("cell", name="Refunds")).to_be_visible()
+    search(page, "refund")
     assert {text.lower() for text in page.locator("mark").all_inner_texts()} <= {"refund", "refunds"}
     expect(page.locator(".cite")).to_contain_text("characters")
     page.wait_for_selector("td .badge.success")  # it is embedded, which the page asks for by itself
@@ -338,6 +361,73 @@ def test_a_document_is_put_in_and_found_with_its_words_marked(owner: Visitor, tm
     expect(measured).to_have_count(3)
     expect(measured.first).to_contain_text("50 %")
     expect(page.get_by_text("Not among ten results: Who knows?")).to_be_visible()
+    assert owner.violations() == []
+
+
+def test_a_file_is_found_with_the_page_that_a_passage_stands_on(owner: Visitor, tmp_path: Path) -> None:
+    page = owner.page
+    base = new_base(owner, "Terms")
+    terms = tmp_path / "terms.pdf"
+    terms.write_bytes(pdf(["Deliveries take a week.", "Refunds are paid within fourteen days."]))
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(pdf([""]))
+    page.get_by_label("Upload files").set_input_files([scan, terms])
+    expect(page.get_by_text("stored, 1 passage")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("has no text")
+    found = search(page, "refunds")
+    expect(found).to_contain_text("pages 1 to 2, characters")
+    expect(page.get_by_role("region", name="Documents").locator("tbody tr")).to_have_count(1)
+    assert owner.violations() == []
+    assert owner.foreign() == []
+    assert base in page.url
+
+
+def test_a_large_file_goes_to_the_bucket_and_says_how_far_it_is(
+    owner: Visitor, platform: LocalPlatform, tmp_path: Path
+) -> None:
+    page = owner.page
+    base = new_base(owner, "Manuals")
+    manual = tmp_path / "manual.pdf"
+    manual.write_bytes(pdf(["Oil the hinges.", "Call a technician."], padding=5_000_000))
+    wrong = tmp_path / "wrong.pdf"
+    wrong.write_bytes(bytes(5_000_000))
+    page.evaluate(WATCH_PROGRESS)
+    page.get_by_label("Upload files").set_input_files([manual, wrong])
+    expect(page.get_by_text("sent, and read in its turn")).to_have_count(2)
+    shares = page.evaluate("shares")
+    assert (0 < min(shares), max(shares)) == (True, 1)
+    uploads = page.get_by_role("region", name="Uploads of large files").locator("tbody tr")
+    expect(uploads.filter(has_text="manual.pdf")).to_contain_text("stored")
+    expect(uploads.filter(has_text="wrong.pdf")).to_contain_text("failed")
+    told = asked(platform, f"/routes/knowledge-bases/{base}/uploads")
+    assert [upload["status"] for upload in told] == ["failed", "stored"]
+    expect(uploads.filter(has_text="wrong.pdf")).to_contain_text(told[0]["reason"])
+    expect(page.get_by_role("cell", name="manual.pdf").last).to_be_visible()
+    expect(search(page, "technician")).to_contain_text("pages 1 to 2, characters")
+    owner.picture("base-uploads")
+    assert owner.violations() == []
+    assert owner.complaints == []
+    (bucket,) = {TO_THE_BUCKET.split(url)[0] + "/uploads/" for url in owner.foreign()}
+    assert f" {bucket}" in page.request.get(f"{owner.origin}/console").headers["content-security-policy"]
+
+
+def test_a_link_that_is_refused_and_a_storage_that_is_not_reached_are_told(owner: Visitor, tmp_path: Path) -> None:
+    page = owner.page
+    new_base(owner, "Refused")
+    large = tmp_path / "large.txt"
+    large.write_bytes(b"a line\n" * 1_000_000)
+    denied: dict[str, Any] = {
+        "status": 403,
+        "headers": {"access-control-allow-origin": "*"},
+        "body": "<Code>AccessDenied</Code>",
+    }
+    page.route(TO_THE_BUCKET, lambda route: route.fulfill(**denied))
+    page.get_by_label("Upload files").set_input_files(large)
+    expect(page.get_by_role("alert")).to_contain_text("The object storage has refused the file: AccessDenied.")
+    page.unroute(TO_THE_BUCKET)
+    page.route(TO_THE_BUCKET, lambda route: route.abort("connectionrefused"))
+    page.get_by_label("Upload files").set_input_files(large)
+    expect(page.get_by_role("alert")).to_contain_text("its CORS rules do not know this page")
     assert owner.violations() == []
 
 
@@ -441,7 +531,7 @@ def test_a_change_is_found_taken_back_and_the_taking_back_is_undone(owner: Visit
     page.get_by_role("combobox", name="Action").select_option("update")
     page.get_by_label("Row", exact=True).fill(id)
     with page.expect_response(re.compile(f"audit.table=workflows&action=update&row_id={id}&limit=20$")):
-        page.get_by_role("button", name="Show").click()
+        page.get_by_role("button", name="Show", exact=True).click()
     owner.ready()
     change = page.get_by_role("region", name="Changes").locator("tbody tr").first
     expect(change).to_contain_text("user:demo-owner")

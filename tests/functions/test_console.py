@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dev.paths import ROOT
+from flomastr.readers.kinds import ENDS
 from flomastr.settings import settings
 from functions.console.handler import ASSETS, STATE, TYPES, lambda_handler
 from tests.support.events import Answer, call
@@ -21,7 +22,12 @@ VENDORED: dict[str, dict[str, Any]] = json.loads((FOLDER / "vendor/packages.json
 PACKAGES = ROOT / "dev/clients/node_modules"
 OWN = [name for name in ASSETS if not name.startswith("vendor/")]
 LONGEST = 250  # lines of a file
-DEPLOYED = {"OIDC_ISSUER": "https://issuer.test/", "OIDC_METADATA_URL": "", "CONSOLE_CLIENT_ID": "console-1"}
+DEPLOYED = {
+    "OIDC_ISSUER": "https://issuer.test/",
+    "OIDC_METADATA_URL": "",
+    "CONSOLE_CLIENT_ID": "console-1",
+    "UPLOADS_URL": "https://files.example.com/uploads",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +57,12 @@ def test_every_place_is_the_same_page(path: str) -> None:
     assert text(answer) == text(ask("/console"))
 
 
-def test_the_page_runs_nothing_inline_and_loads_nothing_from_elsewhere_but_the_issuer() -> None:
+def test_the_page_runs_nothing_inline_and_reaches_nothing_but_the_issuer_and_the_bucket_of_uploads() -> None:
     page = text(ask("/"))
     assert not re.findall(r"<script>|<style|https?://| on\w+=| style=", page)
     assert ask("/").headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'; connect-src 'self' https://issuer.test"
+        "frame-ancestors 'none'; connect-src 'self' https://issuer.test https://files.example.com/uploads/"
     )
 
 
@@ -115,7 +121,7 @@ def test_the_console_is_told_with_whom_people_sign_in(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OIDC_METADATA_URL", "https://id.example:8443/about")
     settings.cache_clear()
     assert json.loads(text(ask("/console/config.json")))["metadata_url"] == "https://id.example:8443/about"
-    assert ask("/").headers["content-security-policy"].endswith("; connect-src 'self' https://id.example:8443")
+    assert "; connect-src 'self' https://id.example:8443 " in ask("/").headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("name", VENDORED)
@@ -137,7 +143,12 @@ def test_nothing_is_vendored_that_is_not_recorded() -> None:
 def test_all_of_it_weighs_little() -> None:
     scripts = {name: content for name, content in ASSETS.items() if name.endswith(".js")}
     assert sum(map(len, scripts.values())) <= 250_000
-    assert sum(len(gzip.compress(content)) for content in ASSETS.values()) <= 80_000
+    assert sum(len(gzip.compress(content)) for content in ASSETS.values()) <= 90_000
+
+
+def test_the_files_that_may_be_chosen_are_those_that_the_api_reads() -> None:
+    (chosen,) = re.findall('const KINDS = "(.*)"', ASSETS["parts/files.js"].decode())
+    assert chosen.split(",") == list(ENDS)
 
 
 def test_files_of_the_console_are_short() -> None:

@@ -19,14 +19,15 @@ export const withQuery = (path, query = {}) => {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 };
 
-/** {data, next, total} of an answer. Throws a Problem. */
-export const ask = async (method, path, { query, body, headers = {} } = {}) => {
+/** {data, next, total} of an answer. Sends a body as JSON, or a file as it is. Throws a Problem. */
+export const ask = async (method, path, { query, body, file, headers = {} } = {}) => {
   const sent = { authorization: `Bearer ${session.token}`, ...headers };
   if (path.startsWith("/routes/") && tenant()) sent["x-tenant"] = tenant();
   if (written) sent["flo-consistency"] = written;
   if (body !== undefined) sent["content-type"] = "application/json";
+  if (file) sent["content-type"] = "application/octet-stream"; // what browsers call files differs: the end of the name says it
   if (method === "POST") sent["idempotency-key"] ??= crypto.randomUUID();
-  const answer = await answered(withQuery(path, query), { method, headers: sent, body: body && JSON.stringify(body) });
+  const answer = await answered(withQuery(path, query), { method, headers: sent, body: file ?? (body && JSON.stringify(body)) });
   written = answer.headers.get("flo-consistency") ?? written;
   const data = await answer.json().catch(() => ({}));
   if (!answer.ok) throw refused(answer, data);
@@ -62,4 +63,21 @@ const kindOf = (status, { code }) => {
   if (status === 404) return "missing";
   if (status === 429) return "limited";
   return status < 500 ? "invalid" : "failed";
+};
+
+/** A file to the link of an upload; `tell` is told how many bytes have gone. Throws a Problem. */
+export const put = (url, type, file, tell) =>
+  new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not say how far it is
+    request.upload.onprogress = ({ loaded }) => tell(loaded);
+    request.onload = () => (request.status < 300 ? resolve() : reject(refusedByStorage(request)));
+    request.onerror = () => reject(new Problem("offline", "The object storage does not take the file: it is not reached, or its CORS rules do not know this page."));
+    request.open("PUT", url);
+    request.setRequestHeader("content-type", type);
+    request.send(file);
+  });
+
+const refusedByStorage = ({ status, responseText }) => {
+  const code = responseText.match(/<Code>(\w+)<\/Code>/)?.[1] ?? status;
+  return new Problem("failed", `The object storage has refused the file: ${code}.`, { status });
 };

@@ -61,8 +61,11 @@ def connect(endpoint: str, key_id: str | None, secret: str | None) -> Any:
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 2},  # in all less than jobs.RESERVE_SECONDS
         s3={
-            "addressing_style": "path" if endpoint else "virtual"
-        },  # links by "auto" name no region, and a new bucket's fail
+            "addressing_style": "path"
+            if endpoint
+            else "virtual",  # links by "auto" name no region: a new bucket's fail
+            "us_east_1_regional_endpoint": "regional",
+        },
         request_checksum_calculation="when_required",  # other S3 APIs know no newer checksums
         response_checksum_validation="when_required",
     )

@@ -29,6 +29,7 @@ class Settings(BaseModel):
     embeddings_secret: str = Field("", description="The id of a secret, for functions that embed; empty: no key.")
     archive_bucket: str = Field("", description="The bucket of the archive.")
     uploads_bucket: str = Field("", description="The bucket that clients send files to.")
+    uploads_url: str = Field("", description="Where that bucket is reached, which is all that the console sends to.")
     s3_endpoint: str = Field(
         "", description="Address of object storage, such as https://fra1.digitaloceanspaces.com; empty: AWS S3."
     )

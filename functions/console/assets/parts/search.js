@@ -38,11 +38,20 @@ const Results = ({ found: { results, escalate }, base }) => {
     <ol class="results">${results.map((result) => html`
       <li>
         <p class="cite"><a href=${`${base}/base/${result.knowledge_base_id}`}>${result.title ?? result.document_name}</a>
-          <span class="note">characters ${number(result.start)} to ${number(result.end)}, score ${number(result.score)}</span>
+          <span class="note">${placeIn(result.chunk_metadata)}characters ${number(result.start)} to ${number(result.end)}, score ${number(result.score)}</span>
           <${Badge} tone=${result.confident ? "success" : "canceled"}>${result.confident ? "reliable" : "unsure"}<//></p>
         <p>${marked(result.chunk_text, result.highlights)}</p>
       </li>`)}
     </ol>`;
+};
+
+/** On which pages, slides or sheets of its file a passage stands. */
+const placeIn = (metadata) => {
+  const kind = ["page", "slide", "sheet"].find((each) => metadata[`${each}s`]?.length);
+  if (!kind) return "";
+  const places = metadata[`${kind}s`];
+  if (places.length === 1) return `${kind} ${places[0]}, `;
+  return `${kind}s ${kind === "sheet" ? places.join(", ") : `${places[0]} to ${places.at(-1)}`}, `;
 };
 
 /** The text with its ranges marked. They count characters, not halves of them as JavaScript does. */

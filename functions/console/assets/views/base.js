@@ -1,9 +1,10 @@
 /* One knowledge base: its documents, and how they are put in. */
 
-import { html } from "../vendor/htm-preact.js";
+import { html, useEffect } from "../vendor/htm-preact.js";
 import { ask } from "../api.js";
 import { moment, number } from "../format.js";
 import { useAction, useLoaded, usePolling } from "../hooks.js";
+import { Files } from "../parts/files.js";
 import { Search } from "../parts/search.js";
 import { Table } from "../table.js";
 import { Badge, Card, Failure, Loaded, Sure, View } from "../ui.js";
@@ -11,34 +12,25 @@ import { Badge, Card, Failure, Loaded, Sure, View } from "../ui.js";
 const TONES = { processing: "running", embedded: "success", failed: "error" };
 
 export const Base = ({ tenant, base, id }) => {
-  const about = useLoaded(`/routes/knowledge-bases/${id}`);
-  const documents = useLoaded(`/routes/knowledge-bases/${id}/documents`, { limit: 50 });
+  const path = `/routes/knowledge-bases/${id}`;
+  const about = useLoaded(path);
+  const documents = useLoaded(`${path}/documents`, { limit: 50 });
+  const uploads = useLoaded(`${path}/uploads`, { limit: 20 });
   usePolling(documents, (rows) => rows.some(({ status }) => status === "processing"), 2);
-  const [remove, removing] = useAction((name) => ask("DELETE", `/routes/knowledge-bases/${id}/document`, { query: { name } }), documents.again);
+  usePolling(uploads, (rows) => rows.some(({ finished_at }) => !finished_at), 2);
+  const stored = uploads.data?.filter(({ status }) => status === "stored").length;
+  useEffect(() => { if (stored) documents.again(); }, [stored]);
+  const [remove, removing] = useAction((name) => ask("DELETE", `${path}/document`, { query: { name } }), documents.again);
   return html`
     <${View} title=${about.data?.name ?? "Knowledge base"} about=${about.data?.description}>
       ${about.status === "failed" ? html`<${Loaded} of=${about} />` : html`
       <${Search} tenant=${tenant} base=${base} knowledgeBase=${id} />
-      <${Card} title="Documents" aside=${html`<${Upload} id=${id} done=${documents.again} />`}>
+      <${Files} base=${id} uploads=${uploads} done=${() => { documents.again(); uploads.again(); }} />
+      <${Card} title="Documents">
         ${removing.problem && html`<${Failure} problem=${removing.problem} />`}
-        <${Loaded} of=${documents}>${(rows, { more }) => html`<${Table} caption="Documents" rows=${rows} more=${more} columns=${columns(remove)} empty="No document yet. Upload text or Markdown." />`}<//>
+        <${Loaded} of=${documents}>${(rows, { more }) => html`<${Table} caption="Documents" rows=${rows} more=${more} columns=${columns(remove)} empty="No document yet. Upload files." />`}<//>
       <//>`}
     <//>`;
-};
-
-const Upload = ({ id, done }) => {
-  const [upload, state] = useAction(async (files) => {
-    for (const file of files) {
-      const content_type = /\.(md|markdown)$/i.test(file.name) ? "markdown" : "text";
-      await ask("PUT", `/routes/knowledge-bases/${id}/document`, { query: { name: file.name }, body: { content: await file.text(), content_type } });
-    }
-  }, done);
-  return html`
-    <label class="upload">${state.busy ? "Uploading …" : "Upload text or Markdown"}
-      <input type="file" accept=".txt,.md,.markdown,text/plain,text/markdown" multiple disabled=${state.busy}
-        onChange=${({ target }) => upload([...target.files])} />
-    </label>
-    ${state.problem && html`<${Failure} problem=${state.problem} />`}`;
 };
 
 const columns = (remove) => [

@@ -25,7 +25,7 @@ export const Knowledge = ({ tenant, base }) => {
           <${Form} send=${create} state=${creating} submit="Create">
             <${Field} label="Name" name="name" required maxlength="255" /><${Field} label="Description" name="description" />
           <//>`}
-        <${Loaded} of=${bases}>${(rows, { more }) => html`<${Table} caption="Knowledge bases" rows=${rows} more=${more} columns=${columns(base)} empty="There is no knowledge base yet. Create one, then upload text or Markdown." />`}<//>
+        <${Loaded} of=${bases}>${(rows, { more }) => html`<${Table} caption="Knowledge bases" rows=${rows} more=${more} columns=${columns(base)} empty="There is no knowledge base yet. Create one, then upload files." />`}<//>
       <//>
       <${Evaluate} tenant=${tenant} />
       <${Card} title="Not embedded"><${Loaded} of=${letters}>${(rows) => html`<${DeadLetters} rows=${rows} slug=${tenant.slug} again=${letters.again} />`}<//><//>
