@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from dev.samples.people import OWNER, PEOPLE
 from dev.services.oidc_issuer import Identity
+from tests.support import n8n_api
 from tests.support.browser import needs_chromium
 from tests.support.clock import until
 from tests.support.console import AXE, ZONE, Scheme, Visitor, chromium, visitor
@@ -30,6 +31,7 @@ PLACES = [
     "executions",
     "failures",
     "alerts",
+    "instances",
     "knowledge",
     "storage",
     "recovery",
@@ -210,7 +212,7 @@ def test_a_limit_is_said_and_waited_for(owner: Visitor) -> None:
 REFUSED = {"status": 429, "code": "rate_limited", "detail": "The tenant is at its limit.", "request_id": "r1"}
 
 
-@pytest.mark.parametrize("place", [*PLACES, f"workflow/{NOBODY}", f"execution/{NOBODY}"])
+@pytest.mark.parametrize("place", [*PLACES, f"workflow/{NOBODY}", f"execution/{NOBODY}", "instance/prod"])
 def test_every_view_says_what_it_waits_for(owner_of_all: Visitor, place: str) -> None:
     page = owner_of_all.page
     limited: dict[str, Any] = {"status": 429, "headers": {"retry-after": "600"}, "json": REFUSED}
@@ -341,6 +343,40 @@ def search(page: Page, query: str) -> Locator:
     return page.locator(".cite").first
 
 
+class PaulasTenant:
+    """A tenant that a super admin makes and acts in, by the API."""
+
+    def __init__(self, guest: Visitor, platform: LocalPlatform, slug: str) -> None:
+        self.guest, self.platform, self.place = guest, platform, f"/console/t/{slug}"
+        token = Identity(platform.data).token(PAULA.id, PAULA.email)
+        self.headers = {"Authorization": f"Bearer {token}", "X-Tenant": slug}
+        self.post("/routes/tenants", {"slug": slug, "name": slug.title()})
+
+    def get(self, path: str) -> Any:
+        return self.guest.page.request.get(f"{self.guest.origin}{path}", headers=self.headers).json()
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        answer = self.guest.page.request.post(f"{self.guest.origin}{path}", headers=self.headers | headers, data=body)
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def report(self, items: list[Any], instance: str) -> None:
+        key = self.post("/routes/api-keys", {"name": "n8n", "scopes": ["events:write"]})["token"]
+        self.post(f"/routes/n8n/events?instance={instance}", items, Authorization=f"Bearer {key}")
+
+    def forget_workflow(self, name: str) -> None:
+        (id,) = [row["id"] for row in self.get("/routes/workflows") if row["n8n_workflow_id"] == name]
+        request = self.guest.page.request
+        assert request.delete(f"{self.guest.origin}/routes/workflows/{id}", headers=self.headers).ok
+
+    def pull(self) -> None:
+        """By this run of the job or by one that is under way."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("DATABASE_URL", raising=False)
+            while not self.get("/routes/n8n/instances/prod")["pull"]["pulled_at"]:
+                assert run("invoke", "restore", "--data", self.platform.data).returncode == 0
+
+
 def test_a_document_is_put_in_and_found_with_its_words_marked(owner: Visitor, tmp_path: Path) -> None:
     page = owner.page
     new_base(owner, "Handbook")
@@ -429,6 +465,78 @@ def test_a_link_that_is_refused_and_a_storage_that_is_not_reached_are_told(owner
     page.get_by_label("Upload files").set_input_files(large)
     expect(page.get_by_role("alert")).to_contain_text("its CORS rules do not know this page")
     assert owner.violations() == []
+
+
+def test_an_instance_is_read_and_tested_and_its_gaps_are_shown(guest: Visitor, platform: LocalPlatform) -> None:
+    page = guest.sign_in("Paula")
+    works = PaulasTenant(guest, platform, "works")
+    with n8n_api.serving() as n8n:
+        n8n.hold([n8n_api.ran(1), n8n_api.ran(2), n8n_api.ran(5)])
+        guest.go(f"{works.place}/instances")
+        expect(page.get_by_text("No n8n has reported yet")).to_be_visible()
+        page.get_by_role("button", name="Read an instance").click()
+        page.get_by_label("Name").fill("prod")
+        page.get_by_label("Address of n8n").fill(n8n.url)
+        page.get_by_label("API key of n8n").fill("another-key")
+        assert guest.violations() == []
+        page.get_by_role("button", name="Read", exact=True).click()
+        expect(page.get_by_role("heading", name="n8n instance prod", level=1)).to_be_visible()
+        page.get_by_role("button", name="Test").click()
+        expect(page.get_by_text("it cannot be read")).to_be_visible()
+        expect(page.get_by_role("row", name="Executions")).to_contain_text("key refused")
+        page.get_by_role("button", name="Change").click()
+        page.get_by_label("API key, where it is another one").fill(n8n_api.KEY)
+        page.get_by_role("button", name="Keep").click()
+        page.get_by_role("button", name="Test").click()
+        expect(page.get_by_text("n8n answers")).to_be_visible()
+        expect(page.get_by_text("n8n 2.8.4")).to_be_visible()
+        assert n8n_api.KEY not in page.content()
+        works.pull()
+        guest.go(f"{works.place}/instance/prod?days=31")
+        told = works.get("/routes/n8n/instances/prod/gaps")
+        assert (told["arrived"], told["missing"], figure(page, "Arrived"), figure(page, "Missing")) == (3, 2, "3", "2")
+        expect(page.get_by_role("region", name="Missing runs").locator("tbody tr")).to_have_count(len(told["gaps"]))
+        expect(page.get_by_role("region", name="Missing runs").locator("tbody")).to_contain_text("3 to 4")
+        expect(page.locator(".figure", has_text="State")).to_contain_text("up to date")  # it asks again by itself
+    look_around(guest, [f"{works.place}/instances", f"{works.place}/instance/prod"])
+    guest.page.set_viewport_size({"width": 390, "height": 900})
+    for place in ("instances", "instance/prod"):
+        guest.go(f"{works.place}/{place}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+        guest.picture(f"{place.replace('/', '-')}-phone")
+    guest.go(f"{works.place}/instance/prod")
+    page.get_by_role("button", name="Stop reading").click()
+    page.get_by_role("button", name="Stop reading").click()
+    expect(page.get_by_text("The platform does not read this instance")).to_be_visible()
+    assert works.get("/routes/n8n/instances/prod")["pull"] is None
+
+
+def test_what_was_rejected_is_listed_with_its_reason_and_tried_again(guest: Visitor, platform: LocalPlatform) -> None:
+    page = guest.sign_in("Paula")
+    works = PaulasTenant(guest, platform, "rejects")
+    moved = {"id": "7", "status": "success", "startedAt": "2026-11-20T10:00:00Z", "workflowId": "one"}
+    works.report([moved, moved | {"workflowId": "two"}, 1], "staging")
+    told = works.get("/routes/n8n/rejected")
+    guest.go(f"{works.place}/instances")
+    rows = page.get_by_role("region", name="Rejected items").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    for row, rejection in zip(rows.all(), told, strict=True):
+        expect(row).to_contain_text(rejection["error"])
+    expect(page.get_by_role("region", name="n8n instances").locator("tbody td").last).to_have_text("2")
+    rows.filter(has_text="not an object").get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("rejected again")).to_be_visible()
+    works.forget_workflow("one")
+    rows.filter(has_text="another workflow").get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("link", name="n8n's run 7")).to_be_visible()
+    expect(rows).to_have_count(1)
+    assert guest.violations() == []
+
+
+def test_members_see_instances_and_change_none(guest: Visitor) -> None:
+    page = guest.sign_in("Max")
+    guest.go(f"{TENANT}/instances")
+    expect(page.get_by_role("heading", name="n8n instances", level=1)).to_be_visible()
+    expect(page.get_by_role("button", name="Read an instance")).to_have_count(0)
 
 
 def test_a_key_is_shown_once_and_ends(owner: Visitor) -> None:

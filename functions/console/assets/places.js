@@ -9,6 +9,8 @@ import { Health } from "./views/health.js";
 import { Jobs } from "./views/jobs.js";
 import { Keys } from "./views/keys.js";
 import { Base } from "./views/base.js";
+import { Instance } from "./views/instance.js";
+import { Instances } from "./views/instances.js";
 import { Knowledge } from "./views/knowledge.js";
 import { Members } from "./views/members.js";
 import { Overview } from "./views/overview.js";
@@ -27,6 +29,7 @@ export const TENANT = [
   { name: "executions", title: "Executions", view: Executions, least: "member", parts: ["execution"] },
   { name: "failures", title: "Failures", view: Failures, least: "member" },
   { name: "alerts", title: "Alerts", view: Alerts, least: "member", parts: ["alert"] },
+  { name: "instances", title: "n8n instances", view: Instances, least: "member", parts: ["instance"] },
   { name: "knowledge", title: "Knowledge", view: Knowledge, least: "member", parts: ["base"] },
   { name: "storage", title: "Storage", view: Storage, least: "admin" },
   { name: "recovery", title: "Recovery", view: TenantRecovery, least: "admin" },
@@ -36,6 +39,7 @@ export const TENANT = [
   { name: "workflow", title: "Workflow", view: Workflow },
   { name: "execution", title: "Execution", view: Execution },
   { name: "alert", title: "Alert", view: Alert },
+  { name: "instance", title: "n8n instance", view: Instance },
   { name: "base", title: "Knowledge base", view: Base },
 ];
 
