@@ -45,7 +45,7 @@ async def store_file(
         extracted = read(file)
         document = cut_file(name, title or extracted.title, extracted)
     except ServiceError:
-        db.weighing(-unused_weight(began)).admitted()
+        db.renewed().weighing(-unused_weight(began)).admitted()
         raise
     read_now = db.renewed().weighing(-unused_weight(began))
     (stored,) = read_now.idempotent(documents.store(knowledge_base_id, [document], expected), key)

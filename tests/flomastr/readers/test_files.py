@@ -1,9 +1,11 @@
 """Files become documents: by their type, through the path that a document takes, with places to cite."""
 
+import time
 from typing import Any
 
 import pytest
 
+from flomastr.database import session
 from flomastr.readers import reading
 from flomastr.readers.kinds import ENDS
 from functions.files import handler
@@ -151,6 +153,19 @@ def test_a_file_weighs_sixteen_hundred_until_it_is_read_and_then_what_that_took(
     afterwards.append(refilled_in(kb))
     assert all(seconds > 15 for seconds in meanwhile), meanwhile
     assert all(seconds < 10 for seconds in afterwards), afterwards
+
+
+def test_a_file_that_is_refused_late_is_refused_with_its_reason(
+    kb: KnowledgeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "BUDGET_SECONDS", 2.0)
+
+    def slowly(file: Any) -> Any:
+        time.sleep(2.1)
+        return reading.read(file)
+
+    monkeypatch.setattr(handler, "read", slowly)
+    assert code_of(sends(kb, "a.docx", b"no document")) == "file_unreadable"
 
 
 @pytest.mark.parametrize(("left", "status"), [(1_500, 429), (3_000, 200)])
