@@ -4093,6 +4093,7 @@ CREATE TABLE app.n8n_connections (
     open int8multirange DEFAULT '{}'::int8multirange NOT NULL,
     open_below bigint,
     missing int8multirange DEFAULT '{}'::int8multirange NOT NULL,
+    seconds real DEFAULT 0,
     CONSTRAINT n8n_connections_api_key_check CHECK (((length(api_key) >= 1) AND (length(api_key) <= 6000))),
     CONSTRAINT n8n_connections_n8n_url_check CHECK (((length(n8n_url) >= 1) AND (length(n8n_url) <= 2000)))
 );

@@ -6,17 +6,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from flomastr import jobs
 from flomastr.archive import rehydrate_job
-from flomastr.jobs import Job
 from flomastr.n8n import pull_job
 from flomastr.observability import instrumented
 
 
-def run(job: Job) -> None:
-    """Together they are one function, so that they take one connection."""
-    rehydrate_job.run(job)
-    pull_job.run(job)
-
-
 @instrumented
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return jobs.run("restore", run, event, context)
+    """One function, so that they take one connection. Two jobs: none that waits for `restore` waits for slow hosts."""
+    try:
+        restored = jobs.run("restore", rehydrate_job.run, event, context)
+    except Exception:
+        jobs.run("pull", pull_job.run, event, context)
+        raise
+    return restored | {"pull": jobs.run("pull", pull_job.run, event, context)}

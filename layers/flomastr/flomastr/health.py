@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0097_cold_history"
+NEEDED_MIGRATION = "0104_turns_of_n8n"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",

@@ -70,7 +70,7 @@ def test_a_job_that_never_ran_is_missed_in_the_end(
     env: BackupEnv, said: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran(env, "expire", 8 * DAY + MINUTE)
-    for job in ("alert", "requeue", "rollup", "recover", "restore", "erase", "expire", "backup", "archive"):
+    for job in ("alert", "requeue", "rollup", "recover", "restore", "pull", "erase", "expire", "backup", "archive"):
         ran(env, job, MINUTE)
     assert overdue(env, capsys) == 2
     assert said == [["compact", "partitions"]]

@@ -42,7 +42,7 @@ class PullEnv:
 
     def run(self) -> dict[str, Any]:
         with connected(RECORDING_URL=self.platform.app_url):
-            return self.platform.run(restore, datetime.now(UTC))
+            return self.platform.run(restore, datetime.now(UTC))["pull"]
 
     def later(self) -> None:
         """As if the time until the next pull of each instance had passed."""

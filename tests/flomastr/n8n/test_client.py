@@ -22,8 +22,7 @@ NEVER = [
 
 
 def asked(url: str = "https://n8n.example.com", path: str = "/api/v1/executions") -> Answer | N8nError:
-    (outcome,) = client.asked([Request(url, "key", path)])
-    return outcome
+    return client.read(client.asked(Request(url, "key", path)))
 
 
 @pytest.fixture
@@ -138,6 +137,20 @@ def test_what_is_no_answer_is_named(parts: tuple[bytes, ...], reason: str) -> No
 
 def test_one_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, connected(WEBHOOKS_TO_LOCALHOST="yes"):
-        (outcome,) = client.asked([Request(f"http://127.0.0.1:{server.getsockname()[1]}", "key", "/")], 0.2)
+        outcome = client.asked(Request(f"http://127.0.0.1:{server.getsockname()[1]}", "key", "/"), 0.2)
     assert isinstance(outcome, N8nError)
     assert outcome.reason == "timed_out"
+
+
+@pytest.mark.parametrize("value", [b"{},", b"[],", b"0,", b'{"a":0},'])
+def test_an_answer_of_too_many_values_is_not_read(value: bytes) -> None:
+    """Of 16 MB it would take 500 MB of memory."""
+    outcome = client.read(bytearray(b'{"data":[' + value * 1_500_000 + b"0]}"))
+    assert isinstance(outcome, N8nError)
+    assert outcome.reason == "too_large"
+
+
+def test_one_of_as_many_as_n8n_has_in_as_many_bytes_is() -> None:
+    outcome = client.read(bytearray(b'{"data":[' + b'{"a": "0123456789"},' * 700_000 + b"0]}"))
+    assert isinstance(outcome, Answer)
+    assert (len(outcome.content["data"]), outcome.size) == (700_001, 14_000_012)

@@ -27,7 +27,7 @@ def test_killed_at_every_step_it_ends_in_the_same_rows(env: PullEnv) -> None:
     tenant = env.tenant()
     env.api.hold(CAPTURED)
     env.api.workflows = [{"id": "wf-new", "name": "Never ran", "connections": {}}]
-    for _ in steps(env.run, every=3):
+    for _ in steps(env.again, every=3):
         pass
     assert env.rows(tenant) == env.rows(posted(env))
     assert env.state(tenant)["known_id"] == 311

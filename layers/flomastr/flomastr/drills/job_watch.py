@@ -11,7 +11,7 @@ MINUTES, HOURS, DAYS = (timedelta(**{unit: 1}) for unit in ("minutes", "hours", 
 ALLOWED = {
     **dict.fromkeys(("alert", "requeue"), 30 * MINUTES),
     "rollup": 1 * HOURS,
-    **dict.fromkeys(("recover", "restore", "erase", "expire"), 4 * HOURS),
+    **dict.fromkeys(("recover", "restore", "pull", "erase", "expire"), 4 * HOURS),
     **dict.fromkeys(("backup", "archive"), 28 * HOURS),
     "partitions": 2 * DAYS,
     "compact": 8 * DAYS,

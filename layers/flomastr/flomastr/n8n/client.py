@@ -1,14 +1,16 @@
-"""One request to an instance's public API, and what it answers: as JSON of a bounded size, or why there is none."""
+"""One request to an instance's public API, and what it answers: as JSON of a bounded size, or why there is none.
+
+Answers may be many at once, so they stay bytes; each is read when its turn comes, and nothing else is held as objects.
+"""
 
 import asyncio
-import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import SplitResult
 
+from flomastr.http.bodies import read_json
 from flomastr.outbound import exchange
 from flomastr.outbound.exchange import ExchangeError
 from flomastr.outbound.targets import is_private, is_public
@@ -16,6 +18,10 @@ from flomastr.settings import settings
 
 SECONDS = 20.0  # that a request takes at most, from the name to the end of the answer
 MAX_BODY = 16_000_000  # bytes
+MAX_MARKS = (
+    1_500_000  # commas and opening brackets: n8n has one in 17 bytes, and Python an object of up to 130 for each
+)
+PART = 65_536
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
 
@@ -78,22 +84,20 @@ class Answer:
     size: int  # in bytes
 
 
-type Outcome = Answer | N8nError
+type Outcome = bytearray | N8nError
 
 
-def asked(requests: Sequence[Request], seconds: float = SECONDS) -> list[Outcome]:
-    """What became of each; all are made at once."""
+def asked(request: Request, seconds: float = SECONDS) -> Outcome:
+    """What became of it. Each thread may ask."""
     loop = asyncio.new_event_loop()  # asyncio.run would take the current one of this sandbox away
-    names = ThreadPoolExecutor(max(1, len(requests)), "names")  # a slow name server delays no other name
-    loop.set_default_executor(names)
     try:
-        return loop.run_until_complete(outcomes(requests, seconds))
+        return loop.run_until_complete(outcome(request, seconds))
     finally:
         loop.close()
 
 
 async def outcomes(requests: Sequence[Request], seconds: float) -> list[Outcome]:
-    """The same within a loop that runs."""
+    """Of several that are made at once, within a loop that runs."""
     return await asyncio.gather(*(outcome(request, seconds) for request in requests))
 
 
@@ -108,7 +112,7 @@ async def outcome(request: Request, seconds: float) -> Outcome:
         return error
 
 
-async def answered(request: Request) -> Answer:
+async def answered(request: Request) -> bytearray:
     """Raises N8nError, ExchangeError, and what `naming_failures` names."""
     async with exchange.connected(request.url, is_allowed) as (target, reader, writer):
         writer.write(request.head(target))
@@ -117,14 +121,22 @@ async def answered(request: Request) -> Answer:
         status = exchange.status_of(head)
         if status != 200:
             raise refusal(status, exchange.retry_after(head))
-        body = await body_of(head, reader)
+        return await body_of(head, reader)
+
+
+def read(outcome: Outcome) -> Answer | N8nError:
+    """The answer, unless it would take too much memory."""
+    if isinstance(outcome, N8nError):
+        return outcome
+    if sum(map(outcome.count, (b",", b"[", b"{"))) > MAX_MARKS:
+        return N8nError("too_large", f"The answer has more than {MAX_MARKS:,} values.")
     try:
-        content = json.loads(body)
+        content = read_json(outcome)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise N8nError("not_n8n", "The answer is not one of n8n's API.")
-    return Answer(cast(dict[str, Any], content), len(body))
+        return N8nError("not_n8n", "The answer is not one of n8n's API.")
+    return Answer(cast(dict[str, Any], content), len(outcome))
 
 
 def is_allowed(address: str) -> bool:
@@ -139,31 +151,35 @@ def refusal(status: int, retry_after: int) -> N8nError:
     return N8nError("failing", f"n8n answers with status {status}.", retry_after)
 
 
-async def body_of(head: bytes, reader: asyncio.StreamReader) -> bytes:
+async def body_of(head: bytes, reader: asyncio.StreamReader) -> bytearray:
     """Raises N8nError for more than MAX_BODY bytes, and what `naming_failures` names."""
+    body = bytearray()
     if CHUNKED.search(head):
-        return await unchunked(reader)
-    length = LENGTH.search(head)
-    if length:
-        return await reader.readexactly(fitting(int(length[1])))
-    parts, size = list[bytes](), 0
-    while part := await reader.read(65_536):
-        size = fitting(size + len(part))
-        parts.append(part)
-    return b"".join(parts)
+        while length := await length_of_chunk(reader):
+            await receive(fitting(len(body) + length), reader, body)
+            await reader.readexactly(2)
+        return body
+    if length := LENGTH.search(head):
+        await receive(fitting(int(length[1])), reader, body)
+        return body
+    while part := await reader.read(PART):
+        body += part
+        fitting(len(body))
+    return body
 
 
-async def unchunked(reader: asyncio.StreamReader) -> bytes:
-    parts, size = list[bytes](), 0
-    while True:
-        try:
-            length = int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16)
-        except ValueError:
-            raise N8nError("not_n8n", "The answer is not one of n8n's API.") from None
-        if length <= 0:
-            return b"".join(parts)
-        size = fitting(size + length)
-        parts.append((await reader.readexactly(length + 2))[:-2])
+async def receive(size: int, reader: asyncio.StreamReader, body: bytearray) -> None:
+    """Until the body has so many bytes: at once, the reader would hold them twice. Raises IncompleteReadError."""
+    while len(body) < size:
+        body += await reader.readexactly(min(PART, size - len(body)))
+
+
+async def length_of_chunk(reader: asyncio.StreamReader) -> int:
+    """0 after the last. Raises N8nError."""
+    try:
+        return max(0, int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16))
+    except ValueError:
+        raise N8nError("not_n8n", "The answer is not one of n8n's API.") from None
 
 
 def fitting(size: int) -> int:

@@ -1,15 +1,13 @@
 """Every few minutes: what n8n instances have run is read by n8n's public API, and recorded as what they post is.
 
-Some instances at a time are asked for one thing each, then again, so that none waits for what another has to tell.
+Some instances at a time are asked for one thing each. Who has answered is recorded, and the next one is asked, so that
+none waits for what another has to tell, or for how long it takes for that.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from itertools import islice
-
-import psycopg
 
 from flomastr.database import connection
 from flomastr.database.connection import Connection
@@ -17,8 +15,10 @@ from flomastr.errors import UnavailableError
 from flomastr.jobs import Job
 from flomastr.n8n import client, records
 from flomastr.n8n.api_keys import KEY_UNREADABLE, KeyUnreadableError, decrypted
-from flomastr.n8n.pulling import LEAST_WAIT, Pulling
-from flomastr.n8n.records import Instance, Records, ReplacedError
+from flomastr.n8n.client import Outcome, Request
+from flomastr.n8n.pulling import Pulling
+from flomastr.n8n.records import LEAST_WAIT, Instance, Records, ReplacedError
+from flomastr.n8n.turns import Turns
 from flomastr.settings import recording_url
 
 AT_ONCE = 8
@@ -32,17 +32,11 @@ def run(job: Job) -> None:
         return
     conn = connection.connect(job.deadline, recording_url)
     try:
-        turns = deque(pulling for instance in due if (pulling := begun(job, conn, instance)))
-        until = time.monotonic() + SECONDS
-        while turns and time.monotonic() < until and job.has_time(client.SECONDS + 10):
-            group = list(islice(turns, AT_ONCE))
-            turns.rotate(-len(group))
-            step(job, group)
-            for pulling in group:
-                job.counts.update(pulling.counts)
-                pulling.counts.clear()
-                if pulling.is_done:
-                    turns.remove(pulling)
+        turns = Turns([pulling for instance in due if (pulling := begun(job, conn, instance))])
+        read(job, turns)
+        for pulling in turns.waiting:
+            if pulling.has_begun:
+                guarded(job, pulling, pulling.put_off)
     finally:
         conn.close()
 
@@ -54,26 +48,54 @@ def begun(job: Job, conn: Connection, instance: Instance) -> Pulling | None:
         return Pulling.begun(instance, decrypted(instance.api_key, instance.tenant_id, instance.name), writing)
     except KeyUnreadableError:
         with suppress(ReplacedError):
-            writing.failed(KEY_UNREADABLE, LEAST_WAIT, instance.progress)
+            writing.failed(KEY_UNREADABLE, LEAST_WAIT, instance.progress, 0)
     except UnavailableError as error:
         job.failed(str(error), "PullFailed")
     return None
 
 
-def step(job: Job, group: list[Pulling]) -> None:
-    """One request to each, all at once; the answers are recorded one after the other."""
-    asking = [(pulling, request) for pulling in group if (request := guarded(job, pulling, pulling.request))]
-    for (pulling, _), answer in zip(asking, client.asked([request for _, request in asking]), strict=True):
-        guarded(job, pulling, lambda pulling=pulling, answer=answer: pulling.take(answer))
+def read(job: Job, turns: Turns) -> None:
+    """Answers come at once, and are recorded one after the other: nothing else is held as objects."""
+    until = time.monotonic() + SECONDS
+    answers = dict[Future[tuple[Outcome, float]], Pulling]()
+    with ThreadPoolExecutor(AT_ONCE, "n8n") as asking:
+        while True:
+            while len(answers) < AT_ONCE and time.monotonic() < until and (pulling := next_of(job, turns)):
+                request = guarded(job, pulling, pulling.request)
+                if request:
+                    answers[asking.submit(timed, request)] = pulling
+                else:
+                    turns.end(pulling, 0)
+            if not answers:
+                return
+            for answer in wait(answers, return_when=FIRST_COMPLETED).done:
+                take(job, turns, answers.pop(answer), *answer.result())
+
+
+def next_of(job: Job, turns: Turns) -> Pulling | None:
+    return turns.next() if turns.waiting and job.has_time(client.SECONDS + 10) else None
+
+
+def timed(request: Request) -> tuple[Outcome, float]:
+    began = time.monotonic()
+    return client.asked(request), time.monotonic() - began
+
+
+def take(job: Job, turns: Turns, pulling: Pulling, outcome: Outcome, seconds: float) -> None:
+    began = time.monotonic()
+    guarded(job, pulling, lambda: pulling.take(client.read(outcome)))
+    turns.end(pulling, seconds + time.monotonic() - began)
+    job.counts.update(pulling.counts)
+    pulling.counts.clear()
 
 
 def guarded[T](job: Job, pulling: Pulling, work: Callable[[], T]) -> T | None:
-    """What cannot be recorded of one instance keeps no other waiting. Raises psycopg.Error if the connection ends."""
+    """What cannot be recorded of one instance keeps no other waiting. Raises what ends the connection."""
     try:
         return work()
     except ReplacedError:
         pulling.is_done = True
-    except psycopg.Error as error:
+    except Exception as error:
         if pulling.records.conn.closed:
             raise
         pulling.is_done = True

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 from urllib.parse import quote
+from uuid import UUID
 
 from flomastr.n8n import progress
 from flomastr.n8n.client import Answer, N8nError, Request
 from flomastr.n8n.progress import Progress, Run
-from flomastr.n8n.records import Instance, Records
+from flomastr.n8n.records import Instance, Records, wait_after
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_events import to_events
 from flomastr.workflows.recording import MAX_BATCH
@@ -22,7 +23,6 @@ PAGE = 25  # runs with data, of which n8n has some of 3 MB; a cursor keeps to it
 ASKED = 50  # of the newest ids that are open, and of the others
 WORKFLOWS = 25
 WORKFLOWS_EVERY = timedelta(hours=1)
-LEAST_WAIT, MOST_WAIT = timedelta(minutes=4), timedelta(hours=6)  # after a failure
 PATIENT = 2  # failures of a page before it is read without data
 
 NO_LIST = N8nError("not_n8n", "The answer is not one of n8n's API.")
@@ -44,7 +44,9 @@ class Pulling:
     ids: deque[tuple[int, bool]] | None = None  # None: not known yet
     last_turn: int | None = None
     workflows_cursor: str | None = None
+    has_begun: bool = False
     is_done: bool = False
+    seconds: float = 0.0  # that it took of this run
     counts: Counter[str] = field(default_factory=Counter[str])  # since the last step
 
     @classmethod
@@ -52,6 +54,15 @@ class Pulling:
         return cls(
             instance, api_key, records, instance.progress, instance.known_id, has_data=instance.failures < PATIENT
         )
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.instance.tenant_id
+
+    @property
+    def is_suspect(self) -> bool:
+        """A run was killed while this was being read."""
+        return self.instance.seconds is None
 
     @property
     def kind(self) -> Kind:
@@ -70,6 +81,9 @@ class Pulling:
 
     def request(self) -> Request | None:
         """What is asked next. None: all is read, which is recorded."""
+        if not self.has_begun:
+            self.records.begin()
+            self.has_begun = True
         match self.kind:
             case "list":
                 path = f"executions?limit={PAGE}&includeData={str(self.has_data).lower()}"
@@ -80,7 +94,7 @@ class Pulling:
             case "workflows":
                 path = f"workflows?limit={WORKFLOWS}&excludePinnedData=true{cursor_of(self.workflows_cursor)}"
             case "nothing":
-                self.records.done(self.last_turn)
+                self.records.done(self.last_turn, self.seconds)
                 self.is_done = True
                 return None
         return Request(self.instance.n8n_url, self.api_key, f"/api/v1/{path}")
@@ -151,10 +165,14 @@ class Pulling:
 
     def fail(self, error: N8nError) -> None:
         """Ends this run of the instance, and the next ones wait for ever longer."""
-        wait = min(LEAST_WAIT * 2 ** min(self.instance.failures, 10), MOST_WAIT)
-        self.records.failed(str(error), max(wait, timedelta(seconds=error.retry_after)), self.progress)
+        wait = max(wait_after(self.instance.failures), timedelta(seconds=error.retry_after))
+        self.records.failed(str(error), wait, self.progress, self.seconds)
         self.is_done = True
         self.counts["instances_failed"] += 1
+
+    def put_off(self) -> None:
+        """To a later run, which goes on."""
+        self.records.put_off(self.seconds)
 
     def count(self, runs: int, rejected: int) -> None:
         self.counts.update(runs_read=runs, runs_rejected=rejected)

@@ -52,18 +52,17 @@ def reach(outcomes: Sequence[Outcome]) -> Reach:
 
 
 def of_a_list(outcome: Outcome) -> Right:
-    match outcome:
+    match client.read(outcome):
         case Answer(content={"data": [*_]}):
             return Right(granted=True, reason=None, detail=None)
-        case N8nError():
-            return Right(granted=False, reason=outcome.reason, detail=str(outcome))
+        case N8nError() as error:
+            return Right(granted=False, reason=error.reason, detail=str(error))
         case _:
             return Right(granted=False, reason="not_n8n", detail="The answer is not one of n8n's API.")
 
 
 def version_in(outcome: Outcome) -> str | None:
-    if isinstance(outcome, N8nError):
-        return None
-    data = outcome.content.get("data")
+    answer = client.read(outcome)
+    data = answer.content.get("data") if isinstance(answer, Answer) else None
     version = cast(dict[str, Any], data).get("versionCli") if isinstance(data, dict) else None
     return version[:50] if isinstance(version, str) else None

@@ -23,9 +23,12 @@ from flomastr.workflows.n8n_event import Event
 
 STATEMENT_SECONDS = 60
 AGAIN = timedelta(minutes=4)  # after all has been read; the schedule comes every five
+TIMES = 10  # as long as an instance took of a run it waits at least, so that it takes no more than a tenth of all
+LEAST_WAIT, MOST_WAIT = timedelta(minutes=4), timedelta(hours=6)  # after a failure
+KILLED = "The run that read it was ended."
 COLUMNS: LiteralString = """
-  c.tenant_id, c.number, i.name, c.n8n_url, c.api_key, c.version, c.failures, c.workflows_at, c.known_id, c.known_at,
-  c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low
+  c.tenant_id, c.number, i.name, c.n8n_url, c.api_key, c.version, c.failures + (c.seconds IS NULL)::int AS failures,
+  c.seconds, c.workflows_at, c.known_id, c.known_at, c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low
 """
 SUCCEEDED: LiteralString = "failures = 0, error = NULL"
 MOVED: LiteralString = """
@@ -44,7 +47,8 @@ class Instance:
     n8n_url: str
     api_key: bytes
     version: int
-    failures: int
+    failures: int  # that a run was killed is one
+    seconds: float | None  # that it took of the run before; None: that was killed
     workflows_at: datetime | None
     known_id: int
     known_at: datetime | None
@@ -63,6 +67,11 @@ class Instance:
 
 class ReplacedError(Exception):
     """The address or the key is another by now, or the tenant is not active."""
+
+
+def wait_after(failures: int) -> timedelta:
+    """So many before this one."""
+    return min(LEAST_WAIT * 2 ** min(failures, 10), MOST_WAIT)
 
 
 def due(conn: Connection, moment: datetime) -> list[Instance]:
@@ -128,6 +137,23 @@ class Records:
         outcomes = self.conn.execute(query.sql, query.params).fetchall()
         return sum(outcome == "rejected" for _, _, _, outcome, *_ in outcomes)
 
+    def begin(self) -> None:
+        """Before it is asked, so that a killed run has put it off: the next one begins with others."""
+        with self.transaction():
+            self.update(
+                """
+                next_pull_at = now() + %(wait)s, seconds = NULL, failures = least(%(failures)s, 1000),
+                error = CASE WHEN c.seconds IS NULL THEN %(error)s ELSE c.error END
+                """,
+                wait=wait_after(self.instance.failures),
+                failures=self.instance.failures,
+                error=KILLED,
+            )
+
+    def put_off(self, seconds: float) -> None:
+        with self.transaction():
+            self.update("next_pull_at = now() + %(wait)s, seconds = %(seconds)s", **pause(seconds))
+
     def page(self, events: list[Event], page: Page, *, has_data: bool) -> int:
         """A page of the list. Without data its runs are asked for one by one as well. How many were rejected."""
         asking = page.unfinished if has_data else page.listed
@@ -177,19 +203,32 @@ class Records:
         with self.transaction():
             return [(id, turn) for id, turn in self.conn.execute(asked, (most, self.instance.number)).fetchall()]
 
-    def done(self, open_below: int | None) -> None:
+    def done(self, open_below: int | None, seconds: float) -> None:
         with self.transaction():
             self.update(
-                f"{SUCCEEDED}, pulled_at = now(), next_pull_at = now() + %(again)s, open_below = %(open_below)s",
+                f"""
+                {SUCCEEDED}, pulled_at = now(), next_pull_at = now() + greatest(%(again)s, %(wait)s),
+                open_below = %(open_below)s, seconds = %(seconds)s
+                """,
                 again=AGAIN,
                 open_below=open_below,
+                **pause(seconds),
             )
 
-    def failed(self, error: str, wait: timedelta, progress: Progress) -> None:
+    def failed(self, error: str, wait: timedelta, progress: Progress, seconds: float) -> None:
         with self.transaction():
             self.update(
-                f"failures = least(c.failures + 1, 1000), error = %(error)s, next_pull_at = now() + %(wait)s, {MOVED}",
+                f"""
+                failures = least(c.failures + 1, 1000), error = %(error)s, next_pull_at = now() + %(wait)s,
+                seconds = %(seconds)s, {MOVED}
+                """,
                 error=error,
                 wait=wait,
+                seconds=seconds,
                 **vars(progress),
             )
+
+
+def pause(seconds: float) -> dict[str, Any]:
+    """What is noted of so many seconds."""
+    return {"seconds": seconds, "wait": timedelta(seconds=seconds) * TIMES}
