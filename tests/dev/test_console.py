@@ -418,6 +418,20 @@ def test_a_file_is_found_with_the_page_that_a_passage_stands_on(owner: Visitor, 
     assert base in page.url
 
 
+def test_a_file_that_is_one_too_many_is_sent_as_soon_as_it_may_be(owner: Visitor, tmp_path: Path) -> None:
+    page = owner.page
+    new_base(owner, "Notes")
+    note = tmp_path / "note.txt"
+    note.write_text("The key is under the mat.")
+    limited: dict[str, Any] = {"status": 429, "headers": {"retry-after": "1"}, "json": REFUSED}
+    page.route("**/files?*", lambda route: route.fulfill(**limited), times=1)
+    with page.expect_response("**/files?*") as refused:
+        page.get_by_label("Upload files").set_input_files(note)
+    assert refused.value.status == 429
+    expect(page.get_by_text("stored, 1 passage")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_large_file_goes_to_the_bucket_and_says_how_far_it_is(
     owner: Visitor, platform: LocalPlatform, tmp_path: Path
 ) -> None:

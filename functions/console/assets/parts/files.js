@@ -19,17 +19,28 @@ const send = async (base, file, tell) => {
   return begun;
 };
 
+/** Again and again where there were too many requests, as soon as it may be. */
+const patiently = (act, tell) =>
+  act().catch(async (problem) => {
+    if (problem.kind !== "limited") throw problem;
+    tell({ waits: true });
+    await new Promise((again) => setTimeout(again, problem.wait * 1000));
+    tell({ waits: false });
+    return patiently(act, tell);
+  });
+
 /** One after the other, and each by itself: one that fails keeps the others from nothing. */
 const useSending = (base, done) => {
   const [sent, setSent] = useState([]);
   const tell = (at, change) => setSent((before) => before.map((each, index) => (index === at ? { ...each, ...change } : each)));
   const [begin, { busy }] = useAction(async (files) => {
-    setSent(files.map(({ name, size }) => ({ name, size, went: 0 })));
+    setSent(files.map(({ name, size }) => ({ name, size, went: 0, waits: true })));
     for (const [at, file] of files.entries()) {
-      tell(at, { under_way: true });
-      await send(base, file, (went) => tell(at, { went })).then(
-        ({ data }) => tell(at, { answer: data }),
-        (problem) => tell(at, { problem }),
+      const change = (changes) => tell(at, changes);
+      change({ waits: false });
+      await patiently(() => send(base, file, (went) => change({ went })), change).then(
+        ({ data }) => change({ answer: data }),
+        (problem) => change({ problem }),
       );
       done();
     }
@@ -50,10 +61,10 @@ export const Files = ({ base, uploads, done }) => {
     <//>`;
 };
 
-const Sent = ({ name, size, went, under_way, answer, problem }) => {
+const Sent = ({ name, size, went, waits, answer, problem }) => {
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (answer) return html`<span>${answer.media_type ? "sent, and read in its turn" : `stored, ${plural(answer.chunk_count, "passage")}`}</span>`;
-  if (!under_way) return html`<span>waits</span>`;
+  if (waits) return html`<span>waits</span>`;
   if (!went) return html`<span>is sent and read …</span>`;
   return html`<span><${Progress} done=${went} total=${size} label=${`Of ${name} is sent`} /> <span aria-hidden="true">${percent(Math.floor((100 * went) / size))} of ${bytes(size)}</span></span>`;
 };
