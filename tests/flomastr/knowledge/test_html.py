@@ -37,6 +37,7 @@ DATA = Path(__file__).parent / "data"
         ("<abbr title='World Health Organization'>WHO</abbr>", "World Health Organization"),
         ("<dialog>Accept</dialog>", "Accept"),
         ("<textarea>Dear shop</textarea>", "Dear shop"),
+        ("<noscript>Call us</noscript>", "Call us"),
     ],
 )
 def test_what_a_page_says_is_kept(page: str, words: str) -> None:
@@ -58,16 +59,29 @@ def test_what_nobody_reads_is_not(secret: str) -> None:
         ("<title></title><p>x", None),
         ("<p>x", None),
         ("<title>never closed", None),
+        ("<svg><title>An icon</title></svg><title>Refunds</title>", "Refunds"),
+        ("<svg/><svg><svg><title>An icon</title></svg></svg>", None),
     ],
 )
 def test_a_page_has_a_title(page: str, title: str | None) -> None:
     assert title_of(page) == title
 
 
-def test_cells_are_not_repeated_and_not_padded() -> None:
-    assert markdown_of("<table><tr><th colspan=1000 rowspan='9'>A<th title='>' colspan=9>B<tr><td>a<td>b</table>") == (
-        "| A | B |\n| --- | --- |\n| a | b |\n"
+def test_a_cell_of_several_rows_or_columns_keeps_the_others_in_theirs() -> None:
+    page = (
+        "<table><tr><th>Land<th colspan=2>Price<th>Note<tr><td rowspan='2'>DE<td>1<td>2<td>a<tr><td>3<td>4<td>b</table>"
     )
+    assert markdown_of(page).splitlines() == [
+        "| Land | Price | | Note |",
+        "| --- | --- | --- | --- |",
+        "| DE | 1 | 2 | a |",
+        "|  | 3 | 4 | b |",
+    ]
+
+
+def test_cells_are_not_repeated_a_thousand_times_and_not_padded() -> None:
+    head, *_ = markdown_of("<table><tr><th colspan=1000 rowspan='9999'>A<th title='>'>B<tr><td>a</table>").splitlines()
+    assert head == "| A |" + 9 * " |" + " B |"
     page = (DATA / "table-padding-700-rows.html").read_text()
     assert len(markdown_of(page)) < len(page)
 

@@ -7,8 +7,9 @@ from html_to_markdown import ConversionOptions, PreprocessingOptions, convert
 
 MAX_CONTENT = 500_000  # characters of one document
 CELL = re.compile(r"""<t[dh]\b(?:[^<>"']|"[^"]*"|'[^']*')*+""", re.IGNORECASE)
-SPAN = re.compile(r"\b(?:row|col)span\s*=", re.IGNORECASE)  # cells that repeat a thousand times
-TITLE = re.compile(r"<title\b[^<>]*>([^<]*)</title", re.IGNORECASE)
+SPAN = re.compile(r"""\b((?:row|col)span\s*=\s*["']?\s*\d\d)\d+""", re.IGNORECASE)  # of a hundred and more
+NOSCRIPT = re.compile(r"(</?)noscript\b", re.IGNORECASE)
+TITLE = re.compile(r"<svg\b[^<>]*/>|<(?P<svg>/?svg)\b|<title\b[^<>]*>(?P<title>[^<]*)</title", re.IGNORECASE)
 CDATA, CDATA_END = "<![CDATA[", "]]>"
 OPTIONS = ConversionOptions(
     extract_metadata=False,
@@ -24,7 +25,8 @@ OPTIONS = ConversionOptions(
 
 def markdown_of(page: str) -> str:
     """The text of a page as Markdown, without scripts and styles. Raises ValueError."""
-    result = convert(CELL.sub(lambda cell: SPAN.sub(" ", cell[0]), with_cdata(page)), OPTIONS)
+    readable = NOSCRIPT.sub(r"\1div", with_cdata(page))
+    result = convert(CELL.sub(lambda cell: SPAN.sub(r"\1", cell[0]), readable), OPTIONS)
     content = result.content or ""
     if result.warnings:
         raise ValueError("is nested too deeply, and would lose text")
@@ -34,9 +36,14 @@ def markdown_of(page: str) -> str:
 
 
 def title_of(page: str) -> str | None:
-    """What the page calls itself."""
-    found = TITLE.search(page)
-    return (" ".join(html.unescape(found[1]).split())[:1000] or None) if found else None
+    """What the page calls itself, not what a picture in it is called."""
+    pictures = 0
+    for found in TITLE.finditer(page):
+        if found["svg"]:
+            pictures += -1 if found["svg"].startswith("/") else 1
+        elif found["title"] is not None and pictures <= 0:
+            return " ".join(html.unescape(found["title"]).split())[:1000] or None
+    return None
 
 
 def with_cdata(page: str) -> str:
