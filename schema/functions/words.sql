@@ -1,14 +1,14 @@
 -- Words for full-text search, of passages and of queries, in their language.
 
 -- A text whose punctuation, symbols and spaces beyond ASCII are spaces, since the parser would take them for letters or
--- not by the server's locale. Invisible characters within a word are removed.
+-- not by the server's locale. Hyphens are one, and invisible characters within a word are removed.
 CREATE OR REPLACE FUNCTION app.parted(text text)
 RETURNS text
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 RETURN regexp_replace(
-  regexp_replace(text, '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]', '', 'g'),
+  regexp_replace(translate(text, U&'\2010\2011', '--'), '[\u00AD\u200C\u200D\u2060\uFE00-\uFE0F\uFEFF]', '', 'g'),
   '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7'
   '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F'
   '\u066A-\u066D\u06D4\u0964\u0965'

@@ -95,6 +95,8 @@ SYMBOLS: list[Pair] = [
     ("written in F#.", "f#"),
     ("an e-mail came", "email"),
     ("an email came", "e-mail"),
+    ("an e\u2011mail came", "email"),
+    ("an e-mail came", "e\u2010mail"),
     ("two E-Mails came", "email"),
     ("sell on-line", "online"),
     ("a T-shirt", "tshirt"),

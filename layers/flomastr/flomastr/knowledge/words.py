@@ -35,6 +35,7 @@ ACCENTS = re.compile(r"([A-Za-z])[\u0300-\u036F]+")
 LETTERS = str.maketrans("øØłŁđĐı", "oOlLdDi") | str.maketrans(
     {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"}
 )
+HYPHENS = str.maketrans("\u2010\u2011", "--")
 
 type Range = tuple[int, int]
 
@@ -43,6 +44,7 @@ def positions(text: str, words: set[str]) -> Iterator[Range]:
     """Where a text has one of these words, in order. Words are as app.found_words has them: folded, in lower case."""
     if not words:
         return
+    text = text.translate(HYPHENS)
     found: list[Range] = []
     languages = [one.span() for one in LANGUAGE.finditer(text)]
     found += [one.span() for one in LANGUAGE.finditer(text) if language(one) in words]
