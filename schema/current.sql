@@ -432,6 +432,8 @@ BEGIN
     starts := date_bin('15 minutes', asked_from, 'epoch');
     ends := date_bin('15 minutes', asked_to + interval '15 minutes' - interval '1 microsecond', 'epoch');
   END IF;
+  hours_align := hours_align AND starts = date_trunc('hour', starts, built_in)
+    AND ends = date_trunc('hour', ends, built_in);
   days_from := ends;
   days_until := ends;
   IF zone = built_in AND bucket <> 'hour' THEN

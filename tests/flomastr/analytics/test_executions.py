@@ -126,6 +126,24 @@ def test_minutes_that_no_clock_has_are_not_saved(env: ArchiveEnv) -> None:
     assert ask(env, tenant, **span).json["totals"]["time_saved_minutes"] == 0
 
 
+def test_minutes_saved_are_told_of_whole_hours_alone(env: ArchiveEnv) -> None:
+    tenant = env.make.tenant()
+    workflow = env.make.workflow(tenant)
+    env.superuser.execute(
+        """UPDATE app.workflows SET metadata = '{"minutes_saved_per_run": 3}' WHERE id = %s""", (workflow,)
+    )
+    for minutes in (5, 20):
+        env.make.execution(tenant, workflow, **run(minutes / 60, 10))
+    env.run(rollup)
+    for first, until, total, saved in ((0, 60, 2, 6.0), (15, 60, 1, None), (0, 15, 1, None)):
+        span = {
+            "from": (DAY + timedelta(minutes=first)).isoformat(),
+            "to": (DAY + timedelta(minutes=until)).isoformat(),
+        }
+        totals = ask(env, tenant, bucket="hour", **span).json["totals"]
+        assert (totals["total"], totals["time_saved_minutes"]) == (total, saved)
+
+
 def test_an_instance_is_the_sum_of_its_workflows(env: ArchiveEnv) -> None:
     make, tenant = env.make, env.make.tenant()
     number = make.n8n_instance(tenant, "staging")

@@ -39,7 +39,7 @@ class Measures(BaseModel):
     p95_seconds: float | None
     p99_seconds: float | None
     max_seconds: float | None
-    time_saved_minutes: float | None  # null where hours of the time zone are not those that workflows are counted by
+    time_saved_minutes: float | None  # null where the time, or its zone, parts an hour of the tenant's
 
 
 class StatusCount(BaseModel):
