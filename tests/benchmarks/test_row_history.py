@@ -23,9 +23,19 @@ pytestmark = pytest.mark.timeout(1800)
 
 BATCH = 1000
 TRIGGERS = ("record_inserted", "record_updated", "record_deleted")
-TABLES = ("workflows", "workflow_executions")
+TABLES = ("workflows", "workflow_executions", "knowledge_bases", "documents")
 ROUNDS = 16
-MOST = {"a batch of new executions": 15, "a batch of changed executions": 15, "one execution": 25, "one workflow": 25}
+MOST = {
+    "a batch of new executions": 15,
+    "a batch of changed executions": 15,
+    "one execution": 25,
+    "one workflow": 25,
+    "one new document": 25,
+    "one changed document": 25,
+}
+TEXT = "".join(
+    f"## Part {part}\n\n{'A refund is paid within fourteen days of a complaint. ' * 12}\n\n" for part in range(4)
+)
 ids = count(50_000_000)
 
 type Calls = dict[str, Callable[[], object]]
@@ -82,11 +92,20 @@ def calls(client: Client, sample: SampleTenant) -> Calls:
     tenant = {"tenant_id": sample.tenant.slug}
     workflow = json.loads(client.post("/routes/workflows", tenant | {"name": "Changed"}))["id"]
     path = f"/routes/workflows/{workflow}?tenant_id={sample.tenant.slug}"
+    base = json.loads(client.post("/routes/knowledge-bases", tenant | {"name": f"Base {next(ids)}"}))["id"]
+    document = f"/routes/knowledge-bases/{base}/document?tenant_id={sample.tenant.slug}&name="
+
+    def put(name: object) -> None:
+        content = f"# Number {next(ids)}\n\n{TEXT}"
+        client.ask("PUT", f"{document}{name}", json.dumps({"content": content}).encode())
+
     return {
         "a batch of new executions": lambda: send([execution("success") for _ in range(BATCH)]),
         "a batch of changed executions": lambda: send(next(ended)),
         "one execution": lambda: client.post("/routes/workflow-executions", tenant | execution("success")),
         "one workflow": lambda: client.ask("PUT", path, json.dumps({"name": f"Changed {next(ids)}"}).encode()),
+        "one new document": lambda: put(next(ids)),
+        "one changed document": lambda: put("changed"),
     }
 
 
