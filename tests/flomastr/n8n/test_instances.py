@@ -5,7 +5,7 @@ from typing import Any, cast
 import boto3
 import pytest
 
-from flomastr.n8n import client
+from flomastr.n8n import client, reach
 from flomastr.n8n.api_keys import KeyUnreadableError, decrypted, encrypted, kms
 from tests.flomastr.n8n.conftest import PullEnv
 from tests.support.connected import connected
@@ -165,6 +165,30 @@ def test_the_test_names_the_reason(env: PullEnv, reason: str) -> None:
     env.api.answers = [REASONS[reason]] * 3
     answer = env.ask(tenant, "POST", "/prod/test").json
     assert (answer["works"], answer["executions"]["reason"]) == (False, reason)
+
+
+@pytest.mark.parametrize(("of_a_second", "least", "most"), [(0, 990, 999), (1_000_000_000, 0, 500)])
+def test_the_test_weighs_a_thousand_until_it_is_known_how_long_it_took(
+    env: PullEnv, monkeypatch: pytest.MonkeyPatch, of_a_second: int, least: int, most: int
+) -> None:
+    monkeypatch.setattr(reach, "WEIGHT_OF_SECOND", of_a_second)
+    tenant = env.tenant()
+    env.platform.superuser.execute(
+        "UPDATE app.rate_limits SET rate_limit_per_minute = 1000 WHERE tenant_id = %s", (tenant.id,)
+    )
+    taken = list[Any]()
+    full = "SELECT full_at - now() > interval '30 seconds' FROM app.rate_buckets WHERE name = %s"
+    env.api.answers = [lambda: taken.append(env.platform.superuser.execute(full, (str(tenant.id),)).fetchall()[0][0])]
+    assert env.ask(tenant, "POST", "/prod/test").json["works"]
+    left = int(env.ask(tenant, "GET", "").headers["ratelimit"].split(";")[1].removeprefix("r="))
+    assert taken == [True]
+    assert least <= left <= most
+
+
+def test_a_version_of_odd_characters_is_shown(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.version = "2\ud800.\x00"
+    assert env.ask(tenant, "POST", "/prod/test").json["version"] == "2\ufffd.\ufffd"
 
 
 def test_the_test_follows_no_redirect_and_reads_no_answer_without_end(

@@ -43,6 +43,8 @@ BROKEN: dict[str, Raw] = {
     "no list": said({"data": "none"}),
     "no object": (200, {}, b"[]"),
     "deep": (200, {}, b"[" * 100_000),
+    "a cursor that is no text": said({"data": [], "nextCursor": "\ud800"}),
+    "a cursor that is too long": said({"data": [], "nextCursor": "x" * 2_001}),
     "500": failing(500),
     "a redirect": failing(302, Location="http://127.0.0.1:1/"),
     "a body that is cut short": (200, {"Content-Length": "100", "Connection": "close"}, b'{"data": []}'),

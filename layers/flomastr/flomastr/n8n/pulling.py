@@ -15,6 +15,7 @@ from flomastr.n8n import progress
 from flomastr.n8n.client import Answer, N8nError, Request
 from flomastr.n8n.progress import Progress, Run
 from flomastr.n8n.records import Instance, Records, wait_after
+from flomastr.workflows.cleaning import UNSTORABLE
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_events import to_events
 from flomastr.workflows.recording import MAX_BATCH
@@ -156,9 +157,9 @@ class Pulling:
         if isinstance(answer, N8nError) and answer.reason not in ("right_missing", "not_found", "too_large"):
             self.fail(answer)
             return
-        rows = rows_of(answer) or [] if isinstance(answer, Answer) else []
-        self.workflows_cursor = next_cursor(answer) if isinstance(answer, Answer) else None
-        events = to_events(rows, answer.size if isinstance(answer, Answer) else 0)
+        rows = rows_of(answer) if isinstance(answer, Answer) else None
+        self.workflows_cursor = next_cursor(answer) if isinstance(answer, Answer) and rows else None
+        events = to_events(rows or [], answer.size if isinstance(answer, Answer) else 0)
         self.count(0, self.records.workflows(events, is_last=not self.workflows_cursor))
         if not self.workflows_cursor:
             self.instance = replace(self.instance, workflows_at=datetime.now(UTC))
@@ -184,10 +185,13 @@ def cursor_of(cursor: str | None) -> str:
 
 def rows_of(answer: Answer) -> list[Any] | None:
     """None: it is no list of n8n's."""
-    data = answer.content.get("data")
-    return cast(list[Any], data)[:MAX_BATCH] if isinstance(data, list) else None
+    data, cursor = answer.content.get("data"), answer.content.get("nextCursor")
+    return cast(list[Any], data)[:MAX_BATCH] if isinstance(data, list) and (not cursor or fits(cursor)) else None
 
 
 def next_cursor(answer: Answer) -> str | None:
-    cursor = answer.content.get("nextCursor")
-    return cursor if isinstance(cursor, str) and 0 < len(cursor) <= 2000 else None
+    return cast(str | None, answer.content.get("nextCursor")) or None
+
+
+def fits(cursor: Any) -> bool:
+    return isinstance(cursor, str) and len(cursor) <= 2000 and not UNSTORABLE.search(cursor)
