@@ -1156,6 +1156,25 @@ $$;
 
 ALTER FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) OWNER TO flo_owner;
 
+CREATE FUNCTION app.change_policies_v3(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text, keep jsonb)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR UPDATE;
+  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies_v3() AS p;
+  PERFORM app.change_policies_v2(changes - 'keep', NULL);
+  IF changes -> 'keep' = 'null' THEN
+    DELETE FROM app.keep_policies AS k WHERE k.tenant_id = app.tenant();
+  ELSIF changes ? 'keep' THEN
+    INSERT INTO app.keep_policies AS k (keep) VALUES ('{"last_per_workflow": 0}' || (changes -> 'keep'))
+    ON CONFLICT ON CONSTRAINT keep_policies_pkey DO UPDATE SET keep = excluded.keep;
+  END IF;
+  RETURN QUERY SELECT * FROM app.policies_v3();
+END
+$$;
+
+ALTER FUNCTION app.change_policies_v3(changes jsonb, if_match text[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.change_seq(id uuid) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((('x'::text || "right"(replace((id)::text, '-'::text, ''::text), 16)))::bit(64))::bigint;
@@ -1327,16 +1346,15 @@ CREATE FUNCTION app.retention_class(hot_ttl_days integer) RETURNS smallint
 
 ALTER FUNCTION app.retention_class(hot_ttl_days integer) OWNER TO flo_owner;
 
-CREATE TABLE app.retention_class_changes (
-    tenant_id uuid NOT NULL,
-    retention_class smallint NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL,
-    moved_at timestamp with time zone
+CREATE TABLE app.keep_policies (
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    keep jsonb NOT NULL,
+    CONSTRAINT keep_policies_keep_check CHECK ((((((keep ->> 'success_days'::text))::integer >= 1) AND (((keep ->> 'success_days'::text))::integer <= 365)) AND ((((keep ->> 'error_days'::text))::integer >= ((keep ->> 'success_days'::text))::integer) AND (((keep ->> 'error_days'::text))::integer <= 365)) AND ((((keep ->> 'last_per_workflow'::text))::integer >= 0) AND (((keep ->> 'last_per_workflow'::text))::integer <= 1000)) AND (keep ?& '{success_days,error_days,last_per_workflow}'::text[])))
 );
 
-ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY app.keep_policies FORCE ROW LEVEL SECURITY;
 
-ALTER TABLE app.retention_class_changes OWNER TO flo_owner;
+ALTER TABLE app.keep_policies OWNER TO flo_owner;
 
 CREATE TABLE app.tenants (
     id uuid DEFAULT app.uuid7() NOT NULL,
@@ -1363,9 +1381,31 @@ ALTER TABLE ONLY app.tenants FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.tenants OWNER TO flo_owner;
 
+CREATE VIEW app.hot_policies WITH (security_invoker='true') AS
+ SELECT t.id AS tenant_id,
+    app.retention_class(LEAST(t.hot_ttl_days, ((k.keep ->> 'success_days'::text))::integer)) AS class,
+    app.retention_class(LEAST(t.hot_ttl_days, ((k.keep ->> 'error_days'::text))::integer)) AS class_of_others,
+    app.retention_class(t.hot_ttl_days) AS class_of_newest,
+    COALESCE(((k.keep ->> 'last_per_workflow'::text))::integer, 0) AS newest
+   FROM (app.tenants t
+     LEFT JOIN app.keep_policies k ON ((k.tenant_id = t.id)));
+
+ALTER VIEW app.hot_policies OWNER TO flo_owner;
+
+CREATE TABLE app.retention_class_changes (
+    tenant_id uuid NOT NULL,
+    retention_class smallint NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    moved_at timestamp with time zone
+);
+
+ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.retention_class_changes OWNER TO flo_owner;
+
 CREATE FUNCTION app.classes_of_tenant() RETURNS smallint[]
     LANGUAGE sql STABLE
-    RETURN ARRAY(SELECT (0)::smallint AS int2 UNION SELECT app.retention_class(t.hot_ttl_days) AS retention_class FROM app.tenants t WHERE (t.id = app.tenant()) UNION SELECT c.retention_class FROM app.retention_class_changes c WHERE (c.tenant_id = app.tenant()));
+    RETURN ARRAY(SELECT (0)::smallint AS int2 UNION SELECT h.class FROM app.hot_policies h WHERE (h.tenant_id = app.tenant()) UNION SELECT c.retention_class FROM app.retention_class_changes c WHERE (c.tenant_id = app.tenant()));
 
 ALTER FUNCTION app.classes_of_tenant() OWNER TO flo_owner;
 
@@ -2248,17 +2288,26 @@ CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABL
   SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
   FROM (
     SELECT
-      t.id, app.retention_class(t.hot_ttl_days) AS class,
-      moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
-      app.uuid7_floor(moment - make_interval(days => app.retention_class(t.hot_ttl_days))) AS floor,
-      app.partitions_end_before(app.retention_class(t.hot_ttl_days), moment) AS partitions_before
-    FROM app.tenants AS t
+      h AS policy, h.tenant_id AS id, h.class, app.uuid7_floor(moment - make_interval(days => h.class)) AS floor,
+      app.partitions_end_before(h.class, moment) AS partitions_before
+    FROM app.hot_policies AS h
     OFFSET 0  -- once a tenant, not once a row
   ) AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
+  LEFT JOIN (
+    SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, h.newest) AS first_id
+    FROM app.hot_policies AS h
+    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
+    WHERE h.newest > 0
+    OFFSET 0
+  ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
+  CROSS JOIN LATERAL (SELECT app.hot_days(t.policy, e.status, e.id >= n.first_id) AS days) AS kept
   WHERE app.is_final(e.status)
-    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before
-      ELSE greatest(e.created_at, e.finished_at) < t.before END
+    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before AND (
+        kept.days = t.class OR greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days)
+      ) ELSE greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days) OR (
+        e.retention_class >= kept.days AND e.id < app.partitions_end_before(e.retention_class, moment)
+      ) END
     AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
@@ -2585,6 +2634,34 @@ $$;
 
 ALTER FUNCTION app.finish_upload(upload uuid, claim timestamp with time zone, document uuid, chunks integer, failure text, why text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer) RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  class smallint;
+  ids uuid[] := '{}';
+BEGIN
+  FOR class IN
+    SELECT 0
+    UNION SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant
+    UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = tenant
+  LOOP
+    ids := ids || ARRAY(
+      SELECT e.id FROM app.workflow_executions AS e
+      WHERE e.retention_class = class AND e.tenant_id = tenant AND e.workflow_id = workflow
+      ORDER BY e.id DESC LIMIT most
+    );
+  END LOOP;
+  RETURN coalesce(
+    (SELECT n.id FROM unnest(ids) AS n (id) ORDER BY n.id DESC OFFSET most - 1 LIMIT 1),
+    '00000000-0000-0000-0000-000000000000'
+  );
+END
+$$;
+
+ALTER FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.fold_deltas_of(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -2849,6 +2926,12 @@ $$;
 
 ALTER FUNCTION app.holds_upload(upload uuid, claim timestamp with time zone) OWNER TO flo_owner;
 
+CREATE FUNCTION app.hot_days(policy app.hot_policies, status text, is_newest boolean) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN is_newest THEN (policy).class_of_newest WHEN (status = 'success'::text) THEN (policy).class ELSE (policy).class_of_others END;
+
+ALTER FUNCTION app.hot_days(policy app.hot_policies, status text, is_newest boolean) OWNER TO flo_owner;
+
 CREATE FUNCTION app.id_in(name text) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (name ~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'::text) THEN (name)::uuid ELSE NULL::uuid END;
@@ -3063,7 +3146,7 @@ ALTER FUNCTION app.is_held(tenant uuid, workflow uuid, execution uuid) OWNER TO 
 
 CREATE FUNCTION app.is_kept_longer(tenant uuid, class integer) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM app.tenants t WHERE ((t.id = is_kept_longer.tenant) AND (app.retention_class(t.hot_ttl_days) > is_kept_longer.class))));
+    RETURN (EXISTS (SELECT FROM app.hot_policies h WHERE ((h.tenant_id = is_kept_longer.tenant) AND (h.class > is_kept_longer.class))));
 
 ALTER FUNCTION app.is_kept_longer(tenant uuid, class integer) OWNER TO flo_owner;
 
@@ -3656,7 +3739,7 @@ CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[], instance 
     AS $$
 DECLARE
   tenant uuid := app.tenant();
-  tenant_class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  tenant_class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant);
 BEGIN
   RETURN QUERY
   WITH delivered AS (
@@ -3961,10 +4044,22 @@ DECLARE
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
   PERFORM app.lock_executions(ids, class);
+  WITH newest AS MATERIALIZED (
+    SELECT w.id, app.first_of_newest(tenant, w.id, h.newest) AS first_id
+    FROM app.hot_policies AS h
+    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
+    WHERE h.tenant_id = tenant AND h.newest > 0
+  )
   UPDATE app.workflow_executions AS e SET retention_class = 0
-  WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  WHERE e.retention_class = move_to_overflow.class AND e.id = ANY (ids)
+    AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
     AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id)
-      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class));
+      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class)
+      OR EXISTS (
+        SELECT FROM app.hot_policies AS h
+        LEFT JOIN newest AS n ON n.id = e.workflow_id
+        WHERE h.tenant_id = tenant AND app.hot_days(h, e.status, e.id >= n.first_id) > move_to_overflow.class
+      ));
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END
@@ -4242,7 +4337,7 @@ DECLARE
   latest timestamptz := least(now(), app.uuid7_moment(top));
   classes smallint[] := ARRAY(
     SELECT 0::smallint
-    UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
+    UNION SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = app.tenant()
     UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
   );
   bottom uuid;
@@ -4300,6 +4395,22 @@ CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most int
     SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
     JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
     WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.keep_policies AS k
+    JOIN app.hot_policies AS h ON h.tenant_id = k.tenant_id
+    JOIN app.workflow_executions AS e ON e.tenant_id = k.tenant_id
+    LEFT JOIN (
+      SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, w.newest) AS first_id
+      FROM (
+        SELECT DISTINCT h.tenant_id, e.workflow_id AS id, h.newest
+        FROM app.hot_policies AS h
+        JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
+        WHERE h.newest > 0 AND e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
+      ) AS w
+      OFFSET 0
+    ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
+    WHERE e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
+      AND app.hot_days(h, e.status, e.id >= n.first_id) > next_to_keep.class
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
@@ -4355,6 +4466,43 @@ CREATE FUNCTION app.note_attempt(event uuid, claim timestamp with time zone, att
 $$;
 
 ALTER FUNCTION app.note_attempt(event uuid, claim timestamp with time zone, attempt jsonb, is_delivered boolean, wait interval) OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_change_beside_keep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO app.retention_class_changes AS c (tenant_id, retention_class)
+  SELECT k.tenant_id, app.retention_class(least(OLD.hot_ttl_days, (k.keep ->> 'success_days')::integer))
+  FROM app.keep_policies AS k
+  WHERE k.tenant_id = OLD.id
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.note_change_beside_keep() OWNER TO flo_owner;
+
+CREATE FUNCTION app.note_change_of_keep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  before integer := OLD.keep ->> 'success_days';
+BEGIN
+  IF current_setting('app.erasing', true) = 'on' THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO app.retention_class_changes AS c (tenant_id, retention_class)
+  SELECT h.tenant_id, app.retention_class(least(t.hot_ttl_days, before))
+  FROM app.hot_policies AS h
+  JOIN app.tenants AS t ON t.id = h.tenant_id
+  WHERE h.tenant_id = coalesce(NEW.tenant_id, OLD.tenant_id)
+    AND h.class <> app.retention_class(least(t.hot_ttl_days, before))
+  ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.note_change_of_keep() OWNER TO flo_owner;
 
 CREATE FUNCTION app.note_commit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5002,6 +5150,14 @@ $$;
 
 ALTER FUNCTION app.policies_v2() OWNER TO flo_owner;
 
+CREATE FUNCTION app.policies_v3() RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text, keep jsonb)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT p.*, k.keep FROM app.policies_v2() AS p LEFT JOIN app.keep_policies AS k ON k.tenant_id = p.tenant_id
+$$;
+
+ALTER FUNCTION app.policies_v3() OWNER TO flo_owner;
+
 CREATE FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid DEFAULT NULL::uuid) RETURNS TABLE(recovery app.recoveries, examples jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5183,7 +5339,7 @@ CREATE FUNCTION app.reclassify(tenant uuid, left_class smallint, after uuid, mos
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
-  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant);
   ids uuid[];
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
@@ -7247,6 +7403,22 @@ CREATE FUNCTION app.workflows_of_instance(wanted text) RETURNS uuid[]
 
 ALTER FUNCTION app.workflows_of_instance(wanted text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.write_keep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF new.keep IS NULL THEN
+    DELETE FROM app.keep_policies AS k WHERE k.tenant_id = old.id;
+  ELSIF new.keep IS DISTINCT FROM old.keep THEN
+    INSERT INTO app.keep_policies (tenant_id, keep) VALUES (old.id, new.keep)
+    ON CONFLICT ON CONSTRAINT keep_policies_pkey DO UPDATE SET keep = excluded.keep;
+  END IF;
+  RETURN new;
+END
+$$;
+
+ALTER FUNCTION app.write_keep() OWNER TO flo_owner;
+
 CREATE FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted text) RETURNS void
     LANGUAGE plpgsql
     AS $_$
@@ -7257,7 +7429,7 @@ DECLARE
   whole text := CASE WHEN cardinality(app.long_columns(of_table)) > 0
     THEN format('app.whole_image(%L, i.id, i.image)', of_table) ELSE 'i.image' END;
   defaults jsonb := app.defaults_of(of_table);
-  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant());
+  class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = app.tenant());
 BEGIN
   SELECT array_agg(p.id ORDER BY p.id),
     array_agg(CASE wanted WHEN 'insert' THEN defaults || p.image ELSE p.image END ORDER BY p.id)
@@ -8423,7 +8595,10 @@ CREATE VIEW app.tenant_settings WITH (security_invoker='true') AS
           WHERE (c.tenant_id = t.id)) AS cold_ttl_days,
     COALESCE(( SELECT s.time_zone
            FROM app.rollup_settings s
-          WHERE (s.tenant_id = t.id)), 'UTC'::text) AS time_zone
+          WHERE (s.tenant_id = t.id)), 'UTC'::text) AS time_zone,
+    ( SELECT k.keep
+           FROM app.keep_policies k
+          WHERE (k.tenant_id = t.id)) AS keep
    FROM app.tenants t;
 
 ALTER VIEW app.tenant_settings OWNER TO flo_owner;
@@ -8892,6 +9067,9 @@ ALTER TABLE ONLY app.invitations
 
 ALTER TABLE ONLY app.job_runs
     ADD CONSTRAINT job_runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY app.keep_policies
+    ADD CONSTRAINT keep_policies_pkey PRIMARY KEY (tenant_id);
 
 ALTER TABLE ONLY app.knowledge_base_models
     ADD CONSTRAINT knowledge_base_models_pkey PRIMARY KEY (tenant_id, knowledge_base_id, embedding_model);
@@ -9694,6 +9872,10 @@ CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflow_executions FOR EAC
 
 CREATE TRIGGER keep_held_values BEFORE UPDATE ON app.workflows FOR EACH ROW EXECUTE FUNCTION app.keep_held_values('workflow', '{updated_at}');
 
+CREATE TRIGGER note_change_beside_keep AFTER UPDATE OF hot_ttl_days ON app.tenants FOR EACH ROW WHEN ((app.retention_class(old.hot_ttl_days) <> app.retention_class(new.hot_ttl_days))) EXECUTE FUNCTION app.note_change_beside_keep();
+
+CREATE TRIGGER note_change_of_keep AFTER INSERT OR DELETE OR UPDATE ON app.keep_policies FOR EACH ROW EXECUTE FUNCTION app.note_change_of_keep();
+
 CREATE CONSTRAINT TRIGGER note_commit AFTER INSERT ON app.recorded_transactions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.note_commit();
 
 CREATE TRIGGER note_deleted AFTER DELETE ON app.workflow_executions REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.note_execution_deltas();
@@ -9742,6 +9924,8 @@ CREATE TRIGGER record_inserted AFTER INSERT ON app.workflows REFERENCING NEW TAB
 
 CREATE TRIGGER record_settings AFTER INSERT OR DELETE OR UPDATE ON app.cold_policies FOR EACH ROW EXECUTE FUNCTION app.record_settings('{cold_ttl_days}', '{"cold_ttl_days": null}');
 
+CREATE TRIGGER record_settings AFTER INSERT OR DELETE OR UPDATE ON app.keep_policies FOR EACH ROW EXECUTE FUNCTION app.record_settings('{keep}', '{"keep": null}');
+
 CREATE TRIGGER record_settings AFTER INSERT OR UPDATE OF time_zone ON app.rollup_settings FOR EACH ROW EXECUTE FUNCTION app.record_settings('{time_zone}', '{"time_zone": "UTC"}');
 
 CREATE TRIGGER record_settings AFTER UPDATE ON app.tenants FOR EACH ROW WHEN ((((((old.name IS DISTINCT FROM new.name) OR (old.n8n_url IS DISTINCT FROM new.n8n_url)) OR (old.branding_settings IS DISTINCT FROM new.branding_settings)) OR (old.confidence_threshold IS DISTINCT FROM new.confidence_threshold)) OR (old.hot_ttl_days IS DISTINCT FROM new.hot_ttl_days))) EXECUTE FUNCTION app.record_settings('{name,n8n_url,branding_settings,confidence_threshold,hot_ttl_days}', '{}');
@@ -9769,6 +9953,8 @@ CREATE TRIGGER refuse_reserved_slug BEFORE INSERT OR UPDATE OF slug ON app.tenan
 CREATE TRIGGER take_restore_point AFTER DELETE ON app.knowledge_bases REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.take_restore_point('before a knowledge base was deleted');
 
 CREATE TRIGGER take_restore_point AFTER DELETE ON app.workflows REFERENCING OLD TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION app.take_restore_point('before a workflow was deleted');
+
+CREATE TRIGGER write_keep INSTEAD OF UPDATE ON app.tenant_settings FOR EACH ROW EXECUTE FUNCTION app.write_keep();
 
 CREATE TRIGGER write_settings INSTEAD OF UPDATE ON app.tenant_settings FOR EACH ROW EXECUTE FUNCTION app.write_settings();
 
@@ -9825,6 +10011,9 @@ ALTER TABLE ONLY app.idempotency_keys
 
 ALTER TABLE ONLY app.invitations
     ADD CONSTRAINT invitations_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.tenant_memberships(tenant_id, user_id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.keep_policies
+    ADD CONSTRAINT keep_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY app.knowledge_base_models
     ADD CONSTRAINT knowledge_base_models_tenant_id_knowledge_base_id_fkey FOREIGN KEY (tenant_id, knowledge_base_id) REFERENCES app.knowledge_bases(tenant_id, id) ON DELETE CASCADE;
@@ -10107,6 +10296,8 @@ CREATE POLICY job ON app.invitations TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.job_runs TO flo_job USING (true) WITH CHECK (true);
 
+CREATE POLICY job ON app.keep_policies TO flo_job USING (true) WITH CHECK (true);
+
 CREATE POLICY job ON app.knowledge_base_models TO flo_job USING (true) WITH CHECK (true);
 
 CREATE POLICY job ON app.knowledge_bases TO flo_job USING (true) WITH CHECK (true);
@@ -10182,6 +10373,8 @@ CREATE POLICY job ON app.workflow_executions TO flo_job USING (true) WITH CHECK 
 CREATE POLICY job ON app.workflows TO flo_job USING (true) WITH CHECK (true);
 
 ALTER TABLE app.job_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE app.keep_policies ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE app.knowledge_base_models ENABLE ROW LEVEL SECURITY;
 
@@ -10265,6 +10458,8 @@ CREATE POLICY recovery ON app.documents TO flo_owner USING ((tenant_id = ( SELEC
 CREATE POLICY recovery ON app.embedding_tasks TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY recovery ON app.embeddings TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY recovery ON app.keep_policies TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY recovery ON app.knowledge_base_models TO flo_owner USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -10353,6 +10548,8 @@ CREATE POLICY tenant ON app.failed_runs TO flo_app USING ((tenant_id = ( SELECT 
 CREATE POLICY tenant ON app.idempotency_keys TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.invitations TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY tenant ON app.keep_policies TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY tenant ON app.knowledge_base_models TO flo_app USING ((tenant_id = ( SELECT app.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
@@ -10560,15 +10757,21 @@ GRANT UPDATE(attempts) ON TABLE app.alert_events TO flo_job;
 
 GRANT UPDATE(next_attempt_at) ON TABLE app.alert_events TO flo_job;
 
-GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
-
-GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.keep_policies TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.keep_policies TO flo_job;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.tenants TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.tenants TO flo_job;
 
 GRANT UPDATE(updated_at) ON TABLE app.tenants TO flo_job;
+
+GRANT SELECT ON TABLE app.hot_policies TO flo_app;
+GRANT SELECT ON TABLE app.hot_policies TO flo_job;
+
+GRANT SELECT,INSERT ON TABLE app.retention_class_changes TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.retention_class_changes TO flo_job;
+
+GRANT UPDATE(moved_at) ON TABLE app.retention_class_changes TO flo_job;
 
 REVOKE ALL ON FUNCTION app.create_history_partitions(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.create_history_partitions(moment timestamp with time zone) TO flo_job;

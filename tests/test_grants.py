@@ -63,6 +63,7 @@ UNREAD = {
     *("touched_executions", "execution_deltas", "superseded_versions", "failed_runs", "retried_runs"),
 }
 ABLE = ("super admin", "owner", "key for events:write", "pending")
+KEEP = {"keep": {"success_days": 7, "error_days": 90}}
 LAST_OWNER = {"update_member", "remove_member"}  # asked of the only owner here: `more` asks them of somebody else
 
 
@@ -100,7 +101,7 @@ def more(make: Factory) -> list[int]:
     guest = make.person()
     make.invitation(owner.tenant.id, guest)
     of_guest = {"path": f"/routes/tenants/{owner.slug}/member", "query": {"user_id": f"mailto:{guest.email}"}}
-    limits = {"cold_ttl_days": 400, "rate_limit_per_minute": 1000, "time_zone": "Asia/Kolkata"}
+    limits = {"cold_ttl_days": 400, "rate_limit_per_minute": 1000, "time_zone": "Asia/Kolkata"} | KEEP
     n8n = ApiClient(make, "key for events:write")
     n8n.ask(BY_NAME["record_events"])
     begun = owner.ask(BY_NAME["begin_upload"]).json
@@ -113,7 +114,7 @@ def more(make: Factory) -> list[int]:
         n8n.ask(BY_NAME["record_events"], body=large),
         owner.ask(BY_NAME["create_workflow"], headers={"idempotency-key": "1"}),
         admin.ask(BY_NAME["update_policies"], body=limits),
-        admin.ask(BY_NAME["update_policies"], body={"cold_ttl_days": None}),
+        admin.ask(BY_NAME["update_policies"], body={"cold_ttl_days": None, "keep": None}),
         owner.ask(BY_NAME["update_member"], **of_guest, body={"role": "admin"}),
         owner.ask(BY_NAME["remove_member"], **of_guest),
     ]

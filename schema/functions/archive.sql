@@ -1,8 +1,47 @@
 -- Which rows are due for the archive, which must stay, and their deletion once their file is verified.
 
--- The executions that a run at this moment archives: final, not held, no copies, and past the retention class of their
--- tenant. In a partition of that class, its whole partition has to be past it; elsewhere the time counts from the last
--- delivery of the execution.
+-- The id of the oldest of the newest so many executions of a workflow; the lowest id, if it has fewer. One class after
+-- the other, by a plan that leaves the partitions of the others out.
+CREATE OR REPLACE FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer)
+RETURNS uuid
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  class smallint;
+  ids uuid[] := '{}';
+BEGIN
+  FOR class IN
+    SELECT 0
+    UNION SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant
+    UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = tenant
+  LOOP
+    ids := ids || ARRAY(
+      SELECT e.id FROM app.workflow_executions AS e
+      WHERE e.retention_class = class AND e.tenant_id = tenant AND e.workflow_id = workflow
+      ORDER BY e.id DESC LIMIT most
+    );
+  END LOOP;
+  RETURN coalesce(
+    (SELECT n.id FROM unnest(ids) AS n (id) ORDER BY n.id DESC OFFSET most - 1 LIMIT 1),
+    '00000000-0000-0000-0000-000000000000'
+  );
+END
+$$;
+
+-- For how many days a final execution stays hot.
+CREATE OR REPLACE FUNCTION app.hot_days(policy app.hot_policies, status text, is_newest boolean)
+RETURNS smallint
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN CASE WHEN is_newest THEN policy.class_of_newest WHEN status = 'success' THEN policy.class
+  ELSE policy.class_of_others END;
+
+-- The executions that a run at this moment archives: final, not held, no copies, and past the days that their tenant
+-- keeps them hot. What is kept for no longer than the class of its partition goes with that. The days of all else count
+-- from the last delivery.
 CREATE OR REPLACE FUNCTION app.due_executions(moment timestamptz)
 RETURNS TABLE (tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
 LANGUAGE sql
@@ -11,23 +50,32 @@ AS $$
   SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
   FROM (
     SELECT
-      t.id, app.retention_class(t.hot_ttl_days) AS class,
-      moment - make_interval(days => app.retention_class(t.hot_ttl_days)) AS before,
-      app.uuid7_floor(moment - make_interval(days => app.retention_class(t.hot_ttl_days))) AS floor,
-      app.partitions_end_before(app.retention_class(t.hot_ttl_days), moment) AS partitions_before
-    FROM app.tenants AS t
+      h AS policy, h.tenant_id AS id, h.class, app.uuid7_floor(moment - make_interval(days => h.class)) AS floor,
+      app.partitions_end_before(h.class, moment) AS partitions_before
+    FROM app.hot_policies AS h
     OFFSET 0  -- once a tenant, not once a row
   ) AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
+  LEFT JOIN (
+    SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, h.newest) AS first_id
+    FROM app.hot_policies AS h
+    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
+    WHERE h.newest > 0
+    OFFSET 0
+  ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
+  CROSS JOIN LATERAL (SELECT app.hot_days(t.policy, e.status, e.id >= n.first_id) AS days) AS kept
   WHERE app.is_final(e.status)
-    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before
-      ELSE greatest(e.created_at, e.finished_at) < t.before END
+    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before AND (
+        kept.days = t.class OR greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days)
+      ) ELSE greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days) OR (
+        e.retention_class >= kept.days AND e.id < app.partitions_end_before(e.retention_class, moment)
+      ) END
     AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
 $$;
 
 -- The rows of a partition that must not go with it, one tenant at a time: unfinished, held, written to while it was
--- sealed, or of a tenant that keeps executions longer by now.
+-- sealed, or of a tenant that keeps them longer, by a change of its class or by what it keeps of each workflow.
 CREATE OR REPLACE FUNCTION app.next_to_keep(
   class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]
 )
@@ -52,6 +100,22 @@ AS $$
     SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
     JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
     WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
+    UNION
+    SELECT e.tenant_id, e.id FROM app.keep_policies AS k
+    JOIN app.hot_policies AS h ON h.tenant_id = k.tenant_id
+    JOIN app.workflow_executions AS e ON e.tenant_id = k.tenant_id
+    LEFT JOIN (
+      SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, w.newest) AS first_id
+      FROM (
+        SELECT DISTINCT h.tenant_id, e.workflow_id AS id, h.newest
+        FROM app.hot_policies AS h
+        JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
+        WHERE h.newest > 0 AND e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
+      ) AS w
+      OFFSET 0
+    ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
+    WHERE e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
+      AND app.hot_days(h, e.status, e.id >= n.first_id) > next_to_keep.class
   ) AS kept
   GROUP BY kept.tenant_id LIMIT 1
 $$;
@@ -66,10 +130,22 @@ DECLARE
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
   PERFORM app.lock_executions(ids, class);
+  WITH newest AS MATERIALIZED (
+    SELECT w.id, app.first_of_newest(tenant, w.id, h.newest) AS first_id
+    FROM app.hot_policies AS h
+    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
+    WHERE h.tenant_id = tenant AND h.newest > 0
+  )
   UPDATE app.workflow_executions AS e SET retention_class = 0
-  WHERE e.retention_class = class AND e.id = ANY (ids) AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
+  WHERE e.retention_class = move_to_overflow.class AND e.id = ANY (ids)
+    AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
     AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id)
-      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class));
+      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class)
+      OR EXISTS (
+        SELECT FROM app.hot_policies AS h
+        LEFT JOIN newest AS n ON n.id = e.workflow_id
+        WHERE h.tenant_id = tenant AND app.hot_days(h, e.status, e.id >= n.first_id) > move_to_overflow.class
+      ));
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END

@@ -20,7 +20,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   tenant uuid := app.tenant();
-  tenant_class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  tenant_class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant);
 BEGIN
   RETURN QUERY
   WITH delivered AS (

@@ -97,7 +97,7 @@ DECLARE
   latest timestamptz := least(now(), app.uuid7_moment(top));
   classes smallint[] := ARRAY(
     SELECT 0::smallint
-    UNION SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant()
+    UNION SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = app.tenant()
     UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = app.tenant()
   );
   bottom uuid;

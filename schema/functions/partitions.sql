@@ -112,7 +112,7 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = tenant);
+  class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant);
   ids uuid[];
 BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
@@ -134,7 +134,7 @@ CREATE OR REPLACE FUNCTION app.is_kept_longer(tenant uuid, class integer)
 RETURNS boolean
 LANGUAGE sql
 STABLE
-RETURN EXISTS (SELECT FROM app.tenants AS t WHERE t.id = tenant AND app.retention_class(t.hot_ttl_days) > class);
+RETURN EXISTS (SELECT FROM app.hot_policies AS h WHERE h.tenant_id = tenant AND h.class > is_kept_longer.class);
 
 CREATE OR REPLACE FUNCTION app.break_seal()
 RETURNS trigger

@@ -96,7 +96,7 @@ DECLARE
   whole text := CASE WHEN cardinality(app.long_columns(of_table)) > 0
     THEN format('app.whole_image(%L, i.id, i.image)', of_table) ELSE 'i.image' END;
   defaults jsonb := app.defaults_of(of_table);
-  class smallint := (SELECT app.retention_class(t.hot_ttl_days) FROM app.tenants AS t WHERE t.id = app.tenant());
+  class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = app.tenant());
 BEGIN
   SELECT array_agg(p.id ORDER BY p.id),
     array_agg(CASE wanted WHEN 'insert' THEN defaults || p.image ELSE p.image END ORDER BY p.id)

@@ -58,6 +58,39 @@ BEGIN
 END
 $$;
 
+-- The same with what is kept longer of each workflow, or NULL.
+CREATE OR REPLACE FUNCTION app.policies_v3()
+RETURNS TABLE (
+  tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
+  rate_limit_per_minute integer, time_zone text, keep jsonb
+)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT p.*, k.keep FROM app.policies_v2() AS p LEFT JOIN app.keep_policies AS k ON k.tenant_id = p.tenant_id
+$$;
+
+CREATE OR REPLACE FUNCTION app.change_policies_v3(changes jsonb, if_match text[])
+RETURNS TABLE (
+  tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision,
+  rate_limit_per_minute integer, time_zone text, keep jsonb
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM FROM app.tenants AS t WHERE t.id = app.tenant() FOR UPDATE;
+  PERFORM app.require_match(app.etag(p), if_match) FROM app.policies_v3() AS p;
+  PERFORM app.change_policies_v2(changes - 'keep', NULL);
+  IF changes -> 'keep' = 'null' THEN
+    DELETE FROM app.keep_policies AS k WHERE k.tenant_id = app.tenant();
+  ELSIF changes ? 'keep' THEN
+    INSERT INTO app.keep_policies AS k (keep) VALUES ('{"last_per_workflow": 0}' || (changes -> 'keep'))
+    ON CONFLICT ON CONSTRAINT keep_policies_pkey DO UPDATE SET keep = excluded.keep;
+  END IF;
+  RETURN QUERY SELECT * FROM app.policies_v3();
+END
+$$;
+
 CREATE OR REPLACE FUNCTION app.tenant_state(tenant app.tenants)
 RETURNS text
 LANGUAGE sql

@@ -27,6 +27,7 @@ def test_a_tenant_has_policies_before_anybody_has_set_any(make: Factory) -> None
         "confidence_threshold": 0.8,
         "rate_limit_per_minute": 6000,
         "time_zone": "UTC",
+        "keep": None,
     }
 
 
@@ -72,6 +73,40 @@ def test_archived_files_are_kept_for_as_long_as_it_is_said_and_for_ever_where_no
     assert late.status == 412
     assert ask(tenant.owner, "PUT", tenant, body={"cold_ttl_days": None}).json == before
     assert ask(other.owner, "GET", other).json["cold_ttl_days"] is None
+
+
+def test_what_is_kept_longer_is_set_changed_and_ended(make: Factory) -> None:
+    tenant = make.tenant()
+    before = ask(tenant.owner, "GET", tenant)
+    whole = {"success_days": 7, "error_days": 90, "last_per_workflow": 20}
+    changed = ask(tenant.owner, "PUT", tenant, body={"keep": whole, "hot_ttl_days": 90})
+    assert changed.json == before.json | {"keep": whole, "hot_ttl_days": 90}
+    assert changed.headers["etag"] != before.headers["etag"]
+    assert ask(tenant.owner, "GET", tenant).json == changed.json
+    shorter = ask(tenant.owner, "PUT", tenant, body={"keep": {"success_days": 14, "error_days": 14}}).json
+    assert shorter["keep"] == {"success_days": 14, "error_days": 14, "last_per_workflow": 0}
+    assert ask(tenant.owner, "PUT", tenant, body={"hot_ttl_days": 30}).json["keep"] == shorter["keep"]
+    late = ask(tenant.owner, "PUT", tenant, body={"keep": None}, headers={"if-match": before.headers["etag"]})
+    assert late.status == 412
+    assert ask(tenant.owner, "PUT", tenant, body={"keep": None}).json == before.json
+
+
+@pytest.mark.parametrize(
+    ("keep", "field"),
+    [
+        ({"success_days": 8, "error_days": 7}, "body.keep"),
+        ({"success_days": 0, "error_days": 7}, "body.keep.success_days"),
+        ({"success_days": 7, "error_days": 366}, "body.keep.error_days"),
+        ({"success_days": 7, "error_days": 7, "last_per_workflow": 1001}, "body.keep.last_per_workflow"),
+        ({"success_days": 7}, "body.keep.error_days"),
+        ({"success_days": 7, "error_days": 7, "canceled_days": 7}, "body.keep.canceled_days"),
+        ([], "body.keep"),
+    ],
+)
+def test_failures_are_kept_at_least_as_long_as_successes(make: Factory, keep: Any, field: str) -> None:
+    tenant = make.tenant()
+    refused(ask(tenant.owner, "PUT", tenant, body={"keep": keep}), 422, field)
+    assert ask(tenant.owner, "GET", tenant).json["keep"] is None
 
 
 def test_a_change_names_at_least_one_policy_and_no_unknown_one(make: Factory) -> None:

@@ -75,11 +75,11 @@ class ArchiveEnv:
               created_at,
               execution_data, error_message
             )
-            SELECT coalesce(%(retention_class)s, app.retention_class(hot_ttl_days)), app.uuid7(%(started_at)s),
+            SELECT coalesce(%(retention_class)s, class), app.uuid7(%(started_at)s),
               %(tenant)s,
               %(workflow)s, %(n8n_execution_id)s, %(status)s, %(started_at)s, %(finished_at)s, %(created_at)s,
               %(execution_data)s, %(error_message)s
-            FROM app.tenants WHERE id = %(tenant)s
+            FROM app.hot_policies WHERE tenant_id = %(tenant)s
             RETURNING id
             """,
             row | {"execution_data": Jsonb(row["execution_data"])},

@@ -56,6 +56,14 @@ def large_data(
     return data.in_row
 
 
+def keep(env: ArchiveEnv, tenant: Tenant, success_days: int, error_days: int, last_per_workflow: int = 0) -> None:
+    """As a member of the tenant's who may sets it."""
+    keep = {"success_days": success_days, "error_days": error_days, "last_per_workflow": last_per_workflow}
+    env.make.within(
+        tenant.id, "SELECT FROM app.change_policies_v3(%(changes)s, NULL)", {"changes": Jsonb({"keep": keep})}
+    )
+
+
 def old_chat(env: ArchiveEnv, tenant: Tenant, workflow: UUID, user_id: str, said: str) -> UUID:
     """Not opened for so long that the next run of `archive` takes it."""
     messages = [{"id": 1, "content": said}]

@@ -101,6 +101,8 @@ ALLOWLIST = {
         ),
         "retention_class_changes: DELETE, SELECT, UPDATE (moved_at)": "is done when its rows are moved",
         "cold_policies: DELETE, SELECT": "goes with an erased tenant",
+        "keep_policies: DELETE, SELECT": "goes with an erased tenant",
+        "hot_policies: SELECT": "for how long executions of a tenant stay hot",
         "documents: DELETE, SELECT, UPDATE (indexed_as), UPDATE (language)": (
             "are indexed anew; go with an erased tenant"
         ),

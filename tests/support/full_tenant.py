@@ -45,6 +45,8 @@ WITH restore AS (
   INSERT INTO app.n8n_resets (number, after, until) VALUES (1, '2026-01-01', '2026-01-02')
 ), policy AS (
   INSERT INTO app.cold_policies (cold_ttl_days) VALUES (365)
+), keep AS (
+  INSERT INTO app.keep_policies (keep) VALUES ('{"success_days": 7, "error_days": 90, "last_per_workflow": 20}')
 )
 INSERT INTO app.retention_class_changes (tenant_id, retention_class) VALUES (app.tenant(), 7)
 """

@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0104_turns_of_n8n"
+NEEDED_MIGRATION = "0105_keep_policies"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
@@ -28,6 +28,7 @@ NEEDED_FUNCTIONS = [
     "newest_executions_of",
     "plan_history",
     "plan_sessions_v2",
+    "policies_v3",
     "query_words",
     "record_all_events",
     "record_deliveries",

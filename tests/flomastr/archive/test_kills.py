@@ -9,6 +9,7 @@ from psycopg import sql
 
 from functions.archive.handler import lambda_handler
 from tests.support.archive_env import TODAY, ArchiveEnv
+from tests.support.archived_tenants import keep
 from tests.support.factories import Tenant
 from tests.support.killed_runs import runs
 
@@ -31,7 +32,10 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_is_there_twice(env: Arch
 
 
 class Due:
-    """Of two tenants: what goes with a partition, what stays when it goes, the overflow partition, and chats."""
+    """Of two tenants: what goes with a partition, what stays when it goes, the overflow partition, and chats.
+
+    One of them keeps failures, and the newest execution of each workflow, for longer.
+    """
 
     def __init__(self, env: ArchiveEnv):
         self.env = env
@@ -40,19 +44,23 @@ class Due:
             for partition, _, ends in env.partitions(days):
                 if ends <= TODAY - timedelta(days=days):
                     env.superuser.execute(sql.SQL("DROP TABLE app.{}").format(sql.Identifier(partition)))
-        self.tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(2)]
+        self.tenants = [env.make.tenant(hot_ttl_days=days) for days in (7, 30)]
+        keep(env, self.tenants[1], success_days=7, error_days=14, last_per_workflow=1)
         self.stay = [self.fill(tenant) for tenant in self.tenants]
+        failing = env.make.workflow(self.tenants[1])
+        self.stay[1].append(env.execution(self.tenants[1], failing, 7.9, status="error"))
+        self.stay[1].append(env.execution(self.tenants[1], failing, 7.8))
         workflow = env.make.workflow(self.tenants[0])
         env.execution(self.tenants[0], workflow, 30, retention_class=0)
         env.session(self.tenants[0], workflow, TODAY - timedelta(days=30))
         self.rows = [env.rows(tenant) for tenant in self.tenants]
         self.chats = [env.chats(tenant) for tenant in self.tenants]
 
-    def fill(self, tenant: Tenant) -> UUID:
+    def fill(self, tenant: Tenant) -> list[UUID]:
         workflow = self.env.make.workflow(tenant)
         for hours in range(3):
             self.env.execution(tenant, workflow, 7.8 + hours / 24, error_message=f"Line\n|'\"é {hours}")
-        return self.env.execution(tenant, workflow, 7.9, status="running", finished_at=None)
+        return [self.env.execution(tenant, workflow, 7.7, status="running", finished_at=None)]
 
     def archive(self) -> None:
         answer = {"state": "skipped"}
@@ -67,4 +75,4 @@ class Due:
 
     def is_archived(self) -> bool:
         hot = [self.env.hot(tenant) for tenant in self.tenants]
-        return hot == [[id] for id in self.stay] and not any(map(self.env.sessions, self.tenants))
+        return hot == [sorted(stay) for stay in self.stay] and not any(map(self.env.sessions, self.tenants))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from functions.archive.handler import lambda_handler as archive_handler
 from tests.support.archive_env import TODAY, ArchiveEnv
+from tests.support.archived_tenants import keep
 from tests.support.events import Answer
 from tests.support.factories import Tenant
 from tests.support.listing import ask
@@ -35,6 +36,7 @@ def anywhere(random: Random) -> datetime:
 def fill(env: ArchiveEnv, random: Random) -> list[Tenant]:
     tenants = [env.make.tenant(hot_ttl_days=random.choice(TTLS)) for _ in range(5)]
     for tenant in tenants:
+        change_keep(env, random, tenant)
         workflows = [env.make.workflow(tenant) for _ in range(2)]
         ids = [execution(env, random, tenant, random.choice(workflows)) for _ in range(40)]
         for _ in range(6):
@@ -44,6 +46,7 @@ def fill(env: ArchiveEnv, random: Random) -> list[Tenant]:
         restored(env, tenant, random.sample(ids, 3))
         hold(env, random, tenant, random.choice(workflows), random.sample(ids, 2))
         change_class(env, random, tenant)
+        change_keep(env, random, tenant)
     return tenants
 
 
@@ -121,6 +124,12 @@ def change_class(env: ArchiveEnv, random: Random, tenant: Tenant) -> None:
         env.superuser.execute("UPDATE app.tenants SET hot_ttl_days = %s WHERE id = %s", (days, tenant.id))
 
 
+def change_keep(env: ArchiveEnv, random: Random, tenant: Tenant) -> None:
+    if random.random() < 0.6:
+        success_days, error_days = sorted((random.choice(TTLS), random.choice(TTLS)))
+        keep(env, tenant, success_days, error_days, last_per_workflow=random.choice((0, 1, 5)))
+
+
 def preview(env: ArchiveEnv, tenant: Tenant, at: str = MOMENT) -> Answer:
     return ask(env, tenant, "/routes/history/preview", query={"at": at})
 
@@ -159,10 +168,10 @@ def test_it_says_what_stays_and_why(env: ArchiveEnv) -> None:
         env.execution(tenant, held, age)
         env.execution(tenant, free, age, status="running", finished_at=None)
     env.make.hold(tenant, workflow_id=held)
-    assert preview(env, tenant).json["kept"] == {"unfinished": 1, "held": 1}
+    assert preview(env, tenant).json["kept"] == {"unfinished": 1, "held": 1, "by_policy": 0}
     env.superuser.execute("UPDATE app.tenants SET hot_ttl_days = 7 WHERE id = %s", (tenant.id,))
     answer = preview(env, tenant).json
-    assert answer["kept"] == {"unfinished": 2, "held": 2}
+    assert answer["kept"] == {"unfinished": 2, "held": 2, "by_policy": 0}
     assert answer["changing_class"] == 6
 
 
@@ -189,4 +198,4 @@ def test_another_tenants_rows_are_not_in_it(env: ArchiveEnv) -> None:
     answer: dict[str, Any] = preview(env, tenant).json
     nothing = {"rows": 0, "bytes": 0}
     assert (answer["workflow_executions"], answer["webchat_sessions"]) == (nothing, nothing)
-    assert answer["kept"] == {"unfinished": 0, "held": 0}
+    assert answer["kept"] == {"unfinished": 0, "held": 0, "by_policy": 0}

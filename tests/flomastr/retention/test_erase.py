@@ -23,6 +23,7 @@ from tests.support.archived_tenants import (
     archived,
     ask_for_restore,
     erasure_of,
+    keep,
     large_data,
     old_chat,
     overwrite,
@@ -72,6 +73,7 @@ class FullTenant:
         env.session(self.tenant, self.workflow, TODAY, user_id=self.user_id, messages=[{"content": self.marker}])
         env.release(env.hold(self.tenant))
         env.superuser.execute("INSERT INTO app.cold_policies VALUES (%s, 90)", (self.tenant.id,))
+        keep(env, self.tenant, success_days=30, error_days=30)
         env.superuser.execute("INSERT INTO app.retention_class_changes VALUES (%s, 30)", (self.tenant.id,))
         env.superuser.execute(
             "INSERT INTO app.reported_failures (tenant_id, execution_id) VALUES (%s, app.uuid7())", (self.tenant.id,)

@@ -25,7 +25,12 @@ def test_settings_come_back_from_all_the_tables_that_have_them(env: RecoveryEnv)
     changes = {
         (branding, "/routes/branding"): {"brand_primary": "#112233"},
         (tenants, path): {"name": "Renamed", "n8n_url": "https://n8n.example.com"},
-        (tenants, f"{path}/policies"): {"hot_ttl_days": 90, "cold_ttl_days": 400, "time_zone": "Asia/Tokyo"},
+        (tenants, f"{path}/policies"): {
+            "hot_ttl_days": 90,
+            "cold_ttl_days": 400,
+            "time_zone": "Asia/Tokyo",
+            "keep": {"success_days": 7, "error_days": 90},
+        },
     }
     for (handler, where), body in changes.items():
         answer = env.ask(handler, tenant, "PUT", where, body=body)

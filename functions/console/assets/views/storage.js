@@ -38,18 +38,18 @@ export const Storage = ({ tenant, role, query: { limit_bytes } }) => {
     <//>`;
 };
 
-const Tonight = ({ found: { at, workflow_executions, webchat_sessions, kept, changing_class } }) => html`
+const Tonight = ({ found: { at, workflow_executions, webchat_sessions, kept, changing_class, early } }) => html`
   <p class="note">What the run of ${moment(at)} would do with the rows of now.</p>
   <${Figures}>
-    <${Figure} name="Executions to the archive" value=${number(workflow_executions.rows)} note=${bytes(workflow_executions.bytes)} />
+    <${Figure} name="Executions to the archive" value=${number(workflow_executions.rows)} note=${`${bytes(workflow_executions.bytes)}, ${number(early.rows)} early`} />
     <${Figure} name="Chats to the archive" value=${number(webchat_sessions.rows)} note=${bytes(webchat_sessions.bytes)} />
-    <${Figure} name="Stay although past their time" value=${number(kept.unfinished + kept.held)} note=${`${number(kept.unfinished)} unfinished, ${number(kept.held)} held`} />
+    <${Figure} name="Stay although past their time" value=${number(kept.unfinished + kept.held + kept.by_policy)} note=${`${number(kept.unfinished)} unfinished, ${number(kept.held)} held, ${number(kept.by_policy)} kept`} />
     <${Figure} name="Move to another retention class" value=${number(changing_class)} />
   <//>`;
 
-const Policies = ({ found: { hot_ttl_days, cold_ttl_days, rate_limit_per_minute } }) => html`
+const Policies = ({ found: { hot_ttl_days, cold_ttl_days, rate_limit_per_minute, keep } }) => html`
   <${Figures}>
-    <${Figure} name="Executions are hot for" value=${plural(hot_ttl_days, "day")} />
+    <${Figure} name="Executions are hot for" value=${plural(hot_ttl_days, "day")} note=${keep && `successes for ${number(keep.success_days)}, failures for ${number(keep.error_days)}, the last ${number(keep.last_per_workflow)} of each workflow`} />
     <${Figure} name="Archived ones are kept for" value=${cold_ttl_days ? plural(cold_ttl_days, "day") : "ever"} />
     <${Figure} name="Requests a minute" value=${number(rate_limit_per_minute)} />
   <//>`;

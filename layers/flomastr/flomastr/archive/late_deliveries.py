@@ -35,6 +35,10 @@ CROSS JOIN LATERAL (
   WHERE e.retention_class = 0 AND e.tenant_id = f.tenant_id AND e.id BETWEEN f.first_id AND f.last_id
     AND e.n8n_execution_id IS NOT NULL AND {manifest.IS_NO_COPY}
     AND NOT app.is_held(e.tenant_id, e.workflow_id, e.id)
+    AND (
+      e.created_at > app.uuid7_moment(e.id) + interval '6 days'  -- nothing is archived in its first seven
+      OR NOT EXISTS (SELECT FROM app.keep_policies AS k WHERE k.tenant_id = e.tenant_id)
+    )
 ) AS late
 WHERE f.state = 'stored' AND f.source = 'workflow_executions' AND late.ids IS NOT NULL
 ORDER BY f.tenant_id, f.stored_at DESC, f.id DESC  -- the newest version is the one that no longer counts

@@ -29,17 +29,22 @@ class Leaving(BaseModel):
 
 
 class Kept(BaseModel):
-    """Executions older than the tenant keeps them hot, which stay: not yet ended, or under a legal hold."""
+    """Executions older than the tenant keeps successes hot, which stay: not ended, held, or kept by its `keep`."""
 
     unfinished: int
     held: int
+    by_policy: int
 
 
 class Preview(BaseModel):
-    """`changing_class` are executions that still lie where another `hot_ttl_days` of the tenant had put them."""
+    """`early` are those of `workflow_executions` that `keep` lets go before `hot_ttl_days`.
+
+    `changing_class` are executions that still lie where other policies of the tenant had put them.
+    """
 
     at: datetime
     workflow_executions: Leaving
+    early: Leaving
     webchat_sessions: Leaving
     row_history: Leaving
     kept: Kept
@@ -48,24 +53,33 @@ class Preview(BaseModel):
 
 PREVIEW = """
 WITH tenant AS (
-  SELECT t.id, app.retention_class(t.hot_ttl_days) AS retention_class
-  FROM app.tenants AS t
-  WHERE t.id = (SELECT app.tenant())
+  SELECT h.*, h AS policy FROM app.hot_policies AS h WHERE h.tenant_id = (SELECT app.tenant())
 ),
 old AS (
   SELECT
     app.is_final(e.status) AS is_final,
-    EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id)) AS is_held
+    EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id)) AS is_held,
+    app.hot_days(t.policy, e.status, e.id >= n.first_id) > t.class
+      AND greatest(e.created_at, e.finished_at)
+        >= %(at)s - make_interval(days => app.hot_days(t.policy, e.status, e.id >= n.first_id)) AS is_kept
   FROM tenant AS t
-  JOIN app.workflow_executions AS e ON e.tenant_id = t.id
-    AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.retention_class))
+  JOIN app.workflow_executions AS e ON e.tenant_id = t.tenant_id
+    AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.class))
+  LEFT JOIN (
+    SELECT w.id, app.first_of_newest(w.tenant_id, w.id, t.newest) AS first_id
+    FROM tenant AS t
+    JOIN app.workflows AS w ON w.tenant_id = t.tenant_id AND t.newest > 0
+    OFFSET 0
+  ) AS n ON n.id = e.workflow_id
+),
+due AS MATERIALIZED (
+  SELECT d.bytes, d.id >= app.uuid7_floor(%(at)s - make_interval(days => t.class_of_newest)) AS is_early
+  FROM tenant AS t, app.due_executions(%(at)s) AS d
 )
 SELECT
   %(at)s AS at,
-  (
-    SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
-    FROM app.due_executions(%(at)s) AS d
-  ) AS workflow_executions,
+  (SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(bytes), 0)) FROM due) AS workflow_executions,
+  (SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(bytes), 0)) FROM due WHERE is_early) AS early,
   (
     SELECT jsonb_build_object('rows', count(*), 'bytes', coalesce(sum(d.bytes), 0))
     FROM app.due_sessions(%(at)s) AS d
@@ -76,13 +90,14 @@ SELECT
   ) AS row_history,
   (
     SELECT jsonb_build_object(
-      'unfinished', count(*) FILTER (WHERE NOT is_final), 'held', count(*) FILTER (WHERE is_final AND is_held)
+      'unfinished', count(*) FILTER (WHERE NOT is_final), 'held', count(*) FILTER (WHERE is_final AND is_held),
+      'by_policy', count(*) FILTER (WHERE is_final AND NOT is_held AND is_kept)
     )
     FROM old
   ) AS kept,
   (
     SELECT count(*) FROM tenant AS t
-    JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.retention_class NOT IN (0, t.retention_class)
+    JOIN app.workflow_executions AS e ON e.tenant_id = t.tenant_id AND e.retention_class NOT IN (0, t.class)
   ) AS changing_class
 """
 

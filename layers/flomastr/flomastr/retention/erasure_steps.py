@@ -57,6 +57,7 @@ TENANT_STEPS: dict[str, LiteralString] = {
     "leaving_rows": delete_rows("leaving_rows"),
     "archive_files": delete_rows("archive_files"),
     "cold_policies": delete_rows("cold_policies"),
+    "keep_policies": delete_rows("keep_policies"),
     "legal_holds": delete_rows("legal_holds"),
     "retention_class_changes": delete_rows("retention_class_changes"),
     "tenant_actions": delete_rows("tenant_actions"),
