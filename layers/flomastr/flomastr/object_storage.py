@@ -188,11 +188,11 @@ def erase(prefix: str, kept: Container[str] = (), bucket: str = "") -> int:
     return len(keys)
 
 
-def link(key: str, filename: str) -> str:
-    """A URL by which anybody may read the object for LINK_SECONDS."""
+def link(key: str, filename: str, **answered: str) -> str:
+    """A URL by which anybody may read the object for LINK_SECONDS, `answered` with these headers."""
     arguments = {
         "Bucket": settings().archive_bucket,
         "Key": key,
         "ResponseContentDisposition": f'attachment; filename="{filename}"',
-    }
+    } | answered
     return client().generate_presigned_url("get_object", Params=arguments, ExpiresIn=LINK_SECONDS)

@@ -1,15 +1,22 @@
 """What n8n has run is read to its last run, whatever its API does meanwhile and wherever the job is killed."""
 
+import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
 from flomastr.n8n import pulling
+from functions.executions.handler import lambda_handler as executions
+from functions.history.handler import lambda_handler as history
 from tests.flomastr.n8n.conftest import PullEnv, posted
 from tests.support.connected import connected
 from tests.support.crash_points import steps
+from tests.support.events import call
+from tests.support.listing import HISTORY, HOT
 from tests.support.n8n_api import CAPTURED, KEY, failing, ran
 from tests.support.n8n_capture import report
 
@@ -43,6 +50,38 @@ def test_large_data_of_what_is_read_lies_in_object_storage(env: PullEnv) -> None
     assert "flomastr_object" not in (small["execution_data"] or {})
     assert large["execution_data"]["resultData"] == {"lastNodeExecuted": "Charge"}
     assert large["execution_data"]["flomastr_object"]["sha256"] in key
+
+
+@pytest.mark.parametrize("text", ["x" * 12_000_000, "\u540d" * 2_500_000])
+def test_what_is_larger_than_an_answer_is_read_by_a_link(env: PullEnv, text: str) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1, data={"resultData": {"lastNodeExecuted": "Charge", "runData": {"Charge": [text]}}})])
+    assert env.run()["runs_read"] == 1
+    (row,) = env.rows(tenant)
+    assert row["execution_data"]["flomastr_object"]["bytes"] > 7_500_000
+    for handler, path in ((executions, HOT), (history, HISTORY)):
+        with connected(DATABASE_URL=env.platform.app_url):
+            (listed,) = call(handler, "GET", f"{path}?include_data=true", caller=tenant.owner).json
+            one = call(handler, "GET", f"{path}/{listed['id']}", caller=tenant.owner).json
+        for found in (listed["execution_data"], one["execution_data"]):
+            marker = found.pop("flomastr_object")
+            assert found == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}
+            assert datetime.fromisoformat(marker["expires_at"]) > datetime.now(UTC) + timedelta(minutes=4)
+            with urlopen(marker["url"]) as answer:
+                assert answer.headers["content-encoding"] == "gzip"
+                assert answer.headers["content-type"] == "application/json"
+                content = gzip.decompress(answer.read())
+            assert sha256(content).hexdigest() == marker["sha256"]
+            assert json.loads(content)["resultData"]["runData"] == {"Charge": [text]}
+
+
+def test_without_object_storage_such_a_run_is_recorded_in_part(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1, data={"resultData": {"lastNodeExecuted": "Charge", "runData": "x" * 12_000_000}})])
+    with connected(ARCHIVE_BUCKET=""):
+        assert env.run()["runs_read"] == 1
+    (row,) = env.rows(tenant)
+    assert row["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}
 
 
 def test_pushed_and_pulled_it_is_one_row(env: PullEnv) -> None:

@@ -188,6 +188,6 @@ def read_one(db: Database, id: UUID) -> TieredExecution:
     found = reader.newest(files, id, UUID(int=id.int + 1), reader.ANY, 1) if files else []
     if not found:
         raise NotFoundError
-    execution = large_data.whole(found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]}))
+    execution = found[0].model_copy(update={"execution_data": reader.data(files, [id])[id]})
     tag = md5(execution.model_dump_json().encode(), usedforsecurity=False).hexdigest()
-    return execution.model_copy(update={"etag": tag})
+    return large_data.whole(execution).model_copy(update={"etag": tag})

@@ -26,6 +26,7 @@ PLUS_LOST = re.compile(r":[\d.:]+ \d\d:?\d\d$")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 EXPONENT = re.compile(r"\de[+-](\d{2,3})(?=[,\]}])")
 MAX_JSON = 5_000_000  # as Postgres writes it
+MAX_DATA = 16_000_000  # characters of an execution's data, which lies in object storage
 CLOSER_LOOK = MAX_JSON // 100  # no number of n bytes is longer than 100 n when it is written out
 MAX_UNKNOWN = 20
 MAX_METADATA = 250_000  # a page of 250 rows carries it
@@ -40,18 +41,21 @@ NOT_STORABLE = "must lie between 1970 and 9999"
 DAY = timedelta(days=1)
 
 
-def storable(value: dict[str, Any]) -> dict[str, Any]:
-    """A JSON object that Postgres stores and answers can carry, as it came. Raises ValueError with the reason."""
+def storable(value: dict[str, Any], most: int = MAX_JSON) -> dict[str, Any]:
+    """A JSON object that Postgres stores and answers can carry, as it came. Raises ValueError with the reason.
+
+    What has more than MAX_JSON characters is stored elsewhere, if so many are allowed.
+    """
     try:
         written = to_json([[[[[value]]]]])  # as deep as answers put it, where pydantic gives up at 255 levels
     except PydanticSerializationError:
-        return look_closer(value)
+        return look_closer(value, most)
     if len(written) > CLOSER_LOOK or b"NaN" in written or b"Infinity" in written or b"\\u0000" in written:
-        return look_closer(value)
+        return look_closer(value, most)
     return value
 
 
-def look_closer(value: dict[str, Any]) -> dict[str, Any]:
+def look_closer(value: dict[str, Any], most: int) -> dict[str, Any]:
     """At what may not be storable: it takes five times as long. Raises ValueError."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -65,8 +69,8 @@ def look_closer(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("holds NaN, an infinity or an integer of more than 4,300 digits") from None
     if "\\u0000" in text and JSON_NUL.search(text):
         raise ValueError("holds the character U+0000, which cannot be stored")
-    if written_length(text) > MAX_JSON:
-        raise ValueError(f"is larger than {MAX_JSON:,} bytes with its numbers written out")
+    if len(text) > most or len(text) <= MAX_JSON < written_length(text):
+        raise ValueError(f"is larger than {most:,} bytes with its numbers written out")
     return value
 
 

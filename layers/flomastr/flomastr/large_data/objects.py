@@ -22,6 +22,7 @@ from flomastr.object_storage import ObjectMissingError, StorageUnavailableError,
 
 MARKER = "flomastr_object"
 LARGE = 256_000  # bytes of JSON
+ANSWERED = 5_000_000  # bytes of JSON; of more an answer has a link
 PART = 7_000  # of which a row keeps so many at most
 SHORT = 1_000
 MOST_NAMES = 200
@@ -75,7 +76,12 @@ def part_of(data: Json, room: int) -> Json:
 
 def is_large(data: Json | None) -> bool:
     """Too large for a row."""
-    return bool(data) and len(to_json(data)) > LARGE
+    return bool(data) and size_of(data) > LARGE
+
+
+def size_of(data: Json) -> int:
+    """In bytes of JSON."""
+    return len(to_json(data))
 
 
 def secure(objects: Sequence[tuple[UUID, DataObject]]) -> None:
@@ -101,6 +107,12 @@ def is_there(tenant_id: UUID, data: DataObject) -> bool:
         return read(tenant_id, data.sha256) == data.written
     except ObjectMissingError:
         return False
+
+
+def link(tenant_id: UUID, hash: str) -> str:
+    """To the whole, which whoever has the link reads as JSON."""
+    answered = {"ResponseContentType": "application/json", "ResponseContentEncoding": "gzip"}
+    return object_storage.link(key_of_data(tenant_id, hash), f"{hash}.json", **answered)
 
 
 def read(tenant_id: UUID, hash: str) -> bytes:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 from uuid import UUID
 
@@ -18,7 +19,19 @@ from flomastr import object_storage
 from flomastr.database.query import Query
 from flomastr.database.session import Database
 from flomastr.errors import UnavailableError
-from flomastr.large_data.objects import MARKER, THREADS, DataObject, is_large, read, secure
+from flomastr.large_data.objects import (
+    ANSWERED,
+    MARKER,
+    PART,
+    THREADS,
+    DataObject,
+    is_large,
+    link,
+    part_of,
+    read,
+    secure,
+    size_of,
+)
 from flomastr.object_storage import ObjectMissingError
 from flomastr.observability import count, logger
 from flomastr.settings import settings
@@ -58,7 +71,7 @@ def written[R: Reported](reports: list[R], ask: Callable[[Query[Claimed]], list[
     `ask` commits. Raises ServiceError.
     """
     if not settings().archive_bucket:
-        return reports
+        return in_rows(reports)
     objects = {
         index: DataObject.of(report.execution_data)
         for index, report in enumerate(reports)
@@ -73,11 +86,21 @@ def written[R: Reported](reports: list[R], ask: Callable[[Query[Claimed]], list[
     except UnavailableError:
         logger.warning("Large data stays in its row: object storage cannot be reached", exc_info=True)
         count("LargeDataInRows", len(by_hash))
-        return [*reports]
+        return [*in_rows(reports)]
     return [
         report.model_copy(update={"execution_data": objects[index].in_row}) if index in objects else report
         for index, report in enumerate(reports)
     ]
+
+
+def in_rows[R: Reported](reports: list[R]) -> list[R]:
+    """The reports for rows alone, which have a part of what is larger than an answer. The same list: none is."""
+    cut = {
+        index: report.model_copy(update={"execution_data": part_of(report.execution_data, PART)})
+        for index, report in enumerate(reports)
+        if report.execution_data and size_of(report.execution_data) > ANSWERED
+    }
+    return [cut.get(index, report) for index, report in enumerate(reports)] if cut else reports
 
 
 def claim(hashes: Iterable[str]) -> Query[Claimed]:
@@ -95,7 +118,7 @@ def claim(hashes: Iterable[str]) -> Query[Claimed]:
 
 
 def in_full[R: Row](rows: list[R]) -> list[R]:
-    """The rows with their whole data. Raises UnavailableError.
+    """The rows with their whole data, or a link to it where that is larger than an answer. Raises UnavailableError.
 
     What is missing in object storage, or damaged, is answered as the row has it, with the marker.
     """
@@ -125,13 +148,18 @@ def recorded[R: Row](row: R) -> R:
 
 def hash_in(row: Row) -> str | None:
     match (row.execution_data or {}).get(MARKER):
-        case {"sha256": str(hash)} if IS_HASH.fullmatch(hash):
+        case {"sha256": str(hash), "bytes": int()} if IS_HASH.fullmatch(hash):
             return hash
         case _:
             return None
 
 
 def fetched[R: Row](row: R, hash: str) -> R:
+    part = row.execution_data or {}
+    if part[MARKER]["bytes"] > ANSWERED:
+        until = datetime.now(UTC) + timedelta(seconds=object_storage.LINK_SECONDS)
+        linked = {"url": link(row.tenant_id, hash), "expires_at": until.isoformat(timespec="seconds")}
+        return row.model_copy(update={"execution_data": part | {MARKER: part[MARKER] | linked}})
     try:
         return row.model_copy(update={"execution_data": json.loads(read(row.tenant_id, hash))})
     except ObjectMissingError:

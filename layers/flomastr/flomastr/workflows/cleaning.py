@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from flomastr.http.fields import MAX_JSON, Json, JsonObject, storable
+from flomastr.http.fields import MAX_DATA, MAX_JSON, Json, storable
 from flomastr.large_data.objects import MARKER
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -39,36 +39,37 @@ class DataNotes(BaseModel):
 
 
 NOTHING = DataNotes()
+OF_DATA = ("data", "execution_data")  # fields that may lie in object storage
 
 
-def cleaned(value: Any) -> tuple[Any, DataNotes]:
-    """What can be stored of a value of JSON, and what had to be changed for that."""
+def cleaned(value: Any, most: int = MAX_JSON) -> tuple[Any, DataNotes]:
+    """What can be stored of a value of JSON, of at most so many characters, and what had to be changed for that."""
     notes = DataNotes()
     if isinstance(value, dict) and MARKER in value:
         value = {name: one for name, one in cast(Json, value).items() if name != MARKER}
         notes.cut += 1
     try:
-        return storable(clean(small(value, notes), LEVELS, notes)), notes
+        return storable(clean(small(value, most, notes), LEVELS, notes), most), notes
     except ValueError:
         return {} if isinstance(value, dict) else CUT, DataNotes(cut=1)
 
 
-def unmarked(data: Json) -> Json:
-    """Raises ValueError for data that would name an object in storage, as rows alone do."""
-    if MARKER in data:
+def data_of_execution(data: Json) -> Json:
+    """Raises ValueError, also for data that would name an object in storage, as rows alone do."""
+    if MARKER in storable(data, MAX_DATA):
         raise ValueError(f"has a field {MARKER}, which is kept for rows whose data lies in object storage")
     return data
 
 
-ExecutionData = Annotated[JsonObject, AfterValidator(unmarked)]
+ExecutionData = Annotated[dict[str, Any], AfterValidator(data_of_execution)]
 
 
-def small(value: Any, notes: DataNotes) -> Any:
+def small(value: Any, most: int, notes: DataNotes) -> Any:
     """The value, or what of it is not large. Raises ValueError: it is large with small parts alone."""
-    if length(value) <= MAX_JSON:
+    if length(value) <= most:
         return value
     kept = shrunk(value, NAMED_LEVELS, notes)
-    if length(kept) > MAX_JSON:
+    if length(kept) > most:
         raise ValueError
     return kept
 
@@ -126,6 +127,8 @@ def with_cleaned(item: Any, names: Collection[str]) -> tuple[Any, DataNotes]:
     if not isinstance(item, dict):
         return item, NOTHING
     item = cast(Json, item)
-    fields = {name: cleaned(value) for name, value in item.items() if name in names}
+    fields = {
+        name: cleaned(value, MAX_DATA if name in OF_DATA else MAX_JSON) for name, value in item.items() if name in names
+    }
     kept = {name: value for name, (value, _) in fields.items()}
     return item | kept, sum((notes for _, notes in fields.values()), NOTHING)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Query as QueryParameter
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
@@ -27,7 +27,10 @@ class Execution(Resource):
     mode: str | None
     started_at: datetime
     finished_at: datetime | None
-    execution_data: dict[str, Any] | None
+    execution_data: Annotated[
+        dict[str, Any] | None,
+        Field(description="Of more than 5 MB a part; the whole is at `flomastr_object.url` until `expires_at`."),
+    ]
     error_message: str | None
     created_at: datetime
 
