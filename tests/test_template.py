@@ -464,6 +464,7 @@ WATCHED: dict[str, tuple[Any, ...]] = {
     "JobsOverdueAlarm": ({"JobsOverdue"}, "Maximum", 0, 1),
     "JobFailuresAlarm": ({WAITING}, "Maximum", 0, 1),
     "ArchiveUnverifiedAlarm": ({"ArchiveUnverified"}, "SUM by service", 0, 1),
+    "LargeDataMissingAlarm": ({"LargeDataMissing"}, "SUM by service", 0, 1),
     "RecoveryProblemsAlarm": ({"RecoveryProblems"}, "Maximum", 0, 1),
     "EmbeddingsFailedAlarm": ({"EmbeddingsFailed"}, "Sum", 0, 1),
     "EmbedDeadLettersAlarm": ({WAITING}, "Maximum", 0, 1),

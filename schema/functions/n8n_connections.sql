@@ -51,6 +51,24 @@ BEGIN
 END
 $$;
 
+-- The same, and who wins where workflows were changed here. Neither address nor key: the instance may have none.
+CREATE OR REPLACE FUNCTION app.change_n8n_instance(wanted text, new_url text, new_key bytea, wins boolean)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  of_instance smallint := app.n8n_instance(wanted);
+BEGIN
+  IF wins IS NOT NULL THEN
+    INSERT INTO app.n8n_instances (number, name) SELECT 0, wanted WHERE of_instance = 0 ON CONFLICT DO NOTHING;
+    UPDATE app.n8n_instances AS i SET n8n_wins = wins WHERE i.tenant_id = app.tenant() AND i.number = of_instance;
+  END IF;
+  IF wins IS NULL OR new_url IS NOT NULL OR new_key IS NOT NULL THEN
+    PERFORM app.connect_n8n(wanted, new_url, new_key);
+  END IF;
+END
+$$;
+
 -- Ids that are asked for one by one: the newest so many, which may just be under way, and in turn so many others.
 -- `turn`: it is of these.
 CREATE OR REPLACE FUNCTION app.n8n_ids_to_ask(connection app.n8n_connections, most integer)

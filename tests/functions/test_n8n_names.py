@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from functions.holds.handler import lambda_handler as holds
+from functions.n8n.handler import lambda_handler as instances
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.events import call
 from tests.support.factories import Factory
@@ -149,9 +150,16 @@ def test_where_n8n_wins_it_does_over_what_was_given_here(make: Factory) -> None:
     n8n = instance(make)
     n8n.send(changed("activated", 1))
     put(n8n, name="Ours", is_active=False, tags=["ours"])
-    make.within(n8n.tenant.id, "UPDATE app.n8n_instances SET n8n_wins = true", {})
+    path = "/routes/n8n/instances/default"
+    assert call(instances, "GET", path, caller=n8n.tenant.owner).json["n8n_wins"] is False
+    changed_instance = call(instances, "PUT", path, caller=n8n.tenant.owner, body={"n8n_wins": True})
+    assert (changed_instance.json["n8n_wins"], changed_instance.json["pull"]) == (True, None)
     n8n.send(listed(n8n))
     assert state(n8n) == ("Intake", True, ["eu", "sales"])
+    assert call(instances, "PUT", path, caller=n8n.tenant.owner, body={"n8n_wins": False}).json["n8n_wins"] is False
+    put(n8n, name="Ours")
+    n8n.send(listed(n8n))
+    assert state(n8n)[0] == "Ours"
 
 
 def test_a_workflow_that_was_inactive_here_before_n8n_said_anything_stays_so(make: Factory) -> None:

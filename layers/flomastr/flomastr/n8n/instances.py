@@ -1,12 +1,12 @@
 """n8n instances of a tenant as they are reached: address and API key, which is shown to nobody, and how `pull` goes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, Strict, StringConstraints
 
 from flomastr.database.query import NoRow, Query
 from flomastr.http.fields import UNSET, Changes, TenantName
@@ -57,11 +57,15 @@ class PulledInstance(N8nInstance):
 
 
 class InstanceChanges(Changes):
-    """Both are needed at first. Another address needs the key anew: else whoever sets it would get the old one."""
+    """Address and key come together at first. Another address needs the key anew: else it would get the old one.
+
+    `n8n_wins` needs neither.
+    """
 
     tenant_id: TenantName | None = None
     n8n_url: Address = UNSET
     api_key: ApiKey = UNSET
+    n8n_wins: Annotated[bool, Strict()] = UNSET
 
 
 class Connection(BaseModel):
@@ -77,6 +81,7 @@ class Connection(BaseModel):
 class Sealed:
     n8n_url: str | None
     api_key: bytes | None
+    n8n_wins: bool | None
 
 
 PULLED = f"""
@@ -121,13 +126,13 @@ def sealed(known: Connection, changes: InstanceChanges) -> Sealed:
     """What is written. Raises UnavailableError."""
     given = changes.model_dump(exclude_unset=True)
     key = given.get("api_key")
-    return Sealed(given.get("n8n_url"), key and encrypted(key, known.tenant_id, known.name))
+    return Sealed(given.get("n8n_url"), key and encrypted(key, known.tenant_id, known.name), given.get("n8n_wins"))
 
 
 def store(name: str, change: Sealed) -> Query[NoRow]:
     """Refused with 422 if either is missing, and 409 `too_many_open` if the instance is new and one too many."""
-    params: dict[str, Any] = {"name": name, "n8n_url": change.n8n_url, "api_key": change.api_key}
-    return Query("SELECT app.connect_n8n(%(name)s, %(n8n_url)s, %(api_key)s)", params, NoRow)
+    params = {"name": name} | asdict(change)
+    return Query("SELECT app.change_n8n_instance(%(name)s, %(n8n_url)s, %(api_key)s, %(n8n_wins)s)", params, NoRow)
 
 
 def disconnect(name: str) -> Query[NoRow]:

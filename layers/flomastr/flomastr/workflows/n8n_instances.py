@@ -27,6 +27,7 @@ class N8nInstance(BaseModel):
     name: str
     first_seen_at: datetime
     last_seen_at: datetime = Field(description="To the minute.")
+    n8n_wins: bool = Field(description="Names, states and tags of workflows follow n8n also where they were changed here.")
     workflows: int
     executions: int = Field(description="Of the last 30 days, as far as they are folded into analytics.")
     epochs: list[Epoch] = Field(description="In their order: an id may stand for one run in each.")
@@ -34,7 +35,7 @@ class N8nInstance(BaseModel):
 
 LISTED = """
 SELECT
-  i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at, count(w.id) AS workflows,
+  i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at, i.n8n_wins, count(w.id) AS workflows,
   coalesce(sum(e.runs) FILTER (WHERE w.id IS NOT NULL), 0) AS executions,
   array_cat(ARRAY[jsonb_build_object('since', NULL)], ARRAY(
     SELECT jsonb_build_object('since', r.until) FROM app.n8n_resets AS r
@@ -47,7 +48,7 @@ LEFT JOIN LATERAL (
   WHERE r.tenant_id = w.tenant_id AND r.grain = 'day' AND r.workflow_id = w.id
     AND r.bucket_start > now() - interval '30 days'
 ) AS e ON true
-GROUP BY i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at
+GROUP BY i.tenant_id, i.number, i.name, i.first_seen_at, i.last_seen_at, i.n8n_wins
 """
 
 
