@@ -1119,6 +1119,24 @@ CREATE FUNCTION app.change_checksum(h app.row_history) RETURNS bigint
 
 ALTER FUNCTION app.change_checksum(h app.row_history) OWNER TO flo_owner;
 
+CREATE FUNCTION app.change_n8n_instance(wanted text, new_url text, new_key bytea, wins boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  of_instance smallint := app.n8n_instance(wanted);
+BEGIN
+  IF wins IS NOT NULL THEN
+    INSERT INTO app.n8n_instances (number, name) SELECT 0, wanted WHERE of_instance = 0 ON CONFLICT DO NOTHING;
+    UPDATE app.n8n_instances AS i SET n8n_wins = wins WHERE i.tenant_id = app.tenant() AND i.number = of_instance;
+  END IF;
+  IF wins IS NULL OR new_url IS NOT NULL OR new_key IS NOT NULL THEN
+    PERFORM app.connect_n8n(wanted, new_url, new_key);
+  END IF;
+END
+$$;
+
+ALTER FUNCTION app.change_n8n_instance(wanted text, new_url text, new_key bytea, wins boolean) OWNER TO flo_owner;
+
 CREATE FUNCTION app.change_policies_v2(changes jsonb, if_match text[]) RETURNS TABLE(tenant_id uuid, hot_ttl_days integer, cold_ttl_days integer, confidence_threshold double precision, rate_limit_per_minute integer, time_zone text)
     LANGUAGE plpgsql
     AS $$

@@ -20,6 +20,7 @@ NEEDED_FUNCTIONS = [
     "claim_upload",
     "connect_n8n",
     "execution_of",
+    "change_n8n_instance",
     "find_passages",
     "index_words",
     "indexed_text",

@@ -27,7 +27,9 @@ class N8nInstance(BaseModel):
     name: str
     first_seen_at: datetime
     last_seen_at: datetime = Field(description="To the minute.")
-    n8n_wins: bool = Field(description="Names, states and tags of workflows follow n8n also where they were changed here.")
+    n8n_wins: bool = Field(
+        description="Names, states and tags of workflows follow n8n also where they were changed here."
+    )
     workflows: int
     executions: int = Field(description="Of the last 30 days, as far as they are folded into analytics.")
     epochs: list[Epoch] = Field(description="In their order: an id may stand for one run in each.")
