@@ -17,10 +17,9 @@ NEEDED_MIGRATION = "0105_keep_policies"
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
     "authorize",
-    "claim_upload",
-    "connect_n8n",
-    "execution_of",
     "change_n8n_instance",
+    "claim_upload",
+    "execution_of",
     "find_passages",
     "index_words",
     "indexed_text",
