@@ -14,6 +14,7 @@ from typing import Any
 from dev.services.postgres import free_port
 
 SYNC, FLUSH = b"S\0\0\0\4", b"H\0\0\0\4"  # end what a client sends in one go: the second may come a little later
+QUERY = b"Q"  # begins what is sent in one go without them: one statement as a text
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST, not FIN
 
 
@@ -148,7 +149,8 @@ class Proxy:
         elif chunk != FLUSH:
             self.turns += link.is_answered
             link.is_answered = False
-            link.asked.set() if chunk.removesuffix(FLUSH).endswith(SYNC) else link.asked.clear()
+            is_whole = chunk.startswith(QUERY) or chunk.removesuffix(FLUSH).endswith(SYNC)
+            link.asked.set() if is_whole else link.asked.clear()
 
 
 @contextmanager
