@@ -1,5 +1,6 @@
 """The compact job: the files of a month that is over become few, and hold what they held."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -60,6 +61,46 @@ def test_a_merged_file_is_newest_first_and_its_fences_are_the_lowest_ids_of_its_
     ids = [row[0] for row in env.read(env.files(tenant), "id")]
     assert ids == sorted(ids, reverse=True) and len(ids) == 4322
     assert [str(min_id) for min_id in row_group_min_ids] == [ids[2047], ids[4095], ids[-1]]
+
+
+def test_each_tenants_first_files_are_merged_before_any_tenants_second(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = sorted((env.make.tenant(hot_ttl_days=7) for _ in range(2)), key=lambda tenant: tenant.id)
+    merged = list[Any]()
+
+    def merge(_: Any, files: list[compaction_job.SizedFile]) -> None:
+        merged.append(files[0].tenant_id)
+
+    workflows = {tenant: env.make.workflow(tenant) for tenant in (large, small)}
+    for tenant, days in ((large, (1, 2, -31, -32)), (small, (1, 2))):
+        for day in days:
+            archived(env, tenant, workflows[tenant], day)
+    monkeypatch.setattr(compaction_job, "merge", merge)
+    monkeypatch.setattr("flomastr.jobs.THREADS", 1)
+    env.run(lambda_handler)
+    assert merged == [large.id, small.id, large.id]
+
+
+def test_what_fills_the_memory_is_merged_alone_and_after_what_is_small(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(4)]
+    for day in (1, 2):
+        for tenant in tenants:
+            archived(env, tenant, env.make.workflow(tenant), day)
+    texts = "UPDATE app.archive_files SET text_bytes = 30000000 WHERE tenant_id <> %s"  # of 64 MB
+    env.superuser.execute(texts, (tenants[2].id,))
+    merged, write = list[Any](), compaction_job.write
+
+    def write_alone(job: Any, files: Any, *args: Any) -> Any:
+        assert threading.current_thread() is threading.main_thread() or files[0].tenant_id == tenants[2].id
+        merged.append(files[0].tenant_id)
+        return write(job, files, *args)
+
+    monkeypatch.setattr(compaction_job, "write", write_alone)
+    assert env.run(lambda_handler)["files_merged"] == 8
+    assert merged[0] == tenants[2].id
 
 
 def test_of_two_versions_of_a_row_the_one_that_was_stored_last_is_kept(env: ArchiveEnv) -> None:

@@ -4,14 +4,18 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from flomastr import object_storage
-from flomastr.archive import export_job, file_lifecycle, manifest
-from flomastr.jobs import Job, JobFailedError
+from flomastr.archive import compaction_job, export_job, file_lifecycle
+from flomastr.jobs import JobFailedError
 from functions.archive.handler import lambda_handler
+from functions.compact.handler import lambda_handler as compact
 from tests.support.archive_env import ArchiveEnv
+from tests.support.archived_tenants import MONTH
 from tests.support.factories import Tenant
 
 
@@ -19,7 +23,7 @@ from tests.support.factories import Tenant
 def tenants(env: ArchiveEnv) -> list[Tenant]:
     """Each has one execution in the same partition, which is due."""
     env.partitions_since(1)
-    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(file_lifecycle.WRITERS)]
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(4)]
     for tenant in tenants:
         env.execution(tenant, env.make.workflow(tenant), 7.9)
     return tenants
@@ -37,19 +41,47 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return keys
 
 
+def together_at(module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four threads wait for each other there."""
+    original, together = getattr(module, name), threading.Barrier(4, timeout=60)
+
+    def wait(*args: Any) -> Any:
+        together.wait()
+        return original(*args)
+
+    monkeypatch.setattr(module, name, wait)
+
+
 def test_files_of_a_partition_are_written_at_the_same_time(
     env: ArchiveEnv, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, together = file_lifecycle.write, threading.Barrier(len(tenants), timeout=20)
-
-    def write_together(job: Job, file: manifest.File) -> None:
-        together.wait()
-        write(job, file)
-
-    monkeypatch.setattr(file_lifecycle, "write", write_together)
+    together_at(file_lifecycle, "write", monkeypatch)
     assert env.run(lambda_handler)["rows_archived"] == len(tenants)
     assert [(env.hot(tenant), len(env.cold(tenant))) for tenant in tenants] == [([], 1)] * len(tenants)
     assert env.is_in_order()
+
+
+def test_rows_of_several_tenants_leave_the_overflow_partition_at_the_same_time(
+    env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(4)]
+    for tenant in tenants:
+        env.execution_at(tenant, env.make.workflow(tenant), MONTH, retention_class=0)
+    together_at(file_lifecycle, "write", monkeypatch)
+    assert env.run(lambda_handler)["rows_archived"] == 4
+    assert [(env.hot(tenant), len(env.cold(tenant))) for tenant in tenants] == [([], 1)] * 4
+    assert env.is_in_order()
+
+
+def test_files_of_several_tenants_are_merged_at_the_same_time(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenants = [env.make.tenant(hot_ttl_days=7) for _ in range(4)]
+    for day in (1, 2):
+        for tenant in tenants:
+            env.execution_at(tenant, env.make.workflow(tenant), MONTH + timedelta(days=day), retention_class=0)
+        env.run(lambda_handler)
+    together_at(compaction_job, "write", monkeypatch)
+    assert env.run(compact)["files_merged"] == 8
+    assert [(len(env.files(tenant)), len(env.cold(tenant))) for tenant in tenants] == [(1, 2)] * 4
 
 
 def test_one_file_that_fails_keeps_the_partition_and_the_others_are_not_written_again(

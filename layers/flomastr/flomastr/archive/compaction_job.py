@@ -7,7 +7,9 @@ stored last still wins among all files. A request may be reading a replaced file
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import groupby
+from functools import partial
+from itertools import filterfalse, groupby
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import LiteralString
@@ -19,7 +21,7 @@ from flomastr.archive import export_job, file_lifecycle, manifest, parquet
 from flomastr.archive.file_lifecycle import REFUSED, record_failure
 from flomastr.archive.manifest import File
 from flomastr.archive.parquet import FILES, SOURCES, Relation, Source
-from flomastr.jobs import Job
+from flomastr.jobs import THREADS, Job
 
 ORIGIN = "compaction"
 MAX_TEXT_BYTES = 64_000_000  # of a file, as in app.plan_partition
@@ -32,12 +34,17 @@ class SizedFile(File):
 
 
 def run(job: Job) -> None:
-    """Merges what can be merged while there is time, after it has discarded what a killed run had planned."""
+    """Merges what can be merged while there is time: what is small several at once, then what takes all memory."""
     file_lifecycle.discard(job, ORIGIN)  # planned by a killed run
-    for files in mergeable(complete_months(job)):
-        if not job.has_time():
-            return
+    groups = in_turns(mergeable(complete_months(job)))
+    job.several_at_once(partial(merge, job), filter(is_small, groups))
+    for files in filterfalse(is_small, groups):
         merge(job, files)
+
+
+def is_small(files: Iterable[SizedFile]) -> bool:
+    """Whether so many of them as are merged at once fit into memory."""
+    return sum(file.text_bytes for file in files) <= MAX_TEXT_BYTES / THREADS
 
 
 def complete_months(job: Job) -> list[SizedFile]:
@@ -75,6 +82,13 @@ def mergeable(files: Iterable[SizedFile]) -> Generator[list[SizedFile]]:
         yield from (group for group in split(month) if len(group) > 1)
 
 
+def in_turns(groups: Iterable[list[SizedFile]]) -> list[list[SizedFile]]:
+    """The first of each tenant before the second of any, so that a large one keeps no other waiting."""
+    of_tenant = groupby(groups, key=lambda group: group[0].tenant_id)
+    turns = [turn for _, own in of_tenant for turn in enumerate(own)]
+    return [group for _, group in sorted(turns, key=itemgetter(0))]
+
+
 def split(files: Iterable[SizedFile]) -> Generator[list[SizedFile]]:
     group: list[SizedFile] = []
     for file in files:
@@ -86,7 +100,9 @@ def split(files: Iterable[SizedFile]) -> Generator[list[SizedFile]]:
 
 
 def merge(job: Job, files: list[SizedFile]) -> None:
-    """Replaces files by one, after each of them is verified and the new one is read back."""
+    """Replaces files by one while there is time, after each of them is verified and the new one is read back."""
+    if not job.has_time():
+        return
     try:
         with verified_copies(files) as paths:
             file = write(job, files, ORIGIN, newest_versions(paths))
@@ -94,9 +110,9 @@ def merge(job: Job, files: list[SizedFile]) -> None:
     except REFUSED as error:
         record_failure(job, error)
     except export_job.RowsChangedError:
-        job.counts["files_changed"] += len(files)  # by another job; the next run discards what was written
+        job.count("files_changed", len(files))  # by another job; the next run discards what was written
     else:
-        job.counts["files_merged"] += len(files)
+        job.count("files_merged", len(files))
 
 
 @contextmanager
@@ -152,7 +168,8 @@ def plan(job: Job, files: Sequence[File], origin: str, rows: Relation) -> File |
         "files": len(files),
     }
     shared = files[0].model_dump(include={"tenant_id", "source", "month"})
-    planned = job.conn.cursor(row_factory=class_row(File)).execute(PLAN, shared | asdict(found) | values)
+    with job.turn:
+        planned = job.conn.cursor(row_factory=class_row(File)).execute(PLAN, shared | asdict(found) | values).fetchall()
     for file in planned:
         return file
     raise export_job.RowsChangedError
@@ -174,7 +191,7 @@ def swap(job: Job, files: Sequence[File], file: File | None) -> None:
 
     Raises RowsChangedError, and changes nothing, when another job has changed one of them.
     """
-    with job.conn.transaction():
+    with job.turn, job.conn.transaction():
         replaced = job.conn.execute(
             """
             UPDATE app.archive_files SET state = 'replaced', replaced_at = now()

@@ -7,7 +7,9 @@ written and verified in the same way; then one transaction marks a file as store
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from itertools import groupby
 from random import uniform
 from typing import LiteralString
 from uuid import UUID
@@ -183,7 +185,7 @@ def waits() -> Iterator[float]:
 
 
 def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) -> None:
-    """Archives rows by one of the PLANS, file by file, until no row is due, but none of the `without` tenants.
+    """Archives rows by one of the PLANS, of several tenants at once, until none is due, but not of those `without`.
 
     Nothing more of a tenant whose file failed: no newer history is in files while an older one is not, since an erasure
     finds by the newer one whose an e-mail address in the older one was. Discards the plan of a killed run first.
@@ -194,17 +196,29 @@ def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) ->
         asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(left_out)}
         if not job.conn.execute(PLANS[plan], asked).fetchall()[0][0]:
             return
-        for file in sorted(file_lifecycle.planned(job, plan, "writing"), key=lambda file: file.month):
-            if file.tenant_id not in left_out and not archive_rows(job, file):
-                left_out.add(file.tenant_id)
+        planned = sorted(file_lifecycle.planned(job, plan, "writing"), key=lambda file: (file.tenant_id, file.month))
+        tenants = {tenant: [*files] for tenant, files in groupby(planned, key=lambda file: file.tenant_id)}
+        archived = job.several_at_once(partial(archive_in_order, job), tenants.values())
+        left_out.update(tenant for tenant, is_done in zip(tenants, archived, strict=True) if not is_done)
         file_lifecycle.discard(job, plan)
+
+
+def archive_in_order(job: Job, files: Iterable[File]) -> bool:
+    """Archives the files of a tenant until one fails. Returns whether none did."""
+    return all(archive_rows(job, file) for file in files)
 
 
 def store_and_delete(job: Job, file: File) -> None:
     """Raises LockNotAvailable, or FL409 if rows have changed since they were planned."""
-    with job.conn.transaction():
+    with job.turn, job.conn.transaction():
         file_lifecycle.store_one(job, file)
         job.conn.execute("SELECT app.archive_rows(%s)", (file.id,))
+
+
+def has_changed(job: Job, file: File) -> bool:
+    """Whether a row has, since the file was planned."""
+    with job.turn:
+        return job.conn.execute("SELECT app.has_changed(%s)", (file.id,)).fetchall()[0][0]
 
 
 def archive_rows(job: Job, file: File) -> bool:
@@ -215,16 +229,16 @@ def archive_rows(job: Job, file: File) -> bool:
         file_lifecycle.write(job, file)
         retrying_lock(job, lambda _: store_and_delete(job, file))
     except RowsChangedError:
-        job.counts["rows_changed"] += file.rows  # they stay, and are planned again
+        job.count("rows_changed", file.rows)  # they stay, and are planned again
         return False
     except LockNotAvailable:
         job.unfinished = True
         return False
     except REFUSED as error:
-        if job.conn.execute("SELECT app.has_changed(%s)", (file.id,)).fetchall()[0][0]:
-            job.counts["rows_changed"] += file.rows
+        if has_changed(job, file):
+            job.count("rows_changed", file.rows)
         else:
             record_failure(job, error)
         return False
-    job.counts[SOURCES[file.source].counted] += file.rows
+    job.count(SOURCES[file.source].counted, file.rows)
     return True

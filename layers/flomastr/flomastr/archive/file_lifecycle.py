@@ -2,12 +2,10 @@
 
 import tempfile
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
-from threading import Lock
 
 import duckdb
 from psycopg import sql
@@ -20,8 +18,6 @@ from flomastr.archive.parquet import SOURCES, Source
 from flomastr.jobs import Job, JobFailedError
 from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 
-WRITERS = 4  # threads, each with a connection of DuckDB's to Postgres beside the job's own
-RECORDING = Lock()  # of the job's connection and counts, which the threads share
 TRUSTED = timedelta(hours=6)  # in which an object that was read back and has not changed is not read again
 ROWS_OF_PARTITION = """
 SELECT {columns} FROM app.workflow_executions AS e
@@ -83,8 +79,7 @@ def secure(job: Job, files: Sequence[File]) -> bool:
         ensure_written(job, file)
         return True
 
-    with ThreadPoolExecutor(WRITERS) as pool:
-        return all(list(pool.map(secure_one, files)))
+    return all(job.several_at_once(secure_one, files))
 
 
 def ensure_written(job: Job, file: File) -> None:
@@ -114,7 +109,7 @@ def verify_again(job: Job, file: File, size: int, sha256: str) -> None:
         try:
             record(job, file, size, sha256, verify(file, copy, size, sha256))
         except UnverifiedError:
-            with RECORDING:
+            with job.turn:
                 job.conn.execute(
                     "UPDATE app.archive_files SET state = 'writing', file_bytes = NULL, sha256 = NULL WHERE id = %s",
                     (file.id,),
@@ -123,8 +118,8 @@ def verify_again(job: Job, file: File, size: int, sha256: str) -> None:
 
 
 def record(job: Job, file: File, size: int, sha256: str, etag: str) -> None:
-    """That the file was read back and is what it should be. The threads share the job's connection."""
-    with RECORDING:
+    """That the file was read back and is what it should be."""
+    with job.turn:
         job.conn.execute(
             """
             UPDATE app.archive_files
@@ -156,8 +151,7 @@ def write_by(job: Job, file: File, export: Callable[[Path], None]) -> None:
             raise UnwrittenError(f"{file.name} could not be written: {safe_message(error)}") from error
         etag = verify(file, copy, size, sha256)
     record(job, file, size, sha256, etag)
-    with RECORDING:
-        job.counts["bytes_written"] += size
+    job.count("bytes_written", size)
 
 
 def verify(file: File, copy: Path, size: int, sha256: str) -> str:
