@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from dev.paths import ROOT
+from dev.services.embeddings_server import embeddings
+from flomastr.observability import logger
 from tests.benchmarks.report import Report
 from tests.benchmarks.sample_tenant import SampleTenant, load_sample_tenant
+from tests.benchmarks.searching import MODEL
 from tests.benchmarks.serving import RunningPlatform, running_platform
 from tests.conftest import Cluster
+from tests.support.connected import connected
 from tests.support.factories import Factory
 
 DATA = ROOT / ".local" / "bench"  # kept, so that packages are installed once
@@ -49,3 +53,19 @@ def api(server: Cluster, database: str, data: Path, sample: SampleTenant) -> Ite
     """The platform as `make run` serves it, on the database with the sample tenant."""
     with running_platform(data, server.url("flomastr_admin", database), sample.tenant.owner) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def quiet() -> Iterator[None]:
+    """Without the warnings that there is no queue: what it would hand over is handed over here."""
+    level = logger.log_level
+    logger.setLevel("ERROR")
+    yield
+    logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def model(quiet: None, data: Path) -> Iterator[None]:
+    with embeddings(data) as model, connected(EMBEDDINGS_URL=model.url, EMBEDDING_MODELS=MODEL):
+        model.wait()
+        yield

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import batched
 from math import log2
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from dev.paths import ROOT
+from tests.benchmarks.searching import Question
 
 FOLDER = ROOT.parent / "shared" / "data" / "cranfield"
 needs_cranfield = pytest.mark.skipif(
@@ -19,19 +19,13 @@ needs_cranfield = pytest.mark.skipif(
 type Ranking = Sequence[str]  # names of documents, the best first
 
 
-@dataclass(frozen=True)
-class Question:
-    text: str
-    relevant: frozenset[str]
-
-
 def lines(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (FOLDER / name).read_text().splitlines()]
 
 
 def batches() -> Iterable[list[dict[str, str]]]:
-    """The documents as requests have them, a hundred each. Two have no text."""
-    for rows in batched((row for row in lines("documents.jsonl") if row["text"].strip()), 100, strict=False):
+    """The documents as requests have them, some each. Two have no text."""
+    for rows in batched((row for row in lines("documents.jsonl") if row["text"].strip()), 25, strict=False):
         yield [{"name": str(row["id"]), "content": f"{row['title']}\n\n{row['text']}"} for row in rows]
 
 
