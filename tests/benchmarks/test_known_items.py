@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.timeout(900), needs_manual_pages]
 
 GROUP = "Manual pages, by what their one line says"
 K = 50
-PASSAGES = "SELECT document_name, chunk_text FROM app.embeddings WHERE tenant_id = %s ORDER BY document_name, chunk_index"
+PASSAGES = (
+    "SELECT document_name, chunk_text FROM app.embeddings WHERE tenant_id = %s ORDER BY document_name, chunk_index"
+)
 
 bm25s, snowball = map(import_module, ("bm25s", "Stemmer"))  # neither has types
 
