@@ -70,6 +70,18 @@ def test_a_list_without_end_is_put_off_when_its_tenant_has_had_its_time(
     assert env.api.asked[1].endswith("cursor=c0")
 
 
+def test_what_a_tenant_might_send_by_itself_in_five_minutes_is_read_in_a_run(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.platform.superuser.execute(
+        "UPDATE app.rate_limits SET rate_limit_per_minute = 1 WHERE tenant_id = %s", (tenant.id,)
+    )
+    env.api.hold([ran(id, data={"text": "x" * 500}) for id in range(1, 101)])
+    env.run()
+    assert env.ids(tenant) == list(range(51, 101))  # two pages of 13 kB or more
+    env.again()
+    assert env.ids(tenant) == list(range(1, 101))
+
+
 def test_who_took_least_of_the_run_before_comes_first(env: PullEnv) -> None:
     with serving() as slow:
         connected_to(slow, env)

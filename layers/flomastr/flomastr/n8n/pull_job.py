@@ -65,7 +65,7 @@ def read(job: Job, turns: Turns) -> None:
                 if request:
                     answers[asking.submit(timed, request)] = pulling
                 else:
-                    turns.end(pulling, 0)
+                    turns.end(pulling, 0, 0)
             if not answers:
                 return
             for answer in wait(answers, return_when=FIRST_COMPLETED).done:
@@ -84,7 +84,8 @@ def timed(request: Request) -> tuple[Outcome, float]:
 def take(job: Job, turns: Turns, pulling: Pulling, outcome: Outcome, seconds: float) -> None:
     began = time.monotonic()
     guarded(job, pulling, lambda: pulling.take(client.read(outcome)))
-    turns.end(pulling, seconds + time.monotonic() - began)
+    size = len(outcome) if isinstance(outcome, bytearray) else 0
+    turns.end(pulling, seconds + time.monotonic() - began, size)
     job.counts.update(pulling.counts)
     pulling.counts.clear()
 

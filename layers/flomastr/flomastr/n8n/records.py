@@ -28,7 +28,8 @@ LEAST_WAIT, MOST_WAIT = timedelta(minutes=4), timedelta(hours=6)  # after a fail
 KILLED = "The run that read it was ended."
 COLUMNS: LiteralString = """
   c.tenant_id, c.number, i.name, c.n8n_url, c.api_key, c.version, c.failures + (c.seconds IS NULL)::int AS failures,
-  c.seconds, c.workflows_at, c.known_id, c.known_at, c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low
+  c.seconds, c.workflows_at, c.known_id, c.known_at, c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low,
+  app.rate_limit_per_minute(c.tenant_id) AS requests_per_minute
 """
 SUCCEEDED: LiteralString = "failures = 0, error = NULL"
 MOVED: LiteralString = """
@@ -57,6 +58,7 @@ class Instance:
     list_id: int | None
     list_at: datetime | None
     list_low: int | None
+    requests_per_minute: int  # that the tenant has
 
     @property
     def progress(self) -> Progress:
