@@ -4392,6 +4392,12 @@ END;
 
 ALTER FUNCTION app.newest_executions(of_workflow uuid, with_status text, before uuid, wanted integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.newest_of(ranges int8multirange, most integer) RETURNS int8multirange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(range_agg(n.r), '{}'::int8multirange) AS "coalesce" FROM (SELECT r.r FROM unnest(newest_of.ranges) r(r) ORDER BY r.r DESC LIMIT newest_of.most) n);
+
+ALTER FUNCTION app.newest_of(ranges int8multirange, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) RETURNS record
     LANGUAGE sql STABLE
     AS $$

@@ -16,6 +16,16 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN (SELECT coalesce(range_agg(int8range(id, id + 1)), '{}') FROM unnest(ids) AS id);
 
+-- The highest so many of ranges, since each page that is read goes through all.
+CREATE OR REPLACE FUNCTION app.newest_of(ranges int8multirange, most integer)
+RETURNS int8multirange
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN (
+  SELECT coalesce(range_agg(n.r), '{}') FROM (SELECT r FROM unnest(ranges) AS r ORDER BY r DESC LIMIT most) AS n
+);
+
 -- Gives an instance its address and key; what is NULL stays. Another address is another n8n, which is read anew. FL422
 -- without either at first, and without the key for another address.
 CREATE OR REPLACE FUNCTION app.connect_n8n(wanted text, new_url text, new_key bytea)

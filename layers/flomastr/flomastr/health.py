@@ -26,6 +26,7 @@ NEEDED_FUNCTIONS = [
     "message_pattern",
     "minutes_saved",
     "newest_executions_of",
+    "newest_of",
     "plan_history",
     "plan_sessions_v2",
     "policies_v3",

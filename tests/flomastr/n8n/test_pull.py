@@ -8,8 +8,10 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
-from flomastr.n8n import pulling
+from flomastr.n8n import pulling, records
 from functions.executions.handler import lambda_handler as executions
 from functions.history.handler import lambda_handler as history
 from tests.flomastr.n8n.conftest import PullEnv, posted
@@ -125,6 +127,17 @@ def test_a_run_that_the_list_leaves_out_is_asked_for_until_it_has_ended(env: Pul
     env.again()
     assert [row["status"] for row in env.rows(tenant)] == ["success", "success", "error", "success", "success"]
     assert env.shown(tenant)["open"] == 0
+
+
+def test_of_ids_that_the_list_leaves_out_the_newest_are_noted(env: PullEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "RANGES", 3)
+    tenant = env.tenant()
+    env.api.hold([ran(id) for id in range(1, 101, 2)])
+    env.run()
+    assert env.shown(tenant)["open"] == 3
+    env.again()
+    assert env.state(tenant)["missing"] == Multirange([Range(id, id + 1, "[)") for id in (94, 96, 98)])
+    assert env.ids(tenant) == list(range(1, 101, 2))
 
 
 def test_a_key_that_is_refused_is_told(env: PullEnv) -> None:

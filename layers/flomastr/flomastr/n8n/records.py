@@ -22,6 +22,7 @@ from flomastr.workflows import n8n_events
 from flomastr.workflows.n8n_event import Event
 
 STATEMENT_SECONDS = 60
+RANGES = 10_000  # of ids that n8n's list has not, as it keeps so many runs: the newest
 AGAIN = timedelta(minutes=4)  # after all has been read; the schedule comes every five
 TIMES = 10  # as long as an instance took of a run it waits at least, so that it takes no more than a tenth of all
 LEAST_WAIT, MOST_WAIT = timedelta(minutes=4), timedelta(hours=6)  # after a failure
@@ -165,13 +166,16 @@ class Records:
             self.update(
                 f"""
                 {SUCCEEDED}, {MOVED},
-                open = CASE WHEN %(anew)s THEN '{{}}' ELSE c.open END
-                  + int8multirange(int8range(%(first)s, %(end)s)) - app.ranges_of(%(listed)s::bigint[])
-                  + app.ranges_of(%(asking)s::bigint[]),
+                open = app.newest_of(
+                  CASE WHEN %(anew)s THEN '{{}}' ELSE c.open END
+                    + int8multirange(int8range(%(first)s, %(end)s)) - app.ranges_of(%(listed)s::bigint[])
+                    + app.ranges_of(%(asking)s::bigint[]), %(ranges)s
+                ),
                 missing = CASE WHEN %(anew)s THEN '{{}}' ELSE c.missing END - app.ranges_of(%(listed)s::bigint[])
                 """,
                 **page.params(),
                 asking=asking,
+                ranges=RANGES,
             )
         return rejected
 
@@ -184,10 +188,11 @@ class Records:
                 f"""
                 {SUCCEEDED},
                 open = c.open - app.ranges_of(%(settled)s::bigint[]),
-                missing = c.missing + app.ranges_of(%(missing)s::bigint[])
+                missing = app.newest_of(c.missing + app.ranges_of(%(missing)s::bigint[]), %(ranges)s)
                 """,
                 settled=[id] if is_settled else [],
                 missing=[id] if is_settled and event is None else [],
+                ranges=RANGES,
             )
         return rejected
 
