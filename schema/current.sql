@@ -3463,6 +3463,21 @@ $$;
 
 ALTER FUNCTION app.lay_over(later jsonb, earlier jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.left_as_they_are(plan app.planned_row[], ids uuid[], reason text) RETURNS app.planned_row[]
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+  RETURN CASE WHEN cardinality(ids) = 0 THEN plan ELSE ARRAY(
+    SELECT CASE WHEN p.id IN (SELECT unnest(ids)) THEN ROW(p.table_name, p.id, reason, p.image, p.present)::app.planned_row
+      ELSE p::app.planned_row END
+    FROM unnest(plan) AS p
+  ) END;
+END
+$$;
+
+ALTER FUNCTION app.left_as_they_are(plan app.planned_row[], ids uuid[], reason text) OWNER TO flo_owner;
+
 CREATE FUNCTION app.long_columns(of_table text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (CASE of_table WHEN 'documents'::text THEN '{content,passages}'::text WHEN 'knowledge_bases'::text THEN '{description}'::text ELSE '{}'::text END)::text[];
@@ -5022,7 +5037,7 @@ ALTER FUNCTION app.plan_partition(partition_name text, class integer, lower uuid
 
 CREATE FUNCTION app.plan_recovery(r app.recoveries) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   plan app.planned_row[] := ARRAY(
@@ -5030,14 +5045,12 @@ DECLARE
   );
 BEGIN
   IF app.has_holds(r.tenant_id) THEN
-    plan := ARRAY(
-      SELECT CASE
-        WHEN (p.action = 'delete' OR p.action = 'update' AND p.table_name <> 'alerts') AND app.is_held(
-          r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
-        ) THEN ROW(p.table_name, p.id, 'held', p.image, p.present)::app.planned_row
-        ELSE p::app.planned_row
-      END FROM unnest(plan) AS p
-    );
+    plan := app.left_as_they_are(plan, ARRAY(
+      SELECT p.id FROM unnest(plan) AS p
+      WHERE (p.action = 'delete' OR p.action = 'update' AND p.table_name <> 'alerts') AND app.is_held(
+        r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
+      )
+    ), 'held');
   END IF;
   RETURN app.with_models_of_bases(app.without_taken(app.without_orphans(plan)));
 END
@@ -5120,41 +5133,37 @@ CREATE FUNCTION app.planned_rows(r app.recoveries, of_table text) RETURNS SETOF 
     LANGUAGE plpgsql STABLE
     AS $_$
 DECLARE
-  ids uuid[];
-  existed boolean[];
-  images jsonb[];
-  changed boolean[];
+  first uuid;
+  last uuid;
   of_class text := '';
   of_long text := '';
 BEGIN
-  SELECT array_agg(u.id ORDER BY u.id), array_agg(u.existed ORDER BY u.id), array_agg(u.image ORDER BY u.id),
-    array_agg(u.has_changed ORDER BY u.id)
-  INTO ids, existed, images, changed FROM app.undone_rows(r, of_table) AS u;
+  SELECT (min(u.id::text))::uuid, (max(u.id::text))::uuid INTO first, last FROM app.undone_rows(r, of_table) AS u;
   IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
     of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
   ELSIF cardinality(app.long_columns(of_table)) > 0 THEN
-    of_long := ' OR w.image ?| $8 AND to_jsonb(c) || app.whole_image($5, p.id, w.image) <> to_jsonb(c)';
+    of_long := ' OR w.image ?| $5 AND to_jsonb(c) || app.whole_image($2, p.id, w.image) <> to_jsonb(c)';
   END IF;
   RETURN QUERY EXECUTE format(
     $q$
-      SELECT $5, p.id,
+      SELECT $2, p.id,
         CASE
-          WHEN p.changed THEN 'changed_since'
+          WHEN p.has_changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $8) <> s.present%4$s THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $5) <> s.present%4$s THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
         w.image, s.present
-      FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
-      LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+      FROM app.undone_rows($1, $2) AS p
+      LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $3 AND $4 %2$s
       CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NOT NULL THEN %3$s END AS present OFFSET 0) AS s
       CROSS JOIN LATERAL (
         SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
           ELSE p.image END AS image OFFSET 0
       ) AS w
     $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image'), of_long
-  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)], app.marks(of_table);
+  ) USING r, of_table, first, last, app.marks(of_table);
 END
 $_$;
 
@@ -5185,6 +5194,7 @@ ALTER FUNCTION app.policies_v3() OWNER TO flo_owner;
 CREATE FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid DEFAULT NULL::uuid) RETURNS TABLE(recovery app.recoveries, examples jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 DECLARE
   r app.recoveries;
@@ -6832,7 +6842,7 @@ ALTER FUNCTION app.supersede(version app.workflow_executions) OWNER TO flo_owner
 
 CREATE FUNCTION app.swept_along(plan app.planned_row[]) RETURNS bigint
     LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   parents uuid[] := ARRAY(
@@ -7204,7 +7214,7 @@ ALTER FUNCTION app.why_rejected(rejection text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.with_models_of_bases(plan app.planned_row[]) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM unnest(plan) AS p WHERE p.table_name = 'knowledge_base_models') THEN
@@ -7274,7 +7284,7 @@ ALTER FUNCTION app.without_held(results app.merged_delivery[]) OWNER TO flo_owne
 
 CREATE FUNCTION app.without_orphans(plan app.planned_row[]) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
   parents uuid[] := ARRAY(
@@ -7288,19 +7298,17 @@ DECLARE
     WHERE p.table_name IN ('workflows', 'knowledge_bases') AND p.action = 'insert'
   );
 BEGIN
-  RETURN ARRAY(
-    SELECT CASE
-      WHEN p.action = 'insert' AND (
-        p.table_name <> 'alerts'  -- which outlive their workflow
-        AND coalesce(p.image ->> 'workflow_id', p.image ->> 'knowledge_base_id')::uuid <> ALL (parents)
-        OR p.table_name = 'user_preferences' AND NOT EXISTS (
-          SELECT FROM app.tenant_memberships AS m
-          WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
-        )
-      ) THEN ROW(p.table_name, p.id, 'orphaned', p.image, p.present)::app.planned_row
-      ELSE p::app.planned_row
-    END FROM unnest(plan) AS p
-  );
+  RETURN app.left_as_they_are(plan, ARRAY(
+    SELECT p.id FROM unnest(plan) AS p
+    WHERE p.action = 'insert' AND (
+      p.table_name <> 'alerts'  -- which outlive their workflow
+      AND coalesce(p.image ->> 'workflow_id', p.image ->> 'knowledge_base_id')::uuid NOT IN (SELECT unnest(parents))
+      OR p.table_name = 'user_preferences' AND NOT EXISTS (
+        SELECT FROM app.tenant_memberships AS m
+        WHERE m.tenant_id = app.tenant() AND m.user_id = p.image ->> 'user_id'
+      )
+    )
+  ), 'orphaned');
 END
 $$;
 
@@ -7308,7 +7316,7 @@ ALTER FUNCTION app.without_orphans(plan app.planned_row[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.without_taken(plan app.planned_row[]) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_nestloop TO 'off'
     AS $$
 DECLARE
@@ -7320,64 +7328,60 @@ DECLARE
   written uuid[] := ARRAY(SELECT p.id FROM unnest(plan) AS p WHERE p.action IN ('update', 'delete'));
   taken uuid[];
 BEGIN
-  taken := ARRAY(
-    SELECT p.id FROM unnest(plan) AS p
-    JOIN app.workflows AS w ON w.n8n_workflow_id = p.image ->> 'n8n_workflow_id'
-      AND w.n8n_instance = coalesce((p.image ->> 'n8n_instance')::smallint, 0)
-    WHERE p.table_name = 'workflows' AND p.action IN ('insert', 'update')
-      AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id <> ALL (written)
+  WITH p AS MATERIALIZED (
+    SELECT u.id, u.table_name, u.action, i.* FROM unnest(plan) AS u
+    CROSS JOIN LATERAL jsonb_to_record(u.image) AS i (
+      n8n_workflow_id text, n8n_instance smallint, user_id text, workflow_id uuid, name text, knowledge_base_id uuid
+    )
+    WHERE u.action IN ('insert', 'update') AND u.table_name <> 'workflow_executions'
+  )
+  SELECT coalesce(array_agg(t.id), '{}') INTO taken FROM (
+    SELECT p.id FROM p
+    JOIN app.workflows AS w ON w.n8n_workflow_id = p.n8n_workflow_id AND w.n8n_instance = coalesce(p.n8n_instance, 0)
+    WHERE p.table_name = 'workflows' AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id NOT IN (SELECT unnest(written))
     UNION
-    SELECT p.id FROM unnest(plan) AS p
-    JOIN app.webchat_sessions AS s ON s.user_id = p.image ->> 'user_id'
-      AND s.workflow_id = (p.image ->> 'workflow_id')::uuid
+    SELECT p.id FROM p
+    JOIN app.webchat_sessions AS s ON s.user_id = p.user_id AND s.workflow_id = p.workflow_id
     WHERE p.table_name = 'webchat_sessions' AND p.action = 'insert'
-      AND s.tenant_id = app.tenant() AND s.id <> ALL (gone)
+      AND s.tenant_id = app.tenant() AND s.id NOT IN (SELECT unnest(gone))
     UNION
-    SELECT p.id FROM unnest(plan) AS p
-    JOIN app.user_preferences AS u ON u.user_id = p.image ->> 'user_id'
+    SELECT p.id FROM p
+    JOIN app.user_preferences AS u ON u.user_id = p.user_id
     WHERE p.table_name = 'user_preferences' AND p.action = 'insert'
-      AND u.tenant_id = app.tenant() AND u.id <> ALL (gone)
+      AND u.tenant_id = app.tenant() AND u.id NOT IN (SELECT unnest(gone))
     UNION
-    SELECT p.id FROM unnest(plan) AS p
-    JOIN app.knowledge_bases AS b ON b.name = p.image ->> 'name'
-    WHERE p.table_name = 'knowledge_bases' AND p.action IN ('insert', 'update')
-      AND b.tenant_id = app.tenant() AND b.id <> p.id AND b.id <> ALL (written)
+    SELECT p.id FROM p
+    JOIN app.knowledge_bases AS b ON b.name = p.name
+    WHERE p.table_name = 'knowledge_bases' AND b.tenant_id = app.tenant() AND b.id <> p.id AND b.id NOT IN (SELECT unnest(written))
     UNION
-    SELECT p.id FROM unnest(plan) AS p
-    JOIN app.documents AS d ON d.name = p.image ->> 'name'
-      AND d.knowledge_base_id = (p.image ->> 'knowledge_base_id')::uuid
-    WHERE p.table_name = 'documents' AND p.action = 'insert'
-      AND d.tenant_id = app.tenant() AND d.id <> ALL (gone)
-  );
+    SELECT p.id FROM p
+    JOIN app.documents AS d ON d.name = p.name AND d.knowledge_base_id = p.knowledge_base_id
+    WHERE p.table_name = 'documents' AND p.action = 'insert' AND d.tenant_id = app.tenant() AND d.id NOT IN (SELECT unnest(gone))
+  ) AS t;
   IF cardinality(n8n_ids) > 0 THEN
     taken := taken || ARRAY(
-      SELECT p.id FROM unnest(plan) AS p
+      WITH p AS MATERIALIZED (
+        SELECT u.id, i.* FROM unnest(plan) AS u
+        CROSS JOIN LATERAL jsonb_to_record(u.image) AS i (
+          n8n_execution_id text, workflow_id uuid, status text, started_at timestamptz, finished_at timestamptz
+        )
+        WHERE u.table_name = 'workflow_executions' AND u.action = 'insert'
+      )
+      SELECT p.id FROM p
       JOIN (
         SELECT e.id, e.n8n_execution_id, e.workflow_id, e.status, e.started_at, e.finished_at, e.created_at
         FROM app.workflow_executions AS e
         WHERE e.tenant_id = app.tenant() AND e.retention_class = ANY (app.classes_of_tenant())
           AND e.n8n_execution_id = ANY (n8n_ids)
-      ) AS e ON e.n8n_execution_id = p.image ->> 'n8n_execution_id'
-        AND e.workflow_id = (p.image ->> 'workflow_id')::uuid AND app.may_be_of(
-          (p.image ->> 'started_at')::timestamptz,
-          app.end_of(
-            p.image ->> 'status', (p.image ->> 'started_at')::timestamptz, (p.image ->> 'finished_at')::timestamptz
-          ),
-          e.started_at, app.end_of(e.status, e.started_at, e.finished_at), e.created_at
-        )
-      WHERE p.table_name = 'workflow_executions' AND p.action = 'insert' AND e.id <> ALL (gone)
+      ) AS e ON e.n8n_execution_id = p.n8n_execution_id AND e.workflow_id = p.workflow_id AND app.may_be_of(
+        p.started_at, app.end_of(p.status, p.started_at, p.finished_at),
+        e.started_at, app.end_of(e.status, e.started_at, e.finished_at), e.created_at
+      )
+      WHERE e.id NOT IN (SELECT unnest(gone))
     );
   END IF;
-  IF cardinality(taken) = 0 THEN
-    RETURN plan;
-  END IF;
-  RETURN app.without_orphans(ARRAY(
-    SELECT CASE
-      WHEN p.id = ANY (taken) AND p.action IN ('insert', 'update')
-      THEN ROW(p.table_name, p.id, 'taken', p.image, p.present)::app.planned_row
-      ELSE p::app.planned_row
-    END FROM unnest(plan) AS p
-  ));
+  RETURN CASE WHEN cardinality(taken) = 0 THEN plan
+    ELSE app.without_orphans(app.left_as_they_are(plan, taken, 'taken')) END;
 END
 $$;
 

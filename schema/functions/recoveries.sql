@@ -10,6 +10,7 @@ RETURNS TABLE (recovery app.recoveries, examples jsonb)
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan  -- else each mention of a plan is a copy of it
 AS $$
 DECLARE
   r app.recoveries;

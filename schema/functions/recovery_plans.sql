@@ -86,41 +86,37 @@ LANGUAGE plpgsql
 STABLE
 AS $$
 DECLARE
-  ids uuid[];
-  existed boolean[];
-  images jsonb[];
-  changed boolean[];
+  first uuid;
+  last uuid;
   of_class text := '';
   of_long text := '';
 BEGIN
-  SELECT array_agg(u.id ORDER BY u.id), array_agg(u.existed ORDER BY u.id), array_agg(u.image ORDER BY u.id),
-    array_agg(u.has_changed ORDER BY u.id)
-  INTO ids, existed, images, changed FROM app.undone_rows(r, of_table) AS u;
+  SELECT (min(u.id::text))::uuid, (max(u.id::text))::uuid INTO first, last FROM app.undone_rows(r, of_table) AS u;
   IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
     of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
   ELSIF cardinality(app.long_columns(of_table)) > 0 THEN
-    of_long := ' OR w.image ?| $8 AND to_jsonb(c) || app.whole_image($5, p.id, w.image) <> to_jsonb(c)';
+    of_long := ' OR w.image ?| $5 AND to_jsonb(c) || app.whole_image($2, p.id, w.image) <> to_jsonb(c)';
   END IF;
   RETURN QUERY EXECUTE format(
     $q$
-      SELECT $5, p.id,
+      SELECT $2, p.id,
         CASE
-          WHEN p.changed THEN 'changed_since'
+          WHEN p.has_changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $8) <> s.present%4$s THEN 'update' END
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $5) <> s.present%4$s THEN 'update' END
           WHEN p.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
         w.image, s.present
-      FROM unnest($1, $2, $3, $4) AS p (id, existed, image, changed)
-      LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $6 AND $7 %2$s
+      FROM app.undone_rows($1, $2) AS p
+      LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $3 AND $4 %2$s
       CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NOT NULL THEN %3$s END AS present OFFSET 0) AS s
       CROSS JOIN LATERAL (
         SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
           ELSE p.image END AS image OFFSET 0
       ) AS w
     $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image'), of_long
-  ) USING ids, existed, images, changed, of_table, ids[1], ids[cardinality(ids)], app.marks(of_table);
+  ) USING r, of_table, first, last, app.marks(of_table);
 END
 $$;
 
@@ -140,7 +136,7 @@ CREATE OR REPLACE FUNCTION app.with_models_of_bases(plan app.planned_row[])
 RETURNS app.planned_row[]
 LANGUAGE plpgsql
 STABLE
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan  -- else each mention of a plan is a copy of it
 AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM unnest(plan) AS p WHERE p.table_name = 'knowledge_base_models') THEN
@@ -163,7 +159,7 @@ CREATE OR REPLACE FUNCTION app.plan_recovery(r app.recoveries)
 RETURNS app.planned_row[]
 LANGUAGE plpgsql
 STABLE
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan  -- else each mention of a plan is a copy of it
 AS $$
 DECLARE
   plan app.planned_row[] := ARRAY(
@@ -171,14 +167,12 @@ DECLARE
   );
 BEGIN
   IF app.has_holds(r.tenant_id) THEN
-    plan := ARRAY(
-      SELECT CASE
-        WHEN (p.action = 'delete' OR p.action = 'update' AND p.table_name <> 'alerts') AND app.is_held(
-          r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
-        ) THEN ROW(p.table_name, p.id, 'held', p.image, p.present)::app.planned_row
-        ELSE p::app.planned_row
-      END FROM unnest(plan) AS p
-    );
+    plan := app.left_as_they_are(plan, ARRAY(
+      SELECT p.id FROM unnest(plan) AS p
+      WHERE (p.action = 'delete' OR p.action = 'update' AND p.table_name <> 'alerts') AND app.is_held(
+        r.tenant_id, CASE p.table_name WHEN 'workflows' THEN p.id ELSE (p.present ->> 'workflow_id')::uuid END, p.id
+      )
+    ), 'held');
   END IF;
   RETURN app.with_models_of_bases(app.without_taken(app.without_orphans(plan)));
 END
@@ -189,7 +183,7 @@ CREATE OR REPLACE FUNCTION app.swept_along(plan app.planned_row[])
 RETURNS bigint
 LANGUAGE plpgsql
 STABLE
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan  -- else each mention of a plan is a copy of it
 AS $$
 DECLARE
   parents uuid[] := ARRAY(
