@@ -901,7 +901,8 @@ BEGIN
     FROM found AS f
   ),
   compared AS MATERIALIZED (
-    SELECT c.*, app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
+    SELECT c.*,
+      app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
     FROM complete AS c WINDOW of_model AS (PARTITION BY c.embedding_model)
   ),
   best AS (

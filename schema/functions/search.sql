@@ -10,7 +10,8 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN coalesce((value - average) / nullif(deviation, 0), 0);
 
--- Candidates with their copies, the best first. A candidate's score is the sum of its deviations by words and by meaning.
+-- Candidates with their copies, the best first. A candidate's score is the sum of its deviations by words and by
+-- meaning.
 -- What the three best mean on average is half as much asked for as what the query means. Those of the same text are
 -- one, and the others its copies.
 CREATE OR REPLACE FUNCTION app.best_of(
@@ -48,7 +49,8 @@ BEGIN
     FROM found AS f
   ),
   compared AS MATERIALIZED (
-    SELECT c.*, app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
+    SELECT c.*,
+      app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
     FROM complete AS c WINDOW of_model AS (PARTITION BY c.embedding_model)
   ),
   best AS (

@@ -55,17 +55,13 @@ def connect(endpoint: str, key_id: str | None, secret: str | None) -> Any:
     import boto3
     from botocore.config import Config
 
+    style = "path" if endpoint else "virtual"  # links by "auto" name no region: a new bucket's fail
     config = Config(
         signature_version="s3v4",
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 2},  # in all less than jobs.RESERVE_SECONDS
-        s3={
-            "addressing_style": "path"
-            if endpoint
-            else "virtual",  # links by "auto" name no region: a new bucket's fail
-            "us_east_1_regional_endpoint": "regional",
-        },
+        s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
         request_checksum_calculation="when_required",  # other S3 APIs know no newer checksums
         response_checksum_validation="when_required",
     )
