@@ -87,6 +87,15 @@ def test_no_passage_is_headings_or_rules_alone(content: str) -> None:
     assert_whole(content, chunks_of_markdown(content))
 
 
+@pytest.mark.parametrize(
+    "comment", ["<!-- # TODO rewrite this -->", "<!--\nnot yet\n\n-->", "<div>\n<!-- not yet -->\n</div>"]
+)
+def test_a_comment_makes_no_passage_of_its_heading(comment: str) -> None:
+    passages = chunks_of_markdown(f"# Guide\n\n{comment}\n\n{LONG}")
+    assert len(passages) > 1
+    assert all("page" in passage.text for passage in passages)
+
+
 def test_the_path_of_headings_is_indexed_and_the_text_stays_as_it_is(kb: KnowledgeClient) -> None:
     content = (DATA / "heading-alone.md").read_text()
     kb.put("returns.md", content, content_type="markdown")

@@ -12,7 +12,7 @@ from flomastr.knowledge.structure import Range, Structure, structure_of
 
 CAPACITY = 2000  # characters: a model sees a passage as a whole, and a reader takes it in at a glance
 # another version cuts differently
-CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, markdown-it-py 4.3.0, {CAPACITY}, 3"
+CHUNKER = f"semantic-text-splitter 0.33.1, html-to-markdown 3.21.2, markdown-it-py 4.3.0, {CAPACITY}, 4"
 MIN_CUT = 200  # characters of text that a passage has beside the headings that it begins with
 RUN = CAPACITY  # characters without a space: of longer ones the splitters take seconds, which grow by the square
 UNBROKEN = re.compile(rf"\S{{{RUN + 1},}}")

@@ -19,6 +19,7 @@ MAX_NESTING = 10  # of quotes and lists, where a list is two: each level reads i
 LINE_END = re.compile(r"\r\n|\r|\n")
 FENCE = re.compile(r"[`~\s>]*")
 INLINE = re.compile(r"[*_\[\]<>`\\&!]")  # what may be more than text
+COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 TAG = re.compile(r"<[^<>]*>")
 HTML_HEADING = re.compile(r"<h([1-6])\b[^<>]*>((?:[^<]|<(?!/?h[1-6]\b)){0,300})</h\1\s*>", re.IGNORECASE)
 NOT_READ = re.compile(r"\s*<(?:!--|\?|!|pre\b|script\b|style\b|textarea\b)", re.IGNORECASE)
@@ -46,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Structure:
-    """Of a document. `own` is its content, with spaces for headings, fences and rules: the text of its own."""
+    """Of a document. `own` is its content, with spaces for headings, fences, rules, comments: its own text."""
 
     own: str
     headings: list[Heading] = field(default_factory=list[Heading])
@@ -115,8 +116,10 @@ def structure_of(content: str, begin: int = 0) -> Structure:
             bare.append((start, end))
         elif token.type == "fence":
             bare += fences(content, token, starts)
-        elif token.type == "html_block" and not NOT_READ.match(content, start):
-            headings += html_headings(content, start, end, bare, marks)
+        elif token.type == "html_block":
+            bare += [comment.span() for comment in COMMENT.finditer(content, start, end)]
+            if not NOT_READ.match(content, start):
+                headings += html_headings(content, start, end, bare, marks)
         elif token.type == "paragraph_open":
             tables += tables_in(content, token, starts, bare)
     return Structure(without(content, bare), headings, tables)
