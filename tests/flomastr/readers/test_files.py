@@ -75,6 +75,7 @@ def test_each_format_is_read_and_cited(kb: KnowledgeClient, types: str) -> None:
             "# Refunds\n\nWhat there is to say of refunds\n\nSay it slowly.",
             {"slides": [1], "headings": ["Refunds"]},
         ),
+        "b.epub": (epub("<head><title/><script src='a.js' /></head><p>Once</p>"), "Once\n", {}),
         "a.epub": (epub("<h1>One</h1><p>Once</p>"), "# One\n\nOnce\n", {"headings": ["One"]}),
         "a.eml": (MAIL, "Subject: A refund\n\nFrom: jane@acme.example\n\nWhere is my money?\n", {}),
         "a.csv": (b"\xef\xbb\xbfItem;Euro\nBolt;3,5\n", "| Item | Euro |\n| --- | --- |\n| Bolt | 3,5 |\n", {}),

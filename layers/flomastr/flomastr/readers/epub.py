@@ -1,6 +1,7 @@
 """EPUB: its chapters in their order of reading, as Markdown."""
 
 import posixpath
+import re
 from urllib.parse import unquote
 from zipfile import ZipFile
 
@@ -15,6 +16,7 @@ CONTAINER = "META-INF/container.xml"
 ROOTFILE = ".//{urn:oasis:names:tc:opendocument:xmlns:container}rootfile"
 OPF = "{http://www.idpf.org/2007/opf}"
 TITLE = ".//{http://purl.org/dc/elements/1.1/}title"
+CLOSED = re.compile(r"<(title|script|style|textarea|iframe|noframes|noembed|xmp)\b([^<>]*)/>", re.IGNORECASE)
 PAGES = ("application/xhtml+xml", "text/html")
 
 
@@ -36,4 +38,5 @@ def read(data: bytes) -> Extracted:
 
 
 def chapter(archive: ZipFile, path: str) -> str:
-    return markdown(decoded(archive.read(path)))
+    """Of XHTML, where `<title/>` has an end: to HTML all that follows would be the title."""
+    return markdown(CLOSED.sub(r"<\1\2></\1>", decoded(archive.read(path))))
