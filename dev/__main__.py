@@ -184,7 +184,7 @@ def _add_operations(commands: Commands, shared: argparse.ArgumentParser) -> None
 
     restored = commands.add_parser("restore", parents=[shared], help="restore a backup into an empty database")
     restored.add_argument("--from", dest="backup", default="latest", help="its id; the newest if left out")
-    restored.add_argument("--database-url", required=True, help="an administrator's")
+    restored.add_argument("--database-url", default=os.environ.get("DATABASE_URL", ""), help="an administrator's")
     restored.add_argument("--table", action="append", default=[], help="this one and those that it refers to")
     restored.add_argument("--tenant", default="", help="the id of the only one to restore")
     restored.add_argument("--workers", type=int, default=4)

@@ -44,6 +44,8 @@ def verify(backup: str, data: Path) -> None:
 
 def restore(backup: str, url: str, tables: list[str], tenant: str, workers: int, data: Path) -> None:
     """Into an empty database, which gets the schema of the backup first and what is newer afterwards."""
+    if not url:
+        raise StartupError("Name a database: make restore FROM=latest DATABASE_URL=postgresql://...")
     with bucket(data):
         from flomastr.recovery import backup_manifest, restore
         from flomastr.recovery.backup_manifest import DamagedError
@@ -60,6 +62,9 @@ def restore(backup: str, url: str, tables: list[str], tenant: str, workers: int,
             raise StartupError(str(error)) from error
         except psycopg.Error as error:
             raise StartupError(f"Postgres: {str(error).strip()}") from error
+        except UnicodeError as error:  # of a host that no name can be, such as `...`
+            example = "postgresql://user:password@host:5432/name"
+            raise StartupError(f"DATABASE_URL is no URL of a database, such as {example}.") from error
     console.print(
         f"Restored {manifest.id}: {counts['rows']} rows of {counts['tables']} tables in {counts['seconds']} s, each"
         f" compared with the backup. Erasures to carry out again: {counts['erasures']}."

@@ -1,6 +1,7 @@
 """What is restored is what was backed up, or the restore says by name what is not."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -8,6 +9,8 @@ from uuid import UUID
 import pytest
 from psycopg.errors import UniqueViolation
 
+from dev.errors import StartupError
+from dev.restore import restore as restore_command
 from dev.services.postgres import Cluster
 from flomastr.recovery import backup_verify, receipts, restore, restore_load
 from flomastr.recovery.backup_catalogue import EXCLUDED
@@ -190,6 +193,30 @@ def test_one_tenant_is_restored_alone(backed_up: BackupEnv, manifest: Manifest) 
     counted = "SELECT count(*) FROM app.workflow_executions WHERE tenant_id = %s"
     assert executions == backed_up.superuser.execute(counted, tenants[0]).fetchall() != [(0,)]
     assert words == backed_up.superuser.execute("SELECT count(*) FROM app.reserved_slugs").fetchall()
+
+
+def test_what_is_not_in_the_backup_is_refused_by_name(backed_up: BackupEnv, manifest: Manifest) -> None:
+    unknown = str(new_id())
+    with backed_up.empty() as url:
+        with pytest.raises(RefusedError, match=f"{manifest.id} has no tenant whose id is {unknown}"):
+            restore.restore(url, manifest, tenant=unknown)
+        with pytest.raises(RefusedError, match=f"{manifest.id} has no table workflow"):
+            restore.restore(url, manifest, tables=["tenants", "workflow"])
+        with backed_up.at(url) as conn:
+            assert conn.execute("SELECT to_regclass('app.restored_parts')").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "^Name a database: make restore FROM=latest DATABASE_URL="),
+        ("postgresql://doadmin:...@...:25060/flomastr", "^DATABASE_URL is no URL of a database"),
+        ("nonsense", "^Postgres: missing"),
+    ],
+)
+def test_a_restore_into_no_database_says_so(backed_up: BackupEnv, tmp_path: Path, url: str, words: str) -> None:
+    with pytest.raises(StartupError, match=words):
+        restore_command("latest", url, [], "", 1, tmp_path)
 
 
 def test_one_table_is_restored_with_those_that_it_refers_to(backed_up: BackupEnv, manifest: Manifest) -> None:

@@ -18,7 +18,7 @@ HAVE_ROWS = ("tenants", "user_roles", "workflows", "workflow_executions")  # in 
 
 
 class RefusedError(Exception):
-    """The database is not one into which this backup can be restored."""
+    """The database is not one into which this backup can be restored, or the backup has not what is asked for."""
 
 
 class CatalogueError(Exception):
@@ -34,6 +34,7 @@ def restore(
     CatalogueError, StorageUnavailableError, psycopg.Error.
     """
     started = time.monotonic()
+    refuse_unknown(manifest, tables, tenant)
     with connect(url) as conn:
         refuse(conn, manifest)
         parts = wanted(conn, manifest, tables, tenant)
@@ -76,6 +77,15 @@ def refuse(conn: Connection, manifest: Manifest) -> None:
         ((begun,),) = conn.execute("SELECT backup FROM app.restored_parts WHERE name = ''").fetchall()
     if begun != manifest.id:
         raise RefusedError(f"The database is half restored from {begun}: go on with that one, or take an empty one.")
+
+
+def refuse_unknown(manifest: Manifest, tables: Collection[str], tenant: str) -> None:
+    """Raises RefusedError unless the backup has them, before anything is written."""
+    there = {part.relation.root for part in manifest.parts}
+    if missing := sorted(set(tables) - there):
+        raise RefusedError(f"The backup {manifest.id} has no table {', '.join(missing)}.")
+    if tenant and not restore_load.has_tenant(manifest, tenant):
+        raise RefusedError(f"The backup {manifest.id} has no tenant whose id is {tenant}.")
 
 
 def has_rows(conn: Connection, name: str) -> bool:

@@ -46,6 +46,12 @@ def of_tenant(tenant: str) -> Choice:
     return chosen
 
 
+def has_tenant(manifest: Manifest, tenant: str) -> bool:
+    """Raises DamagedError, StorageUnavailableError."""
+    part = next(part for part in manifest.parts if part.relation.name == "tenants")
+    return sum(map(len, of_tenant(tenant)(part, backup_copy.lines_of(backup_copy.read(part, manifest))))) > 0
+
+
 def load(conn: Connection, manifest: Manifest, part: Part, choice: Choice) -> int:
     """Restores one relation, unless an earlier run has. Returns how many rows.
 
