@@ -36,7 +36,7 @@ def serve(port: int, data: Path, origins: str) -> None:
         model = opened.enter_context(embeddings(data))
         with step("Template"):
             template = read_template(parameters=parameters(f"http://{address(listener)}", model.url, origins))
-        with step("Packages (the first time takes a minute)"):
+        with step("Packages (the first time takes a few minutes)"):
             for function in template.functions.values():
                 search_path(function, data)
         with step("Database"):

@@ -51,7 +51,7 @@ def local(port: int, data: Path) -> None:
         opened.enter_context(alone(data))
         network = f"flomastr-{port}"
         host = opened.enter_context(docker.network(network))
-        with step("sam build (the first time takes a minute)"):
+        with step("sam build (the first time takes a few minutes)"):
             built = build(data / "sam", network)
         with step("Services"):
             model = opened.enter_context(embeddings(data))
