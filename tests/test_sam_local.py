@@ -17,6 +17,7 @@ import pytest
 from dev.aws.template import read_template
 from dev.invoke import usual
 from dev.paths import ROOT
+from dev.sam_local.containers import Built, command
 from dev.sam_local.docker import IMAGE, docker, has_image
 from dev.samples.people import OWNER
 from dev.services.oidc_issuer import Identity
@@ -98,6 +99,13 @@ def containers(port: int) -> dict[str, int]:
 def name_of(variables: list[str]) -> str:
     (name,) = (text.partition("=")[2] for text in variables if text.startswith("AWS_LAMBDA_FUNCTION_NAME="))
     return name
+
+
+def test_a_command_that_is_told_begins_with_the_sam_that_is_installed() -> None:
+    told = command(Built(ROOT / ".local/sam", "flomastr-3000"), "invoke", "RollupFunction")
+    program, *rest = told.split()
+    assert (ROOT / program).is_file()
+    assert rest[:3] == ["local", "invoke", "RollupFunction"]
 
 
 def test_the_collection_answers_under_sam_local_each_function_within_its_own_memory(served: Local) -> None:

@@ -161,5 +161,5 @@ def write_variables(built: Built, variables: dict[str, dict[str, str]], host: st
 
 def command(built: Built, *arguments: str) -> str:
     """What a developer types."""
-    shown: Sequence[str] = ["sam", "local", *arguments, *built.options]
+    shown: Sequence[str] = [str(SAM), "local", *arguments, *built.options]
     return " ".join(os.path.relpath(part, ROOT) if part.startswith(str(ROOT)) else part for part in shown)
