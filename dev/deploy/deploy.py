@@ -95,7 +95,7 @@ def finish(target: Target, release: Release) -> None:
 
 def rollback(name: str) -> None:
     """Code, layers, variables, routes and schedules of the release before. The schema stays: older code runs on it."""
-    target = reach(name)
+    target = reach(name, "rollback")
     preflight.preflight(target.stage, target.aws)
     if not (running := target.main.outputs().get("Release")):
         raise StartupError(f"{target.stage.stack} was not deployed by make deploy: there is nothing to go back to.")
@@ -109,6 +109,6 @@ def rollback(name: str) -> None:
     paste(f"{previous.name} runs again.")
 
 
-def reach(name: str) -> Target:
-    stage = read_stage(name)
+def reach(name: str, command: str = "deploy") -> Target:
+    stage = read_stage(name, command)
     return Target(stage, Clients(stage.region))

@@ -66,7 +66,9 @@ class Releases:
                 f"{running} took away what older code needs ({', '.join(contracted)}). Go forward: mend it and deploy."
             )
         if not (older := [name for name in self.names() if name < running]):
-            raise StartupError(f"Nothing was deployed to {self.stack} before {running}.")
+            raise StartupError(
+                f"No good release of {self.stack} came before {running}: none that passed its smoke test."
+            )
         return self.read(older[-1])
 
 

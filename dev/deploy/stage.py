@@ -39,10 +39,10 @@ class Stage:
         return {name: arn for name, arn in self.parameters.items() if name.endswith("SecretArn") and arn}
 
 
-def read_stage(name: str) -> Stage:
+def read_stage(name: str, command: str = "deploy") -> Stage:
     """Raises StartupError, which names everything that is missing or wrong at once."""
     if not re.fullmatch(r"[a-z][a-z0-9]{0,19}", name):
-        raise StartupError("Say which stage, in lower-case letters: make deploy STAGE=staging")
+        raise StartupError(f"Say which stage, in lower-case letters: make {command} STAGE=staging")
     path = FOLDER / f"{name}.toml"
     shown = f"deploy/{name}.toml"
     if not path.exists():

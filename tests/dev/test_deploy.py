@@ -163,7 +163,7 @@ def test_a_stage_is_created_updated_rolled_back_and_deleted(world: World, monkey
     deploy.rollback("test")
     assert (world.running(), releases(), layers()) == (first, {first}, of_first)
     assert world.asked == []
-    with pytest.raises(StartupError, match=f"Nothing was deployed to {STACK} before {first}"):
+    with pytest.raises(StartupError, match=f"No good release of {STACK} came before {first}"):
         deploy.rollback("test")
 
     # what old code needed is taken away at the end, and then there is no way back

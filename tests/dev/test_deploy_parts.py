@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -82,6 +83,12 @@ def test_everything_that_is_missing_or_wrong_is_said_at_once(stages: Path) -> No
 def test_a_stage_without_a_file_is_told_how_to_make_one(stages: Path, name: str, words: str) -> None:
     with pytest.raises(StartupError, match=words):
         read_stage(name)
+
+
+@pytest.mark.parametrize("command", [deploy.deploy, deploy.rollback])
+def test_without_a_stage_the_command_that_was_meant_is_told(command: Callable[[str], None]) -> None:
+    with pytest.raises(StartupError, match=f"make {command.__name__} STAGE=staging"):
+        command("")
 
 
 def test_no_credentials_no_secret_and_a_key_without_a_right_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +208,7 @@ def test_a_release_that_took_away_what_older_code_needs_is_not_rolled_back() -> 
             releases.before("2")
         releases.forget("2")
         assert releases.before("2").name == "1"
-        with pytest.raises(StartupError, match="Nothing was deployed to stack before 1"):
+        with pytest.raises(StartupError, match="No good release of stack came before 1"):
             releases.before("1")
 
 
