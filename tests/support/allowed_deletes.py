@@ -91,6 +91,7 @@ KNOWN = {
     "flomastr/recovery/restore.py 1) DROP TABLE app.restored_parts": "which parts of a restore were done",
     "flomastr/recovery/restore_load.py 1) DELETE FROM {}": "what migrations wrote to a database that is in no use yet",
     "flomastr/doctor/buckets.py 1) delete_object": "what it has written a moment before, under a key of its own",
+    "flomastr/doctor/buckets.py 2) delete_object": "what it has written a moment before, under a key of its own",
     "flomastr/recovery/backup_storage.py 1) delete_objects": "backups past their time",
     "schema/migrations/0074_n8n_instances.sql 1) DROP TABLE app.reported_failures": "who has told of failures",
     "schema/functions/rollups.sql 1) DELETE FROM app.execution_deltas": "counted in rollups",
