@@ -9,7 +9,8 @@ SET plan_cache_mode = force_generic_plan  -- else each mention of a plan is a co
 AS $$
 BEGIN
   RETURN CASE WHEN cardinality(ids) = 0 THEN plan ELSE ARRAY(
-    SELECT CASE WHEN p.id IN (SELECT unnest(ids)) THEN ROW(p.table_name, p.id, reason, p.image, p.present)::app.planned_row
+    SELECT CASE WHEN p.id IN (SELECT unnest(ids))
+      THEN ROW(p.table_name, p.id, reason, p.image, p.present)::app.planned_row
       ELSE p::app.planned_row END
     FROM unnest(plan) AS p
   ) END;
@@ -76,7 +77,8 @@ BEGIN
   SELECT coalesce(array_agg(t.id), '{}') INTO taken FROM (
     SELECT p.id FROM p
     JOIN app.workflows AS w ON w.n8n_workflow_id = p.n8n_workflow_id AND w.n8n_instance = coalesce(p.n8n_instance, 0)
-    WHERE p.table_name = 'workflows' AND w.tenant_id = app.tenant() AND w.id <> p.id AND w.id NOT IN (SELECT unnest(written))
+    WHERE p.table_name = 'workflows' AND w.tenant_id = app.tenant()
+      AND w.id <> p.id AND w.id NOT IN (SELECT unnest(written))
     UNION
     SELECT p.id FROM p
     JOIN app.webchat_sessions AS s ON s.user_id = p.user_id AND s.workflow_id = p.workflow_id
@@ -90,11 +92,13 @@ BEGIN
     UNION
     SELECT p.id FROM p
     JOIN app.knowledge_bases AS b ON b.name = p.name
-    WHERE p.table_name = 'knowledge_bases' AND b.tenant_id = app.tenant() AND b.id <> p.id AND b.id NOT IN (SELECT unnest(written))
+    WHERE p.table_name = 'knowledge_bases' AND b.tenant_id = app.tenant()
+      AND b.id <> p.id AND b.id NOT IN (SELECT unnest(written))
     UNION
     SELECT p.id FROM p
     JOIN app.documents AS d ON d.name = p.name AND d.knowledge_base_id = p.knowledge_base_id
-    WHERE p.table_name = 'documents' AND p.action = 'insert' AND d.tenant_id = app.tenant() AND d.id NOT IN (SELECT unnest(gone))
+    WHERE p.table_name = 'documents' AND p.action = 'insert'
+      AND d.tenant_id = app.tenant() AND d.id NOT IN (SELECT unnest(gone))
   ) AS t;
   IF cardinality(n8n_ids) > 0 THEN
     taken := taken || ARRAY(

@@ -117,16 +117,17 @@ def structure_of(content: str, begin: int = 0) -> Structure:
         elif token.type == "fence":
             bare += fences(content, token, starts)
         elif token.type == "html_block":
-            bare += [comment.span() for comment in COMMENT.finditer(content, start, end)]
-            if not NOT_READ.match(content, start):
-                headings += html_headings(content, start, end, bare, marks)
+            headings += html_headings(content, start, end, bare, marks)
         elif token.type == "paragraph_open":
             tables += tables_in(content, token, starts, bare)
     return Structure(without(content, bare), headings, tables)
 
 
 def html_headings(content: str, start: int, end: int, bare: list[Range], marks: Marks) -> Iterator[Heading]:
-    """Those of a block of HTML. They and all tags are added to what is no text."""
+    """Those of a block of HTML. They, all tags and comments are added to what is no text."""
+    bare += [comment.span() for comment in COMMENT.finditer(content, start, end)]
+    if NOT_READ.match(content, start):
+        return
     for found in HTML_HEADING.finditer(content, start, end):
         yield Heading(found.start(), int(found[1]), marks.without(TAG.sub("", found[2])))
         bare.append(found.span())
