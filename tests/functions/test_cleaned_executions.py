@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.connected import connected
 from tests.support.factories import Factory, Tenant
 from tests.support.n8n_capture import Instance, Json, executed, failed, failed_trigger, instance, logged, stored
 from tests.support.problems import EXECUTIONS, ask, nested
@@ -72,12 +73,13 @@ def test_what_is_too_deep_is_cut(n8n: Instance, superuser: Superuser, depth: int
          {"a": {"b": {"c": {"d": {"e": {"f": "[cut]", "h": 1}}}}}}, 1),
     ],
 )  # fmt: skip
-def test_what_is_too_large_as_postgres_writes_it_is_cut(
+def test_what_is_too_large_as_postgres_writes_it_is_cut_where_there_is_no_object_storage(
     make: Factory, superuser: Superuser, sent: Json, kept: Json, cut: int
 ) -> None:
     n8n = instance(make)
     large = f"[{'0,' * 1_700_000}0]"
-    (result,) = n8n.post(json.dumps([executed(data=sent)]).replace('"LARGE"', large)).json["results"]
+    with connected(ARCHIVE_BUCKET=""):
+        (result,) = n8n.post(json.dumps([executed(data=sent)]).replace('"LARGE"', large)).json["results"]
     assert (result["outcome"], result["data_notes"]) == ("created", NONE | {"cut": cut})
     found = row(superuser, n8n.tenant, "1")
     assert found["execution_data"] == {"mode": "webhook"} | kept
@@ -87,7 +89,8 @@ def test_what_is_too_large_as_postgres_writes_it_is_cut(
 def test_of_too_many_small_fields_none_is_kept(make: Factory, superuser: Superuser) -> None:
     n8n = instance(make)
     many = ",".join(f'"{n:x}":0' for n in range(440_000))
-    (result,) = n8n.post(json.dumps([executed(data="MANY")]).replace('"MANY"', f"{{{many}}}")).json["results"]
+    with connected(ARCHIVE_BUCKET=""):
+        (result,) = n8n.post(json.dumps([executed(data="MANY")]).replace('"MANY"', f"{{{many}}}")).json["results"]
     assert (result["outcome"], result["data_notes"]) == ("created", NONE | {"cut": 1})
     assert row(superuser, n8n.tenant, "1")["execution_data"] == {"mode": "webhook"}
 

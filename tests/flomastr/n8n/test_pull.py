@@ -5,13 +5,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from unittest.mock import patch
 from urllib.request import urlopen
 
 import pytest
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
+from flomastr.jobs import JobFailedError
+from flomastr.large_data import rows
 from flomastr.n8n import pulling, records
+from flomastr.object_storage import StorageUnavailableError
 from functions.executions.handler import lambda_handler as executions
 from functions.history.handler import lambda_handler as history
 from tests.flomastr.n8n.conftest import PullEnv, posted
@@ -83,7 +87,20 @@ def test_without_object_storage_such_a_run_is_recorded_in_part(env: PullEnv) -> 
     with connected(ARCHIVE_BUCKET=""):
         assert env.run()["runs_read"] == 1
     (row,) = env.rows(tenant)
-    assert row["execution_data"] == {"mode": "webhook", "resultData": {"lastNodeExecuted": "Charge"}}
+    kept = {"lastNodeExecuted": "Charge", "runData": "[cut]"}
+    assert row["execution_data"] == {"mode": "webhook", "resultData": kept}
+
+
+def test_while_object_storage_is_away_such_a_run_is_not_recorded_in_part(env: PullEnv) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1, data={"resultData": {"runData": "x" * 12_000_000}})])
+    away = patch.object(rows, "secure", side_effect=StorageUnavailableError)
+    with away, pytest.raises(JobFailedError, match="StorageUnavailableError"):
+        env.run()
+    assert env.rows(tenant) == []
+    assert env.again()["runs_read"] == 1
+    (row,) = env.rows(tenant)
+    assert row["execution_data"]["flomastr_object"]["bytes"] > 12_000_000
 
 
 def test_pushed_and_pulled_it_is_one_row(env: PullEnv) -> None:

@@ -32,7 +32,7 @@ from flomastr.large_data.objects import (
     secure,
     size_of,
 )
-from flomastr.object_storage import ObjectMissingError
+from flomastr.object_storage import ObjectMissingError, StorageUnavailableError
 from flomastr.observability import count, logger
 from flomastr.settings import settings
 
@@ -61,7 +61,12 @@ class Claimed(BaseModel):
 
 def in_storage[R: Reported](reports: list[R], db: Database) -> tuple[list[R], Database]:
     """The reports as they are recorded, and the database for that: a request with large data has counted by then."""
-    moved = written(reports, db.all)
+    try:
+        moved = written(reports, db.all)
+    except StorageUnavailableError:
+        logger.warning("Large data stays in its row: object storage cannot be reached", exc_info=True)
+        count("LargeDataInRows", sum(is_large(report.execution_data or {}) for report in reports))
+        return in_rows(reports), db.counted.renewed()
     return moved, db if moved is reports else db.counted.renewed()
 
 
@@ -81,12 +86,7 @@ def written[R: Reported](reports: list[R], ask: Callable[[Query[Claimed]], list[
         return reports
     by_hash = {found.sha256: found for found in objects.values()}
     claimed = ask(claim(by_hash))
-    try:
-        secure([(found.tenant_id, by_hash[found.sha256]) for found in claimed])
-    except UnavailableError:
-        logger.warning("Large data stays in its row: object storage cannot be reached", exc_info=True)
-        count("LargeDataInRows", len(by_hash))
-        return [*in_rows(reports)]
+    secure([(found.tenant_id, by_hash[found.sha256]) for found in claimed])
     return [
         report.model_copy(update={"execution_data": objects[index].in_row}) if index in objects else report
         for index, report in enumerate(reports)

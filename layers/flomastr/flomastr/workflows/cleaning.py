@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from flomastr.http.fields import MAX_DATA, MAX_JSON, Json, storable
 from flomastr.large_data.objects import MARKER
+from flomastr.settings import settings
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
@@ -56,9 +57,14 @@ def cleaned(value: Any, most: int = MAX_JSON) -> tuple[Any, DataNotes]:
 
 def data_of_execution(data: Json) -> Json:
     """Raises ValueError, also for data that would name an object in storage, as rows alone do."""
-    if MARKER in storable(data, MAX_DATA):
+    if MARKER in storable(data, most_of_data()):
         raise ValueError(f"has a field {MARKER}, which is kept for rows whose data lies in object storage")
     return data
+
+
+def most_of_data() -> int:
+    """Characters: where there is no object storage data has to fit into its row."""
+    return MAX_DATA if settings().archive_bucket else MAX_JSON
 
 
 ExecutionData = Annotated[dict[str, Any], AfterValidator(data_of_execution)]
@@ -110,6 +116,7 @@ def clean(value: Any, levels: int, notes: DataNotes) -> Any:
 
 
 def clean_text(text: str, notes: DataNotes) -> str:
+    """A text that can be stored, with U+FFFD in place of each character that cannot, which is counted in `notes`."""
     text, replaced = UNSTORABLE.subn(REPLACEMENT, text)
     notes.characters += replaced
     return text
@@ -128,7 +135,9 @@ def with_cleaned(item: Any, names: Collection[str]) -> tuple[Any, DataNotes]:
         return item, NOTHING
     item = cast(Json, item)
     fields = {
-        name: cleaned(value, MAX_DATA if name in OF_DATA else MAX_JSON) for name, value in item.items() if name in names
+        name: cleaned(value, most_of_data() if name in OF_DATA else MAX_JSON)
+        for name, value in item.items()
+        if name in names
     }
     kept = {name: value for name, (value, _) in fields.items()}
     return item | kept, sum((notes for _, notes in fields.values()), NOTHING)
