@@ -883,7 +883,7 @@ BEGIN
   RETURN QUERY
   WITH found AS MATERIALIZED (
     SELECT c.id, coalesce(c.text_hash, c.content_hash) AS text_hash, m.embedding_model,
-      CASE WHEN mode <> 'text' THEN e.embedding_vector END AS vector,
+      CASE WHEN mode = 'hybrid' THEN e.embedding_vector END AS vector,
       coalesce(-(c.weights OPERATOR(public.<#>) best_of.weights), 0) AS by_words,
       CASE WHEN mode <> 'text' THEN
         -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)])
