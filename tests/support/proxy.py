@@ -13,8 +13,8 @@ from typing import Any
 
 from dev.services.postgres import free_port
 
-SYNC, FLUSH = b"S\0\0\0\4", b"H\0\0\0\4"  # end what a client sends in one go: the second may come a little later
-QUERY = b"Q"  # begins what is sent in one go without them: one statement as a text
+SYNC = b"S\0\0\0\4"  # ends what a client sends in one go
+QUERY = b"Q"  # begins what is sent in one go without it: one statement as a text
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST, not FIN
 
 
@@ -23,6 +23,7 @@ class Direction:
     delay: float = 0.0  # seconds; what was sent first still arrives first
     left: float = math.inf  # bytes that may still pass; the next one cuts its connection, once
     passed: int = 0  # bytes
+    end: bytes = b""  # what passed last, a message of five bytes for one
 
 
 @dataclass(eq=False)
@@ -136,6 +137,7 @@ class Proxy:
             passing = chunk[: int(min(direction.left, len(chunk)))]
             direction.left -= len(passing)
             direction.passed += len(passing)
+            direction.end = (direction.end + passing)[-5:]
             writer.write(passing)  # last: when it arrives, it is counted
             if len(passing) < len(chunk):
                 direction.left = math.inf
@@ -146,10 +148,10 @@ class Proxy:
         if direction is self.answers:
             await link.asked.wait()
             link.is_answered = True
-        elif chunk != FLUSH:
+        else:
             self.turns += link.is_answered
             link.is_answered = False
-            is_whole = chunk.startswith(QUERY) or chunk.removesuffix(FLUSH).endswith(SYNC)
+            is_whole = chunk.startswith(QUERY) or chunk.endswith(SYNC)
             link.asked.set() if is_whole else link.asked.clear()
 
 

@@ -1,10 +1,12 @@
 """The sandbox's one connection: who may not open it, how its end is noticed, and how it follows a rotated password."""
 
+import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from secrets import token_hex
 from select import select
+from socket import SO_SNDBUF, SOL_SOCKET, socket
 from typing import Any
 
 import psycopg
@@ -14,13 +16,14 @@ from psycopg import sql
 from dev.services.postgres import Cluster
 from flomastr.database import connection, pipeline, session
 from flomastr.database.connection import IDLE_SECONDS
-from flomastr.database.session import BUDGET_SECONDS
+from flomastr.database.query import Count, Query
+from flomastr.database.session import BUDGET_SECONDS, ask
 from functions.workflows.handler import lambda_handler
 from tests.support.clock import HANGS, Clock, until
 from tests.support.connected import connected
 from tests.support.events import Answer, Context, call
 from tests.support.factories import Factory, Tenant
-from tests.support.proxy import Proxy
+from tests.support.proxy import SYNC, Proxy
 
 
 def read(tenant: Tenant, left_ms: int = 29_000) -> Answer:
@@ -76,6 +79,20 @@ def test_one_connection_serves_one_request_after_another(make: Factory, network:
     tenant = make.tenant()
     assert [read(tenant).status, write(tenant).status, read(tenant).status] == [200, 201, 200]
     assert len(network.links) == 1
+
+
+def test_nothing_follows_the_sync_that_ends_a_request(make: Factory, network: Proxy) -> None:
+    tenant = make.tenant()
+    read(tenant)
+    network.answers.delay = 0.1  # so that nothing is answered when all has been sent
+    assert (read(tenant).status, network.requests.end) == (200, SYNC)
+
+
+def test_what_the_network_takes_slowly_is_sent_to_its_end(network: Proxy) -> None:
+    with socket(fileno=os.dup(connection.connection(time.monotonic() + HANGS).fileno())) as end:
+        end.setsockopt(SOL_SOCKET, SO_SNDBUF, 4096)
+    text = Query("SELECT length(%(text)s) AS count", {"text": "x" * 2_000_000}, Count)
+    assert ask(text) == [Count(count=2_000_000)]
 
 
 def test_a_connection_that_was_reset_meanwhile_is_replaced_before_anything_is_sent(

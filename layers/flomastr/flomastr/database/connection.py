@@ -2,8 +2,8 @@
 
 import select
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import Any, override
 
 import psycopg
@@ -32,6 +32,21 @@ WHERE rolname = current_user
 
 class DeadlineExceededError(psycopg.OperationalError):
     """The database did not answer in time."""
+
+
+class Pipeline(psycopg.Pipeline):
+    """Ends with Sync. psycopg sends a Flush after it: one that comes to the pooler after the transaction's end takes
+    another backend there, and keeps it until the sandbox sends again."""
+
+    @override
+    def _exit_gen(self) -> PQGen[None]:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            if self.result_queue:
+                yield from generators.send(self.pgconn)  # what the network has not taken yet
+                yield from self._fetch_gen(flush=False)
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -67,6 +82,13 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value
+
+    @override
+    @contextmanager
+    def pipeline(self) -> Generator[psycopg.Pipeline]:
+        self._pipeline = self._pipeline or Pipeline(self)
+        with super().pipeline() as pipeline:
+            yield pipeline
 
     def is_idle(self) -> bool:
         """Whether it is open, in no transaction, and was not ended by the server."""
