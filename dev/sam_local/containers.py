@@ -14,6 +14,7 @@ from collections.abc import Generator, Sequence
 from compileall import compile_dir
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
@@ -119,7 +120,7 @@ def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         except urllib.error.HTTPError as answered:
             answered.close()
             return
-        except OSError:
+        except (OSError, HTTPException):  # the second of a port of clients, where it may have reached itself
             time.sleep(0.2)
         else:
             return

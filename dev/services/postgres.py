@@ -4,13 +4,14 @@ POSTGRES_PROGRAMS may name the folder of another version's programs.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ SUPERUSER = "postgres"
 ADMIN = "flomastr_admin"
 NOBODY = 65534
 START_SECONDS = 15
+SERVER_PORTS = (20_000, 32_000)  # Linux gives those from 32768 to clients, others higher ones
 
 # Only the superuser, who can run programs, needs a password: everyone here can reach the port.
 ACCESS = f"""\
@@ -121,8 +123,11 @@ def _major() -> int:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """None that the system gives to clients: one of them may have it before the server has, even the client that waits
+    for the server, whose question it then hears itself."""
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(*SERVER_PORTS))) as probe:
+            return probe.getsockname()[1]
 
 
 def _exists(connection: psycopg.Connection[tuple[()]], question: LiteralString, name: str) -> bool:
