@@ -1,5 +1,10 @@
 """Large rows: repeated deliveries of large executions, and pages that stay below the limit of a response."""
 
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
 from functions.events.handler import lambda_handler as events
 from functions.workflows.handler import lambda_handler as workflows
 from tests.support.events import call
@@ -17,14 +22,17 @@ def test_a_thousand_repeats_of_a_large_execution_cost_it_once(make: Factory) -> 
         assert {result["outcome"] for result in answer.json["results"][1:]} <= {"unchanged"}
 
 
-def test_a_list_ends_where_the_metadata_of_its_workflows_weigh_four_megabytes(make: Factory) -> None:
+@pytest.mark.parametrize("metadata", [{"x": "x" * 249_000}, {"x": [1] * 83_000}], ids=["texts", "numbers"])
+def test_a_list_ends_where_the_metadata_of_its_workflows_weigh_four_megabytes(
+    make: Factory, metadata: dict[str, Any]
+) -> None:
+    """Postgres writes numbers with more bytes than the answer does."""
     tenant = make.tenant()
     for _ in range(25):
         make.within(
             tenant.id,
-            "INSERT INTO app.workflows (name, metadata)"
-            " VALUES ('Heavy', jsonb_build_object('x', repeat('x', %(bytes)s)))",
-            {"bytes": 249_000},
+            "INSERT INTO app.workflows (name, metadata) VALUES ('Heavy', %(metadata)s)",
+            {"metadata": Jsonb(metadata)},
         )
     seen: list[str] = []
     path: str | None = "/routes/workflows?limit=250"

@@ -22,7 +22,7 @@ from tests.flomastr.n8n.conftest import PullEnv, posted
 from tests.support.connected import connected
 from tests.support.crash_points import steps
 from tests.support.events import call
-from tests.support.listing import HISTORY, HOT
+from tests.support.listing import HISTORY, HOT, pages
 from tests.support.n8n_api import CAPTURED, KEY, failing, ran
 from tests.support.n8n_capture import report
 
@@ -79,6 +79,16 @@ def test_what_is_larger_than_an_answer_is_read_by_a_link(env: PullEnv, text: str
                 content = gzip.decompress(answer.read())
             assert sha256(content).hexdigest() == marker["sha256"]
             assert json.loads(content)["resultData"]["runData"] == {"Charge": [text]}
+
+
+def test_a_list_goes_on_after_what_is_answered_by_a_link(env: PullEnv) -> None:
+    """A link is small, whatever it leads to."""
+    tenant = env.tenant()
+    env.api.hold([ran(id, data={"resultData": {"runData": "x" * 6_100_000}}) for id in range(1, 5)])
+    env.run()
+    for path in (HOT, HISTORY):
+        listed = [row for page in pages(env.platform, tenant, f"{path}?include_data=true") for row in json.loads(page)]
+        assert [row["n8n_execution_id"] for row in listed] == ["4", "3", "2", "1"]
 
 
 def test_without_object_storage_such_a_run_is_recorded_in_part(env: PullEnv) -> None:

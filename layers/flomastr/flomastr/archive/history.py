@@ -75,7 +75,7 @@ def read_page(db: Database, matching: Filter, page: PageRequest, include_data: b
     )
     if include_data:
         hot = large_data.in_full(hot)
-    is_cut = len(hot) > page.limit or (include_data and fitting(hot) < len(hot))
+    is_cut = len(hot) > page.limit or (include_data and fitting(hot) < len(hot)) or any(row.is_sign for row in hot)
     bottom = hot[-1].id if hot and is_cut else FIRST
     found = archived(db, files, wanted, page.after or LAST, bottom, page.limit + 1)
     by_id = {row.id: row for row in found} | {row.id: row for row in hot}
@@ -144,7 +144,7 @@ def with_data(files: Sequence[File], rows: list[TieredExecution]) -> list[Tiered
     weight = 0
     for index, row in enumerate(rows):
         if weight > executions.MAX_DATA_BYTES:
-            rows = rows[: index + 1]
+            rows = [*rows[:index], row.model_copy(update={"is_sign": True})]
             break
         weight += sizes.get(row.id, 0)
     data = reader.data(files, [row.id for row in rows if row.tier == "cold"])

@@ -20,6 +20,7 @@ class ListItem(Versioned):
     """A row of a list, which is in the order of `sort_key`: the id, unless the model says another column."""
 
     sort_key: UUID = Field(exclude=True, validation_alias="id")
+    is_sign: bool = Field(default=False, exclude=True)  # that there is a next page, which begins with it
 
 
 class Resource(ListItem):

@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import takewhile
 from typing import Annotated, Any, LiteralString, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID
@@ -21,8 +22,8 @@ from flomastr.http.etags import ListItem
 from flomastr.settings import signing_key
 
 MAX_PAGE_BYTES = 4_000_000
-# of a row in a page, what the rows before it weigh: one row more than fits is the sign of a next page
-ROWS_BEFORE = "ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING"
+# of a row in a page, what the rows before it weigh
+ROWS_BEFORE = "ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 POSITION = {"cursor", "limit", "offset"}  # what says where in a list; all else says which list
 
 
@@ -34,6 +35,21 @@ def keyset(id: LiteralString) -> LiteralString:
 
 
 KEYSET = keyset("id")
+
+
+def as_many_as_fit(columns: LiteralString, rows: LiteralString, name: LiteralString) -> LiteralString:
+    """Of rows with `bytes_before` those that fit into %(max_bytes)s, and one more as the sign of a next page.
+
+    It is marked, as what Postgres writes has other bytes than the answer. `name` is how the columns name the rows.
+    """
+    return f"""
+        SELECT {columns}, coalesce({name}.bytes_before > %(max_bytes)s, false) AS is_sign
+        FROM (
+          SELECT r.*, lag(r.bytes_before) OVER (ORDER BY r.id DESC) AS bytes_before_last FROM ({rows}) AS r
+        ) AS {name}
+        WHERE coalesce({name}.bytes_before_last, 0) <= %(max_bytes)s
+        ORDER BY {name}.id DESC
+    """
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,7 @@ class PageRequest:
 
     def written[Row: ListItem](self, rows: Sequence[Row], response: Response) -> tuple[list[Row], bytes]:
         """The page and its JSON, cut where Lambda can answer no more. Sets Link where there is a next page."""
-        page = list(rows[: self.limit])
+        page = list(takewhile(lambda row: not row.is_sign, rows[: self.limit]))
         text = to_json(page)
         if weight(text) > MAX_PAGE_BYTES:
             page = page[: fitting(page)]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Metadata, NfcName, TenantName, Text
-from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest, as_many_as_fit
 from flomastr.http.patterns import NO_NUL
 from flomastr.languages.detection import Language
 
@@ -85,17 +85,14 @@ def create(new: NewKnowledgeBase, model: str) -> Query[KnowledgeBase]:
 
 def newest(matching: Filter, page: PageRequest) -> Query[KnowledgeBase]:
     """A page of bases, newest first, cut where an answer is full, and one row beyond it if there are more."""
+    rows = f"""
+        SELECT b.*, app.bytes_of(b.source_metadata, %(max_bytes)s) OVER before
+          + coalesce(sum(octet_length(b.description)) OVER before, 0) AS bytes_before
+        FROM (SELECT b.* FROM app.knowledge_bases AS b WHERE {MATCHES} AND {KEYSET}) AS b
+        WINDOW before AS ({ROWS_BEFORE})
+    """
     return Query(
-        f"""
-        SELECT {COLUMNS}
-        FROM (
-          SELECT b.*, app.bytes_of(b.source_metadata, %(max_bytes)s) OVER before
-            + coalesce(sum(octet_length(b.description)) OVER before, 0) AS bytes_before
-          FROM (SELECT b.* FROM app.knowledge_bases AS b WHERE {MATCHES} AND {KEYSET}) AS b
-          WINDOW before AS ({ROWS_BEFORE})
-        ) AS b
-        WHERE coalesce(b.bytes_before, 0) <= %(max_bytes)s ORDER BY b.id DESC
-        """,
+        as_many_as_fit(COLUMNS, rows, "b"),
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
         KnowledgeBase,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from flomastr.database.query import Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Changes, InstanceName, PastMoment, Text
-from flomastr.http.paging import MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.http.paging import MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest, as_many_as_fit
 from flomastr.workflows.cleaning import ExecutionData
 
 MAX_DATA_BYTES = MAX_PAGE_BYTES * 3 // 2  # as Postgres writes them: `[1, 1]` takes that much more than `[1,1]`
@@ -82,21 +82,14 @@ def newest(matching: Filter, page: PageRequest) -> Query[Execution]:
 
 
 def newest_with_data(matching: Filter, page: PageRequest) -> Query[Execution]:
-    """A page with data: as many rows as fit into MAX_DATA_BYTES, and one more as the sign of a next page.
-
-    The data of others are not read.
+    """A page with data: as many rows as fit into MAX_DATA_BYTES. The data of others are not read."""
+    rows = f"""
+        SELECT e.*, app.data_bytes_of(e.execution_data, %(max_bytes)s) OVER before AS bytes_before
+        FROM (SELECT e.* {PAGE}) AS e
+        WINDOW before AS ({ROWS_BEFORE})
     """
     return Query(
-        f"""
-        SELECT {COLUMNS}, e.execution_data
-        FROM (
-          SELECT e.*, app.data_bytes_of(e.execution_data, %(max_bytes)s) OVER before AS bytes_before
-          FROM (SELECT e.* {PAGE}) AS e
-          WINDOW before AS ({ROWS_BEFORE})
-        ) AS e
-        WHERE coalesce(e.bytes_before, 0) <= %(max_bytes)s
-        ORDER BY e.id DESC
-        """,
+        as_many_as_fit(f"{COLUMNS}, e.execution_data", rows, "e"),
         matching.model_dump() | page.params() | {"max_bytes": MAX_DATA_BYTES},
         Execution,
     )

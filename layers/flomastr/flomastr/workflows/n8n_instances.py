@@ -11,7 +11,7 @@ from flomastr.database.query import Count, Query
 from flomastr.errors import NotFoundError
 from flomastr.http.etags import Resource
 from flomastr.http.fields import Json
-from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest, as_many_as_fit
 from flomastr.workflows.flatted import Room
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_events import EventResult, describe, results, to_event
@@ -77,18 +77,14 @@ COLUMNS = """
 
 
 def newest_rejected(page: PageRequest) -> Query[Rejection]:
-    """A page: as many rows as fit into MAX_PAGE_BYTES, and one more as the sign of a next page."""
+    """A page: as many rows as fit into MAX_PAGE_BYTES."""
+    rows = f"""
+        SELECT r.*, sum(octet_length(coalesce(r.item, r.delivery)::text)) OVER before AS bytes_before
+        FROM (SELECT r.* FROM app.n8n_rejections AS r WHERE {KEYSET}) AS r
+        WINDOW before AS ({ROWS_BEFORE})
+    """
     return Query(
-        f"""
-        SELECT {COLUMNS}
-        FROM (
-          SELECT r.*, coalesce(sum(octet_length(coalesce(r.item, r.delivery)::text)) OVER before, 0) AS bytes_before
-          FROM (SELECT r.* FROM app.n8n_rejections AS r WHERE {KEYSET}) AS r
-          WINDOW before AS ({ROWS_BEFORE})
-        ) AS r
-        WHERE r.bytes_before <= %(max_bytes)s
-        ORDER BY r.id DESC
-        """,
+        as_many_as_fit(COLUMNS, rows, "r"),
         page.params() | {"max_bytes": MAX_PAGE_BYTES},
         Rejection,
     )

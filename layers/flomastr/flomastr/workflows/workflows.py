@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from flomastr.database.query import BY_ID, Count, Deleted, Query
 from flomastr.http.etags import Resource
 from flomastr.http.fields import UNSET, Body, Changes, Flag, InstanceName, Metadata, Name, NfcName, TenantName, Text
-from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest
+from flomastr.http.paging import KEYSET, MAX_PAGE_BYTES, ROWS_BEFORE, PageRequest, as_many_as_fit
 from flomastr.http.patterns import NO_NUL
 
 type Category = Annotated[str, StringConstraints(max_length=100, pattern=NO_NUL)]
@@ -101,18 +101,14 @@ def create(new: NewWorkflow) -> Query[Workflow]:
 
 
 def newest(matching: Filter, page: PageRequest) -> Query[Workflow]:
-    """A page: as many rows as fit with their metadata into MAX_PAGE_BYTES, and one more as the sign of a next page."""
+    """A page: as many rows as fit with their metadata into MAX_PAGE_BYTES."""
+    rows = f"""
+        SELECT w.*, app.bytes_of(w.metadata, %(max_bytes)s) OVER before AS bytes_before
+        FROM (SELECT w.* FROM app.workflows AS w WHERE {MATCHES} AND {KEYSET}) AS w
+        WINDOW before AS ({ROWS_BEFORE})
+    """
     return Query(
-        f"""
-        SELECT {COLUMNS}
-        FROM (
-          SELECT w.*, app.bytes_of(w.metadata, %(max_bytes)s) OVER before AS bytes_before
-          FROM (SELECT w.* FROM app.workflows AS w WHERE {MATCHES} AND {KEYSET}) AS w
-          WINDOW before AS ({ROWS_BEFORE})
-        ) AS w
-        WHERE coalesce(w.bytes_before, 0) <= %(max_bytes)s
-        ORDER BY w.id DESC
-        """,
+        as_many_as_fit(COLUMNS, rows, "w"),
         matching.model_dump() | page.params() | {"max_bytes": MAX_PAGE_BYTES},
         Workflow,
     )
