@@ -75,6 +75,15 @@ def test_no_secret_and_nobodys_host_is_in_a_workflow(file: Path) -> None:
     assert all(one["retryOnFail"] and one["credentials"] for one in asking)
 
 
+@pytest.mark.parametrize("name", REPORTERS)
+def test_n8n_keeps_of_a_reporter_what_has_failed_alone(name: str) -> None:
+    """Its runs carry the data of those that they report: they would double n8n's database, and may end n8n."""
+    settings = workflow(name)["settings"]
+    assert settings["saveDataSuccessExecution"] == "none"
+    assert (settings["saveManualExecutions"], settings["saveExecutionProgress"]) == (False, False)
+    assert "saveDataErrorExecution" not in settings
+
+
 @needs_node
 @pytest.mark.parametrize("name", REPORTERS)
 def test_a_rejected_item_makes_the_reporter_fail_and_say_why(make: Factory, name: str) -> None:

@@ -82,6 +82,9 @@ def compare(n8n: psycopg.Connection[Any], target: Target, before: int) -> None:
         recorded.setdefault(row["n8n_execution_id"], []).append(row)
     found = {run: run.differs(recorded.get(str(run.id), [])) for run in runs}
     console.print(_table(found))
+    kept = {str(run.id) for run in runs}
+    gone = Counter(row["status"] for id, rows in recorded.items() if id not in kept for row in rows)
+    console.print(f"Recorded beside these, of runs that n8n has not kept or of later ones: {dict(gone)}", markup=False)
     wrong = {run: what for run, what in found.items() if what}
     for run, what in wrong.items():
         told = [row | {"execution_data": "..."} for row in recorded.get(str(run.id), [])]

@@ -29,6 +29,7 @@ class N8n:
     folder: Path
     database_url: str
     port: int = field(default_factory=free_port)
+    broker_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -82,7 +83,7 @@ class N8n:
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
             "N8N_HOST": "127.0.0.1",
             "N8N_PORT": str(self.port),
-            "N8N_RUNNERS_BROKER_PORT": str(self.port + 1),
+            "N8N_RUNNERS_BROKER_PORT": str(self.broker_port),
             "WEBHOOK_URL": f"http://127.0.0.1:{self.port}/",
             "DB_TYPE": "postgresdb",
             "DB_POSTGRESDB_HOST": str(database["host"]),

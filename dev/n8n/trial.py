@@ -70,6 +70,11 @@ class Trial:
         )
         return [id for (id,) in rows]
 
+    def ids_after(self, id: int, workflow_id: str) -> list[int]:
+        """Of a workflow's runs that n8n has now."""
+        asked = 'SELECT id FROM execution_entity WHERE id > %s AND "workflowId" = %s'
+        return [id for (id,) in self.database.execute(asked, (id, workflow_id))]
+
     def one(self, sql: LiteralString, *values: Any) -> Any:
         row = self.database.execute(sql, values).fetchone()
         return row[0] if row else None
@@ -185,24 +190,24 @@ def _unfinished(trial: Trial) -> int:
 
 
 def _collected(trial: Trial) -> int:
-    """The id of a collector's run that began after all others had ended, once it has ended too."""
+    """Above the ids of all runs that were over when a run of the collector began, which is over as well."""
     newest = trial.one("SELECT max(id) FROM execution_entity")
-    _wait(lambda: _collector_after(trial, newest) is not None, "for the collector")
-    return _collector_after(trial, newest)
+    seen = set[int]()
+
+    def has_ended() -> bool:
+        """n8n keeps a run of the collector for as long as that takes, or if it fails."""
+        kept = set(trial.ids_after(newest, COLLECTOR))
+        seen.update(kept)
+        return seen != kept
+
+    _wait(has_ended, "for the collector")
+    return newest + 1
 
 
 def _pulled(trial: Trial) -> None:
     """Once the platform has read all that n8n has run until now."""
     began = datetime.now(UTC)
     _wait(lambda: trial.target.read_at() > began, "that the platform reads n8n, which it does every five minutes")
-
-
-def _collector_after(trial: Trial, id: int) -> Any:
-    return trial.one(
-        "SELECT id FROM execution_entity WHERE id > %s AND \"workflowId\" = %s AND status = 'success' ORDER BY id",
-        id,
-        COLLECTOR,
-    )
 
 
 def _wait(is_so: Callable[[], bool], what: str) -> None:
