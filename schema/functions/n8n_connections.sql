@@ -51,11 +51,13 @@ BEGIN
   VALUES (of_instance, coalesce(new_url, known.n8n_url), coalesce(new_key, known.api_key))
   ON CONFLICT (tenant_id, number) DO UPDATE SET
     n8n_url = excluded.n8n_url, api_key = excluded.api_key, version = c.version + 1, next_pull_at = now(),
-    failures = 0, error = NULL, key_changed_at = CASE WHEN new_key IS NULL THEN c.key_changed_at ELSE now() END;
+    failures = 0, error = NULL, spared = '{}',
+    key_changed_at = CASE WHEN new_key IS NULL THEN c.key_changed_at ELSE now() END;
   IF is_other THEN
     UPDATE app.n8n_connections AS c SET
       pulled_at = NULL, workflows_at = NULL, known_id = 0, known_at = NULL, oldest_id = NULL, cursor = NULL,
-      list_id = NULL, list_at = NULL, list_low = NULL, open = '{}', open_below = NULL, missing = '{}'
+      list_id = NULL, list_at = NULL, list_low = NULL, open = '{}', open_below = NULL, missing = '{}', tried = '{}',
+      tried_again = '{}', without_data = 0
     WHERE c.tenant_id = app.tenant() AND c.number = of_instance;
   END IF;
 END

@@ -33,6 +33,8 @@ def ran(id: int, **fields: Any) -> Json:
 class N8nApi:
     port: int
     runs: dict[int, Json] = field(default_factory=dict[int, Json])
+    deadly: set[int] = field(default_factory=set[int])  # whose data takes all of n8n's memory
+    is_dead: bool = False  # of that, until somebody starts it again
     unlisted: set[int] = field(default_factory=set[int])  # under way or waiting: by their ids alone
     workflows: list[Json] = field(default_factory=list[Json])
     answers: list[Raw | Callable[[], Any] | None] = field(default_factory=list[Any])  # instead of the next ones
@@ -72,15 +74,20 @@ class N8nApi:
         with_data = query.get("includeData") == "true"
         if id:
             run = self.runs.get(int(id))
+            self.is_dead = self.is_dead or (with_data and int(id) in self.deadly)
             return said(shown(run, with_data)) if run else said({"message": "Not Found"}, 404)
         listed = [self.runs[id] for id in sorted(self.runs, reverse=True) if id not in self.unlisted]
         if "cursor" not in query:
-            return said(self.page([shown(run, with_data) for run in listed], query))
+            return self.listed(listed, query, with_data)
         made, last, limit = b64decode(query["cursor"]).decode().split()
         if made != self.cursors:
             return said({"message": "An invalid cursor was provided"}, 400)
-        rest = [shown(run, with_data) for run in listed if int(run["id"]) < int(last)]
-        return said(self.page(rest, {"limit": limit}))
+        return self.listed([run for run in listed if int(run["id"]) < int(last)], {"limit": limit}, with_data)
+
+    def listed(self, runs: list[Json], query: dict[str, str], with_data: bool) -> Raw:
+        page = self.page([shown(run, with_data) for run in runs], query)
+        self.is_dead = self.is_dead or (with_data and any(int(run["id"]) in self.deadly for run in page["data"]))
+        return said(page)
 
     def page(self, rows: list[Json], query: dict[str, str]) -> Json:
         limit = int(query.get("limit", "100"))
@@ -109,6 +116,9 @@ def serving() -> Generator[N8nApi]:
 
         def do_GET(self) -> None:
             status, headers, body = api.answer(self.path, self.headers.get("X-N8N-API-KEY"))
+            if api.is_dead:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)

@@ -52,6 +52,10 @@ class PullEnv:
         self.later()
         return self.run()
 
+    def with_n8n_started_again(self) -> dict[str, Any]:
+        self.api.is_dead = False
+        return self.again()
+
     def state(self, tenant: Tenant) -> Json:
         cursor = self.platform.superuser.cursor(row_factory=dict_row)
         return cursor.execute("SELECT * FROM app.n8n_connections WHERE tenant_id = %s", (tenant.id,)).fetchall()[0]

@@ -26,6 +26,8 @@ def test_an_instance_is_made_shown_and_listed_without_its_key(env: PullEnv) -> N
         "failures": 0,
         "error": None,
         "open": 0,
+        "without_data": 0,
+        "spared": [],
     }
     env.connect(tenant, "default")
     listed = env.ask(tenant, "GET").json

@@ -24,7 +24,7 @@ from tests.support.crash_points import steps
 from tests.support.events import call
 from tests.support.listing import HISTORY, HOT, pages
 from tests.support.n8n_api import CAPTURED, KEY, failing, ran
-from tests.support.n8n_capture import report
+from tests.support.n8n_capture import failed, report
 
 
 def test_what_is_read_is_recorded_as_what_is_posted(env: PullEnv) -> None:
@@ -108,7 +108,7 @@ def test_while_object_storage_is_away_such_a_run_is_not_recorded_in_part(env: Pu
     with away, pytest.raises(JobFailedError, match="StorageUnavailableError"):
         env.run()
     assert env.rows(tenant) == []
-    assert env.again()["runs_read"] == 1
+    env.again()
     (row,) = env.rows(tenant)
     assert row["execution_data"]["flomastr_object"]["bytes"] > 12_000_000
 
@@ -154,6 +154,33 @@ def test_a_run_that_the_list_leaves_out_is_asked_for_until_it_has_ended(env: Pul
     env.again()
     assert [row["status"] for row in env.rows(tenant)] == ["success", "success", "error", "success", "success"]
     assert env.shown(tenant)["open"] == 0
+
+
+@pytest.mark.parametrize("status", ["new", "running", "waiting"])
+def test_a_run_that_n8n_did_not_keep_when_it_ended_is_not_said_to_run_for_ever(env: PullEnv, status: str) -> None:
+    tenant = env.tenant()
+    env.api.hold([ran(1), ran(2, status=status, stoppedAt=None, data=None), ran(3)])
+    env.api.unlisted.add(2)
+    env.run()
+    assert [row["status"] for row in env.rows(tenant)] == ["success", status, "success"]
+    del env.api.runs[2]
+    env.again()
+    assert [row["status"] for row in env.rows(tenant)] == ["success", "unknown", "success"]
+    assert env.rows(tenant)[1]["started_at"] == datetime.fromisoformat(ran(2)["startedAt"])
+    assert env.shown(tenant)["open"] == 0
+
+
+def test_what_was_told_of_the_end_of_a_run_that_n8n_did_not_keep_stays(env: PullEnv) -> None:
+    tenant = env.tenant()
+    key = env.platform.make.api_key(tenant, scopes=["events:write"])
+    env.api.hold([ran(1), ran(2, status="running", stoppedAt=None, data=None), ran(3)])
+    env.api.unlisted.add(2)
+    env.run()
+    with connected(DATABASE_URL=env.platform.app_url):
+        report(key.token(), [failed("2")], path="/routes/n8n/events?instance=prod")
+    del env.api.runs[2]
+    env.again()
+    assert [row["status"] for row in env.rows(tenant)] == ["success", "error", "success"]
 
 
 def test_of_ids_that_the_list_leaves_out_the_newest_are_noted(env: PullEnv, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,10 @@ class Pull(BaseModel):
     failures: int = Field(description="One after the other. Each doubles the time until the next.")
     error: str | None = Field(description="Why the last request was in vain.")
     open: int = Field(description="Ids that are asked for one by one: n8n's list has them not, or they have not ended.")
+    without_data: int = Field(description="Runs that are recorded without data, since n8n could not give it.")
+    spared: list[str] = Field(
+        description="n8n's ids of workflows whose data is not asked for, as n8n failed of it. Another key empties it."
+    )
 
 
 class PulledInstance(N8nInstance):
@@ -88,6 +92,7 @@ PULLED = f"""
 SELECT i.*, CASE WHEN c.number IS NOT NULL THEN jsonb_build_object(
   'n8n_url', c.n8n_url, 'key_changed_at', c.key_changed_at, 'pulled_at', c.pulled_at, 'next_pull_at', c.next_pull_at,
   'failures', c.failures, 'error', c.error, 'open', app.size_of(c.open),
+  'without_data', c.without_data, 'spared', c.spared,
   'state', CASE
     WHEN c.failures > 0 THEN 'failing' WHEN c.pulled_at IS NULL OR c.cursor IS NOT NULL THEN 'reading'
     ELSE 'up_to_date'

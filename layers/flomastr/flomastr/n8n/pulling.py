@@ -5,6 +5,7 @@ is, so that the next run goes on from a killed one.
 """
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
@@ -15,6 +16,7 @@ from flomastr.n8n import progress
 from flomastr.n8n.client import Answer, N8nError, Request
 from flomastr.n8n.progress import Progress, Run
 from flomastr.n8n.records import Instance, Records, wait_after
+from flomastr.n8n.single_runs import SingleRuns, ToAsk
 from flomastr.workflows.cleaning import UNSTORABLE
 from flomastr.workflows.n8n_event import Event
 from flomastr.workflows.n8n_events import to_events
@@ -24,11 +26,10 @@ PAGE = 25  # runs with data, of which n8n has some of 3 MB; a cursor keeps to it
 ASKED = 50  # of the newest ids that are open, and of the others
 WORKFLOWS = 25
 WORKFLOWS_EVERY = timedelta(hours=1)
-PATIENT = 2  # failures of a page before it is read without data
 
 NO_LIST = N8nError("not_n8n", "The answer is not one of n8n's API.")
-# What a run's data may be the reason for, so that it is asked for without.
-OF_DATA = ("too_large", "failing", "timed_out", "not_n8n")
+# What a run's data may be the reason for, so that it is asked for without. n8n may have ended for want of memory.
+OF_DATA = ("too_large", "failing", "timed_out", "not_n8n", "no_http", "no_connection")
 
 type Kind = Literal["list", "run", "workflows", "nothing"]
 
@@ -42,7 +43,7 @@ class Pulling:
     passed_id: int  # by the runs before this one
     has_data: bool = True
     is_listed: bool = False
-    ids: deque[tuple[int, bool]] | None = None  # None: not known yet
+    ids: deque[ToAsk] | None = None  # None: not known yet
     last_turn: int | None = None
     workflows_cursor: str | None = None
     has_begun: bool = False
@@ -52,13 +53,17 @@ class Pulling:
 
     @classmethod
     def begun(cls, instance: Instance, api_key: str, records: Records) -> "Pulling":
-        return cls(
-            instance, api_key, records, instance.progress, instance.known_id, has_data=instance.failures < PATIENT
-        )
+        """After a failure a page is read without data, and where runs have some that n8n cannot give, all are."""
+        has_data = not instance.failures and not instance.spared
+        return cls(instance, api_key, records, instance.progress, instance.known_id, has_data)
 
     @property
     def tenant_id(self) -> UUID:
         return self.instance.tenant_id
+
+    @property
+    def runs(self) -> SingleRuns:
+        return SingleRuns(self.records)
 
     @property
     def is_suspect(self) -> bool:
@@ -70,7 +75,8 @@ class Pulling:
         if not self.is_listed:
             return "list"
         if self.ids is None:
-            self.ids = deque(self.records.ids_to_ask(ASKED))
+            self.ids = deque(self.runs.to_ask(ASKED))
+            self.begin_run()
         if self.ids:
             return "run"
         return "workflows" if self.wants_workflows else "nothing"
@@ -91,7 +97,7 @@ class Pulling:
                 path += cursor_of(self.progress.cursor)
             case "run":
                 assert self.ids
-                path = f"executions/{self.ids[0][0]}?includeData={str(self.has_data).lower()}"
+                path = f"executions/{self.ids[0].id}?includeData={str(self.has_data).lower()}"
             case "workflows":
                 path = f"workflows?limit={WORKFLOWS}&excludePinnedData=true{cursor_of(self.workflows_cursor)}"
             case "nothing":
@@ -117,9 +123,16 @@ class Pulling:
             return
         events = to_events(rows, answer.size)
         page = progress.read(self.progress, [Run.told_by(event) for event in events], next_cursor(answer))
-        self.count(len(events), self.records.page(events, page, has_data=self.has_data))
-        self.progress, self.is_listed, self.has_data = page.progress, page.is_last, True
+        spared = set[int]() if self.has_data else self.spared(events) & {*page.listed}
+        asking = page.unfinished if self.has_data else [id for id in page.listed if id not in spared]
+        self.count(len(events), self.records.page(events, page, asking, len(spared)), len(spared))
+        self.progress, self.is_listed, self.has_data = page.progress, page.is_last, not self.instance.spared
         self.passed_id = 0 if page.anew else self.passed_id
+
+    def spared(self, events: Sequence[Event]) -> set[int]:
+        """Ids of runs that have ended, and whose data is not asked for."""
+        runs = [Run.told_by(event) for event in events if event.n8n_workflow_id in self.instance.spared]
+        return {run.id for run in runs if run.id is not None and run.has_ended}
 
     def refused(self, error: N8nError) -> None:
         """A page that is too large is read without data; a cursor that n8n does not know is given up."""
@@ -133,24 +146,37 @@ class Pulling:
 
     def take_run(self, answer: Answer | N8nError) -> None:
         assert self.ids
-        id, turn = self.ids[0]
+        run = self.ids[0]
         if isinstance(answer, N8nError) and answer.reason != "not_found":
-            if answer.reason in OF_DATA and self.has_data:
-                self.has_data = False
-            else:
-                self.fail(answer)
+            self.run_refused(run, answer)
             return
         event = None if isinstance(answer, N8nError) else to_events([answer.content], answer.size)[0]
-        self.count(int(event is not None), self.records.run(id, event, is_settled=self.is_settled(id, event)))
+        is_settled = self.is_settled(run, event)
+        rejected = self.runs.record(run, event, is_settled=is_settled, lacks_data=not self.has_data)
+        self.count(int(event is not None), rejected, int(is_settled and not self.has_data and event is not None))
         self.ids.popleft()
-        self.last_turn = id if turn else self.last_turn
-        self.has_data = True
+        self.last_turn = min(run.id, self.last_turn or run.id) if run.is_turn else self.last_turn
+        self.begin_run()
 
-    def is_settled(self, id: int, event: Event | None) -> bool:
+    def begin_run(self) -> None:
+        self.has_data = not self.ids or not self.ids[0].is_given_up
+
+    def run_refused(self, run: ToAsk, error: N8nError) -> None:
+        """It is asked for without data, and with it once more in the next pull, unless that was too much."""
+        assert self.ids
+        if not self.has_data or error.reason not in OF_DATA:
+            self.fail(error)
+            return
+        if error.reason != "too_large":
+            self.ids[0] = self.runs.tried(run)
+        self.has_data = False
+
+    def is_settled(self, run: ToAsk, event: Event | None) -> bool:
         """Whether it need not be asked for again. One that n8n has not may be about to be written, at first."""
         if event is None:
-            return id <= self.passed_id
-        return not self.has_data or Run.told_by(event).has_ended or event.outcome is not None
+            return run.id <= self.passed_id
+        has_ended = Run.told_by(event).has_ended or event.outcome is not None
+        return has_ended and (self.has_data or run.tries == 0 or run.is_given_up)
 
     def take_workflows(self, answer: Answer | N8nError) -> None:
         """A key that may not list workflows lists executions all the same."""
@@ -175,8 +201,10 @@ class Pulling:
         """To a later run, which goes on."""
         self.records.put_off(self.seconds)
 
-    def count(self, runs: int, rejected: int) -> None:
+    def count(self, runs: int, rejected: int, without_data: int = 0) -> None:
         self.counts.update(runs_read=runs, runs_rejected=rejected)
+        if without_data:
+            self.counts["runs_without_data"] += without_data
 
 
 def cursor_of(cursor: str | None) -> str:

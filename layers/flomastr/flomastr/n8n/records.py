@@ -30,7 +30,7 @@ KILLED = "The run that read it was ended."
 COLUMNS: LiteralString = """
   c.tenant_id, c.number, i.name, c.n8n_url, c.api_key, c.version, c.failures + (c.seconds IS NULL)::int AS failures,
   c.seconds, c.workflows_at, c.known_id, c.known_at, c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low,
-  app.rate_limit_per_minute(c.tenant_id) AS requests_per_minute
+  c.spared, app.rate_limit_per_minute(c.tenant_id) AS requests_per_minute
 """
 SUCCEEDED: LiteralString = "failures = 0, error = NULL"
 MOVED: LiteralString = """
@@ -59,6 +59,7 @@ class Instance:
     list_id: int | None
     list_at: datetime | None
     list_low: int | None
+    spared: list[str]  # n8n's ids of workflows whose runs are read without data
     requests_per_minute: int  # that the tenant has
 
     @property
@@ -157,9 +158,8 @@ class Records:
         with self.transaction():
             self.update("next_pull_at = now() + %(wait)s, seconds = %(seconds)s", **pause(seconds))
 
-    def page(self, events: list[Event], page: Page, *, has_data: bool) -> int:
-        """A page of the list. Without data its runs are asked for one by one as well. How many were rejected."""
-        asking = page.unfinished if has_data else page.listed
+    def page(self, events: list[Event], page: Page, asking: Sequence[int], without_data: int) -> int:
+        """A page of the list, and the runs of it that are asked for by their ids. How many were rejected."""
         events = self.with_large_data_stored(events)
         with self.transaction():
             rejected = self.record(events)
@@ -171,28 +171,15 @@ class Records:
                     + int8multirange(int8range(%(first)s, %(end)s)) - app.ranges_of(%(listed)s::bigint[])
                     + app.ranges_of(%(asking)s::bigint[]), %(ranges)s
                 ),
-                missing = CASE WHEN %(anew)s THEN '{{}}' ELSE c.missing END - app.ranges_of(%(listed)s::bigint[])
+                missing = CASE WHEN %(anew)s THEN '{{}}' ELSE c.missing END - app.ranges_of(%(listed)s::bigint[]),
+                tried = CASE WHEN %(anew)s THEN '{{}}' ELSE c.tried END,
+                tried_again = CASE WHEN %(anew)s THEN '{{}}' ELSE c.tried_again END,
+                without_data = c.without_data + %(without_data)s
                 """,
                 **page.params(),
                 asking=asking,
                 ranges=RANGES,
-            )
-        return rejected
-
-    def run(self, id: int, event: Event | None, *, is_settled: bool) -> int:
-        """One run that was asked for by its id; None: n8n has it not."""
-        events = self.with_large_data_stored([event] if event else [])
-        with self.transaction():
-            rejected = self.record(events)
-            self.update(
-                f"""
-                {SUCCEEDED},
-                open = c.open - app.ranges_of(%(settled)s::bigint[]),
-                missing = app.newest_of(c.missing + app.ranges_of(%(missing)s::bigint[]), %(ranges)s)
-                """,
-                settled=[id] if is_settled else [],
-                missing=[id] if is_settled and event is None else [],
-                ranges=RANGES,
+                without_data=without_data,
             )
         return rejected
 
@@ -203,12 +190,6 @@ class Records:
             if is_last:
                 self.update(f"{SUCCEEDED}, workflows_at = now()")
         return rejected
-
-    def ids_to_ask(self, most: int) -> list[tuple[int, bool]]:
-        """Each with whether it is one of those that come in turn."""
-        asked = "SELECT a.* FROM app.n8n_connections AS c, app.n8n_ids_to_ask(c, %s) AS a WHERE c.number = %s"
-        with self.transaction():
-            return [(id, turn) for id, turn in self.conn.execute(asked, (most, self.instance.number)).fetchall()]
 
     def done(self, open_below: int | None, seconds: float) -> None:
         with self.transaction():
