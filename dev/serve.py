@@ -26,6 +26,18 @@ from dev.services.object_storage import Storage, storage
 from dev.services.oidc_issuer import Identity
 from dev.services.postgres import cluster
 
+# What the console's first view asks. On AWS they start beside each other; here they share the processors, so they start
+# while the demo is loaded.
+FIRST_VIEW = (
+    "AlertsFunction",
+    "AnalyticsFunction",
+    "ConsoleFunction",
+    "KnowledgeSearchFunction",
+    "N8nFunction",
+    "TenantsFunction",
+    "UsersFunction",
+)
+
 
 def serve(port: int, data: Path, origins: str) -> None:
     """Start everything, load the demo, say how to use it, and stay."""
@@ -57,6 +69,7 @@ async def _run(listener: socket, template: Template, data: Path, database: Datab
             database.open_for_functions()
             database.forget_messages()
             database.provide_tenant(TENANT, "Demo", PEOPLE)
+        await running.start(FIRST_VIEW)
         api = Api(address(listener), Identity(data).token(OWNER.id, OWNER.email))
         outcomes = await asyncio.to_thread(load_demo, api)
         with step("Rollups"):

@@ -48,7 +48,7 @@ class Gateway:
             return _message(500, "Internal Server Error")
 
     async def _serve(self, request: HttpRequest) -> Response:
-        route, parameters = self._find(request)
+        route, parameters = self.find(request)
         event = http_event(request, route, parameters)
         if route.authorizer:
             event = await self._gatekeeper.admit(route.authorizer, event)
@@ -60,7 +60,8 @@ class Gateway:
         response.headers["apigw-requestid"] = event["requestContext"]["requestId"]
         return response
 
-    def _find(self, request: HttpRequest) -> tuple[Route, dict[str, str]]:
+    def find(self, request: HttpRequest) -> tuple[Route, dict[str, str]]:
+        """The route that serves it, and what its variables stand for. Raises RefusedError."""
         for pattern, route in self._routes:
             found = pattern.fullmatch(request.path)
             if found and request.method in route.methods:

@@ -1,7 +1,7 @@
 """The collection at work: the gateway, and each function in a sandbox, behind one server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,10 @@ class Platform:
 
     async def invoke(self, function: str, event: bytes) -> bytes:
         return await self.sandboxes[function].invoke(event)
+
+    async def start(self, functions: Iterable[str]) -> None:
+        """Let their processes begin before anybody asks."""
+        await asyncio.gather(*(self.sandboxes[function].start() for function in functions))
 
     async def stop(self) -> None:
         await asyncio.gather(*(sandbox.stop() for sandbox in self.sandboxes.values()))

@@ -83,6 +83,11 @@ class Sandbox:
                 if not invocation.answer.done():
                     await self.stop()
 
+    async def start(self) -> None:
+        """Ahead of the first event. It does not wait until the process can take one."""
+        async with self._turn:
+            await self._ready()
+
     async def stop(self) -> None:
         """Kill the process, if there is one; the next event starts another."""
         self._events.shutdown(immediate=True)

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import time
@@ -35,6 +36,16 @@ def test_a_function_has_lambdas_variables_and_the_templates(running: Running) ->
 
 def test_a_process_serves_many_requests(running: Running) -> None:
     assert look(running)["pid"] == look(running)["pid"]
+
+
+def test_a_function_that_is_started_ahead_answers_by_that_process(running: Running) -> None:
+    pid = look(running)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)  # until it is gone
+    asyncio.run_coroutine_threadsafe(running.platform.start(["OpenFunction"]), running.loop).result()
+    ahead = running.pid("OpenFunction")
+    assert ahead != pid
+    assert look(running)["pid"] == ahead
 
 
 def test_a_function_that_ended_is_started_anew(running: Running) -> None:
