@@ -1,10 +1,10 @@
 """The console: a page for people, its scripts and styles, and what they need to know of this deployment."""
 
 import gzip
-import json
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ ASSETS = {
 }
 # The address of an asset says which state of all of them it belongs to, so that it may be kept for ever.
 STATE = sha256(b"".join(sha256(content).digest() for content in ASSETS.values())).hexdigest()[:16]
-PAGE = (FOLDER / "index.html").read_text().replace("{state}", STATE).encode()
+PAGE = (FOLDER / "index.html").read_text()
 KEPT, ASKED_EACH_TIME = "public, max-age=31536000, immutable", "no-cache"
 HARDENED = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 
@@ -32,17 +32,15 @@ HARDENED = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer
 @instrumented
 def lambda_handler(event: Event, context: LambdaContext) -> dict[str, Any]:
     path = path_of(event)
-    if path == "/console/config.json":
-        return answer(event, configuration(), "application/json", ASKED_EACH_TIME)
     if path.startswith("/console/assets/"):
         return asset(event, *path.removeprefix("/console/assets/").split("/", 1))
-    return answer(event, PAGE, "text/html", ASKED_EACH_TIME, {"content-security-policy": content_policy()})
+    return answer(event, page(), "text/html", ASKED_EACH_TIME, {"content-security-policy": content_policy()})
 
 
-def configuration() -> bytes:
-    """With whom people sign in, and as which application."""
-    issuer, client = settings().oidc_issuer, settings().console_client_id
-    return json.dumps({"issuer": issuer, "metadata_url": metadata_url(), "client_id": client}).encode()
+def page() -> bytes:
+    """With whom people sign in, and as which application, stands in it: asking for that would be a round trip."""
+    issuer, client = escape(settings().oidc_issuer), escape(settings().console_client_id)
+    return PAGE.format(state=STATE, issuer=issuer, metadata_url=escape(metadata_url()), client_id=client).encode()
 
 
 def metadata_url() -> str:

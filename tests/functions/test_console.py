@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Generator
 from hashlib import sha256
 from pathlib import Path
+from posixpath import dirname, join, normpath
 from typing import Any
 
 import pytest
@@ -59,24 +60,30 @@ def test_every_place_is_the_same_page(path: str) -> None:
 
 def test_the_page_runs_nothing_inline_and_reaches_nothing_but_the_issuer_and_the_bucket_of_uploads() -> None:
     page = text(ask("/"))
-    assert not re.findall(r"<script>|<style|https?://| on\w+=| style=", page)
+    assert not re.findall(r"<script>|<style| on\w+=| style=|(?:src|href)=\"(?!/console/assets/)", page)
     assert ask("/").headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'; connect-src 'self' https://issuer.test https://files.example.com/uploads/"
     )
 
 
-def test_what_the_page_and_its_modules_name_is_there() -> None:
-    named = re.findall(rf"/console/assets/{STATE}/([\w./-]+)", text(ask("/")))
-    assert len(named) == 4
-    imported = {
-        (FOLDER / name).parent.joinpath(target).resolve()
-        for name in OWN
-        for target in re.findall(r'(?:from "|new URL\(")(\.{0,2}/?[\w./-]+)"', ASSETS[name].decode())
-    }
-    found = {(FOLDER / name).resolve() for name in ASSETS}
-    assert {FOLDER / name for name in named} | imported <= found
-    assert found - imported == {FOLDER / name for name in named} - {FOLDER / "icon.svg"}
+def named_by(name: str, how: str = r'from "|import\("|new URL\("') -> list[str]:
+    """The assets that a module names, in its order."""
+    targets = re.findall(rf'(?:{how})(\.{{0,2}}/?[\w./-]+)"', ASSETS[name].decode())
+    return [normpath(join(dirname(name), target)) for target in targets]
+
+
+def test_what_the_page_and_its_modules_name_is_there_and_nothing_else() -> None:
+    of_the_page = set(re.findall(rf"/console/assets/{STATE}/([\w./-]+)", text(ask("/"))))
+    assert of_the_page | {other for name in OWN for other in named_by(name)} == set(ASSETS)
+
+
+def test_the_page_names_every_module_of_the_first_view_so_that_none_waits_for_another() -> None:
+    needed = ["app.js", "views/overview.js"]
+    for name in needed:  # which grows meanwhile
+        needed += [other for other in dict.fromkeys(named_by(name, 'from "')) if other not in needed]
+    named = re.findall(rf'<link rel="modulepreload" href="/console/assets/{STATE}/(.*)">', text(ask("/")))
+    assert named == needed[1:]  # app.js is run, not only fetched
 
 
 @pytest.mark.parametrize("name", sorted(ASSETS))
@@ -112,15 +119,20 @@ def test_head_is_answered_without_a_body() -> None:
     assert answer.headers == ask("/").headers
 
 
-def test_the_console_is_told_with_whom_people_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert json.loads(text(ask("/console/config.json"))) == {
+def told() -> dict[str, str]:
+    """What the page says of this deployment."""
+    return dict(re.findall(r' data-([\w-]+)="(.*?)"', text(ask("/"))))
+
+
+def test_the_page_says_with_whom_people_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told() == {
         "issuer": "https://issuer.test/",
-        "metadata_url": "https://issuer.test/.well-known/openid-configuration",
-        "client_id": "console-1",
+        "metadata-url": "https://issuer.test/.well-known/openid-configuration",
+        "client-id": "console-1",
     }
-    monkeypatch.setenv("OIDC_METADATA_URL", "https://id.example:8443/about")
+    monkeypatch.setenv("OIDC_METADATA_URL", 'https://id.example:8443/about?a=1&b="2"')
     settings.cache_clear()
-    assert json.loads(text(ask("/console/config.json")))["metadata_url"] == "https://id.example:8443/about"
+    assert told()["metadata-url"] == "https://id.example:8443/about?a=1&amp;b=&quot;2&quot;"
     assert "; connect-src 'self' https://id.example:8443 " in ask("/").headers["content-security-policy"]
 
 

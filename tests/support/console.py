@@ -5,16 +5,20 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 
 from dev.paths import ROOT
 from tests.support.browser import BINARY
-from tests.support.clock import HANGS
+from tests.support.clock import HANGS, until
 from tests.support.dev_process import LocalPlatform
 
 AXE = ROOT / "dev/clients/node_modules/axe-core/axe.min.js"
 SCREENSHOTS = ROOT / "screenshots"  # what a run leaves to be looked at
 ZONE = "Australia/Adelaide"  # whose hours are not those of UTC
+SCRIPT_BYTES = """
+  () => performance.getEntriesByType("resource").filter(({ name }) => name.endsWith(".js"))
+    .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)
+"""
 
 expect.set_options(timeout=HANGS * 1000)  # not five seconds: a busy machine is no fault of the page
 
@@ -28,12 +32,10 @@ class Visitor:
         self.page, self.origin = page, f"http://127.0.0.1:{platform.port}"
         self.complaints: list[str] = []
         self.requests: list[str] = []
-        self.script_bytes = 0
         page.set_default_timeout(HANGS * 1000)
         page.on("console", self._noted)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._asked)
-        page.on("response", self._answered)
 
     def _noted(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -42,10 +44,6 @@ class Visitor:
     def _asked(self, request: Request) -> None:
         self.requests.append(request.url)
 
-    def _answered(self, response: Response) -> None:
-        if response.request.resource_type == "script" and response.ok:
-            self.script_bytes += len(response.body())
-
     def sign_in(self, name: str, path: str = "/") -> Page:
         """As one of the demo's people, through the issuer's page, and back at `path`."""
         self.page.goto(self.origin + path)
@@ -53,6 +51,14 @@ class Visitor:
         self.page.get_by_role("link", name=name).click()
         expect(self.page.get_by_role("navigation", name="Console")).to_be_visible()
         return self.page
+
+    def paths(self, under: str) -> list[str]:
+        """What was asked for under this path, in its order."""
+        return [path for url in self.requests if (path := urlsplit(url).path).startswith(under)]
+
+    def script_bytes(self) -> int:
+        """Of the scripts of the page, from the browser's cache or not."""
+        return self.page.evaluate(SCRIPT_BYTES)
 
     def go(self, path: str) -> None:
         """To another place without loading the page, which would forget who is signed in."""
@@ -79,6 +85,31 @@ class Visitor:
             for url in self.requests
             if urlsplit(url)._replace(path="", query="", fragment="").geturl() != self.origin
         ]
+
+
+class Held:
+    """What a page asks for under these addresses, unanswered until it is let go. So nothing here follows an answer."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self._page, self._open = page, False
+        self._routes: list[Route] = []
+        page.route(pattern, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self._open:
+            route.continue_()
+        else:
+            self._routes.append(route)
+
+    def after(self, count: int) -> list[str]:
+        """The paths, in order, as soon as there are so many."""
+        until(lambda: self._page.wait_for_timeout(20) or len(self._routes) >= count)
+        return sorted(urlsplit(route.request.url).path for route in self._routes)
+
+    def let_go(self) -> None:
+        self._open = True
+        for route in self._routes:
+            route.continue_()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import { useEffect, useReducer, useRef, useState } from "./vendor/htm-preact.js";
 import { ask, withQuery } from "./api.js";
+import { fetchView } from "./places.js";
 import { session } from "./session.js";
 
 export const go = (href, { replace = false } = {}) => {
@@ -27,6 +28,16 @@ export const useSession = () => {
   const [phase, setPhase] = useState(session.phase);
   useEffect(() => session.listen(setPhase), []);
   return phase;
+};
+
+/** {view, problem} of a place. Neither is there while its module is on its way. */
+export const useView = (place) => {
+  const [, arrived] = useReducer((turn) => turn + 1, 0);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    if (!place.view) fetchView(place).then(arrived, () => setProblem({ message: "This page could not be fetched." }));
+  }, []);
+  return { view: place.view, problem };
 };
 
 /** {status: loading | ready | failed, data, problem, again, more}. Without a path it goes on loading. */

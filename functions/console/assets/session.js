@@ -1,5 +1,6 @@
 /* Who is signed in. The token lives in this module and nowhere else: a reload forgets it. */
 
+const ISSUER = "issuer"; // where its description is kept while one is away
 const listeners = new Set();
 let manager = null;
 let user = null;
@@ -24,18 +25,24 @@ export const session = {
     await manager.removeUser();
     become("out", null);
   },
-  /** To the issuer, and back to where one is now. */
-  signIn: () => manager.signinRedirect({ state: location.pathname + location.search }),
+  /** To the issuer, and back to where one is now. What the issuer says of itself need not be asked again there. */
+  signIn: async () => {
+    sessionStorage.setItem(ISSUER, JSON.stringify(await manager.metadataService.getMetadata()));
+    await manager.signinRedirect({ state: location.pathname + location.search });
+  },
 };
 
-/** Reads with whom people sign in, and completes a sign-in that comes back from there. */
+/** Completes a sign-in that comes back from the issuer, or finds out where the next one leads. */
 export const begin = async () => {
-  const config = await (await fetch("/console/config.json")).json();
-  if (!config.client_id) return become("unset");
+  const { issuer, metadataUrl, clientId } = document.getElementById("app").dataset;
+  if (!clientId) return become("unset");
+  const described = sessionStorage.getItem(ISSUER);
+  sessionStorage.removeItem(ISSUER);
   manager = new oidc.UserManager({
-    authority: config.issuer,
-    metadataUrl: config.metadata_url,
-    client_id: config.client_id,
+    authority: issuer,
+    metadataUrl,
+    metadata: JSON.parse(described) ?? undefined,
+    client_id: clientId,
     redirect_uri: `${location.origin}/console/callback`,
     scope: "openid profile email",
     automaticSilentRenew: false,
@@ -44,6 +51,7 @@ export const begin = async () => {
   });
   manager.events.addAccessTokenExpired(session.expire);
   if (location.pathname === "/console/callback") await complete();
+  else manager.metadataService.getMetadata().catch(() => {}); // ahead of a click, which asks again if it has to
 };
 
 const complete = async () => {
