@@ -4970,6 +4970,7 @@ BEGIN
       app.change_checksum(h), h.recorded_at
     INTO row
     FROM app.row_history AS h WHERE h.tenant_id = due.tenant_id AND h.seq = due.seq;
+    CONTINUE WHEN NOT FOUND;  -- deleted or moved since the loop has begun
     measured := measured || row;
     text_so_far := text_so_far + row.text_bytes;
     EXIT WHEN text_so_far >= app.text_bytes_of_file();
@@ -4996,6 +4997,7 @@ BEGIN
     SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e), NULL INTO row
     FROM app.workflow_executions AS e
     WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
+    CONTINUE WHEN NOT FOUND;  -- deleted or moved since the loop has begun
     measured := measured || row;
     text_so_far := text_so_far + row.text_bytes;
     EXIT WHEN text_so_far >= app.text_bytes_of_file();
@@ -5127,6 +5129,7 @@ BEGIN
   LOOP
     SELECT due.tenant_id, due.id, due.bytes, octet_length(s.messages::text), app.session_checksum(s), NULL INTO row
     FROM app.webchat_sessions AS s WHERE s.id = due.id;
+    CONTINUE WHEN NOT FOUND;  -- deleted or moved since the loop has begun
     measured := measured || row;
     text_so_far := text_so_far + row.text_bytes;
     EXIT WHEN text_so_far >= app.text_bytes_of_file();
