@@ -83,6 +83,7 @@ CREATE TABLE app.workflow_executions (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY LIST (retention_class);
+ALTER TABLE ONLY app.workflow_executions ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions FORCE ROW LEVEL SECURITY;
 
@@ -161,6 +162,7 @@ CREATE TABLE app.tenant_memberships (
     CONSTRAINT tenant_memberships_status_check CHECK ((status = ANY (ARRAY['active'::text, 'pending'::text, 'inactive'::text]))),
     CONSTRAINT tenant_memberships_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
 );
+ALTER TABLE ONLY app.tenant_memberships ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.tenant_memberships FORCE ROW LEVEL SECURITY;
 
@@ -334,6 +336,7 @@ BEGIN
   EXECUTE format('CREATE TABLE app.%I (LIKE app.workflow_executions INCLUDING ALL)', partition_name);
   EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition_name);
   EXECUTE format('CREATE INDEX ON app.%I (tenant_id, n8n_execution_id)', partition_name);
+  CALL app.plan_for_large_tenants(format('app.%I', partition_name));
   EXECUTE format('ALTER TABLE app.%I ATTACH PARTITION app.%I FOR VALUES FROM (%s) TO (%s)',
     class_table, partition_name, lower_bound, upper_bound);
 END
@@ -352,6 +355,7 @@ CREATE TABLE app.execution_deltas (
     retried text,
     runs integer NOT NULL
 );
+ALTER TABLE ONLY app.execution_deltas ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.execution_deltas FORCE ROW LEVEL SECURITY;
 
@@ -513,6 +517,7 @@ CREATE TABLE app.recoveries (
     CONSTRAINT recoveries_state_check CHECK ((state = ANY (ARRAY['previewed'::text, 'pending'::text, 'done'::text, 'failed'::text]))),
     CONSTRAINT recoveries_tables_check CHECK ((cardinality(tables) > 0))
 );
+ALTER TABLE ONLY app.recoveries ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.recoveries FORCE ROW LEVEL SECURITY;
 
@@ -611,6 +616,7 @@ CREATE TABLE app.erasures (
     CONSTRAINT erasures_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text]))),
     CONSTRAINT erasures_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
 );
+ALTER TABLE ONLY app.erasures ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.erasures FORCE ROW LEVEL SECURITY;
 
@@ -680,6 +686,7 @@ CREATE TABLE app.rehydrations (
     CONSTRAINT rehydrations_days_check CHECK (((days >= 1) AND (days <= 90))),
     CONSTRAINT rehydrations_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text])))
 );
+ALTER TABLE ONLY app.rehydrations ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.rehydrations FORCE ROW LEVEL SECURITY;
 
@@ -832,6 +839,7 @@ CREATE TABLE app.uploads (
     CONSTRAINT uploads_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'processing'::text, 'stored'::text, 'failed'::text]))),
     CONSTRAINT uploads_title_check CHECK ((length(title) <= 1000))
 );
+ALTER TABLE ONLY app.uploads ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.uploads FORCE ROW LEVEL SECURITY;
 
@@ -1031,6 +1039,7 @@ CASE kind
 END)),
     CONSTRAINT alerts_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
 );
+ALTER TABLE ONLY app.alerts ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.alerts FORCE ROW LEVEL SECURITY;
 
@@ -1090,6 +1099,7 @@ CREATE TABLE app.recorded_transactions (
     committed_at timestamp with time zone
 )
 WITH (fillfactor='80');
+ALTER TABLE ONLY app.recorded_transactions ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.recorded_transactions FORCE ROW LEVEL SECURITY;
 
@@ -1109,6 +1119,7 @@ CREATE TABLE app.row_history (
     CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
 )
 PARTITION BY RANGE (recorded_at);
+ALTER TABLE ONLY app.row_history ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.row_history FORCE ROW LEVEL SECURITY;
 
@@ -1293,6 +1304,7 @@ CREATE TABLE app.alert_events (
     CONSTRAINT alert_events_delivery_check CHECK ((delivery = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text]))),
     CONSTRAINT alert_events_type_check CHECK ((type = ANY (ARRAY['fired'::text, 'resolved'::text])))
 );
+ALTER TABLE ONLY app.alert_events ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.alert_events FORCE ROW LEVEL SECURITY;
 
@@ -1370,6 +1382,7 @@ CREATE TABLE app.keep_policies (
     keep jsonb NOT NULL,
     CONSTRAINT keep_policies_keep_check CHECK ((((((keep ->> 'success_days'::text))::integer >= 1) AND (((keep ->> 'success_days'::text))::integer <= 365)) AND ((((keep ->> 'error_days'::text))::integer >= ((keep ->> 'success_days'::text))::integer) AND (((keep ->> 'error_days'::text))::integer <= 365)) AND ((((keep ->> 'last_per_workflow'::text))::integer >= 0) AND (((keep ->> 'last_per_workflow'::text))::integer <= 1000)) AND (keep ?& '{success_days,error_days,last_per_workflow}'::text[])))
 );
+ALTER TABLE ONLY app.keep_policies ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.keep_policies FORCE ROW LEVEL SECURITY;
 
@@ -1417,6 +1430,7 @@ CREATE TABLE app.retention_class_changes (
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
     moved_at timestamp with time zone
 );
+ALTER TABLE ONLY app.retention_class_changes ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.retention_class_changes FORCE ROW LEVEL SECURITY;
 
@@ -1737,6 +1751,7 @@ BEGIN
     partition_name := 'row_history_' || to_char(week, 'YYYYMMDD');
     IF to_regclass('app.' || partition_name) IS NULL THEN
       EXECUTE format('CREATE TABLE app.%I (LIKE app.row_history INCLUDING ALL)', partition_name);
+      CALL app.plan_for_large_tenants(format('app.%I', partition_name));
       IF EXISTS (
         SELECT FROM app.row_history AS h WHERE h.recorded_at >= week AND h.recorded_at < week + interval '7 days'
       ) THEN
@@ -1777,6 +1792,7 @@ CREATE TABLE app.legal_holds (
     CONSTRAINT legal_holds_release_reason_check CHECK (((length(release_reason) >= 1) AND (length(release_reason) <= 1000))),
     CONSTRAINT legal_holds_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'workflow'::text, 'execution'::text])))
 );
+ALTER TABLE ONLY app.legal_holds ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.legal_holds FORCE ROW LEVEL SECURITY;
 
@@ -1834,6 +1850,7 @@ CREATE TABLE app.knowledge_bases (
     CONSTRAINT knowledge_bases_source_type_check CHECK (((length(source_type) >= 1) AND (length(source_type) <= 50))),
     CONSTRAINT knowledge_bases_total_chunks_check CHECK ((total_chunks >= 0))
 );
+ALTER TABLE ONLY app.knowledge_bases ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.knowledge_bases FORCE ROW LEVEL SECURITY;
 
@@ -2013,6 +2030,7 @@ CREATE TABLE app.documents (
     CONSTRAINT documents_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
     CONSTRAINT documents_title_check CHECK ((length(title) <= 1000))
 );
+ALTER TABLE ONLY app.documents ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.documents FORCE ROW LEVEL SECURITY;
 
@@ -2225,6 +2243,7 @@ CREATE TABLE app.knowledge_base_models (
     id uuid DEFAULT app.uuid7() NOT NULL,
     CONSTRAINT knowledge_base_models_embedding_model_check CHECK (((length(embedding_model) >= 1) AND (length(embedding_model) <= 100)))
 );
+ALTER TABLE ONLY app.knowledge_base_models ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.knowledge_base_models FORCE ROW LEVEL SECURITY;
 
@@ -3091,6 +3110,7 @@ CREATE TABLE app.n8n_instances (
     CONSTRAINT n8n_instances_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT n8n_instances_number_check CHECK (((number >= 0) AND (number <= 20)))
 );
+ALTER TABLE ONLY app.n8n_instances ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.n8n_instances FORCE ROW LEVEL SECURITY;
 
@@ -3114,6 +3134,7 @@ CREATE TABLE app.workflows (
     CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
     CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
 );
+ALTER TABLE ONLY app.workflows ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflows FORCE ROW LEVEL SECURITY;
 
@@ -3182,6 +3203,7 @@ CREATE TABLE app.reported_failures (
     execution_id uuid NOT NULL,
     reported_at timestamp with time zone DEFAULT now() NOT NULL
 );
+ALTER TABLE ONLY app.reported_failures ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.reported_failures FORCE ROW LEVEL SECURITY;
 
@@ -3397,6 +3419,7 @@ CREATE TABLE app.api_keys (
     CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32)),
     CONSTRAINT api_keys_signing_hash CHECK ((length(signing_hash) = 32))
 );
+ALTER TABLE ONLY app.api_keys ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.api_keys FORCE ROW LEVEL SECURITY;
 
@@ -3655,6 +3678,7 @@ CREATE TABLE app.archive_files (
     CONSTRAINT archive_files_source_check CHECK ((source = ANY (ARRAY['workflow_executions'::text, 'webchat_sessions'::text, 'row_history'::text]))),
     CONSTRAINT archive_files_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'verified'::text, 'stored'::text, 'replaced'::text])))
 );
+ALTER TABLE ONLY app.archive_files ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.archive_files FORCE ROW LEVEL SECURITY;
 
@@ -3669,6 +3693,7 @@ CREATE TABLE app.idempotency_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 );
+ALTER TABLE ONLY app.idempotency_keys ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.idempotency_keys FORCE ROW LEVEL SECURITY;
 
@@ -3688,6 +3713,7 @@ CREATE TABLE app.webchat_sessions (
     CONSTRAINT webchat_sessions_session_key_check CHECK (((length(session_key) >= 1) AND (length(session_key) <= 255))),
     CONSTRAINT webchat_sessions_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
 );
+ALTER TABLE ONLY app.webchat_sessions ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.webchat_sessions FORCE ROW LEVEL SECURITY;
 
@@ -4235,6 +4261,7 @@ CREATE TABLE app.n8n_connections (
     CONSTRAINT n8n_connections_api_key_check CHECK (((length(api_key) >= 1) AND (length(api_key) <= 6000))),
     CONSTRAINT n8n_connections_n8n_url_check CHECK (((length(n8n_url) >= 1) AND (length(n8n_url) <= 2000)))
 );
+ALTER TABLE ONLY app.n8n_connections ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.n8n_connections FORCE ROW LEVEL SECURITY;
 
@@ -4945,6 +4972,18 @@ $$;
 
 ALTER FUNCTION app.plan_examples(plan app.planned_row[]) OWNER TO flo_owner;
 
+CREATE PROCEDURE app.plan_for_large_tenants(IN tenant_table regclass)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  EXECUTE format(
+    'ALTER TABLE %s ALTER COLUMN tenant_id SET (n_distinct = 100, n_distinct_inherited = 100)', tenant_table
+  );
+END
+$$;
+
+ALTER PROCEDURE app.plan_for_large_tenants(IN tenant_table regclass) OWNER TO flo_owner;
+
 CREATE FUNCTION app.plan_hash(plan app.planned_row[]) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT md5(COALESCE(string_agg(((p.table_name || p.id) || p.action), ' '::text ORDER BY p.table_name, p.id), ''::text)) AS md5 FROM unnest(plan_hash.plan) p(table_name, id, action, image, present));
@@ -5350,6 +5389,7 @@ CREATE TABLE app.rate_limits (
     rate_limit_per_minute integer NOT NULL,
     CONSTRAINT rate_limits_rate_limit_per_minute_check CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000)))
 );
+ALTER TABLE ONLY app.rate_limits ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.rate_limits FORCE ROW LEVEL SECURITY;
 
@@ -5780,6 +5820,7 @@ CREATE TABLE app.retried_runs (
     n8n_execution_id text NOT NULL,
     retries integer NOT NULL
 );
+ALTER TABLE ONLY app.retried_runs ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.retried_runs FORCE ROW LEVEL SECURITY;
 
@@ -6011,13 +6052,13 @@ BEGIN
   moved AS (
     UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
     FROM matched AS p
-    WHERE c.tenant_id = document.tenant_id AND c.id = p.id
+    WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND c.id = p.id
       AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
   ),
   moved_vectors AS (
     UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
     FROM matched AS p
-    WHERE e.id = p.id AND e.tenant_id = document.tenant_id
+    WHERE e.tenant_id = document.tenant_id AND e.id = ANY (ARRAY(SELECT s.id FROM stored AS s)) AND e.id = p.id
       AND (e.chunk_index, e.chunk_metadata) <> (p.chunk_index, document.metadata || p.metadata)
   ),
   added AS (
@@ -6294,6 +6335,7 @@ CREATE TABLE app.restore_points (
     reason text NOT NULL,
     CONSTRAINT restore_points_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 255)))
 );
+ALTER TABLE ONLY app.restore_points ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.restore_points FORCE ROW LEVEL SECURITY;
 
@@ -6360,6 +6402,7 @@ CREATE TABLE app.embedding_tasks (
     CONSTRAINT embedding_tasks_reason_check CHECK ((length(reason) <= 1000)),
     CONSTRAINT embedding_tasks_status_check CHECK ((status = ANY (ARRAY['processing'::text, 'embedded'::text, 'failed'::text])))
 );
+ALTER TABLE ONLY app.embedding_tasks ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.embedding_tasks FORCE ROW LEVEL SECURITY;
 
@@ -6422,6 +6465,7 @@ CREATE TABLE app.rollup_settings (
     rebuild_asked_at timestamp with time zone,
     kept_before timestamp with time zone
 );
+ALTER TABLE ONLY app.rollup_settings ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.rollup_settings FORCE ROW LEVEL SECURITY;
 
@@ -6452,6 +6496,7 @@ CREATE TABLE app.execution_rollups (
     CONSTRAINT execution_rollups_grain_check CHECK ((grain = ANY (ARRAY['quarter'::text, 'hour'::text, 'day'::text])))
 )
 WITH (fillfactor='90');
+ALTER TABLE ONLY app.execution_rollups ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.execution_rollups FORCE ROW LEVEL SECURITY;
 
@@ -7614,6 +7659,7 @@ CREATE TABLE app.chunks (
     CONSTRAINT chunks_text_hash_check CHECK ((length(text_hash) = 32))
 )
 WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY app.chunks ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.chunks ALTER COLUMN terms SET STORAGE MAIN;
 ALTER TABLE ONLY app.chunks ALTER COLUMN weights SET STORAGE MAIN;
 
@@ -7626,6 +7672,7 @@ CREATE TABLE app.cold_policies (
     cold_ttl_days integer NOT NULL,
     CONSTRAINT cold_policies_cold_ttl_days_check CHECK (((cold_ttl_days >= 30) AND (cold_ttl_days <= 36500)))
 );
+ALTER TABLE ONLY app.cold_policies ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.cold_policies FORCE ROW LEVEL SECURITY;
 
@@ -7660,6 +7707,7 @@ CREATE TABLE app.embedding_usage (
     chunks bigint NOT NULL,
     tokens bigint NOT NULL
 );
+ALTER TABLE ONLY app.embedding_usage ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.embedding_usage FORCE ROW LEVEL SECURITY;
 
@@ -7678,6 +7726,7 @@ CREATE TABLE app.embeddings (
     embedding_model text NOT NULL
 )
 PARTITION BY HASH (tenant_id);
+ALTER TABLE ONLY app.embeddings ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7697,6 +7746,7 @@ CREATE TABLE app.embeddings_0 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_0 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_0 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_0 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7716,6 +7766,7 @@ CREATE TABLE app.embeddings_1 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_1 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_1 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_1 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7735,6 +7786,7 @@ CREATE TABLE app.embeddings_10 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_10 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_10 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_10 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7754,6 +7806,7 @@ CREATE TABLE app.embeddings_11 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_11 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_11 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_11 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7773,6 +7826,7 @@ CREATE TABLE app.embeddings_12 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_12 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_12 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_12 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7792,6 +7846,7 @@ CREATE TABLE app.embeddings_13 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_13 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_13 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_13 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7811,6 +7866,7 @@ CREATE TABLE app.embeddings_14 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_14 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_14 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_14 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7830,6 +7886,7 @@ CREATE TABLE app.embeddings_15 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_15 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_15 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_15 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7849,6 +7906,7 @@ CREATE TABLE app.embeddings_16 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_16 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_16 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_16 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7868,6 +7926,7 @@ CREATE TABLE app.embeddings_17 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_17 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_17 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_17 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7887,6 +7946,7 @@ CREATE TABLE app.embeddings_18 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_18 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_18 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_18 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7906,6 +7966,7 @@ CREATE TABLE app.embeddings_19 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_19 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_19 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_19 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7925,6 +7986,7 @@ CREATE TABLE app.embeddings_2 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_2 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_2 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_2 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7944,6 +8006,7 @@ CREATE TABLE app.embeddings_20 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_20 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_20 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_20 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7963,6 +8026,7 @@ CREATE TABLE app.embeddings_21 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_21 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_21 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_21 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -7982,6 +8046,7 @@ CREATE TABLE app.embeddings_22 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_22 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_22 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_22 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8001,6 +8066,7 @@ CREATE TABLE app.embeddings_23 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_23 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_23 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_23 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8020,6 +8086,7 @@ CREATE TABLE app.embeddings_24 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_24 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_24 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_24 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8039,6 +8106,7 @@ CREATE TABLE app.embeddings_25 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_25 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_25 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_25 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8058,6 +8126,7 @@ CREATE TABLE app.embeddings_26 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_26 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_26 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_26 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8077,6 +8146,7 @@ CREATE TABLE app.embeddings_27 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_27 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_27 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_27 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8096,6 +8166,7 @@ CREATE TABLE app.embeddings_28 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_28 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_28 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_28 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8115,6 +8186,7 @@ CREATE TABLE app.embeddings_29 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_29 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_29 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_29 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8134,6 +8206,7 @@ CREATE TABLE app.embeddings_3 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_3 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_3 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_3 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8153,6 +8226,7 @@ CREATE TABLE app.embeddings_30 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_30 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_30 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_30 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8172,6 +8246,7 @@ CREATE TABLE app.embeddings_31 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_31 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_31 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_31 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8191,6 +8266,7 @@ CREATE TABLE app.embeddings_4 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_4 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_4 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_4 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8210,6 +8286,7 @@ CREATE TABLE app.embeddings_5 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_5 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_5 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_5 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8229,6 +8306,7 @@ CREATE TABLE app.embeddings_6 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_6 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_6 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_6 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8248,6 +8326,7 @@ CREATE TABLE app.embeddings_7 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_7 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_7 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_7 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8267,6 +8346,7 @@ CREATE TABLE app.embeddings_8 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_8 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_8 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_8 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8286,6 +8366,7 @@ CREATE TABLE app.embeddings_9 (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT embeddings_created_at_not_null NOT NULL,
     embedding_model text CONSTRAINT embeddings_embedding_model_not_null NOT NULL
 );
+ALTER TABLE ONLY app.embeddings_9 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 ALTER TABLE ONLY app.embeddings_9 ALTER COLUMN chunk_metadata SET STORAGE MAIN;
 ALTER TABLE ONLY app.embeddings_9 ALTER COLUMN embedding_vector SET STORAGE PLAIN;
 
@@ -8298,6 +8379,7 @@ CREATE TABLE app.execution_object_references (
     sha256 text NOT NULL,
     execution_id uuid NOT NULL
 );
+ALTER TABLE ONLY app.execution_object_references ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.execution_object_references FORCE ROW LEVEL SECURITY;
 
@@ -8309,6 +8391,7 @@ CREATE TABLE app.execution_objects (
     check_at timestamp with time zone DEFAULT (now() + '1 day'::interval) NOT NULL,
     CONSTRAINT execution_objects_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
 );
+ALTER TABLE ONLY app.execution_objects ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.execution_objects FORCE ROW LEVEL SECURITY;
 
@@ -8323,6 +8406,7 @@ CREATE TABLE app.failed_runs (
     mode_class text NOT NULL,
     runs integer NOT NULL
 );
+ALTER TABLE ONLY app.failed_runs ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.failed_runs FORCE ROW LEVEL SECURITY;
 
@@ -8337,6 +8421,7 @@ CASE app.role()
     ELSE app.person()
 END
 );
+ALTER TABLE ONLY app.invitations ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.invitations FORCE ROW LEVEL SECURITY;
 
@@ -8364,6 +8449,7 @@ CREATE TABLE app.leaving_rows (
     id uuid NOT NULL,
     checksum bigint NOT NULL
 );
+ALTER TABLE ONLY app.leaving_rows ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.leaving_rows FORCE ROW LEVEL SECURITY;
 
@@ -8380,6 +8466,7 @@ CREATE TABLE app.n8n_names (
     tags_told_at timestamp with time zone,
     CONSTRAINT n8n_names_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
 );
+ALTER TABLE ONLY app.n8n_names ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.n8n_names FORCE ROW LEVEL SECURITY;
 
@@ -8395,6 +8482,7 @@ CREATE TABLE app.n8n_rejections (
     item jsonb,
     delivery jsonb
 );
+ALTER TABLE ONLY app.n8n_rejections ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.n8n_rejections FORCE ROW LEVEL SECURITY;
 
@@ -8407,6 +8495,7 @@ CREATE TABLE app.n8n_resets (
     until timestamp with time zone NOT NULL,
     CONSTRAINT n8n_resets_check CHECK ((until > after))
 );
+ALTER TABLE ONLY app.n8n_resets ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.n8n_resets FORCE ROW LEVEL SECURITY;
 
@@ -8441,6 +8530,7 @@ CREATE TABLE app.rehydrated_rows (
     rehydration_id uuid NOT NULL,
     checksum bigint NOT NULL
 );
+ALTER TABLE ONLY app.rehydrated_rows ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.rehydrated_rows FORCE ROW LEVEL SECURITY;
 
@@ -8488,6 +8578,7 @@ CREATE TABLE app.row_history_20261123 (
     CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
     CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
 );
+ALTER TABLE ONLY app.row_history_20261123 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.row_history_20261123 FORCE ROW LEVEL SECURITY;
 
@@ -8506,6 +8597,7 @@ CREATE TABLE app.row_history_20261130 (
     CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
     CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
 );
+ALTER TABLE ONLY app.row_history_20261130 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.row_history_20261130 FORCE ROW LEVEL SECURITY;
 
@@ -8524,6 +8616,7 @@ CREATE TABLE app.row_history_20261207 (
     CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
     CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
 );
+ALTER TABLE ONLY app.row_history_20261207 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.row_history_20261207 FORCE ROW LEVEL SECURITY;
 
@@ -8542,6 +8635,7 @@ CREATE TABLE app.row_history_overflow (
     CONSTRAINT row_history_action_check CHECK ((action = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text]))),
     CONSTRAINT row_history_check CHECK (((row_id IS NULL) <> (row_ids IS NULL)))
 );
+ALTER TABLE ONLY app.row_history_overflow ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.row_history_overflow FORCE ROW LEVEL SECURITY;
 
@@ -8593,6 +8687,7 @@ CREATE TABLE app.storage_sizes (
     vectors bigint NOT NULL,
     CONSTRAINT storage_sizes_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 63)))
 );
+ALTER TABLE ONLY app.storage_sizes ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.storage_sizes FORCE ROW LEVEL SECURITY;
 
@@ -8603,6 +8698,7 @@ CREATE TABLE app.superseded_versions (
     id uuid NOT NULL,
     delta app.execution_deltas NOT NULL
 );
+ALTER TABLE ONLY app.superseded_versions ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.superseded_versions FORCE ROW LEVEL SECURITY;
 
@@ -8619,6 +8715,7 @@ CREATE TABLE app.tenant_actions (
     CONSTRAINT tenant_actions_action_check CHECK ((action = ANY (ARRAY['provision'::text, 'suspend'::text, 'reactivate'::text, 'soft_delete'::text, 'restore'::text, 'hard_delete'::text]))),
     CONSTRAINT tenant_actions_reason_check CHECK ((length(reason) <= 1000))
 );
+ALTER TABLE ONLY app.tenant_actions ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.tenant_actions FORCE ROW LEVEL SECURITY;
 
@@ -8653,6 +8750,7 @@ CREATE TABLE app.term_counts (
     CONSTRAINT term_counts_chunks_check CHECK ((chunks > 0))
 )
 WITH (fillfactor='70');
+ALTER TABLE ONLY app.term_counts ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.term_counts FORCE ROW LEVEL SECURITY;
 
@@ -8677,6 +8775,7 @@ CREATE TABLE app.user_preferences (
     CONSTRAINT user_preferences_preferences_check CHECK ((jsonb_typeof(preferences) = 'object'::text)),
     CONSTRAINT user_preferences_user_id_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 255)))
 );
+ALTER TABLE ONLY app.user_preferences ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.user_preferences FORCE ROW LEVEL SECURITY;
 
@@ -8715,6 +8814,7 @@ CREATE TABLE app.workflow_executions_c14 (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY RANGE (id);
+ALTER TABLE ONLY app.workflow_executions_c14 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_c14 FORCE ROW LEVEL SECURITY;
 
@@ -8737,6 +8837,7 @@ CREATE TABLE app.workflow_executions_c30 (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY RANGE (id);
+ALTER TABLE ONLY app.workflow_executions_c30 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_c30 FORCE ROW LEVEL SECURITY;
 
@@ -8759,6 +8860,7 @@ CREATE TABLE app.workflow_executions_c365 (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY RANGE (id);
+ALTER TABLE ONLY app.workflow_executions_c365 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_c365 FORCE ROW LEVEL SECURITY;
 
@@ -8781,6 +8883,7 @@ CREATE TABLE app.workflow_executions_c60 (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY RANGE (id);
+ALTER TABLE ONLY app.workflow_executions_c60 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_c60 FORCE ROW LEVEL SECURITY;
 
@@ -8803,6 +8906,7 @@ CREATE TABLE app.workflow_executions_c7 (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY RANGE (id);
+ALTER TABLE ONLY app.workflow_executions_c7 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_c7 FORCE ROW LEVEL SECURITY;
 
@@ -8825,6 +8929,7 @@ CREATE TABLE app.workflow_executions_c90 (
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 )
 PARTITION BY RANGE (id);
+ALTER TABLE ONLY app.workflow_executions_c90 ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_c90 FORCE ROW LEVEL SECURITY;
 
@@ -8846,6 +8951,7 @@ CREATE TABLE app.workflow_executions_overflow (
     CONSTRAINT workflow_executions_n8n_execution_id_check CHECK (((length(n8n_execution_id) >= 1) AND (length(n8n_execution_id) <= 255))),
     CONSTRAINT workflow_executions_status_check CHECK ((app.execution_rank(status) IS NOT NULL))
 );
+ALTER TABLE ONLY app.workflow_executions_overflow ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 
 ALTER TABLE ONLY app.workflow_executions_overflow FORCE ROW LEVEL SECURITY;
 
@@ -9305,7 +9411,7 @@ CREATE INDEX archive_files_tenant_id ON app.archive_files USING btree (tenant_id
 
 CREATE INDEX chunks_content_hash ON app.chunks USING btree (tenant_id, content_hash, id);
 
-CREATE INDEX chunks_of_base ON app.chunks USING btree (tenant_id, knowledge_base_id);
+CREATE INDEX chunks_newest ON app.chunks USING btree (tenant_id, knowledge_base_id, id DESC);
 
 CREATE INDEX chunks_terms ON app.chunks USING gin (terms) WITH (fastupdate=off);
 
@@ -9523,6 +9629,8 @@ CREATE INDEX row_history_overflow_tenant_id_seq_idx ON app.row_history_overflow 
 CREATE INDEX storage_sizes_day ON app.storage_sizes USING btree (day);
 
 CREATE INDEX tenant_actions_tenant_id ON app.tenant_actions USING btree (tenant_id, id);
+
+CREATE INDEX tenant_memberships_newest ON app.tenant_memberships USING btree (tenant_id, id DESC);
 
 CREATE INDEX tenant_memberships_user_id ON app.tenant_memberships USING btree (user_id);
 
@@ -10907,6 +11015,8 @@ REVOKE ALL ON FUNCTION app.note_commit() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.note_execution_deltas() FROM PUBLIC;
 
 REVOKE ALL ON PROCEDURE app.open_to_jobs(IN opened regclass, IN verbs text) FROM PUBLIC;
+
+REVOKE ALL ON PROCEDURE app.plan_for_large_tenants(IN tenant_table regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.preview_recovery(at timestamp with time zone, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text, undone uuid) TO flo_app;

@@ -46,13 +46,13 @@ BEGIN
   moved AS (
     UPDATE app.chunks AS c SET chunk_index = p.chunk_index, chunk_start = p.start, chunk_end = p."end"
     FROM matched AS p
-    WHERE c.tenant_id = document.tenant_id AND c.id = p.id
+    WHERE c.tenant_id = document.tenant_id AND c.document_id = document.id AND c.id = p.id
       AND (c.chunk_index, c.chunk_start, c.chunk_end) <> (p.chunk_index, p.start, p."end")
   ),
   moved_vectors AS (
     UPDATE app.embeddings AS e SET chunk_index = p.chunk_index, chunk_metadata = document.metadata || p.metadata
     FROM matched AS p
-    WHERE e.id = p.id AND e.tenant_id = document.tenant_id
+    WHERE e.tenant_id = document.tenant_id AND e.id = ANY (ARRAY(SELECT s.id FROM stored AS s)) AND e.id = p.id
       AND (e.chunk_index, e.chunk_metadata) <> (p.chunk_index, document.metadata || p.metadata)
   ),
   added AS (

@@ -54,6 +54,7 @@ BEGIN
   EXECUTE format('CREATE TABLE app.%I (LIKE app.workflow_executions INCLUDING ALL)', partition_name);
   EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition_name);
   EXECUTE format('CREATE INDEX ON app.%I (tenant_id, n8n_execution_id)', partition_name);
+  CALL app.plan_for_large_tenants(format('app.%I', partition_name));
   EXECUTE format('ALTER TABLE app.%I ATTACH PARTITION app.%I FOR VALUES FROM (%s) TO (%s)',
     class_table, partition_name, lower_bound, upper_bound);
 END

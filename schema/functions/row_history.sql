@@ -30,6 +30,7 @@ BEGIN
     partition_name := 'row_history_' || to_char(week, 'YYYYMMDD');
     IF to_regclass('app.' || partition_name) IS NULL THEN
       EXECUTE format('CREATE TABLE app.%I (LIKE app.row_history INCLUDING ALL)', partition_name);
+      CALL app.plan_for_large_tenants(format('app.%I', partition_name));
       IF EXISTS (
         SELECT FROM app.row_history AS h WHERE h.recorded_at >= week AND h.recorded_at < week + interval '7 days'
       ) THEN

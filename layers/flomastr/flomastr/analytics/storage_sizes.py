@@ -56,7 +56,8 @@ def kinds(condition: LiteralString) -> LiteralString:
     return f"""
   WITH {sizes("s.kind", condition)}
   SELECT
-    m.as_of, m.since, (SELECT count(*) FROM app.tenants) AS tenant_count, k.kind,
+    m.as_of, m.since, k.kind,
+    (SELECT count(*) FROM app.tenants WHERE (SELECT app.on_platform())) AS tenant_count,
     {COLUMNS}
   FROM m CROSS JOIN kinds AS k LEFT JOIN sizes AS s USING (kind)
   ORDER BY k.kind_rank

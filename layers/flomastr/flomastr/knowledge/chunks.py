@@ -1,7 +1,7 @@
 """Passages of documents as they are stored, each with its position, its hash and its model."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
 from fastapi import Query as QueryParameter
@@ -45,14 +45,29 @@ class ChunkFilter(BaseModel):
 WithVectors = Annotated[bool, QueryParameter(description="With embedding_vector, 1536 numbers each.")]
 
 
-FROM = """
-  app.chunks AS c
-  JOIN app.documents AS d ON d.id = c.document_id
+# What belongs to a passage is looked up for one after another, so that a page reads no more than it shows.
+WITH_THEIRS = """
   JOIN app.knowledge_base_models AS m ON m.knowledge_base_id = c.knowledge_base_id AND m.is_active
-  JOIN app.embeddings AS e ON e.id = c.id AND e.tenant_id = c.tenant_id AND e.embedding_model = m.embedding_model
-  WHERE c.knowledge_base_id = %(base)s AND (%(document_name)s::text IS NULL OR d.name = %(document_name)s)
+  CROSS JOIN LATERAL (SELECT * FROM app.documents AS d WHERE d.id = c.document_id LIMIT 1) AS d
+  CROSS JOIN LATERAL (
+    SELECT * FROM app.embeddings AS e
+    WHERE e.tenant_id = c.tenant_id AND e.id = c.id AND e.embedding_model = m.embedding_model LIMIT 1
+  ) AS e
+  WHERE c.knowledge_base_id = %(base)s
+"""
+OF_DOCUMENT = """
+  (
+    SELECT * FROM app.chunks AS c WHERE c.document_id = (
+      SELECT d.id FROM app.documents AS d WHERE d.knowledge_base_id = %(base)s AND d.name = %(document_name)s
+    ) ORDER BY c.id DESC OFFSET 0
+  )
 """
 PAGE = keyset("c.id")
+
+
+def listed(matching: ChunkFilter) -> LiteralString:
+    chunks = OF_DOCUMENT if matching.document_name else "app.chunks"
+    return f"{chunks} AS c {WITH_THEIRS}"
 
 
 def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: bool) -> Query[StoredChunk]:
@@ -63,7 +78,7 @@ def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: b
           c.chunk_start AS start, c.chunk_end AS end, encode(c.content_hash, 'hex') AS content_hash, d.chunker,
           e.embedding_model, e.embedding_vector IS NOT NULL AS is_embedded,
           CASE WHEN %(with_vectors)s THEN e.embedding_vector END AS embedding_vector, e.created_at
-        FROM {FROM} AND {PAGE}
+        FROM {listed(matching)} AND {PAGE}
         """,
         matching.model_dump() | page.params() | {"base": base, "with_vectors": with_vectors},
         StoredChunk,
@@ -72,4 +87,4 @@ def newest(base: UUID, matching: ChunkFilter, page: PageRequest, with_vectors: b
 
 def count(base: UUID, matching: ChunkFilter) -> Query[Count]:
     """How many rows `newest` lists, on all pages."""
-    return Query(f"SELECT count(*) FROM {FROM}", matching.model_dump() | {"base": base}, Count)
+    return Query(f"SELECT count(*) FROM {listed(matching)}", matching.model_dump() | {"base": base}, Count)

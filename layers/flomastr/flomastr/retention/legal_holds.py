@@ -69,7 +69,9 @@ COLUMNS = """
   h.id, h.tenant_id, h.scope, h.workflow_id, h.execution_id, h.reason, h.created_by, h.created_at,
   h.released_by, h.released_at, h.release_reason, app.etag(h) AS etag
 """
-MATCHES = "(%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s)"
+MATCHES = """
+  h.tenant_id = (SELECT app.tenant()) AND (%(active)s::boolean IS NULL OR (h.released_at IS NULL) = %(active)s)
+"""
 
 
 def create(new: NewHold) -> Query[LegalHold]:

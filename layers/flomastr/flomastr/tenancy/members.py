@@ -52,6 +52,7 @@ class MemberChanges(Body):
 COLUMNS = """
   m.id, m.tenant_id, m.user_id, m.role, m.status, m.created_at, m.updated_at, app.etag(m) AS etag
 """
+OF_THE_TENANT = "m.tenant_id = (SELECT app.tenant())"
 MY_INVITATION = "m.status = 'pending' AND m.user_id IN (app.person(), app.invited_person())"
 
 
@@ -71,7 +72,7 @@ def invite(new: NewMember) -> Query[Member]:
 def newest(page: PageRequest) -> Query[Member]:
     """A page of members, those who are invited or have left included, and one row beyond it."""
     return Query(
-        f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE {KEYSET}",
+        f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE {OF_THE_TENANT} AND {KEYSET}",
         page.params(),
         Member,
     )
@@ -79,13 +80,13 @@ def newest(page: PageRequest) -> Query[Member]:
 
 def count() -> Query[Count]:
     """How many `newest` lists, on all pages."""
-    return Query("SELECT count(*) FROM app.tenant_memberships", {}, Count)
+    return Query(f"SELECT count(*) FROM app.tenant_memberships AS m WHERE {OF_THE_TENANT}", {}, Count)
 
 
 def get(user_id: str) -> Query[Member]:
     """No row: the tenant has no such member."""
     return Query(
-        f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE m.user_id = %(user_id)s",
+        f"SELECT {COLUMNS} FROM app.tenant_memberships AS m WHERE {OF_THE_TENANT} AND m.user_id = %(user_id)s",
         {"user_id": user_id},
         Member,
     )

@@ -55,12 +55,14 @@ COLUMNS = """
   t.updated_at
 """
 WHOLE = f"{COLUMNS}, t.branding_settings, app.etag(t) AS etag"
-MATCHES = """
-  (%(status)s::text IS NULL OR t.status = %(status)s) AND (t.deleted_at IS NOT NULL) = %(deleted)s
-  AND ((SELECT app.on_platform()) OR EXISTS (
-    SELECT FROM app.tenant_memberships AS m
-    WHERE m.tenant_id = t.id AND m.user_id = app.person() AND m.status = 'active'
-  ))
+MATCHING = """
+  (
+    SELECT t.* FROM app.tenants AS t WHERE (SELECT app.on_platform())
+    UNION ALL
+    SELECT t.* FROM app.tenant_memberships AS m JOIN app.tenants AS t ON t.id = m.tenant_id
+    WHERE NOT (SELECT app.on_platform()) AND m.user_id = (SELECT app.person()) AND m.status = 'active'
+  ) AS t
+  WHERE (%(status)s::text IS NULL OR t.status = %(status)s) AND (t.deleted_at IS NOT NULL) = %(deleted)s
 """
 
 
@@ -83,8 +85,7 @@ def newest(matching: Filter, page: PageRequest) -> Query[Tenant]:
     return Query(
         f"""
         SELECT {COLUMNS}, t.branding_settings - 'logo_svg' AS branding_settings
-        FROM app.tenants AS t
-        WHERE {MATCHES} AND {KEYSET}
+        FROM {MATCHING} AND {KEYSET}
         """,
         matching.model_dump() | page.params(),
         Tenant,
@@ -93,7 +94,7 @@ def newest(matching: Filter, page: PageRequest) -> Query[Tenant]:
 
 def count(matching: Filter) -> Query[Count]:
     """How many tenants match, on all pages."""
-    return Query(f"SELECT count(*) FROM app.tenants AS t WHERE {MATCHES}", matching.model_dump(), Count)
+    return Query(f"SELECT count(*) FROM {MATCHING}", matching.model_dump(), Count)
 
 
 def get() -> Query[Tenant]:

@@ -110,7 +110,10 @@ COLUMNS = """
   r.id, r.tenant_id, r.at, r.of_transaction::text AS transaction, r.tables, r.row_ids, r.is_exact, r.counts,
   r.swept_along, r.state, r.reason, r.requested_by, r.created_at, r.applied_by, r.applied_at,
   r.applied_xid::text AS applied_transaction, r.undone_id, r.error, app.etag(r) AS etag,
-  (SELECT count(*) FROM app.erasures AS e WHERE e.created_at > coalesce(r.at, r.created_at)) AS erasures_since
+  (
+    SELECT count(*) FROM app.erasures AS e
+    WHERE e.tenant_id = r.tenant_id AND e.created_at > coalesce(r.at, r.created_at)
+  ) AS erasures_since
 """
 
 
