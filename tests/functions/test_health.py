@@ -12,6 +12,7 @@ from flomastr.caller import Caller
 from flomastr.database import connection
 from flomastr.errors import UnavailableError
 from functions.health.handler import lambda_handler
+from schema.migrate import read_migrations
 from tests.support.connected import connected
 from tests.support.events import Answer, call
 from tests.support.factories import Factory
@@ -49,6 +50,7 @@ def test_super_admins_see_the_versions_and_nobody_else(make: Factory) -> None:
     known = {"postgres", "pgvector", "migration", "needed_migration", "missing_functions", "release"}
     assert answer.json.keys() == known
     assert answer.json["migration"] >= answer.json["needed_migration"] == health.NEEDED_MIGRATION
+    assert health.NEEDED_MIGRATION in [migration.name for migration in read_migrations()]
     assert answer.json["missing_functions"] == []
     assert [versions(caller).status for caller in (None, make.person(), make.tenant().owner)] == [401, 403, 403]
 
