@@ -1,6 +1,7 @@
 """What is restored is what was backed up, or the restore says by name what is not."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +13,7 @@ from psycopg.errors import UniqueViolation
 from dev.errors import StartupError
 from dev.restore import restore as restore_command
 from dev.services.postgres import Cluster
-from flomastr.recovery import backup_verify, receipts, restore, restore_load
+from flomastr.recovery import backup_manifest, backup_verify, receipts, restore, restore_load
 from flomastr.recovery.backup_catalogue import EXCLUDED
 from flomastr.recovery.backup_manifest import DamagedError, Manifest, Part
 from flomastr.recovery.receipts import Receipt
@@ -122,6 +123,39 @@ def test_a_manifest_that_was_changed_is_not_believed(backed_up: BackupEnv) -> No
             backed_up.newest()
     finally:
         backed_up.write(key, own)
+
+
+def with_a_statement(part: Part, place: str) -> Part:
+    """Who may write into the bucket may write this."""
+    said = "FOR VALUES FROM ('1') TO ('2'); CREATE ROLE intruder" if place == "bound" else "CREATE ROLE intruder"
+    return part.model_copy(
+        update={"relation": part.relation.model_copy(update={place: said if place == "bound" else [said]})}
+    )
+
+
+@pytest.mark.parametrize("place", ["bound", "indexes"])
+def test_a_manifest_says_nothing_that_is_executed_but_bounds_and_indexes(
+    backed_up: BackupEnv, manifest: Manifest, place: str
+) -> None:
+    parts = [with_a_statement(part, place) if part.relation.bound else part for part in manifest.parts]
+    forged = manifest.model_copy(update={"id": f"{manifest.id}0", "parts": parts})
+    key = backup_manifest.write(forged, None)
+    try:
+        with pytest.raises(DamagedError, match=f"{key} is of another version, or not ours"):
+            backed_up.newest()
+    finally:
+        backed_up.write(key, None)
+    assert backed_up.newest() == manifest
+
+
+def test_the_latest_backup_is_none_of_tomorrow(backed_up: BackupEnv, manifest: Manifest) -> None:
+    tomorrow = backup_manifest.new_id(datetime.now(UTC) + timedelta(days=1))
+    key = backup_manifest.write(manifest.model_copy(update={"id": tomorrow}), None)
+    try:
+        assert backed_up.newest() == manifest
+        assert backup_manifest.find(tomorrow).id == tomorrow
+    finally:
+        backed_up.write(key, None)
 
 
 def test_a_restore_that_is_killed_goes_on_where_it_was(backed_up: BackupEnv, manifest: Manifest) -> None:

@@ -1,16 +1,20 @@
 """What a backup is: a manifest, which is written last, and the objects that it names."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from flomastr.object_storage import ObjectMissingError
 from flomastr.recovery import backup_storage
 
 FOLDER = "manifests/"
+CLOCKS = timedelta(hours=1)  # of who took a backup and who restores it
+# A restore executes these as they stand, as an administrator: they may say nothing but what Postgres writes there
+BOUND = r"^(DEFAULT|FOR VALUES (FROM \('[\w:.+ -]+'\) TO \('[\w:.+ -]+'\)|IN \('?\w+'?(, '?\w+'?)*\)))$"
+INDEX = r"^CREATE INDEX \w+ ON app\.\w+ USING btree \(\w+( DESC)?(, \w+( DESC)?)*\)$"
 
 
 class DamagedError(Exception):
@@ -22,10 +26,10 @@ class Relation(BaseModel):
 
     name: str
     parent: str | None  # what it is a partition of
-    bound: str | None  # as in ATTACH PARTITION
+    bound: Annotated[str, StringConstraints(pattern=BOUND)] | None  # as in ATTACH PARTITION
     rows_where: str | None  # which rows of the root table it has
     root: str
-    indexes: list[str]  # those of a partition that its parent has not
+    indexes: list[Annotated[str, StringConstraints(pattern=INDEX)]]  # those of a partition that its parent has not
     columns: list[str]  # without generated ones
 
 
@@ -106,7 +110,7 @@ def read(key: str) -> Manifest:
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise DamagedError(f"{key} is of another version.") from error
+        raise DamagedError(f"{key} is of another version, or not ours.") from error
 
 
 def all_keys() -> list[str]:
@@ -115,8 +119,12 @@ def all_keys() -> list[str]:
 
 
 def find(id: str) -> Manifest:
-    """The backup of this id or this key, or the newest for `latest`. Raises DamagedError, StorageUnavailableError."""
-    found = [key for key in all_keys() if id in ("latest", id_of(key), key)]
+    """The backup of this id or this key, or the newest for `latest`, which nobody can have taken later than now.
+
+    Raises DamagedError, StorageUnavailableError.
+    """
+    now = new_id(datetime.now(UTC) + CLOCKS)
+    found = [key for key in all_keys() if id in (id_of(key), key) or (id == "latest" and id_of(key) < now)]
     if not found:
         raise DamagedError(f"There is no backup {id}.")
     return read(found[-1])
