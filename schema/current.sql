@@ -4448,6 +4448,30 @@ CREATE FUNCTION app.newest_of(ranges int8multirange, most integer) RETURNS int8m
 
 ALTER FUNCTION app.newest_of(ranges int8multirange, most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.newest_runs(since timestamp with time zone, before timestamp with time zone, most integer) RETURNS TABLE(n8n_execution_id text, n8n_instance smallint, started_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE ROWS 20000
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_sort TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  first uuid := app.uuid7_floor(since);
+  beyond uuid := app.uuid7_floor(before);
+BEGIN
+  RETURN QUERY
+  SELECT e.n8n_execution_id, w.n8n_instance, e.started_at
+  FROM (
+    SELECT r.n8n_execution_id, r.workflow_id, r.started_at
+    FROM app.workflow_executions AS r
+    WHERE r.id >= first AND r.id < beyond
+    ORDER BY r.id DESC LIMIT most
+  ) AS e
+  JOIN app.workflows AS w ON w.tenant_id = app.tenant() AND w.id = e.workflow_id;
+END
+$$;
+
+ALTER FUNCTION app.newest_runs(since timestamp with time zone, before timestamp with time zone, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) RETURNS record
     LANGUAGE sql STABLE
     AS $$

@@ -27,6 +27,7 @@ NEEDED_FUNCTIONS = [
     "minutes_saved",
     "newest_executions_of",
     "newest_of",
+    "newest_runs",
     "plan_history",
     "plan_sessions_v2",
     "policies_v3",

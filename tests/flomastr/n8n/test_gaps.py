@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from flomastr.n8n import gaps
+from flomastr.n8n.gaps import AskedGaps
 from tests.flomastr.n8n.conftest import PullEnv
 from tests.support.connected import connected
 from tests.support.factories import Tenant
@@ -157,3 +159,44 @@ def test_of_too_many_runs_and_gaps_the_newest_are_told(env: PullEnv, monkeypatch
 def test_a_time_that_is_too_long_or_empty_is_refused(env: PullEnv, begin: str, end: str) -> None:
     answer = env.ask(env.tenant(), "GET", "/prod/gaps", query={"from": begin, "to": end})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "query.from")
+
+
+RUNS = """
+INSERT INTO app.workflow_executions (
+  tenant_id, retention_class, id, workflow_id, n8n_execution_id, status, started_at, finished_at, created_at
+)
+SELECT w.tenant_id, e.retention_class, app.uuid7(at, gen_random_uuid()), w.id, 2 * g, 'success', at, at, at
+FROM app.workflows AS w
+JOIN app.workflow_executions AS e ON e.workflow_id = w.id
+CROSS JOIN generate_series(1, %s) AS g
+CROSS JOIN LATERAL (SELECT e.started_at + g * interval '1 ms' AS at) AS t
+WHERE w.tenant_id = %s
+"""
+READ = """
+SELECT sum(seq_tup_read + idx_tup_fetch)::integer FROM pg_stat_xact_user_tables
+WHERE relname LIKE 'workflow_executions_%'
+"""  # rows, in this transaction
+
+
+def nodes(plan: Json) -> list[Json]:
+    return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
+
+
+def test_what_a_report_looks_at_grows_neither_with_runs_nor_with_gaps(
+    env: PullEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = env.tenant()
+    post(env, tenant, ran(1))
+    env.platform.superuser.execute(RUNS, (10_000, tenant.id))
+    env.platform.superuser.execute("ANALYZE app.workflow_executions")
+    monkeypatch.setattr(gaps, "MOST_RUNS", 1_000)
+    found = env.gaps(tenant)
+    assert (found["arrived"], found["missing"], found["complete"]) == (1_000, 999, False)
+    asked = gaps.report("prod", AskedGaps.model_validate({}).bounds())
+    with psycopg.connect(env.platform.app_url) as session:
+        session.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
+        explained = session.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked.sql}", asked.params).fetchall()
+        ((read,),) = session.execute(READ).fetchall()
+    assert read <= 1_000
+    values = [node for node in nodes(explained[0][0][0]["Plan"]) if node["Node Type"] == "Values Scan"]
+    assert [node["Actual Loops"] for node in values] == [1]
