@@ -33,6 +33,17 @@ def test_a_vector_is_sent_exactly(superuser: psycopg.Connection[Any], numbers: l
     assert vector.to_list() == [struct.unpack("e", struct.pack("e", number))[0] for number in numbers]
 
 
+@pytest.mark.parametrize("sign", [0, 0x8000])
+@pytest.mark.parametrize("first", [0, 0x3E00])  # a vector has at most 16,000; from 0x7C00 on they are infinite
+def test_every_number_of_half_precision_is_sent_exactly(
+    superuser: psycopg.Connection[Any], sign: int, first: int
+) -> None:
+    numbers = range(sign + first, sign + first + 0x3E00)
+    vector = HalfVector(list(struct.unpack("<15872e", struct.pack("<15872H", *numbers))))
+    ((sent,),) = superuser.execute("SELECT %s::public.halfvec::text", (vector,)).fetchall()
+    assert HalfVector.from_text(sent) == vector
+
+
 def test_a_list_of_vectors_is_sent_exactly_and_may_be_empty(
     superuser: psycopg.Connection[Any], numbers: list[float]
 ) -> None:

@@ -6,7 +6,17 @@ would ask for the type's OID, which differs from database to database: a round t
 
 import psycopg
 from pgvector import HalfVector
-from pgvector.psycopg.halfvec import HalfVectorDumper
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+
+
+class HalfVectorDumper(Dumper):
+    """With five digits, which tell all numbers of half precision apart: in full they take three times as long."""
+
+    def dump(self, obj: HalfVector) -> Buffer:
+        numbers = obj.to_list()
+        return ("[" + ",".join(["%.5g"] * len(numbers)) % tuple(numbers) + "]").encode()
+
 
 psycopg.adapters.register_dumper(HalfVector, HalfVectorDumper)
 
