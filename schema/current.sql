@@ -880,22 +880,19 @@ $$;
 
 ALTER FUNCTION app.beginning_of(tenant uuid, document uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[], most integer) RETURNS TABLE(ids uuid[], score double precision)
-    LANGUAGE plpgsql STABLE ROWS 10
+CREATE FUNCTION app.best_first(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[]) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
     SET join_collapse_limit TO '1'
     AS $$
 DECLARE
-  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;
+  words double precision := CASE mode WHEN 'hybrid' THEN 0.6 ELSE 0 END;
 BEGIN
-  RETURN QUERY
+  RETURN (
   WITH found AS MATERIALIZED (
-    SELECT c.id, coalesce(c.text_hash, c.content_hash) AS text_hash, m.embedding_model,
-      CASE WHEN mode = 'hybrid' THEN e.embedding_vector END AS vector,
-      coalesce(-(c.weights OPERATOR(public.<#>) best_of.weights), 0) AS by_words,
-      CASE WHEN mode <> 'text' THEN
-        -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)])
-      END AS by_meaning
+    SELECT c.id, m.embedding_model,
+      coalesce(-(c.weights OPERATOR(public.<#>) best_first.weights), 0) AS by_words,
+      -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)]) AS by_meaning
     FROM unnest(candidates) AS candidate (id)
     JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
     JOIN app.knowledge_base_models AS m
@@ -903,7 +900,7 @@ BEGIN
     JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   ),
   complete AS (
-    SELECT f.id, f.text_hash, f.embedding_model, f.vector,
+    SELECT f.id, f.embedding_model,
       app.deviations(f.by_words, avg(f.by_words) OVER (), stddev(f.by_words) OVER ()) AS by_words,
       coalesce(f.by_meaning, min(f.by_meaning) OVER (PARTITION BY f.embedding_model), 0) AS by_meaning
     FROM found AS f
@@ -913,32 +910,33 @@ BEGIN
       app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
     FROM complete AS c WINDOW of_model AS (PARTITION BY c.embedding_model)
   ),
-  best AS (
-    SELECT b.embedding_model, public.avg(b.vector) AS vector FROM (
-      SELECT c.embedding_model, c.vector FROM compared AS c
+  best AS MATERIALIZED (  -- else it is made for each candidate
+    SELECT b.embedding_model, public.avg(e.embedding_vector) AS vector FROM (
+      SELECT c.id, c.embedding_model FROM compared AS c
       WHERE mode = 'hybrid' ORDER BY words * c.by_words + (1 - words) * c.near DESC, c.id LIMIT 3
     ) AS b
+    JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = b.id AND e.embedding_model = b.embedding_model
     GROUP BY b.embedding_model
   ),
   again AS (
-    SELECT c.id, c.text_hash, c.embedding_model, c.by_words,
-      c.by_meaning - 0.5 * coalesce(c.vector OPERATOR(public.<#>) b.vector, 0) AS by_meaning
-    FROM compared AS c LEFT JOIN best AS b ON b.embedding_model = c.embedding_model
+    SELECT c.id, c.embedding_model, c.by_words,
+      c.by_meaning - 0.5 * coalesce(e.embedding_vector OPERATOR(public.<#>) b.vector, 0) AS by_meaning
+    FROM compared AS c
+    LEFT JOIN best AS b ON b.embedding_model = c.embedding_model
+    LEFT JOIN app.embeddings AS e  -- read anew: to carry vectors along takes longer
+      ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = b.embedding_model
   ),
   scored AS (
-    SELECT a.id, a.text_hash, words * a.by_words + (1 - words)
+    SELECT a.id, words * a.by_words + (1 - words)
       * app.deviations(a.by_meaning, avg(a.by_meaning) OVER of_model, stddev(a.by_meaning) OVER of_model) AS score
     FROM again AS a WINDOW of_model AS (PARTITION BY a.embedding_model)
   )
-  SELECT g.ids, g.score FROM (
-    SELECT array_agg(s.id ORDER BY s.score DESC, s.id) AS ids, max(s.score) AS score FROM scored AS s
-    GROUP BY s.text_hash
-  ) AS g
-  ORDER BY g.score DESC, g.ids[1] LIMIT most;
+  SELECT array_agg(s.id ORDER BY s.score DESC, s.id) FROM scored AS s
+  );
 END
 $$;
 
-ALTER FUNCTION app.best_of(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[], most integer) OWNER TO flo_owner;
+ALTER FUNCTION app.best_first(tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.bounded(preferences jsonb, field text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -980,7 +978,7 @@ DECLARE
   found uuid[] := '{}';
 BEGIN
   IF mode <> 'vector' THEN
-    found := app.matching_chunks(tenant, bases, terms, weights, filter, depth);
+    found := found || app.matching_chunks(tenant, bases, terms, weights, filter, depth);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
@@ -997,7 +995,10 @@ BEGIN
     found := found || app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
       vectors[array_position(models, of_model.name)], filter, depth);
   END LOOP;
-  RETURN ARRAY(SELECT DISTINCT unnest(found));
+  IF mode = 'hybrid' OR (mode = 'vector' AND cardinality(models) > 1) THEN  -- else it is one list, in its order
+    found := app.best_first(tenant, ARRAY(SELECT DISTINCT unnest(found)), mode, weights, models, vectors);
+  END IF;
+  RETURN found;
 END
 $$;
 
@@ -1532,7 +1533,7 @@ CREATE FUNCTION app.contexts(tenant uuid, ids uuid[], around integer) RETURNS TA
         AND c.chunk_index >= lower(s.indexes) AND c.chunk_index < upper(s.indexes)
     ) AS r
   ),
-  texts AS (
+  texts AS MATERIALIZED (  -- else each is made for each hit
     SELECT r.document_id, r.indexes, r.first, r.last, d.content IS NOT NULL AS is_cut, r.start, r.finish,
       CASE WHEN d.content IS NOT NULL THEN substr(d.content, r.start + 1, r.finish - r.start) ELSE (
         SELECT string_agg(e.chunk_text, E'\n\n' ORDER BY e.chunk_index) FROM app.embeddings AS e
@@ -2586,7 +2587,8 @@ DECLARE
   query_alternatives integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
-  candidates uuid[];
+  found uuid[];
+  text_hashes bytea[];
 BEGIN
   IF tenant IS NULL THEN
     RETURN;
@@ -2610,20 +2612,25 @@ BEGIN
     FROM app.query_words(tenant, base_ids, spoken, query);
   END IF;
   LOOP
-    candidates := app.candidates(
+    SELECT array_agg(f.id ORDER BY f.place), array_agg(coalesce(c.text_hash, c.content_hash) ORDER BY f.place)
+    INTO found, text_hashes
+    FROM unnest(app.candidates(
       tenant, base_ids, mode, query_terms, query_weights, filter, models, vectors, depth
-    );
-    EXIT WHEN cardinality(candidates) < depth OR depth > 10000 OR most <= (
-      SELECT count(DISTINCT coalesce(c.text_hash, c.content_hash)) FROM unnest(candidates) AS candidate (id)
-      JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
-    );
+    )) WITH ORDINALITY AS f (id, place)
+    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = f.id;
+    EXIT WHEN coalesce(cardinality(found), 0) < depth OR depth > 10000
+      OR most <= (SELECT count(DISTINCT h.text_hash) FROM unnest(text_hashes) AS h (text_hash));
     depth := 8 * depth;  -- too many of them are copies
   END LOOP;
   RETURN QUERY
   WITH best AS MATERIALIZED (
-    SELECT b.ids, b.place
-    FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
-      WITH ORDINALITY AS b (ids, score, place)
+    SELECT array_agg(f.id ORDER BY f.place) AS ids, min(f.place) AS place
+    FROM unnest(found, text_hashes) WITH ORDINALITY AS f (id, text_hash, place)
+    GROUP BY f.text_hash ORDER BY 2 LIMIT most
+  ),
+  surrounded AS MATERIALIZED (  -- else it is done for each of the best
+    SELECT s.* FROM (SELECT array_agg(b.ids[1] ORDER BY b.place) AS ids FROM best AS b HAVING around > 0) AS hits
+    CROSS JOIN LATERAL app.contexts(tenant, hits.ids, around) AS s
   )
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
@@ -2654,9 +2661,7 @@ BEGIN
     ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
-  LEFT JOIN app.contexts(
-    tenant, ARRAY(SELECT b.ids[1] FROM best AS b WHERE around > 0 ORDER BY b.place), around
-  ) AS x ON x.id = c.id
+  LEFT JOIN surrounded AS x ON x.id = c.id
   ORDER BY best.place;
 END
 $$;

@@ -105,8 +105,78 @@ BEGIN
 END
 $$;
 
--- Passages that may be among the best: by words, by meaning, or by either. `vectors` are the query's, one by each of
--- `models`. Raises FL409 for a base whose active model is not among `models`.
+-- By how many standard deviations a value is better than the average.
+CREATE OR REPLACE FUNCTION app.deviations(value double precision, average double precision, deviation double precision)
+RETURNS double precision
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN coalesce((value - average) / nullif(deviation, 0), 0);
+
+-- Candidates of several lists, the best first. A candidate's score is the sum of its deviations by words and by
+-- meaning. What the three best mean on average is half as much asked for as what the query means.
+CREATE OR REPLACE FUNCTION app.best_first(
+  tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[]
+)
+RETURNS uuid[]
+LANGUAGE plpgsql
+STABLE
+SET plan_cache_mode = force_generic_plan  -- planning takes longer than execution
+SET join_collapse_limit = 1
+AS $$
+DECLARE
+  words double precision := CASE mode WHEN 'hybrid' THEN 0.6 ELSE 0 END;
+BEGIN
+  RETURN (
+  WITH found AS MATERIALIZED (
+    SELECT c.id, m.embedding_model,
+      coalesce(-(c.weights OPERATOR(public.<#>) best_first.weights), 0) AS by_words,
+      -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)]) AS by_meaning
+    FROM unnest(candidates) AS candidate (id)
+    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
+    JOIN app.knowledge_base_models AS m
+      ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
+    JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
+  ),
+  complete AS (
+    SELECT f.id, f.embedding_model,
+      app.deviations(f.by_words, avg(f.by_words) OVER (), stddev(f.by_words) OVER ()) AS by_words,
+      coalesce(f.by_meaning, min(f.by_meaning) OVER (PARTITION BY f.embedding_model), 0) AS by_meaning
+    FROM found AS f
+  ),
+  compared AS MATERIALIZED (
+    SELECT c.*,
+      app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
+    FROM complete AS c WINDOW of_model AS (PARTITION BY c.embedding_model)
+  ),
+  best AS MATERIALIZED (  -- else it is made for each candidate
+    SELECT b.embedding_model, public.avg(e.embedding_vector) AS vector FROM (
+      SELECT c.id, c.embedding_model FROM compared AS c
+      WHERE mode = 'hybrid' ORDER BY words * c.by_words + (1 - words) * c.near DESC, c.id LIMIT 3
+    ) AS b
+    JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = b.id AND e.embedding_model = b.embedding_model
+    GROUP BY b.embedding_model
+  ),
+  again AS (
+    SELECT c.id, c.embedding_model, c.by_words,
+      c.by_meaning - 0.5 * coalesce(e.embedding_vector OPERATOR(public.<#>) b.vector, 0) AS by_meaning
+    FROM compared AS c
+    LEFT JOIN best AS b ON b.embedding_model = c.embedding_model
+    LEFT JOIN app.embeddings AS e  -- read anew: to carry vectors along takes longer
+      ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = b.embedding_model
+  ),
+  scored AS (
+    SELECT a.id, words * a.by_words + (1 - words)
+      * app.deviations(a.by_meaning, avg(a.by_meaning) OVER of_model, stddev(a.by_meaning) OVER of_model) AS score
+    FROM again AS a WINDOW of_model AS (PARTITION BY a.embedding_model)
+  )
+  SELECT array_agg(s.id ORDER BY s.score DESC, s.id) FROM scored AS s
+  );
+END
+$$;
+
+-- Passages that may be among the best, the best first: by words, by meaning, or by both. `vectors` are the query's, one
+-- by each of `models`. Raises FL409 for a base whose active model is not among `models`.
 CREATE OR REPLACE FUNCTION app.candidates(
   tenant uuid, bases uuid[], mode text, terms integer[], weights public.sparsevec, filter app.passage_filter,
   models text[], vectors public.halfvec[], depth integer
@@ -119,7 +189,7 @@ DECLARE
   found uuid[] := '{}';
 BEGIN
   IF mode <> 'vector' THEN
-    found := app.matching_chunks(tenant, bases, terms, weights, filter, depth);
+    found := found || app.matching_chunks(tenant, bases, terms, weights, filter, depth);
   END IF;
   FOR of_model IN
     SELECT m.embedding_model AS name, array_agg(b.id) AS bases, sum(b.total_chunks) AS chunks
@@ -136,6 +206,9 @@ BEGIN
     found := found || app.nearest_chunks(tenant, of_model.bases, of_model.chunks, of_model.name,
       vectors[array_position(models, of_model.name)], filter, depth);
   END LOOP;
-  RETURN ARRAY(SELECT DISTINCT unnest(found));
+  IF mode = 'hybrid' OR (mode = 'vector' AND cardinality(models) > 1) THEN  -- else it is one list, in its order
+    found := app.best_first(tenant, ARRAY(SELECT DISTINCT unnest(found)), mode, weights, models, vectors);
+  END IF;
+  RETURN found;
 END
 $$;

@@ -2,82 +2,6 @@
 -- security only leakproof operators may use an index, and `&&` is none; each statement names the tenant that
 -- app.authorize set.
 
--- By how many standard deviations a value is better than the average.
-CREATE OR REPLACE FUNCTION app.deviations(value double precision, average double precision, deviation double precision)
-RETURNS double precision
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-RETURN coalesce((value - average) / nullif(deviation, 0), 0);
-
--- Candidates with their copies, the best first. A candidate's score is the sum of its deviations by words and by
--- meaning.
--- What the three best mean on average is half as much asked for as what the query means. Those of the same text are
--- one, and the others its copies.
-CREATE OR REPLACE FUNCTION app.best_of(
-  tenant uuid, candidates uuid[], mode text, weights public.sparsevec, models text[], vectors public.halfvec[],
-  most integer
-)
-RETURNS TABLE (ids uuid[], score double precision)
-LANGUAGE plpgsql
-STABLE
-ROWS 10  -- few are joined by their keys; a thousand, as Postgres supposes, by reading all passages
-SET plan_cache_mode = force_generic_plan  -- planning takes longer than execution
-SET join_collapse_limit = 1
-AS $$
-DECLARE
-  words double precision := CASE mode WHEN 'text' THEN 1 WHEN 'vector' THEN 0 ELSE 0.6 END;
-BEGIN
-  RETURN QUERY
-  WITH found AS MATERIALIZED (
-    SELECT c.id, coalesce(c.text_hash, c.content_hash) AS text_hash, m.embedding_model,
-      CASE WHEN mode = 'hybrid' THEN e.embedding_vector END AS vector,
-      coalesce(-(c.weights OPERATOR(public.<#>) best_of.weights), 0) AS by_words,
-      CASE WHEN mode <> 'text' THEN
-        -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)])
-      END AS by_meaning
-    FROM unnest(candidates) AS candidate (id)
-    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
-    JOIN app.knowledge_base_models AS m
-      ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
-    JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
-  ),
-  complete AS (
-    SELECT f.id, f.text_hash, f.embedding_model, f.vector,
-      app.deviations(f.by_words, avg(f.by_words) OVER (), stddev(f.by_words) OVER ()) AS by_words,
-      coalesce(f.by_meaning, min(f.by_meaning) OVER (PARTITION BY f.embedding_model), 0) AS by_meaning
-    FROM found AS f
-  ),
-  compared AS MATERIALIZED (
-    SELECT c.*,
-      app.deviations(c.by_meaning, avg(c.by_meaning) OVER of_model, stddev(c.by_meaning) OVER of_model) AS near
-    FROM complete AS c WINDOW of_model AS (PARTITION BY c.embedding_model)
-  ),
-  best AS (
-    SELECT b.embedding_model, public.avg(b.vector) AS vector FROM (
-      SELECT c.embedding_model, c.vector FROM compared AS c
-      WHERE mode = 'hybrid' ORDER BY words * c.by_words + (1 - words) * c.near DESC, c.id LIMIT 3
-    ) AS b
-    GROUP BY b.embedding_model
-  ),
-  again AS (
-    SELECT c.id, c.text_hash, c.embedding_model, c.by_words,
-      c.by_meaning - 0.5 * coalesce(c.vector OPERATOR(public.<#>) b.vector, 0) AS by_meaning
-    FROM compared AS c LEFT JOIN best AS b ON b.embedding_model = c.embedding_model
-  ),
-  scored AS (
-    SELECT a.id, a.text_hash, words * a.by_words + (1 - words)
-      * app.deviations(a.by_meaning, avg(a.by_meaning) OVER of_model, stddev(a.by_meaning) OVER of_model) AS score
-    FROM again AS a WINDOW of_model AS (PARTITION BY a.embedding_model)
-  )
-  SELECT g.ids, g.score FROM (
-    SELECT array_agg(s.id ORDER BY s.score DESC, s.id) AS ids, max(s.score) AS score FROM scored AS s
-    GROUP BY s.text_hash
-  ) AS g
-  ORDER BY g.score DESC, g.ids[1] LIMIT most;
-END
-$$;
-
 -- Lets a tenant search three times at once, or raises FL429: one tenant alone cannot take all connections of the pool.
 CREATE OR REPLACE FUNCTION app.take_search_place(tenant uuid)
 RETURNS void
@@ -122,7 +46,7 @@ AS $$
         AND c.chunk_index >= lower(s.indexes) AND c.chunk_index < upper(s.indexes)
     ) AS r
   ),
-  texts AS (
+  texts AS MATERIALIZED (  -- else each is made for each hit
     SELECT r.document_id, r.indexes, r.first, r.last, d.content IS NOT NULL AS is_cut, r.start, r.finish,
       CASE WHEN d.content IS NOT NULL THEN substr(d.content, r.start + 1, r.finish - r.start) ELSE (
         SELECT string_agg(e.chunk_text, E'\n\n' ORDER BY e.chunk_index) FROM app.embeddings AS e
@@ -168,7 +92,8 @@ DECLARE
   query_alternatives integer[];
   query_rarities double precision[];
   query_weights public.sparsevec;
-  candidates uuid[];
+  found uuid[];
+  text_hashes bytea[];
 BEGIN
   IF tenant IS NULL THEN
     RETURN;
@@ -192,20 +117,25 @@ BEGIN
     FROM app.query_words(tenant, base_ids, spoken, query);
   END IF;
   LOOP
-    candidates := app.candidates(
+    SELECT array_agg(f.id ORDER BY f.place), array_agg(coalesce(c.text_hash, c.content_hash) ORDER BY f.place)
+    INTO found, text_hashes
+    FROM unnest(app.candidates(
       tenant, base_ids, mode, query_terms, query_weights, filter, models, vectors, depth
-    );
-    EXIT WHEN cardinality(candidates) < depth OR depth > 10000 OR most <= (
-      SELECT count(DISTINCT coalesce(c.text_hash, c.content_hash)) FROM unnest(candidates) AS candidate (id)
-      JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
-    );
+    )) WITH ORDINALITY AS f (id, place)
+    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = f.id;
+    EXIT WHEN coalesce(cardinality(found), 0) < depth OR depth > 10000
+      OR most <= (SELECT count(DISTINCT h.text_hash) FROM unnest(text_hashes) AS h (text_hash));
     depth := 8 * depth;  -- too many of them are copies
   END LOOP;
   RETURN QUERY
   WITH best AS MATERIALIZED (
-    SELECT b.ids, b.place
-    FROM app.best_of(tenant, candidates, mode, query_weights, models, vectors, most)
-      WITH ORDINALITY AS b (ids, score, place)
+    SELECT array_agg(f.id ORDER BY f.place) AS ids, min(f.place) AS place
+    FROM unnest(found, text_hashes) WITH ORDINALITY AS f (id, text_hash, place)
+    GROUP BY f.text_hash ORDER BY 2 LIMIT most
+  ),
+  surrounded AS MATERIALIZED (  -- else it is done for each of the best
+    SELECT s.* FROM (SELECT array_agg(b.ids[1] ORDER BY b.place) AS ids FROM best AS b HAVING around > 0) AS hits
+    CROSS JOIN LATERAL app.contexts(tenant, hits.ids, around) AS s
   )
   SELECT e.knowledge_base_id, e.document_name, d.title, e.chunk_index, e.chunk_text, e.chunk_metadata,
     c.chunk_start, c.chunk_end,
@@ -236,9 +166,7 @@ BEGIN
     ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
   JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model
   JOIN app.tenants AS t ON t.id = tenant
-  LEFT JOIN app.contexts(
-    tenant, ARRAY(SELECT b.ids[1] FROM best AS b WHERE around > 0 ORDER BY b.place), around
-  ) AS x ON x.id = c.id
+  LEFT JOIN surrounded AS x ON x.id = c.id
   ORDER BY best.place;
 END
 $$;

@@ -44,7 +44,7 @@ FROM texts AS t
 """
 SEARCH = """
 SELECT document_name, chunk_text, similarity FROM app.find_passages(
-  %(query)s, %(mode)s, %(k)s, %(bases)s, ROW(NULL, NULL, NULL), 0, true,
+  %(query)s, %(mode)s, %(k)s, %(bases)s, ROW(NULL, NULL, NULL), %(around)s, true,
   '{model-a}', ARRAY[%(vector)s]::public.halfvec[])
 """
 EXPLAINED: tuple[LiteralString, ...] = (
@@ -74,9 +74,11 @@ class Explained:
     def hear(self, notice: Diagnostic) -> None:
         self.plans.append(str(notice.message_primary))
 
-    def search(self, tenant: Tenant, query: str, mode: str, k: int = 10, base: UUID | None = None) -> list[Any]:
+    def search(
+        self, tenant: Tenant, query: str, mode: str, k: int = 10, base: UUID | None = None, around: int = 0
+    ) -> list[Any]:
         self.plans.clear()
-        asked = {"query": query, "mode": mode, "k": k, "bases": base and [base], "vector": str(vector_of(query))}
+        asked = parameters(query, mode, k, base, around)
         with self.conn.transaction():
             self.conn.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
             return self.conn.execute(SEARCH, asked).fetchall()
@@ -85,6 +87,11 @@ class Explained:
         """Of the one statement that has these words."""
         (plan,) = [plan for plan in self.plans if words in plan and "Query Text" in plan]
         return plan
+
+
+def parameters(query: str, mode: str, k: int = 10, base: UUID | None = None, around: int = 0) -> dict[str, Any]:
+    vector = str(vector_of(query))
+    return {"query": query, "mode": mode, "k": k, "bases": base and [base], "around": around, "vector": vector}
 
 
 @pytest.fixture
@@ -184,7 +191,25 @@ def test_the_passages_that_are_found_are_read_by_their_keys(large: Tenant, expla
     assert "Seq Scan on chunks" not in plan
 
 
+@pytest.mark.parametrize("mode", ["vector", "text"])
+def test_one_list_of_passages_is_not_scored_again(large: Tenant, explained: Explained, mode: str) -> None:
+    assert len(explained.search(large, "zebra", mode)) == 10
+    assert not [plan for plan in explained.plans if "by_meaning" in plan]
+
+
+def test_what_the_best_mean_is_computed_once(large: Tenant, explained: Explained) -> None:
+    assert len(explained.search(large, "zebra", "hybrid")) == 10
+    assert "CTE best\n" in explained.plan("by_meaning")
+
+
+def test_contexts_are_put_together_once_and_only_if_they_are_wanted(large: Tenant, explained: Explained) -> None:
+    explained.search(large, "zebra", "text")
+    assert not [plan for plan in explained.plans if "WITH hits AS" in plan]
+    explained.search(large, "zebra", "text", around=1)
+    assert "CTE surrounded\n" in explained.plan("WITH best AS")
+    assert "CTE texts\n" in explained.plan("WITH hits AS")
+
+
 def test_without_a_tenant_there_is_nothing(explained: Explained) -> None:
     explained.conn.execute("SELECT set_config('app.tenant_id', '', false)")
-    asked = {"query": "zebra", "mode": "hybrid", "k": 10, "bases": None, "vector": str(vector_of("zebra"))}
-    assert explained.conn.execute(SEARCH, asked).fetchall() == []
+    assert explained.conn.execute(SEARCH, parameters("zebra", "hybrid")).fetchall() == []
