@@ -22,7 +22,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from flomastr.http.patterns import EMAIL, INSTANCE, NO_NUL, ONE_LINE, SLUG, TENANT
 
 JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-PLUS_LOST = re.compile(r":[\d.:]+ \d\d:?\d\d$")
+PLUS_LOST = re.compile(r":[\d.]+ \d\d:?\d\d$")
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 EXPONENT = re.compile(r"\de[+-](\d{2,3})(?=[,\]}])")
 MAX_JSON = 5_000_000  # as Postgres writes it

@@ -7,7 +7,7 @@ from html_to_markdown import ConversionOptions, PreprocessingOptions, convert
 
 MAX_CONTENT = 500_000  # characters of one document
 CELL = re.compile(r"""<t[dh]\b(?:[^<>"']|"[^"]*"|'[^']*')*+""", re.IGNORECASE)
-SPAN = re.compile(r"""\b((?:row|col)span\s*=\s*["']?\s*\d\d)\d+""", re.IGNORECASE)  # of a hundred and more
+SPAN = re.compile(r"""\b((?:row|col)span\s*+=\s*+(?:["']\s*+)?\d\d)\d+""", re.IGNORECASE)  # of a hundred and more
 NOSCRIPT = re.compile(r"(</?)noscript\b", re.IGNORECASE)
 TITLE = re.compile(r"<svg\b[^<>]*/>|<(?P<svg>/?svg)\b|<title\b[^<>]*>(?P<title>[^<]*)</title", re.IGNORECASE)
 CDATA, CDATA_END = "<![CDATA[", "]]>"

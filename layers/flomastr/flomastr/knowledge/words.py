@@ -24,7 +24,7 @@ WORD = BETWEEN + UNSPACED  # what no other word has
 RUN = rf"(?:[{INVISIBLE}]|[^{WORD}])++"  # is not tried again from within, which would take time by its square
 PIECE = re.compile(rf"[0-9]+|(?:[{INVISIBLE}]|[^0-9{WORD}])+")
 UNSPACED_RUN = re.compile(f"[{UNSPACED}][{UNSPACED}{MARKS}{INVISIBLE}]*")
-LETTER = re.compile(f"[{INVISIBLE}]*[{UNSPACED}][{MARKS}{INVISIBLE}]*")
+LETTER = re.compile(f"[{UNSPACED}][{MARKS}{INVISIBLE}]*")
 COMPOUND = re.compile(
     rf"(?<![{INVISIBLE}])(?<![^{WORD}]){RUN}(?:[.-]{RUN}){{1,7}}|(?<![A-Za-z0-9])[A-Za-z0-9]{{1,3}}&[A-Za-z0-9]{{1,3}}(?![A-Za-z0-9])"
 )
