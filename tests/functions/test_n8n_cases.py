@@ -4,12 +4,14 @@ import gzip
 import json
 from base64 import b64encode
 from datetime import datetime
+from time import thread_time
 from typing import Any
 
 import psycopg
 import pytest
 
 from dev.paths import ROOT
+from flomastr.workflows.flatted import Room, unpacked
 from tests.support.factories import Factory
 from tests.support.n8n_capture import Instance, Json, executed, failed, instance, logged, stored
 from tests.support.problems import EXECUTIONS, ask
@@ -195,6 +197,16 @@ def test_flatted_data_that_grows_without_end_is_cut(make: Factory, superuser: Su
     assert result["outcome"] == "created" and result["data_notes"]["cut"] > 0
     assert all(len(json.dumps(row["execution_data"])) < 150_000 for row in stored(superuser, n8n.tenant))
     assert [row["status"] for row in stored(superuser, n8n.tenant)] == ["success"]
+
+
+def test_many_references_to_a_large_value_cost_no_more_than_what_is_written() -> None:
+    """Measured by the CPU that it takes: by their product it is a minute."""
+    large = {str(number): 0 for number in range(30_000)}
+    text = json.dumps([{"a": "1"}, ["3"] * 6 + ["2"] * 60_000, large, ["4"] * 1_000, [0] * 100])
+    began = thread_time()
+    found, cut = unpacked(text, Room.of(len(text)))
+    assert thread_time() - began < 5
+    assert found and cut > 59_000 and len(json.dumps(found)) < 3_000_000
 
 
 @pytest.mark.parametrize("packed", ["flatted", "gzip"])

@@ -36,7 +36,8 @@ def unpacked(data: Any, room: Room) -> tuple[Json | None, int]:
     if not isinstance(values, list) or not values or not isinstance(values[0], dict):
         return None, 1
     most = min(MAX_JSON // 2, before)
-    flatted = Flatted(cast(list[Any], values), most)
+    known = cast(list[Any], values)
+    flatted = Flatted(known, [size_of(value) for value in known], most)
     found = flatted.at(0, LEVELS)
     room.left = min(room.left, before - (most - flatted.left))
     return found, flatted.cut
@@ -65,19 +66,23 @@ def size_of(value: Any) -> int:
 
 @dataclass
 class Flatted:
-    """Values that refer to each other by index, written as a text. Some refer to themselves, so all has a bound."""
+    """Values that refer to each other by index, written as a text. Some refer to themselves, so all has a bound.
+
+    What is written bounds how many references are followed, since each stands in something that was written.
+    """
 
     values: list[Any]
+    sizes: list[int]  # of the values, known before: many may refer to a large one
     left: int  # characters that may still be written
     cut: int = 0
 
     def at(self, index: int, levels: int) -> Any:
-        value = self.values[index]
-        size = size_of(value)
+        size = self.sizes[index]
         if levels == 0 or size > self.left:
             self.cut += 1
             return CUT
         self.left -= size
+        value = self.values[index]
         if isinstance(value, dict):
             fields = cast(Json, value)
             return {name: self.of(one, levels - 1) for name, one in fields.items()}
