@@ -2089,6 +2089,62 @@ $$;
 
 ALTER FUNCTION app.delete_knowledge_base(base uuid, if_match text[]) OWNER TO flo_owner;
 
+CREATE TABLE app.workflows (
+    id uuid DEFAULT app.uuid7() NOT NULL,
+    tenant_id uuid DEFAULT app.tenant() NOT NULL,
+    name text NOT NULL,
+    description text,
+    n8n_workflow_id text,
+    category text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    is_public boolean DEFAULT false NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    n8n_instance smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT workflows_category_check CHECK ((length(category) <= 100)),
+    CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
+    CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
+);
+ALTER TABLE ONLY app.workflows ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
+
+ALTER TABLE ONLY app.workflows FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.workflows OWNER TO flo_owner;
+
+CREATE FUNCTION app.delete_workflow(workflow uuid, if_match text[]) RETURNS SETOF app.workflows
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  too_many CONSTANT integer := 50001;
+BEGIN
+  PERFORM FROM app.workflows AS w
+  WHERE w.tenant_id = app.tenant() AND w.id = workflow AND app.require_match(app.etag(w), if_match) FOR UPDATE;
+  IF FOUND AND too_many <= (
+    SELECT count(*) FROM (
+      (
+        SELECT FROM app.workflow_executions AS e
+        WHERE e.tenant_id = app.tenant() AND e.workflow_id = workflow LIMIT too_many
+      )
+      UNION ALL
+      (
+        SELECT FROM app.webchat_sessions AS s
+        WHERE s.tenant_id = app.tenant() AND s.workflow_id = workflow LIMIT too_many
+      )
+    ) AS of_workflow
+  ) THEN
+    RAISE EXCEPTION USING errcode = 'FL409', constraint = 'workflow_too_large',
+      message = 'The workflow has more than 50000 executions and chats that are not archived: delete some of them '
+        'first, or wait until they are archived.';
+  END IF;
+  RETURN QUERY DELETE FROM app.workflows AS w WHERE w.tenant_id = app.tenant() AND w.id = workflow RETURNING w.*;
+END
+$$;
+
+ALTER FUNCTION app.delete_workflow(workflow uuid, if_match text[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.delivering_instance(named text) RETURNS text
     LANGUAGE plpgsql STABLE
     AS $$
@@ -3120,30 +3176,6 @@ ALTER TABLE ONLY app.n8n_instances ALTER COLUMN tenant_id SET (n_distinct=100, n
 ALTER TABLE ONLY app.n8n_instances FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.n8n_instances OWNER TO flo_owner;
-
-CREATE TABLE app.workflows (
-    id uuid DEFAULT app.uuid7() NOT NULL,
-    tenant_id uuid DEFAULT app.tenant() NOT NULL,
-    name text NOT NULL,
-    description text,
-    n8n_workflow_id text,
-    category text,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    is_public boolean DEFAULT false NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone,
-    n8n_instance smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT workflows_category_check CHECK ((length(category) <= 100)),
-    CONSTRAINT workflows_n8n_workflow_id_check CHECK (((length(n8n_workflow_id) >= 1) AND (length(n8n_workflow_id) <= 255))),
-    CONSTRAINT workflows_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255)))
-);
-ALTER TABLE ONLY app.workflows ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
-
-ALTER TABLE ONLY app.workflows FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.workflows OWNER TO flo_owner;
 
 CREATE FUNCTION app.instances_of_workflows() RETURNS jsonb
     LANGUAGE sql STABLE
@@ -10989,6 +11021,9 @@ GRANT UPDATE(language) ON TABLE app.documents TO flo_job;
 
 GRANT UPDATE(indexed_as) ON TABLE app.documents TO flo_job;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflows TO flo_app;
+GRANT SELECT,DELETE ON TABLE app.workflows TO flo_job;
+
 REVOKE ALL ON FUNCTION app.derive_passages(document uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.derive_passages(document uuid) TO flo_job;
 
@@ -11013,9 +11048,6 @@ REVOKE ALL ON FUNCTION app.identify(person text, email text, key_id text, key_ha
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.n8n_instances TO flo_app;
 GRANT SELECT,DELETE ON TABLE app.n8n_instances TO flo_job;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.workflows TO flo_app;
-GRANT SELECT,DELETE ON TABLE app.workflows TO flo_job;
 
 GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_app;
 GRANT SELECT,INSERT,DELETE ON TABLE app.reported_failures TO flo_job;

@@ -48,7 +48,7 @@ async def update_workflow(
     return tagged(db.one(workflows.update(workflow_id, changes, if_match)), response)
 
 
-@app.delete("/{workflow_id}", responses=conflict(HELD))
+@app.delete("/{workflow_id}", responses=conflict(f"{HELD} Or it has more than 50,000 executions and chats."))
 async def delete_workflow(workflow_id: UUID, db: Writing, if_match: IfMatch) -> Message:
     """With its executions and chats."""
     db.one(workflows.delete(workflow_id, if_match))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import psycopg
+
 from functions.workflows.handler import lambda_handler
 from tests.support.events import Answer, call
 from tests.support.factories import Factory, Tenant, machine
@@ -45,3 +47,26 @@ def test_a_name_is_kept_composed(make: Factory) -> None:
     assert made.json["name"] == "Gr\u00f6\u00dfe"
     renamed = ask(tenant, "PUT", f"/{made.json['id']}", body={"name": "E\u0301tat"})
     assert renamed.json["name"] == "\u00c9tat"
+
+
+RUNS = """
+INSERT INTO app.workflow_executions (tenant_id, retention_class, id, workflow_id, status)
+SELECT %(tenant)s, 0, app.uuid7(now(), gen_random_uuid()), %(workflow)s, 'running' FROM generate_series(1, 50000)
+"""
+
+
+def test_a_workflow_with_more_than_one_request_can_delete_stays_and_says_what_to_do(
+    make: Factory, superuser: psycopg.Connection[Any]
+) -> None:
+    tenant = make.tenant()
+    workflow = make.workflow(tenant)
+    make.session(tenant, workflow, "visitor")
+    superuser.execute(RUNS, {"tenant": tenant.id, "workflow": workflow})
+    refused = ask(tenant, "DELETE", f"/{workflow}")
+    assert (refused.status, refused.json["code"]) == (409, "workflow_too_large")
+    assert "delete some of them first" in refused.json["detail"]
+    assert ask(tenant, "DELETE", f"/{workflow}", headers={"if-match": '"other"'}).status == 412
+    assert ask(tenant, "GET", f"/{workflow}").status == 200
+    superuser.execute("DELETE FROM app.workflow_executions WHERE workflow_id = %s AND status = 'running'", (workflow,))
+    assert ask(tenant, "DELETE", f"/{workflow}").status == 200
+    assert ask(tenant, "GET", f"/{workflow}").status == 404

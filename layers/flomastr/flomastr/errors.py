@@ -71,6 +71,7 @@ class ErrorCode(StrEnum):
     UPLOAD_DIFFERS = "upload_differs"
     UPLOAD_EXPIRED = "upload_expired"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
+    WORKFLOW_TOO_LARGE = "workflow_too_large"
     WRONG_STATE = "wrong_state"
 
 

@@ -19,6 +19,7 @@ NEEDED_FUNCTIONS = [
     "authorize",
     "change_n8n_instance",
     "claim_upload",
+    "delete_workflow",
     "execution_of",
     "find_passages",
     "index_words",

@@ -25,6 +25,7 @@ WEIGHTS = {
     "analyze_workflows": 10,
     "analyze_errors": 10,
     "analyze_nodes": 10,
+    "delete_workflow": 20,
     "find_gaps": 30,  # of 20,000 runs
     "retry_dead_letters": 100,
     "preview_recovery": 20,

@@ -142,13 +142,9 @@ def update(id: UUID, changes: WorkflowChanges, if_match: list[str] | None) -> Qu
 
 
 def delete(id: UUID, if_match: list[str] | None) -> Query[Deleted]:
-    """Deletes its executions and chats too."""
+    """With its executions and chats. No row: there is no such workflow. Refused with 409 `workflow_too_large`."""
     return Query(
-        """
-        DELETE FROM app.workflows AS w
-        WHERE w.id = %(id)s AND app.require_match(app.etag(w), %(if_match)s)
-        RETURNING w.id
-        """,
+        "SELECT w.id FROM app.delete_workflow(%(id)s, %(if_match)s) AS w",
         {"id": id, "if_match": if_match},
         Deleted,
     )
