@@ -23,8 +23,10 @@ AS $$
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
     SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
-    FROM app.chunks AS c
-    WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases) AND c.terms && matching_chunks.terms
+    FROM (  -- by this index alone: its entries of a word are one tenant's, and another has all passages of the tenant
+      SELECT * FROM app.chunks AS c WHERE c.terms && matching_chunks.terms OFFSET 0
+    ) AS c
+    WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases)
       AND (filter IS NULL OR EXISTS (
         SELECT FROM app.embeddings AS e
         WHERE e.tenant_id = tenant AND e.id = c.id AND app.passes(filter, e.document_name, e.chunk_metadata)
@@ -133,7 +135,7 @@ BEGIN
       coalesce(-(c.weights OPERATOR(public.<#>) best_first.weights), 0) AS by_words,
       -(e.embedding_vector OPERATOR(public.<#>) vectors[array_position(models, m.embedding_model)]) AS by_meaning
     FROM unnest(candidates) AS candidate (id)
-    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = candidate.id
+    CROSS JOIN LATERAL (SELECT * FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.id = candidate.id LIMIT 1) AS c
     JOIN app.knowledge_base_models AS m
       ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active
     JOIN app.embeddings AS e ON e.tenant_id = tenant AND e.id = c.id AND e.embedding_model = m.embedding_model

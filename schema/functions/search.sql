@@ -122,7 +122,7 @@ BEGIN
     FROM unnest(app.candidates(
       tenant, base_ids, mode, query_terms, query_weights, filter, models, vectors, depth
     )) WITH ORDINALITY AS f (id, place)
-    JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = f.id;
+    CROSS JOIN LATERAL (SELECT * FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.id = f.id LIMIT 1) AS c;
     EXIT WHEN coalesce(cardinality(found), 0) < depth OR depth > 10000
       OR most <= (SELECT count(DISTINCT h.text_hash) FROM unnest(text_hashes) AS h (text_hash));
     depth := 8 * depth;  -- too many of them are copies
@@ -144,7 +144,7 @@ BEGIN
         'knowledge_base_id', o.knowledge_base_id, 'document_name', od.name, 'chunk_index', o.chunk_index
       ) ORDER BY copy.place)
       FROM unnest(best.ids[2:101]) WITH ORDINALITY AS copy (id, place)
-      JOIN app.chunks AS o ON o.tenant_id = tenant AND o.id = copy.id
+      CROSS JOIN LATERAL (SELECT * FROM app.chunks AS o WHERE o.tenant_id = tenant AND o.id = copy.id LIMIT 1) AS o
       JOIN app.documents AS od ON od.tenant_id = tenant AND od.id = o.document_id
     ),
     1 - (e.embedding_vector OPERATOR(public.<=>) vectors[array_position(models, e.embedding_model)]),
@@ -160,7 +160,7 @@ BEGIN
     ), d.language) ELSE '{}' END,
     t.confidence_threshold, x.context
   FROM best
-  JOIN app.chunks AS c ON c.tenant_id = tenant AND c.id = best.ids[1]
+  CROSS JOIN LATERAL (SELECT * FROM app.chunks AS c WHERE c.tenant_id = tenant AND c.id = best.ids[1] LIMIT 1) AS c
   JOIN app.documents AS d ON d.tenant_id = tenant AND d.id = c.document_id
   JOIN app.knowledge_base_models AS m
     ON m.tenant_id = tenant AND m.knowledge_base_id = c.knowledge_base_id AND m.is_active

@@ -22,7 +22,7 @@ BEGIN
     WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p')
   LOOP
     CALL app.plan_for_large_tenants(tenant_table.name);
-    IF tenant_table.relkind = 'r' AND tenant_table.reltuples > 0 THEN  -- an empty one would be taken for one that stays empty
+    IF tenant_table.relkind = 'r' AND tenant_table.reltuples > 0 THEN  -- an empty one would seem to stay empty
       EXECUTE format('ANALYZE %s', tenant_table.name);
     END IF;
   END LOOP;

@@ -42,7 +42,7 @@ from tests.support.simple_requests import requests
 
 OTHERS = 1000
 BLOCKS = 400  # of the cache, read by the statements of one request
-MORE = {"POST search": 3000}  # of a hundredth of the passages that there are
+MORE = {"POST search": 3000}  # most of them vectors, which are compared
 EXPLAINED = (
     "session_preload_libraries = 'auto_explain'",
     "auto_explain.log_min_duration = 0",
