@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import LiteralString
 
 import pytest
+from psycopg.sql import SQL, Composed, Identifier
 
 from tests.support.archive_env import TODAY, ArchiveEnv
 
@@ -12,30 +13,25 @@ PLANS: dict[LiteralString, LiteralString] = {
     "webchat_sessions": "app.plan_sessions_v2",
     "row_history": "app.plan_history",
 }
-# Functions that measure a row, but delete all others with it.
-DELETING: dict[LiteralString, LiteralString] = {
-    "workflow_executions": """
-    CREATE OR REPLACE FUNCTION app.execution_checksum(e app.workflow_executions) RETURNS bigint LANGUAGE plpgsql AS $$
-    BEGIN
-      DELETE FROM app.workflow_executions AS other WHERE other.id <> e.id;
-      RETURN 1;
-    END $$
-    """,
-    "webchat_sessions": """
-    CREATE OR REPLACE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint LANGUAGE plpgsql AS $$
-    BEGIN
-      DELETE FROM app.webchat_sessions AS other WHERE other.id <> s.id;
-      RETURN 1;
-    END $$
-    """,
-    "row_history": """
-    CREATE OR REPLACE FUNCTION app.change_checksum(h app.row_history) RETURNS bigint LANGUAGE plpgsql AS $$
-    BEGIN
-      DELETE FROM app.row_history AS other WHERE other.seq <> h.seq;
-      RETURN 1;
-    END $$
-    """,
+# The function that measures a row of the table, what it calls the row, and the table's key.
+MEASURING = {
+    "workflow_executions": ("execution_checksum", "e", "id"),
+    "webchat_sessions": ("session_checksum", "s", "id"),
+    "row_history": ("change_checksum", "h", "seq"),
 }
+DELETING = SQL("""
+CREATE OR REPLACE FUNCTION {app}.{name}({row} {table}) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM {table} AS other WHERE other.{key} <> {row}.{key};
+  RETURN 1;
+END $$
+""")
+
+
+def deleting(source: str) -> Composed:
+    """Measures a row, but deletes all others with it."""
+    name, row, key = map(Identifier, MEASURING[source])
+    return DELETING.format(app=Identifier("app"), name=name, row=row, table=Identifier("app", source), key=key)
 
 
 @pytest.mark.parametrize("source", PLANS)
@@ -47,7 +43,7 @@ def test_rows_that_are_deleted_while_others_are_measured_are_left_out(env: Archi
         env.session(tenant, workflow, TODAY - timedelta(days=age), user_id=f"user_{age}")
     env.superuser.execute("UPDATE app.row_history SET recorded_at = recorded_at - interval '100 days'")
     with env.superuser.transaction(force_rollback=True):
-        env.superuser.execute(DELETING[source])
+        env.superuser.execute(deleting(source))
         env.superuser.execute(f"SELECT {PLANS[source]}(%s, 100, 'a plan', '{{}}')", (TODAY,))
         planned = env.superuser.execute("SELECT source, rows FROM app.archive_files").fetchall()
     assert planned == [(source, 1)]
