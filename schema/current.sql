@@ -3100,6 +3100,57 @@ $$;
 
 ALTER FUNCTION app.identify(person text, email text, key_id text, key_hash bytea, named_tenant text, scope text, OUT tenant_id uuid, OUT role text, OUT actor text) OWNER TO flo_owner;
 
+CREATE FUNCTION app.ids_to_keep(tenant uuid, class integer, lower uuid, upper uuid, most integer) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  is_held boolean := app.has_holds(tenant);
+  is_kept boolean := EXISTS (SELECT FROM app.keep_policies AS k WHERE k.tenant_id = tenant);
+  is_longer boolean := app.is_kept_longer(tenant, class) AND EXISTS (
+    SELECT FROM app.retention_class_changes AS c WHERE c.tenant_id = tenant AND c.retention_class = class
+  );
+BEGIN
+  IF NOT (is_held OR is_kept OR is_longer) THEN
+    RETURN ARRAY(
+      SELECT e.id FROM app.workflow_executions AS e
+      WHERE e.tenant_id = tenant AND e.retention_class = class AND e.id >= lower AND e.id < upper
+        AND NOT app.is_final(e.status)
+      UNION
+      SELECT e.id FROM app.touched_executions AS t
+      JOIN app.workflow_executions AS e ON e.id = t.id
+      WHERE e.tenant_id = tenant AND e.retention_class = class AND e.id >= lower AND e.id < upper
+      ORDER BY id LIMIT most
+    );
+  END IF;
+  RETURN ARRAY(
+    SELECT e.id FROM app.workflow_executions AS e
+    JOIN app.hot_policies AS h ON h.tenant_id = e.tenant_id
+    LEFT JOIN (
+      SELECT w.id, app.first_of_newest(tenant, w.id, w.newest) AS first_id
+      FROM (
+        SELECT DISTINCT r.workflow_id AS id, p.newest
+        FROM app.hot_policies AS p
+        JOIN app.workflow_executions AS r ON r.tenant_id = p.tenant_id
+        WHERE p.tenant_id = tenant AND p.newest > 0
+          AND r.retention_class = ids_to_keep.class AND r.id >= lower AND r.id < upper
+      ) AS w
+      OFFSET 0
+    ) AS n ON n.id = e.workflow_id
+    WHERE e.tenant_id = tenant AND e.retention_class = ids_to_keep.class AND e.id >= lower AND e.id < upper
+      AND (
+        is_longer OR NOT app.is_final(e.status)
+        OR is_held AND EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
+        OR is_kept AND app.hot_days(h, e.status, e.id >= n.first_id) > ids_to_keep.class
+        OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id)
+      )
+    ORDER BY e.id LIMIT most
+  );
+END
+$$;
+
+ALTER FUNCTION app.ids_to_keep(tenant uuid, class integer, lower uuid, upper uuid, most integer) OWNER TO flo_owner;
+
 CREATE FUNCTION app.index_words(tenant uuid, base uuid, ids uuid[], told text[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -4514,42 +4565,10 @@ ALTER FUNCTION app.newest_runs(since timestamp with time zone, before timestamp 
 CREATE FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) RETURNS record
     LANGUAGE sql STABLE
     AS $$
-  SELECT kept.tenant_id, (array_agg(kept.id ORDER BY kept.id))[:most]
-  FROM (
-    SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
-    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
-    UNION
-    SELECT e.tenant_id, e.id
-    FROM (SELECT DISTINCT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL) AS h
-    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
-    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
-      AND EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
-    UNION
-    SELECT e.tenant_id, e.id FROM app.touched_executions AS t
-    JOIN app.workflow_executions AS e ON e.id = t.id
-    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
-    UNION
-    SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
-    JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
-    WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
-    UNION
-    SELECT e.tenant_id, e.id FROM app.keep_policies AS k
-    JOIN app.hot_policies AS h ON h.tenant_id = k.tenant_id
-    JOIN app.workflow_executions AS e ON e.tenant_id = k.tenant_id
-    LEFT JOIN (
-      SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, w.newest) AS first_id
-      FROM (
-        SELECT DISTINCT h.tenant_id, e.workflow_id AS id, h.newest
-        FROM app.hot_policies AS h
-        JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
-        WHERE h.newest > 0 AND e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
-      ) AS w
-      OFFSET 0
-    ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
-    WHERE e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
-      AND app.hot_days(h, e.status, e.id >= n.first_id) > next_to_keep.class
-  ) AS kept
-  GROUP BY kept.tenant_id LIMIT 1
+  SELECT t.tenant_id, k.ids
+  FROM app.tenants_to_keep(class, lower, upper) AS t
+  CROSS JOIN LATERAL app.ids_to_keep(t.tenant_id, class, lower, upper, most) AS k (ids)
+  WHERE cardinality(k.ids) > 0 LIMIT 1
 $$;
 
 ALTER FUNCTION app.next_to_keep(class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]) OWNER TO flo_owner;
@@ -7099,6 +7118,30 @@ CREATE FUNCTION app.tenant_state(tenant app.tenants) RETURNS text
     RETURN CASE WHEN ((tenant).deleted_at IS NULL) THEN (tenant).status ELSE 'deleted'::text END;
 
 ALTER FUNCTION app.tenant_state(tenant app.tenants) OWNER TO flo_owner;
+
+CREATE FUNCTION app.tenants_to_keep(class integer, lower uuid, upper uuid) RETURNS TABLE(tenant_id uuid)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT e.tenant_id FROM app.workflow_executions AS e
+  WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
+  UNION
+  SELECT e.tenant_id FROM app.touched_executions AS t
+  JOIN app.workflow_executions AS e ON e.id = t.id
+  WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
+  UNION
+  SELECT l.tenant_id
+  FROM (
+    SELECT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL
+    UNION SELECT k.tenant_id FROM app.keep_policies AS k
+    UNION SELECT c.tenant_id FROM app.retention_class_changes AS c WHERE c.retention_class = class
+  ) AS l
+  WHERE EXISTS (
+    SELECT FROM app.workflow_executions AS e
+    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND e.tenant_id = l.tenant_id
+  )
+$$;
+
+ALTER FUNCTION app.tenants_to_keep(class integer, lower uuid, upper uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.term(lexeme text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

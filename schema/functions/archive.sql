@@ -1,4 +1,4 @@
--- Which rows are due for the archive, which must stay, and their deletion once their file is verified.
+-- Which rows are due for the archive, and their deletion once their file is verified.
 
 -- The id of the oldest of the newest so many executions of a workflow; the lowest id, if it has fewer. One class after
 -- the other, by a plan that leaves the partitions of the others out.
@@ -72,83 +72,6 @@ AS $$
       ) END
     AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
-$$;
-
--- The rows of a partition that must not go with it, one tenant at a time: unfinished, held, written to while it was
--- sealed, or of a tenant that keeps them longer, by a change of its class or by what it keeps of each workflow.
-CREATE OR REPLACE FUNCTION app.next_to_keep(
-  class integer, lower uuid, upper uuid, most integer, OUT tenant_id uuid, OUT ids uuid[]
-)
-LANGUAGE sql
-STABLE
-AS $$
-  SELECT kept.tenant_id, (array_agg(kept.id ORDER BY kept.id))[:most]
-  FROM (
-    SELECT e.tenant_id, e.id FROM app.workflow_executions AS e
-    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper AND NOT app.is_final(e.status)
-    UNION
-    SELECT e.tenant_id, e.id
-    FROM (SELECT DISTINCT h.tenant_id FROM app.legal_holds AS h WHERE h.released_at IS NULL) AS h
-    JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
-    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
-      AND EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
-    UNION
-    SELECT e.tenant_id, e.id FROM app.touched_executions AS t
-    JOIN app.workflow_executions AS e ON e.id = t.id
-    WHERE e.retention_class = class AND e.id >= lower AND e.id < upper
-    UNION
-    SELECT e.tenant_id, e.id FROM app.retention_class_changes AS c
-    JOIN app.workflow_executions AS e ON e.tenant_id = c.tenant_id AND app.is_kept_longer(c.tenant_id, class)
-    WHERE c.retention_class = class AND e.retention_class = class AND e.id >= lower AND e.id < upper
-    UNION
-    SELECT e.tenant_id, e.id FROM app.keep_policies AS k
-    JOIN app.hot_policies AS h ON h.tenant_id = k.tenant_id
-    JOIN app.workflow_executions AS e ON e.tenant_id = k.tenant_id
-    LEFT JOIN (
-      SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, w.newest) AS first_id
-      FROM (
-        SELECT DISTINCT h.tenant_id, e.workflow_id AS id, h.newest
-        FROM app.hot_policies AS h
-        JOIN app.workflow_executions AS e ON e.tenant_id = h.tenant_id
-        WHERE h.newest > 0 AND e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
-      ) AS w
-      OFFSET 0
-    ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
-    WHERE e.retention_class = next_to_keep.class AND e.id >= lower AND e.id < upper
-      AND app.hot_days(h, e.status, e.id >= n.first_id) > next_to_keep.class
-  ) AS kept
-  GROUP BY kept.tenant_id LIMIT 1
-$$;
-
-CREATE OR REPLACE FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[])
-RETURNS bigint
-LANGUAGE plpgsql
-SET plan_cache_mode = force_custom_plan
-AS $$
-DECLARE
-  moved bigint;
-BEGIN
-  PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
-  PERFORM app.lock_executions(ids, class);
-  WITH newest AS MATERIALIZED (
-    SELECT w.id, app.first_of_newest(tenant, w.id, h.newest) AS first_id
-    FROM app.hot_policies AS h
-    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
-    WHERE h.tenant_id = tenant AND h.newest > 0
-  )
-  UPDATE app.workflow_executions AS e SET retention_class = 0
-  WHERE e.retention_class = move_to_overflow.class AND e.id = ANY (ids)
-    AND e.id BETWEEN ids[1] AND ids[cardinality(ids)]
-    AND (NOT app.is_final(e.status) OR app.is_held(e.tenant_id, e.workflow_id, e.id)
-      OR EXISTS (SELECT FROM app.touched_executions AS t WHERE t.id = e.id) OR app.is_kept_longer(tenant, class)
-      OR EXISTS (
-        SELECT FROM app.hot_policies AS h
-        LEFT JOIN newest AS n ON n.id = e.workflow_id
-        WHERE h.tenant_id = tenant AND app.hot_days(h, e.status, e.id >= n.first_id) > move_to_overflow.class
-      ));
-  GET DIAGNOSTICS moved = ROW_COUNT;
-  RETURN moved;
-END
 $$;
 
 -- Sessions that nobody has opened or written to for longer than their tenant keeps things hot.

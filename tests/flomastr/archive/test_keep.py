@@ -1,5 +1,6 @@
 """What a tenant keeps of its executions for how long: some are archived early, and none is dropped."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from flomastr.archive import late_deliveries
+from flomastr.jobs import Job
+from flomastr.workflows import partition_job
 from functions.analytics.handler import lambda_handler as analytics
 from functions.archive.handler import lambda_handler as archive
 from functions.partitions.handler import lambda_handler as partitions
@@ -91,6 +94,62 @@ def test_what_has_not_ended_and_what_is_held_stay(env: ArchiveEnv) -> None:
     gone = env.execution(tenant, workflow, 9)
     env.run(archive)
     assert (env.hot(tenant), env.cold(tenant)) == (sorted(stay), [gone])
+
+
+NEWEST = "first_of_newest"
+COUNTED = f"""
+CREATE SEQUENCE app.looks;
+GRANT USAGE ON SEQUENCE app.looks TO PUBLIC;
+ALTER FUNCTION app.{NEWEST} RENAME TO first_found;
+CREATE FUNCTION app.{NEWEST}(tenant uuid, workflow uuid, most integer)
+RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  PERFORM nextval('app.looks');
+  RETURN app.first_found(tenant, workflow, most);
+END
+$$;
+"""
+
+
+def test_a_tenant_is_looked_at_as_often_with_many_others_as_alone(env: ArchiveEnv) -> None:
+    env.partitions_since(12)
+    tenants = [env.make.tenant(hot_ttl_days=90) for _ in range(25)]
+    for tenant in tenants:
+        keep(env, tenant, success_days=7, error_days=90, last_per_workflow=1)
+        workflow = env.make.workflow(tenant)
+        for age, status in ((8, "success"), (8.1, "error"), (8.2, "success")):
+            env.execution(tenant, workflow, age, status=status)
+    env.superuser.execute(COUNTED)
+    assert env.run(archive)["rows_kept"] == 2 * 25
+    (looks,) = env.superuser.execute("SELECT last_value FROM app.looks").fetchall()[0]
+    assert looks <= 10 * 25
+    assert [len(env.cold(tenant)) for tenant in tenants] == [1] * 25
+
+
+def test_rows_that_are_kept_move_while_there_is_time(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    env.partitions_since(12)
+    tenants = [env.make.tenant(hot_ttl_days=90) for _ in range(3)]
+    for tenant in tenants:
+        keep(env, tenant, success_days=7, error_days=90)
+        workflow = env.make.workflow(tenant)
+        for status in ("success", "error", "error", "error"):
+            env.execution(tenant, workflow, 8, status=status)
+    before = [env.rows(tenant) for tenant in tenants]
+    monkeypatch.setattr(partition_job, "KEPT", 1)
+    states = ["unfinished"]
+    while states[-1] == "unfinished":
+        steps = iter(range(2 * len(states)))
+
+        def has_time(job: Job, _: float = 5, steps: Iterator[int] = steps) -> bool:
+            job.unfinished = job.unfinished or next(steps, None) is None
+            return not job.unfinished
+
+        monkeypatch.setattr(Job, "has_time", has_time)
+        states.append(env.run(archive)["state"])
+        assert [env.rows(tenant) for tenant in tenants] == before
+    assert len(states) > 3
+    assert [(len(env.cold(tenant)), len(env.overflow(tenant))) for tenant in tenants] == [(1, 3)] * 3
+    assert env.is_in_order()
 
 
 def test_tenants_without_it_keep_all_as_long_as_ever(env: ArchiveEnv) -> None:

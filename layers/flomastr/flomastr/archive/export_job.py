@@ -23,6 +23,7 @@ from flomastr.archive.manifest import File
 from flomastr.archive.parquet import SOURCES
 from flomastr.jobs import Job
 from flomastr.workflows import partition_job
+from flomastr.workflows.partition_job import OutOfTimeError
 
 ATTEMPTS = 5  # at a partition that is written to meanwhile
 LOCK_SECONDS = 30  # for the locks of one partition, asked for so shortly that nobody queues behind them
@@ -89,6 +90,8 @@ def archive_partition(job: Job, partition: Partition) -> None:
             drop_partition(job, partition)
         except RowsChangedError:
             continue
+        except OutOfTimeError:
+            return
         except LockNotAvailable:
             job.unfinished = True
         except REFUSED as error:
@@ -127,19 +130,8 @@ def is_sealed(job: Job, partition: Partition) -> bool:
 
 
 def move_to_overflow(job: Job, partition: Partition) -> int:
-    """Moves the rows that must not go with the partition to the overflow partition. Returns how many."""
-    moved = 0
-    while True:
-        tenant, ids = job.conn.execute(
-            "SELECT tenant_id, ids FROM app.next_to_keep(%s, %s, %s, %s)",
-            (partition.retention_class, partition.lower, partition.upper, ROWS),
-        ).fetchall()[0]
-        if tenant is None:
-            job.counts["rows_kept"] += moved
-            return moved
-        with job.conn.transaction():
-            move = "SELECT app.move_to_overflow(%s, %s::smallint, %s)"
-            moved += job.conn.execute(move, (tenant, partition.retention_class, ids)).fetchall()[0][0]
+    """Moves the rows that must not go with the partition. Returns how many. Raises OutOfTimeError."""
+    return partition_job.move_to_overflow(job, partition.retention_class, partition.lower, partition.upper)
 
 
 def drop_partition(job: Job, partition: Partition) -> None:

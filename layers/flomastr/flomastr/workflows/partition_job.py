@@ -1,4 +1,7 @@
-"""Makes the partitions of executions ahead of time, and moves each row to its tenant's retention class."""
+"""Makes the partitions of executions ahead of time, and moves rows between them.
+
+Each row goes to its tenant's retention class, and what must stay when a partition goes, to the overflow partition.
+"""
 
 from collections import deque
 from dataclasses import dataclass
@@ -9,7 +12,12 @@ from psycopg.rows import class_row
 from flomastr.jobs import Job
 
 BATCH = 1000
+KEPT = 10_000  # in one move to the overflow partition
 LOWEST = UUID(int=0)
+
+
+class OutOfTimeError(Exception):
+    """The next run goes on."""
 
 
 @dataclass
@@ -92,3 +100,40 @@ def end(job: Job, change: Change) -> None:
         """,
         of_change,
     )
+
+
+def move_to_overflow(job: Job, retention_class: int, lower: UUID, upper: UUID) -> int:
+    """Moves the rows that must not go with a partition to the overflow partition. Returns how many.
+
+    One tenant after the other, and all once more until none has any. Raises OutOfTimeError.
+    """
+    place = retention_class, lower, upper
+    moved, before = 0, None
+    job.counts["rows_kept"] += 0
+    while moved != before:
+        before = moved
+        for (tenant,) in job.conn.execute("SELECT tenant_id FROM app.tenants_to_keep(%s, %s, %s)", place).fetchall():
+            moved += move_rows_of(job, tenant, place)
+    return moved
+
+
+def move_rows_of(job: Job, tenant: UUID, place: tuple[int, UUID, UUID]) -> int:
+    """Those of one tenant. Raises OutOfTimeError."""
+    moved = 0
+    while job.has_time():
+        found = "SELECT app.ids_to_keep(%s, %s, %s, %s, %s)"
+        ids = job.conn.execute(found, (tenant, *place, KEPT)).fetchall()[0][0]
+        if ids:
+            moved += move_rows(job, tenant, place[0], ids)
+        if len(ids) < KEPT:
+            return moved
+    raise OutOfTimeError
+
+
+def move_rows(job: Job, tenant: UUID, retention_class: int, ids: list[UUID]) -> int:
+    """How many of them must not go with the partition by then."""
+    with job.conn.transaction():
+        move = "SELECT app.move_to_overflow(%s, %s::smallint, %s)"
+        moved = job.conn.execute(move, (tenant, retention_class, ids)).fetchall()[0][0]
+    job.counts["rows_kept"] += moved
+    return moved
