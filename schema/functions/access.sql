@@ -200,6 +200,7 @@ BEGIN
     set_config('app.person', CASE WHEN key_id IS NULL THEN person ELSE '' END, true),
     set_config('app.email', CASE WHEN key_id IS NULL THEN coalesce(email, '') ELSE '' END, true),
     set_config('app.role', caller.role, true),
+    set_config('jit', 'off', true),  -- compiling a plan over all partitions takes longer than a request may
     set_config('statement_timeout', milliseconds::text, true),
     set_config('lock_timeout', least(milliseconds, 2000)::text, true);
 END

@@ -180,7 +180,7 @@ def test_a_deleted_tenant_is_a_scope_for_nobody(make: Factory) -> None:
 SETTINGS = """
 SELECT
   current_setting('app.actor'), current_setting('statement_timeout'), current_setting('lock_timeout'),
-  current_setting('search_path'), current_user, current_setting('transaction_read_only')
+  current_setting('jit'), current_setting('search_path'), current_user, current_setting('transaction_read_only')
 """
 
 
@@ -191,7 +191,7 @@ def test_it_sets_who_acts_how_long_a_statement_may_take_and_whether_it_may_write
         for scope, read_only in (("workflows:read", "on"), ("workflows:write", "off")):
             with authorized(make, caller, scope) as conn:
                 set_to = conn.execute(SETTINGS).fetchone()
-                assert set_to == (actor, "2001ms", "2s", '"$user", public', "flo_app", read_only)
+                assert set_to == (actor, "2001ms", "2s", "off", '"$user", public', "flo_app", read_only)
 
 
 @pytest.mark.parametrize("scope", ["workflows:read", "platform:read", "me:read"])
