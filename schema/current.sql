@@ -1493,8 +1493,11 @@ BEGIN
       ELSE 'body.api_key: is needed at first, and with another address'
     END;
   END IF;
-  INSERT INTO app.n8n_connections AS c (number, n8n_url, api_key)
-  VALUES (of_instance, coalesce(new_url, known.n8n_url), coalesce(new_key, known.api_key))
+  INSERT INTO app.n8n_connections AS c (number, n8n_url, api_key, seconds)
+  SELECT of_instance, coalesce(new_url, known.n8n_url), coalesce(new_key, known.api_key),
+    CASE WHEN NOT EXISTS (
+      SELECT FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.number = of_instance AND i.is_suspect
+    ) THEN 0 END
   ON CONFLICT (tenant_id, number) DO UPDATE SET
     n8n_url = excluded.n8n_url, api_key = excluded.api_key, version = c.version + 1, next_pull_at = now(),
     failures = 0, error = NULL, spared = '{}',
@@ -3220,6 +3223,7 @@ CREATE TABLE app.n8n_instances (
     first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     n8n_wins boolean DEFAULT false NOT NULL,
+    is_suspect boolean DEFAULT false NOT NULL,
     CONSTRAINT n8n_instances_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT n8n_instances_number_check CHECK (((number >= 0) AND (number <= 20)))
 );

@@ -47,8 +47,11 @@ BEGIN
       ELSE 'body.api_key: is needed at first, and with another address'
     END;
   END IF;
-  INSERT INTO app.n8n_connections AS c (number, n8n_url, api_key)
-  VALUES (of_instance, coalesce(new_url, known.n8n_url), coalesce(new_key, known.api_key))
+  INSERT INTO app.n8n_connections AS c (number, n8n_url, api_key, seconds)
+  SELECT of_instance, coalesce(new_url, known.n8n_url), coalesce(new_key, known.api_key),
+    CASE WHEN NOT EXISTS (
+      SELECT FROM app.n8n_instances AS i WHERE i.tenant_id = app.tenant() AND i.number = of_instance AND i.is_suspect
+    ) THEN 0 END
   ON CONFLICT (tenant_id, number) DO UPDATE SET
     n8n_url = excluded.n8n_url, api_key = excluded.api_key, version = c.version + 1, next_pull_at = now(),
     failures = 0, error = NULL, spared = '{}',

@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0106_n8n_without_data"
+NEEDED_MIGRATION = "0112_suspect_instances"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",

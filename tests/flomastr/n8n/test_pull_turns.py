@@ -138,6 +138,34 @@ def test_what_ends_a_run_comes_last_and_alone_in_the_next(env: PullEnv, monkeypa
     assert (pull["state"], pull["failures"], pull["error"]) == ("failing", 2, "The run that read it was ended.")
 
 
+def test_what_a_killed_run_was_reading_comes_last_also_when_it_is_connected_anew(
+    env: PullEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = env.tenant()
+    env.platform.superuser.execute("UPDATE app.n8n_connections SET seconds = NULL")
+    others = [env.tenant() for _ in range(2)]
+    assert env.ask(evil, "DELETE", "/prod").status == 200
+    env.connect(evil)
+    env.platform.superuser.execute(
+        "UPDATE app.n8n_connections SET next_pull_at = now() - interval '1 day' WHERE tenant_id = %s", (evil.id,)
+    )
+    env.api.hold([ran(1)])
+    order = list[Tenant]()
+    take = Pulling.take
+
+    def noted(pulling: Pulling, answer: Any) -> None:
+        order.extend(tenant for tenant in (evil, *others) if tenant.id == pulling.tenant_id)
+        take(pulling, answer)
+
+    monkeypatch.setattr(Pulling, "take", noted)
+    env.run()
+    assert order.index(evil) > max(order.index(tenant) for tenant in others)
+    assert [env.ids(tenant) for tenant in (evil, *others)] == [[1]] * 3
+    assert env.ask(evil, "DELETE", "/prod").status == 200
+    env.connect(evil)
+    assert env.state(evil)["seconds"] == 0
+
+
 def test_instances_that_a_killed_run_was_reading_are_asked_alone(env: PullEnv) -> None:
     other = threading.Barrier(2)
     met = list[bool]()

@@ -141,12 +141,15 @@ def store(name: str, change: Sealed) -> Query[NoRow]:
 
 
 def disconnect(name: str) -> Query[NoRow]:
-    """Workflows and executions stay. No row: there is no such instance, or it has no address."""
+    """Workflows, executions and what a killed run says of it stay. No row: there is no such instance, or no address."""
     return Query(
         """
-        DELETE FROM app.n8n_connections AS c USING app.n8n_instances AS i
-        WHERE i.name = %(name)s AND c.number = i.number
-        RETURNING c.number
+        WITH known AS (SELECT i.number FROM app.n8n_instances AS i WHERE i.name = %(name)s FOR NO KEY UPDATE),
+        gone AS (
+          DELETE FROM app.n8n_connections AS c USING known AS k WHERE c.number = k.number RETURNING c.number, c.seconds
+        )
+        UPDATE app.n8n_instances AS i SET is_suspect = g.seconds IS NULL FROM gone AS g WHERE i.number = g.number
+        RETURNING i.number
         """,
         {"name": name},
         NoRow,
