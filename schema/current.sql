@@ -3919,20 +3919,30 @@ BEGIN
     LEFT JOIN app.workflows AS by_n8n_id ON d.workflow_id IS NULL AND by_n8n_id.n8n_workflow_id = d.n8n_workflow_id
       AND by_n8n_id.n8n_instance = instance
   ),
-  found AS (
+  found AS (  -- of an id the newest 100 runs; of others those that began in the millisecond of a delivery have its id
     SELECT
       e.retention_class, e.id, e.workflow_id, e.n8n_execution_id, e.status, e.started_at, e.finished_at,
-      e.execution_data, e.error_message, e.created_at, e.id::text AS run, w.n8n_instance,
-      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.id)) AS rank
-    FROM app.workflow_executions AS e
-    JOIN app.workflows AS w ON w.tenant_id = e.tenant_id AND w.id = e.workflow_id
-    WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+      e.execution_data, e.error_message, e.created_at, e.id::text AS run, e.n8n_instance,
+      app.delivery_rank(e.status, e.status = 'error' AND app.is_reported_failure(e.id)) AS rank,
+      CASE WHEN e.nth > 100 THEN app.uuid7_moment(e.id) END AS only_at
+    FROM (
+      SELECT e.*, w.n8n_instance,
+        row_number() OVER (PARTITION BY e.n8n_execution_id, w.n8n_instance ORDER BY e.id DESC) AS nth
+      FROM app.workflow_executions AS e
+      JOIN app.workflows AS w ON w.tenant_id = e.tenant_id AND w.id = e.workflow_id
+      WHERE e.tenant_id = tenant AND e.n8n_execution_id = ANY (n8n_ids)
+    ) AS e
+    WHERE e.nth <= 100 OR left(e.id::text, 13) IN (
+      SELECT left(app.uuid7_floor(coalesce(d.started_at, now()))::text, 13) FROM delivered AS d
+    )
   ),
   stored AS (  -- of the runs that a delivery may be of the one whose id it has, else the first; without a time the last
     SELECT DISTINCT ON (d.ordinal) d.ordinal, f.run
     FROM delivered AS d
     JOIN found AS f ON f.n8n_execution_id = d.n8n_execution_id AND f.n8n_instance = d.n8n_instance
     WHERE f.id = d.id OR CASE
+      WHEN f.only_at IS NOT NULL AND (coalesce(d.started_at, now()) < f.only_at
+        OR coalesce(d.started_at, now()) >= f.only_at + interval '1 millisecond') THEN false
       WHEN d.known_workflow_id <> f.workflow_id THEN app.may_be_of(  -- which has reused the id, unless at the same time
         coalesce(d.started_at, now()), coalesce(d.finished_at, d.started_at, now()), f.started_at,
         coalesce(f.finished_at, f.started_at), NULL

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from flomastr.workflows.n8n_events import RESTARTED
 from functions.n8n.handler import lambda_handler as n8n_handler
@@ -17,7 +18,8 @@ type Superuser = psycopg.Connection[Any]
 
 STAGING = "/routes/n8n/events?instance=staging"
 OLD = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-NEW = OLD + timedelta(days=1)
+DAY = timedelta(days=1)
+NEW = OLD + DAY
 
 
 def run(n8n_execution_id: str, start: datetime, **fields: Any) -> Json:
@@ -103,6 +105,25 @@ def test_an_instance_has_a_hundred_resets_however_often_one_id_comes(make: Facto
     count = "SELECT count(*) FROM app.n8n_resets WHERE tenant_id = %s"
     assert superuser.execute(count, (n8n.tenant.id,)).fetchall() == [(100,)]
     assert len(rows(superuser, n8n)) == 150
+
+
+def test_of_an_id_that_hundreds_of_runs_have_a_hundred_are_looked_at_and_all_are_known_again(
+    make: Factory, superuser: Superuser
+) -> None:
+    n8n = instance(make)
+    runs = [run("1", OLD + timedelta(minutes=2 * number), status="error") for number in range(300)]
+    assert {result["outcome"] for result in n8n.send(*runs)} == {"created"}
+    assert [result["outcome"] for result in n8n.send(*runs[:3], *runs[:-3:-1])] == ["unchanged"] * 5
+    assert len(rows(superuser, n8n)) == 300
+    with superuser.transaction(force_rollback=True):
+        superuser.execute("SET LOCAL track_functions = 'all'")
+        superuser.execute("SELECT set_config('app.tenant_id', %s, true)", (str(n8n.tenant.id),))
+        late = {"n8n_workflow_id": "wf-1", "n8n_execution_id": "1", "status": "success", "started_at": str(NEW + DAY)}
+        superuser.execute("SELECT FROM app.record_executions(%s)", (Jsonb([late]),))
+        looked_at = superuser.execute(
+            "SELECT calls FROM pg_stat_xact_user_functions WHERE funcname = 'is_reported_failure'"
+        )
+        assert looked_at.fetchall() == [(100,)]
 
 
 def test_a_tenant_has_twenty_named_instances(make: Factory) -> None:
