@@ -12,6 +12,7 @@ from flomastr.database.rate_limits import SPEND
 from functions.api_keys.handler import lambda_handler as api_keys
 from functions.chunks.handler import lambda_handler as chunks
 from functions.documents.handler import lambda_handler as documents
+from functions.history.handler import lambda_handler as history
 from functions.knowledge_search.handler import lambda_handler as search
 from functions.members.handler import lambda_handler as members
 from functions.tenants.handler import lambda_handler as tenants
@@ -217,6 +218,16 @@ def test_filters_and_vectors_weigh_what_they_cost(
     path = f"/routes/knowledge-bases/{make.knowledge_base(tenant)}/{route}"
     answer = call(handler, "GET", path, caller=tenant.owner, query=query)
     assert (answer.status, left(answer)[0]) == (200, 100 - weight)
+
+
+@pytest.mark.parametrize(("query", "weight"), [({}, 20), ({"at": "2026-01-01T00:00:00Z"}, 220)])
+def test_a_preview_of_another_moment_weighs_what_all_hot_executions_cost(
+    make: Factory, superuser: Superuser, query: dict[str, str], weight: int
+) -> None:
+    tenant = make.tenant()
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 1000 WHERE tenant_id = %s", [tenant.id])
+    answer = call(history, "GET", "/routes/history/preview", caller=tenant.owner, query=query)
+    assert (answer.status, left(answer)[0]) == (200, 1000 - weight)
 
 
 def test_what_weighs_more_than_a_small_limit_takes_all_of_it(limited: Tenant) -> None:

@@ -5,6 +5,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
+from flomastr.archive import preview as previews
 from functions.archive.handler import lambda_handler as archive_handler
 from tests.support.archive_env import TODAY, ArchiveEnv
 from tests.support.archived_tenants import keep
@@ -199,3 +202,23 @@ def test_another_tenants_rows_are_not_in_it(env: ArchiveEnv) -> None:
     nothing = {"rows": 0, "bytes": 0}
     assert (answer["workflow_executions"], answer["webchat_sessions"]) == (nothing, nothing)
     assert answer["kept"] == {"unfinished": 0, "held": 0, "by_policy": 0}
+
+
+READ = """
+SELECT sum(seq_tup_read + idx_tup_fetch)::integer FROM pg_stat_xact_user_tables
+WHERE relname LIKE 'workflow_executions_%'
+"""  # rows, in this transaction
+
+
+def test_executions_that_are_not_old_are_read_once_at_most(env: ArchiveEnv) -> None:
+    env.partitions_since(20)
+    tenant = env.make.tenant(hot_ttl_days=7)
+    workflow = env.make.workflow(tenant)
+    for _ in range(100):
+        env.execution(tenant, workflow, 1)
+    asked = previews.preview(TODAY)
+    with psycopg.connect(env.app_url) as session:
+        session.execute("SELECT set_config('app.tenant_id', %s, true)", (str(tenant.id),))
+        session.execute(asked.sql, asked.params)
+        ((read,),) = session.execute(READ).fetchall()
+        assert read <= 100

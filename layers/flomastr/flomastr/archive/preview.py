@@ -64,7 +64,7 @@ old AS (
         >= %(at)s - make_interval(days => app.hot_days(t.policy, e.status, e.id >= n.first_id)) AS is_kept
   FROM tenant AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.tenant_id
-    AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.class))
+    AND e.id < (SELECT app.uuid7_floor(%(at)s - make_interval(days => t.class)) FROM tenant AS t)
   LEFT JOIN (
     SELECT w.id, app.first_of_newest(w.tenant_id, w.id, t.newest) AS first_id
     FROM tenant AS t
@@ -96,8 +96,9 @@ SELECT
     FROM old
   ) AS kept,
   (
-    SELECT count(*) FROM tenant AS t
-    JOIN app.workflow_executions AS e ON e.tenant_id = t.tenant_id AND e.retention_class NOT IN (0, t.class)
+    SELECT count(*) FROM app.workflow_executions AS e
+    WHERE e.tenant_id = (SELECT app.tenant()) AND e.retention_class <> 0
+      AND e.retention_class <> (SELECT t.class FROM tenant AS t)
   ) AS changing_class
 """
 

@@ -8,6 +8,7 @@ BYTES = 5_000  # of a body, for one more: what is written has to be parsed, stor
 COUNTING = 10  # with `Prefer: count=exact`, which reads all pages
 DATA = 10  # with `include_data` or `include_vectors`, of up to 6 MB
 FILTERING = 50  # of documents by metadata, each of which is compared
+AHEAD = 200  # of a preview of another moment, by which all that is hot may be old
 WEIGHTS = {
     "search_knowledge": 10,
     "store_document": 10,
@@ -19,7 +20,7 @@ WEIGHTS = {
     "summarize_history": 10,
     "list_history": 5,
     "get_in_history": 5,
-    "preview_archival": 10,
+    "preview_archival": 20,
     "get_archive_statistics": 5,
     "analyze_executions": 5,
     "analyze_workflows": 10,
@@ -39,10 +40,12 @@ def weight_of(request: Request) -> int:
     asked = (request.query_params.get(name, "false").lower() for name in ("include_data", "include_vectors"))
     with_data = DATA if set(asked) != {"false"} else 0
     filtering = FILTERING if request.query_params.get("metadata") else 0
+    ahead = AHEAD if request.query_params.get("at") else 0
     return (
         WEIGHTS.get(request.scope["route"].name, 1)
         + body_size(request.scope["aws.event"]) // BYTES
         + counting
         + with_data
         + filtering
+        + ahead
     )
