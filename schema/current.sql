@@ -126,7 +126,8 @@ CREATE TYPE app.planned_row AS (
 	id uuid,
 	action text,
 	image jsonb,
-	present jsonb
+	present jsonb,
+	seqs bigint[]
 );
 
 ALTER TYPE app.planned_row OWNER TO flo_owner;
@@ -3155,6 +3156,45 @@ $$;
 
 ALTER FUNCTION app.ids_to_keep(tenant uuid, class integer, lower uuid, upper uuid, most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.lay_over(later jsonb, earlier jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+  laid jsonb := later || earlier;
+  parts jsonb;
+  part record;
+BEGIN
+  IF NOT laid ? 'in_part' THEN
+    RETURN laid;
+  END IF;
+  parts := coalesce(later -> 'in_part', '{}') - ARRAY(SELECT jsonb_object_keys(earlier));
+  FOR part IN SELECT p.key, p.value FROM jsonb_each(earlier -> 'in_part') AS p LOOP
+    IF later ? part.key THEN
+      laid := jsonb_set(laid, ARRAY[part.key], app.whole_before(later -> part.key, part.value));
+    ELSE
+      parts := parts || jsonb_build_object(part.key, app.part_before(parts -> part.key, part.value));
+    END IF;
+  END LOOP;
+  RETURN CASE parts WHEN '{}' THEN laid - 'in_part' ELSE laid || jsonb_build_object('in_part', parts) END;
+END
+$$;
+
+ALTER FUNCTION app.lay_over(later jsonb, earlier jsonb) OWNER TO flo_owner;
+
+CREATE AGGREGATE app.laid_over(jsonb) (
+    SFUNC = app.lay_over,
+    STYPE = jsonb,
+    INITCOND = '{}'
+);
+
+ALTER AGGREGATE app.laid_over(jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.image_before(of_row uuid, seqs bigint[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT app.laid_over(h.old ORDER BY h.seq DESC) AS laid_over FROM app.row_history h WHERE ((h.tenant_id = app.tenant()) AND (h.row_id = image_before.of_row) AND (h.seq = ANY (image_before.seqs))));
+
+ALTER FUNCTION app.image_before(of_row uuid, seqs bigint[]) OWNER TO flo_owner;
+
 CREATE FUNCTION app.index_words(tenant uuid, base uuid, ids uuid[], told text[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3290,6 +3330,12 @@ CREATE FUNCTION app.is_later(said_at timestamp with time zone, known_at timestam
     RETURN ((said_at IS NOT NULL) AND ((known_at IS NULL) OR (said_at > known_at)));
 
 ALTER FUNCTION app.is_later(said_at timestamp with time zone, known_at timestamp with time zone) OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_long_image(image jsonb) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((pg_column_size(image) > 2000) OR (pg_column_compression(image) IS NOT NULL) OR (image ? 'in_part'::text));
+
+ALTER FUNCTION app.is_long_image(image jsonb) OWNER TO flo_owner;
 
 CREATE TABLE app.reported_failures (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -3557,31 +3603,6 @@ $$;
 
 ALTER FUNCTION app.known_vector(tenant uuid, text_hash bytea, model text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.lay_over(later jsonb, earlier jsonb) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    AS $$
-DECLARE
-  laid jsonb := later || earlier;
-  parts jsonb;
-  part record;
-BEGIN
-  IF NOT laid ? 'in_part' THEN
-    RETURN laid;
-  END IF;
-  parts := coalesce(later -> 'in_part', '{}') - ARRAY(SELECT jsonb_object_keys(earlier));
-  FOR part IN SELECT p.key, p.value FROM jsonb_each(earlier -> 'in_part') AS p LOOP
-    IF later ? part.key THEN
-      laid := jsonb_set(laid, ARRAY[part.key], app.whole_before(later -> part.key, part.value));
-    ELSE
-      parts := parts || jsonb_build_object(part.key, app.part_before(parts -> part.key, part.value));
-    END IF;
-  END LOOP;
-  RETURN CASE parts WHEN '{}' THEN laid - 'in_part' ELSE laid || jsonb_build_object('in_part', parts) END;
-END
-$$;
-
-ALTER FUNCTION app.lay_over(later jsonb, earlier jsonb) OWNER TO flo_owner;
-
 CREATE FUNCTION app.left_as_they_are(plan app.planned_row[], ids uuid[], reason text) RETURNS app.planned_row[]
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3589,7 +3610,7 @@ CREATE FUNCTION app.left_as_they_are(plan app.planned_row[], ids uuid[], reason 
 BEGIN
   RETURN CASE WHEN cardinality(ids) = 0 THEN plan ELSE ARRAY(
     SELECT CASE WHEN p.id IN (SELECT unnest(ids))
-      THEN ROW(p.table_name, p.id, reason, p.image, p.present)::app.planned_row
+      THEN ROW(p.table_name, p.id, reason, p.image, p.present, p.seqs)::app.planned_row
       ELSE p::app.planned_row END
     FROM unnest(plan) AS p
   ) END;
@@ -3597,18 +3618,6 @@ END
 $$;
 
 ALTER FUNCTION app.left_as_they_are(plan app.planned_row[], ids uuid[], reason text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.long_columns(of_table text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (CASE of_table WHEN 'documents'::text THEN '{content,passages}'::text WHEN 'knowledge_bases'::text THEN '{description}'::text ELSE '{}'::text END)::text[];
-
-ALTER FUNCTION app.long_columns(of_table text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.light_image(of_table text, image jsonb, seq bigint) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (image ?| app.long_columns(of_table)) THEN ((image - app.long_columns(of_table)) || (SELECT jsonb_object_agg(('history of '::text || c.name), light_image.seq) AS jsonb_object_agg FROM unnest(app.long_columns(light_image.of_table)) c(name) WHERE (light_image.image ? c.name))) ELSE image END;
-
-ALTER FUNCTION app.light_image(of_table text, image jsonb, seq bigint) OWNER TO flo_owner;
 
 CREATE FUNCTION app.lock_documents(plan app.planned_row[]) RETURNS void
     LANGUAGE plpgsql
@@ -3711,12 +3720,6 @@ END
 $_$;
 
 ALTER FUNCTION app.lock_planned(plan app.planned_row[]) OWNER TO flo_owner;
-
-CREATE FUNCTION app.marks(of_table text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ARRAY(SELECT ('history of '::text || c.name) FROM unnest(app.long_columns(marks.of_table)) c(name));
-
-ALTER FUNCTION app.marks(of_table text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], weights public.sparsevec, filter app.passage_filter, most integer) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
@@ -4814,6 +4817,12 @@ $$;
 
 ALTER FUNCTION app.note_retention_class_change() OWNER TO flo_owner;
 
+CREATE FUNCTION app.omitted(value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN jsonb_build_object('omitted_bytes', COALESCE((value #> '{flomastr_object,bytes}'::text[]), to_jsonb(pg_column_size(value))));
+
+ALTER FUNCTION app.omitted(value jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.on_platform() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((app.tenant() IS NULL) AND COALESCE((app.role() = 'super_admin'::text), false));
@@ -5027,7 +5036,7 @@ ALTER FUNCTION app.plain(folded text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_counts(plan app.planned_row[]) RETURNS jsonb
     LANGUAGE sql STABLE
-    RETURN (SELECT COALESCE(jsonb_object_agg(t.table_name, t.counts), '{}'::jsonb) AS "coalesce" FROM (SELECT c.table_name, jsonb_object_agg(c.action, c.rows) AS counts FROM (SELECT p.table_name, p.action, count(*) AS rows FROM unnest(plan_counts.plan) p(table_name, id, action, image, present) GROUP BY p.table_name, p.action) c GROUP BY c.table_name) t);
+    RETURN (SELECT COALESCE(jsonb_object_agg(t.table_name, t.counts), '{}'::jsonb) AS "coalesce" FROM (SELECT c.table_name, jsonb_object_agg(c.action, c.rows) AS counts FROM (SELECT p.table_name, p.action, count(*) AS rows FROM unnest(plan_counts.plan) p(table_name, id, action, image, present, seqs) GROUP BY p.table_name, p.action) c GROUP BY c.table_name) t);
 
 ALTER FUNCTION app.plan_counts(plan app.planned_row[]) OWNER TO flo_owner;
 
@@ -5060,7 +5069,7 @@ CREATE FUNCTION app.plan_examples(plan app.planned_row[]) RETURNS jsonb
     AS $$
   SELECT coalesce(jsonb_agg(jsonb_build_object(
     'table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image), 'then',
-    CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image - app.marks(e.table_name), e.present) END
+    CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image, e.present) END
   ) ORDER BY e.table_name, e.action, e.id), '[]')
   FROM (
     SELECT p.*, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan) AS p
@@ -5083,7 +5092,7 @@ ALTER PROCEDURE app.plan_for_large_tenants(IN tenant_table regclass) OWNER TO fl
 
 CREATE FUNCTION app.plan_hash(plan app.planned_row[]) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (SELECT md5(COALESCE(string_agg(((p.table_name || p.id) || p.action), ' '::text ORDER BY p.table_name, p.id), ''::text)) AS md5 FROM unnest(plan_hash.plan) p(table_name, id, action, image, present));
+    RETURN (SELECT md5(COALESCE(string_agg(((p.table_name || p.id) || p.action), ' '::text ORDER BY p.table_name, p.id), ''::text)) AS md5 FROM unnest(plan_hash.plan) p(table_name, id, action, image, present, seqs));
 
 ALTER FUNCTION app.plan_hash(plan app.planned_row[]) OWNER TO flo_owner;
 
@@ -5278,39 +5287,39 @@ ALTER FUNCTION app.plan_sessions_v2(moment timestamp with time zone, most intege
 
 CREATE FUNCTION app.planned_rows(r app.recoveries, of_table text) RETURNS SETOF app.planned_row
     LANGUAGE plpgsql STABLE
+    SET enable_memoize TO 'off'
     AS $_$
 DECLARE
   first uuid;
   last uuid;
-  of_class text := '';
-  of_long text := '';
 BEGIN
   SELECT (min(u.id::text))::uuid, (max(u.id::text))::uuid INTO first, last FROM app.undone_rows(r, of_table) AS u;
-  IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
-    of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
-  ELSIF cardinality(app.long_columns(of_table)) > 0 THEN
-    of_long := ' OR w.image ?| $5 AND to_jsonb(c) || app.whole_image($2, p.id, w.image) <> to_jsonb(c)';
-  END IF;
   RETURN QUERY EXECUTE format(
     $q$
       SELECT $2, p.id,
         CASE
           WHEN p.has_changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $5) <> s.present%4$s THEN 'update' END
-          WHEN p.image ? 'tenant_id' THEN 'insert'
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || w.image <> s.present THEN 'update' END
+          WHEN w.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
-        w.image, s.present
+        CASE WHEN pg_column_size(w.image) > 2000 THEN app.short_image(w.image) ELSE w.image END,
+        CASE WHEN pg_column_size(s.present) > 2000 THEN app.short_row(s.present, w.image) ELSE s.present END, p.seqs
       FROM app.undone_rows($1, $2) AS p
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $3 AND $4 %2$s
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.seqs IS NULL THEN p.image ELSE app.image_before(p.id, p.seqs) END AS image OFFSET 0
+      ) AS o
       CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NOT NULL THEN %3$s END AS present OFFSET 0) AS s
       CROSS JOIN LATERAL (
-        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
-          ELSE p.image END AS image OFFSET 0
+        SELECT CASE WHEN o.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, o.image)
+          ELSE o.image END AS image OFFSET 0
       ) AS w
-    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image'), of_long
-  ) USING r, of_table, first, last, app.marks(of_table);
+    $q$, of_table, CASE of_table
+      WHEN 'workflow_executions' THEN 'AND c.retention_class = ANY (app.classes_of_tenant())' ELSE ''
+    END, app.row_without_long_values(of_table, 'o.image')
+  ) USING r, of_table, first, last;
 END
 $_$;
 
@@ -6742,6 +6751,18 @@ CREATE FUNCTION app.session_checksum(s app.webchat_sessions) RETURNS bigint
 
 ALTER FUNCTION app.session_checksum(s app.webchat_sessions) OWNER TO flo_owner;
 
+CREATE FUNCTION app.short_image(image jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 2000) THEN app.omitted(v.value) ELSE v.value END) AS jsonb_object_agg FROM jsonb_each(short_image.image) v(key, value));
+
+ALTER FUNCTION app.short_image(image jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.short_row(present jsonb, image jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 2000) THEN app.omitted(v.value) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(short_row.present) v(key, value) WHERE ((v.key = ANY (ARRAY['workflow_id'::text, 'knowledge_base_id'::text, 'n8n_execution_id'::text])) OR ((short_row.image ? v.key) AND ((short_row.image -> v.key) <> v.value))));
+
+ALTER FUNCTION app.short_row(present jsonb, image jsonb) OWNER TO flo_owner;
+
 CREATE FUNCTION app.size_of(ranges int8multirange) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (SELECT (COALESCE(sum((upper(r.r) - lower(r.r))), (0)::numeric))::bigint AS "coalesce" FROM unnest(size_of.ranges) r(r));
@@ -6750,7 +6771,7 @@ ALTER FUNCTION app.size_of(ranges int8multirange) OWNER TO flo_owner;
 
 CREATE FUNCTION app.small_values(shown jsonb, other jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN jsonb_build_object('omitted_bytes', COALESCE((v.value #> '{flomastr_object,bytes}'::text[]), to_jsonb(pg_column_size(v.value)))) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND ((small_values.other -> v.key) <> v.value)))) ELSE NULL::jsonb END;
+    RETURN CASE WHEN (shown IS NOT NULL) THEN (SELECT COALESCE(jsonb_object_agg(v.key, CASE WHEN (pg_column_size(v.value) > 1000) THEN app.omitted(v.value) ELSE v.value END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(small_values.shown) v(key, value) WHERE ((small_values.other IS NULL) OR ((small_values.other ? v.key) AND (((small_values.other -> v.key) <> v.value) OR (v.value ? 'omitted_bytes'::text))))) ELSE NULL::jsonb END;
 
 ALTER FUNCTION app.small_values(shown jsonb, other jsonb) OWNER TO flo_owner;
 
@@ -7228,7 +7249,7 @@ $$;
 
 ALTER FUNCTION app.undo_recovery(recovery uuid) OWNER TO flo_owner;
 
-CREATE FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean) RETURNS SETOF record
+CREATE FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT seqs bigint[], OUT has_changed boolean) RETURNS SETOF record
     LANGUAGE plpgsql STABLE
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
@@ -7238,7 +7259,6 @@ DECLARE
     WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
       AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
   );
-  is_long boolean := cardinality(app.long_columns(of_table)) > 0;
 BEGIN
   RETURN QUERY
   WITH transactions AS MATERIALIZED (
@@ -7252,8 +7272,7 @@ BEGIN
     WHERE t.tenant_id = r.tenant_id AND (r.of_transaction IS NOT NULL OR NOT pg_visible_in_snapshot(t.xid, r.since))
   ),
   changes AS (
-    SELECT c.id, h.seq, h.action, CASE WHEN is_long THEN app.light_image(of_table, h.old, h.seq) ELSE h.old END AS old,
-      t.is_undone, t.is_later
+    SELECT c.id, h.seq, h.action, h.old, app.is_long_image(h.old) AS is_long, t.is_undone, t.is_later
     FROM app.row_history AS h
     JOIN transactions AS t ON t.xid = h.xid
     CROSS JOIN LATERAL unnest(coalesce(h.row_ids, ARRAY[h.row_id])) AS c (id)
@@ -7262,14 +7281,15 @@ BEGIN
   )
   SELECT
     c.id, (array_agg(c.action ORDER BY c.seq) FILTER (WHERE c.is_undone))[1] <> 'insert',
-    app.laid_over(c.old ORDER BY c.seq DESC) FILTER (WHERE c.is_undone),
+    app.laid_over(CASE WHEN NOT c.is_long THEN c.old END ORDER BY c.seq DESC) FILTER (WHERE c.is_undone),
+    CASE WHEN bool_or(c.is_long) FILTER (WHERE c.is_undone) THEN array_agg(c.seq) FILTER (WHERE c.is_undone) END,
     coalesce(max(c.seq) FILTER (WHERE c.is_later) > min(c.seq) FILTER (WHERE c.is_undone), false)
   FROM changes AS c
   GROUP BY c.id HAVING bool_or(c.is_undone);
 END
 $$;
 
-ALTER FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean) OWNER TO flo_owner;
+ALTER FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT seqs bigint[], OUT has_changed boolean) OWNER TO flo_owner;
 
 CREATE FUNCTION app.values_after(of_table text, of_row uuid, since bigint, old jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -7376,12 +7396,6 @@ CREATE FUNCTION app.weights_of(lexemes tsvector, language text DEFAULT 'english'
 $$;
 
 ALTER FUNCTION app.weights_of(lexemes tsvector, language text) OWNER TO flo_owner;
-
-CREATE FUNCTION app.whole_image(of_table text, of_row uuid, image jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
-    RETURN CASE WHEN (image ?| app.marks(of_table)) THEN ((image - app.marks(of_table)) || (SELECT COALESCE(jsonb_object_agg(c.name, (h.old -> c.name)), '{}'::jsonb) AS "coalesce" FROM (unnest(app.long_columns(whole_image.of_table)) c(name) JOIN app.row_history h ON (((h.tenant_id = app.tenant()) AND (h.row_id = whole_image.of_row) AND (h.seq = ((whole_image.image -> ('history of '::text || c.name)))::bigint)))))) ELSE image END;
-
-ALTER FUNCTION app.whole_image(of_table text, of_row uuid, image jsonb) OWNER TO flo_owner;
 
 CREATE FUNCTION app.why_rejected(rejection text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7631,50 +7645,43 @@ CREATE FUNCTION app.write_planned(plan app.planned_row[], of_table text, wanted 
     LANGUAGE plpgsql
     AS $_$
 DECLARE
-  ids uuid[];
-  images jsonb[];
-  narrowed text := '';
-  whole text := CASE WHEN cardinality(app.long_columns(of_table)) > 0
-    THEN format('app.whole_image(%L, i.id, i.image)', of_table) ELSE 'i.image' END;
-  defaults jsonb := app.defaults_of(of_table);
+  writes app.planned_row[] := ARRAY(
+    SELECT p::app.planned_row FROM unnest(plan) AS p
+    WHERE p.table_name = of_table AND p.action = wanted ORDER BY p.id
+  );
+  first uuid := writes[1].id;
+  last uuid := writes[cardinality(writes)].id;
+  is_execution boolean := of_table = 'workflow_executions';
+  narrowed text := CASE WHEN is_execution THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE '' END;
   class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = app.tenant());
 BEGIN
-  SELECT array_agg(p.id ORDER BY p.id),
-    array_agg(CASE wanted WHEN 'insert' THEN defaults || p.image ELSE p.image END ORDER BY p.id)
-  INTO ids, images FROM unnest(plan) AS p WHERE p.table_name = of_table AND p.action = wanted;
-  IF ids IS NULL THEN
-    RETURN;
-  END IF;
-  IF of_table = 'workflow_executions' THEN
-    narrowed := 'AND t.retention_class = ANY (app.classes_of_tenant())';
-    images := ARRAY(
-      SELECT CASE wanted WHEN 'insert' THEN
-        i.image || jsonb_build_object('retention_class', app.retention_class_for((i.image ->> 'id')::uuid, class))
-      ELSE i.image END
-      FROM unnest(images) WITH ORDINALITY AS i (image, ordinal) ORDER BY i.ordinal
-    );
-  END IF;
-  CASE wanted
-    WHEN 'delete' THEN
+  CASE
+    WHEN first IS NULL THEN
+      RETURN;
+    WHEN wanted = 'delete' THEN
       EXECUTE format('DELETE FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1)'
-        ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed) USING ids, ids[1], ids[cardinality(ids)];
-    WHEN 'update' THEN
+        ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed)
+      USING ARRAY(SELECT p.id FROM unnest(writes) AS p), first, last;
+    WHEN wanted = 'update' THEN
       IF of_table = 'workflows' THEN  -- which may have exchanged their ids
-        UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(ids, images) AS i (id, image)
+        UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(writes) AS i
         WHERE w.tenant_id = app.tenant() AND w.id = i.id AND w.n8n_workflow_id <> i.image ->> 'n8n_workflow_id';
       ELSIF of_table = 'knowledge_bases' THEN  -- or names
-        UPDATE app.knowledge_bases AS b SET name = b.id::text FROM unnest(ids, images) AS i (id, image)
+        UPDATE app.knowledge_bases AS b SET name = b.id::text FROM unnest(writes) AS i
         WHERE b.tenant_id = app.tenant() AND b.id = i.id AND b.name <> i.image ->> 'name';
       END IF;
-      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, %s) AS n)'
-        ' FROM unnest($1, $2) AS i (id, image) WHERE t.tenant_id = app.tenant() AND t.id = i.id'
-        ' AND t.id BETWEEN $3 AND $4 %s',
-        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), whole, narrowed)
-      USING ids, images, ids[1], ids[cardinality(ids)];
-    WHEN 'insert' THEN
-      EXECUTE format('INSERT INTO app.%1$I (%2$s) SELECT %3$s'
-        ' FROM unnest($1, $2) AS i (id, image), jsonb_populate_record(NULL::app.%1$I, %4$s) AS n',
-        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), whole) USING ids, images;
+      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, CASE'
+        ' WHEN i.seqs IS NULL THEN i.image ELSE app.lay_over(to_jsonb(t), app.image_before(i.id, i.seqs)) END) AS n)'
+        ' FROM unnest($1) AS i WHERE t.tenant_id = app.tenant() AND t.id = i.id AND t.id BETWEEN $2 AND $3 %s',
+        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), narrowed)
+      USING writes, first, last;
+    WHEN wanted = 'insert' THEN
+      EXECUTE format('INSERT INTO app.%1$I (%2$s) SELECT %3$s FROM unnest($1) AS i, jsonb_populate_record('
+        'NULL::app.%1$I, $2 || CASE WHEN i.seqs IS NULL THEN i.image ELSE app.image_before(i.id, i.seqs) END %4$s'
+        ') AS n', of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'),
+        CASE WHEN is_execution
+          THEN $q$|| jsonb_build_object('retention_class', app.retention_class_for(i.id, $3))$q$ ELSE '' END)
+      USING writes, app.defaults_of(of_table), class;
   END CASE;
 END
 $_$;
@@ -7734,14 +7741,6 @@ CREATE AGGREGATE app.data_bytes_of(jsonb, integer) (
 );
 
 ALTER AGGREGATE app.data_bytes_of(jsonb, integer) OWNER TO flo_owner;
-
-CREATE AGGREGATE app.laid_over(jsonb) (
-    SFUNC = app.lay_over,
-    STYPE = jsonb,
-    INITCOND = '{}'
-);
-
-ALTER AGGREGATE app.laid_over(jsonb) OWNER TO flo_owner;
 
 CREATE TABLE app.backups (
     id text NOT NULL,

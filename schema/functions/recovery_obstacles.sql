@@ -10,7 +10,7 @@ AS $$
 BEGIN
   RETURN CASE WHEN cardinality(ids) = 0 THEN plan ELSE ARRAY(
     SELECT CASE WHEN p.id IN (SELECT unnest(ids))
-      THEN ROW(p.table_name, p.id, reason, p.image, p.present)::app.planned_row
+      THEN ROW(p.table_name, p.id, reason, p.image, p.present, p.seqs)::app.planned_row
       ELSE p::app.planned_row END
     FROM unnest(plan) AS p
   ) END;

@@ -10,9 +10,10 @@ RETURN '{tenant_settings,workflows,workflow_executions,webchat_sessions,user_pre
   knowledge_base_models,documents}'::text[];  -- parents first
 
 -- The rows of a table that a recovery is about: whether each was there, what of it was otherwise, and whether it has
--- changed since, which nothing here may undo.
+-- changed since, which nothing here may undo. Images that are long are told by the changes that they are of.
 CREATE OR REPLACE FUNCTION app.undone_rows(
-  r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT has_changed boolean
+  r app.recoveries, of_table text, OUT id uuid, OUT existed boolean, OUT image jsonb, OUT seqs bigint[],
+  OUT has_changed boolean
 )
 RETURNS SETOF record
 LANGUAGE plpgsql
@@ -25,7 +26,6 @@ DECLARE
     WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
       AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
   );
-  is_long boolean := cardinality(app.long_columns(of_table)) > 0;
 BEGIN
   RETURN QUERY
   WITH transactions AS MATERIALIZED (
@@ -39,8 +39,7 @@ BEGIN
     WHERE t.tenant_id = r.tenant_id AND (r.of_transaction IS NOT NULL OR NOT pg_visible_in_snapshot(t.xid, r.since))
   ),
   changes AS (
-    SELECT c.id, h.seq, h.action, CASE WHEN is_long THEN app.light_image(of_table, h.old, h.seq) ELSE h.old END AS old,
-      t.is_undone, t.is_later
+    SELECT c.id, h.seq, h.action, h.old, app.is_long_image(h.old) AS is_long, t.is_undone, t.is_later
     FROM app.row_history AS h
     JOIN transactions AS t ON t.xid = h.xid
     CROSS JOIN LATERAL unnest(coalesce(h.row_ids, ARRAY[h.row_id])) AS c (id)
@@ -49,7 +48,8 @@ BEGIN
   )
   SELECT
     c.id, (array_agg(c.action ORDER BY c.seq) FILTER (WHERE c.is_undone))[1] <> 'insert',
-    app.laid_over(c.old ORDER BY c.seq DESC) FILTER (WHERE c.is_undone),
+    app.laid_over(CASE WHEN NOT c.is_long THEN c.old END ORDER BY c.seq DESC) FILTER (WHERE c.is_undone),
+    CASE WHEN bool_or(c.is_long) FILTER (WHERE c.is_undone) THEN array_agg(c.seq) FILTER (WHERE c.is_undone) END,
     coalesce(max(c.seq) FILTER (WHERE c.is_later) > min(c.seq) FILTER (WHERE c.is_undone), false)
   FROM changes AS c
   GROUP BY c.id HAVING bool_or(c.is_undone);
@@ -79,44 +79,45 @@ RETURN (
   WHERE a.attrelid = ('app.' || of_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped
 );
 
--- What is to be done with the rows of a table; rows that are as they were are left out.
+-- What is to be done with the rows of a table; rows that are as they were are left out. Long images are read one after
+-- the other.
 CREATE OR REPLACE FUNCTION app.planned_rows(r app.recoveries, of_table text)
 RETURNS SETOF app.planned_row
 LANGUAGE plpgsql
 STABLE
+SET enable_memoize = off  -- whose keys would be long values
 AS $$
 DECLARE
   first uuid;
   last uuid;
-  of_class text := '';
-  of_long text := '';
 BEGIN
   SELECT (min(u.id::text))::uuid, (max(u.id::text))::uuid INTO first, last FROM app.undone_rows(r, of_table) AS u;
-  IF of_table = 'workflow_executions' THEN  -- partitions that cannot have them are left out
-    of_class := 'AND c.retention_class = ANY (app.classes_of_tenant())';
-  ELSIF cardinality(app.long_columns(of_table)) > 0 THEN
-    of_long := ' OR w.image ?| $5 AND to_jsonb(c) || app.whole_image($2, p.id, w.image) <> to_jsonb(c)';
-  END IF;
   RETURN QUERY EXECUTE format(
     $q$
       SELECT $2, p.id,
         CASE
           WHEN p.has_changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
-          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || (w.image - $5) <> s.present%4$s THEN 'update' END
-          WHEN p.image ? 'tenant_id' THEN 'insert'
+          WHEN c.id IS NOT NULL THEN CASE WHEN s.present || w.image <> s.present THEN 'update' END
+          WHEN w.image ? 'tenant_id' THEN 'insert'
           ELSE 'archived'
         END,
-        w.image, s.present
+        CASE WHEN pg_column_size(w.image) > 2000 THEN app.short_image(w.image) ELSE w.image END,
+        CASE WHEN pg_column_size(s.present) > 2000 THEN app.short_row(s.present, w.image) ELSE s.present END, p.seqs
       FROM app.undone_rows($1, $2) AS p
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $3 AND $4 %2$s
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.seqs IS NULL THEN p.image ELSE app.image_before(p.id, p.seqs) END AS image OFFSET 0
+      ) AS o
       CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NOT NULL THEN %3$s END AS present OFFSET 0) AS s
       CROSS JOIN LATERAL (
-        SELECT CASE WHEN p.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, p.image)
-          ELSE p.image END AS image OFFSET 0
+        SELECT CASE WHEN o.image ? 'in_part' AND c.id IS NOT NULL THEN app.lay_over(s.present, o.image)
+          ELSE o.image END AS image OFFSET 0
       ) AS w
-    $q$, of_table, of_class, app.row_without_long_values(of_table, 'p.image'), of_long
-  ) USING r, of_table, first, last, app.marks(of_table);
+    $q$, of_table, CASE of_table
+      WHEN 'workflow_executions' THEN 'AND c.retention_class = ANY (app.classes_of_tenant())' ELSE ''
+    END, app.row_without_long_values(of_table, 'o.image')
+  ) USING r, of_table, first, last;
 END
 $$;
 

@@ -23,20 +23,19 @@ RETURN (
   FROM unnest(plan) AS p
 );
 
--- The values of an object that differ from those of another. Large ones are told by their size, which is that of the
--- whole where it lies in object storage. NULL of NULL.
+-- The values of an object that differ from those of another. Large ones are told by their size, and those that a plan
+-- has so differ where it has both. NULL of NULL.
 CREATE OR REPLACE FUNCTION app.small_values(shown jsonb, other jsonb)
 RETURNS jsonb
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 RETURN CASE WHEN shown IS NOT NULL THEN (
-  SELECT coalesce(jsonb_object_agg(v.key, CASE
-    WHEN pg_column_size(v.value) > 1000 THEN jsonb_build_object(
-      'omitted_bytes', coalesce(v.value #> '{flomastr_object,bytes}', to_jsonb(pg_column_size(v.value)))
-    ) ELSE v.value
-  END), '{}')
-  FROM jsonb_each(shown) AS v WHERE other IS NULL OR (other ? v.key AND other -> v.key <> v.value)
+  SELECT coalesce(jsonb_object_agg(
+    v.key, CASE WHEN pg_column_size(v.value) > 1000 THEN app.omitted(v.value) ELSE v.value END
+  ), '{}')
+  FROM jsonb_each(shown) AS v
+  WHERE other IS NULL OR (other ? v.key AND (other -> v.key <> v.value OR v.value ? 'omitted_bytes'))
 ) END;
 
 -- Up to three rows of each table and action: what would change, from what, to what. Large values are left out.
@@ -47,7 +46,7 @@ STABLE
 AS $$
   SELECT coalesce(jsonb_agg(jsonb_build_object(
     'table', e.table_name, 'action', e.action, 'id', e.id, 'now', app.small_values(e.present, e.image), 'then',
-    CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image - app.marks(e.table_name), e.present) END
+    CASE e.action WHEN 'delete' THEN NULL ELSE app.small_values(e.image, e.present) END
   ) ORDER BY e.table_name, e.action, e.id), '[]')
   FROM (
     SELECT p.*, row_number() OVER (PARTITION BY p.table_name, p.action ORDER BY p.id) AS nth FROM unnest(plan) AS p

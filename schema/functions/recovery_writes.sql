@@ -90,50 +90,43 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  ids uuid[];
-  images jsonb[];
-  narrowed text := '';
-  whole text := CASE WHEN cardinality(app.long_columns(of_table)) > 0
-    THEN format('app.whole_image(%L, i.id, i.image)', of_table) ELSE 'i.image' END;
-  defaults jsonb := app.defaults_of(of_table);
+  writes app.planned_row[] := ARRAY(
+    SELECT p::app.planned_row FROM unnest(plan) AS p
+    WHERE p.table_name = of_table AND p.action = wanted ORDER BY p.id
+  );
+  first uuid := writes[1].id;
+  last uuid := writes[cardinality(writes)].id;
+  is_execution boolean := of_table = 'workflow_executions';
+  narrowed text := CASE WHEN is_execution THEN 'AND t.retention_class = ANY (app.classes_of_tenant())' ELSE '' END;
   class smallint := (SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = app.tenant());
 BEGIN
-  SELECT array_agg(p.id ORDER BY p.id),
-    array_agg(CASE wanted WHEN 'insert' THEN defaults || p.image ELSE p.image END ORDER BY p.id)
-  INTO ids, images FROM unnest(plan) AS p WHERE p.table_name = of_table AND p.action = wanted;
-  IF ids IS NULL THEN
-    RETURN;
-  END IF;
-  IF of_table = 'workflow_executions' THEN
-    narrowed := 'AND t.retention_class = ANY (app.classes_of_tenant())';
-    images := ARRAY(
-      SELECT CASE wanted WHEN 'insert' THEN
-        i.image || jsonb_build_object('retention_class', app.retention_class_for((i.image ->> 'id')::uuid, class))
-      ELSE i.image END
-      FROM unnest(images) WITH ORDINALITY AS i (image, ordinal) ORDER BY i.ordinal
-    );
-  END IF;
-  CASE wanted
-    WHEN 'delete' THEN
+  CASE
+    WHEN first IS NULL THEN
+      RETURN;
+    WHEN wanted = 'delete' THEN
       EXECUTE format('DELETE FROM app.%I AS t WHERE t.tenant_id = app.tenant() AND t.id = ANY ($1)'
-        ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed) USING ids, ids[1], ids[cardinality(ids)];
-    WHEN 'update' THEN
+        ' AND t.id BETWEEN $2 AND $3 %s', of_table, narrowed)
+      USING ARRAY(SELECT p.id FROM unnest(writes) AS p), first, last;
+    WHEN wanted = 'update' THEN
       IF of_table = 'workflows' THEN  -- which may have exchanged their ids
-        UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(ids, images) AS i (id, image)
+        UPDATE app.workflows AS w SET n8n_workflow_id = NULL FROM unnest(writes) AS i
         WHERE w.tenant_id = app.tenant() AND w.id = i.id AND w.n8n_workflow_id <> i.image ->> 'n8n_workflow_id';
       ELSIF of_table = 'knowledge_bases' THEN  -- or names
-        UPDATE app.knowledge_bases AS b SET name = b.id::text FROM unnest(ids, images) AS i (id, image)
+        UPDATE app.knowledge_bases AS b SET name = b.id::text FROM unnest(writes) AS i
         WHERE b.tenant_id = app.tenant() AND b.id = i.id AND b.name <> i.image ->> 'name';
       END IF;
-      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, %s) AS n)'
-        ' FROM unnest($1, $2) AS i (id, image) WHERE t.tenant_id = app.tenant() AND t.id = i.id'
-        ' AND t.id BETWEEN $3 AND $4 %s',
-        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), whole, narrowed)
-      USING ids, images, ids[1], ids[cardinality(ids)];
-    WHEN 'insert' THEN
-      EXECUTE format('INSERT INTO app.%1$I (%2$s) SELECT %3$s'
-        ' FROM unnest($1, $2) AS i (id, image), jsonb_populate_record(NULL::app.%1$I, %4$s) AS n',
-        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), whole) USING ids, images;
+      EXECUTE format('UPDATE app.%I AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, CASE'
+        ' WHEN i.seqs IS NULL THEN i.image ELSE app.lay_over(to_jsonb(t), app.image_before(i.id, i.seqs)) END) AS n)'
+        ' FROM unnest($1) AS i WHERE t.tenant_id = app.tenant() AND t.id = i.id AND t.id BETWEEN $2 AND $3 %s',
+        of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'), narrowed)
+      USING writes, first, last;
+    WHEN wanted = 'insert' THEN
+      EXECUTE format('INSERT INTO app.%1$I (%2$s) SELECT %3$s FROM unnest($1) AS i, jsonb_populate_record('
+        'NULL::app.%1$I, $2 || CASE WHEN i.seqs IS NULL THEN i.image ELSE app.image_before(i.id, i.seqs) END %4$s'
+        ') AS n', of_table, app.written_columns(of_table, ''), app.written_columns(of_table, 'n.'),
+        CASE WHEN is_execution
+          THEN $q$|| jsonb_build_object('retention_class', app.retention_class_for(i.id, $3))$q$ ELSE '' END)
+      USING writes, app.defaults_of(of_table), class;
   END CASE;
 END
 $$;

@@ -145,15 +145,16 @@ def test_a_plan_has_no_long_texts(env: RecoveryEnv, kb: KnowledgeClient) -> None
     kb.ask(bases, "PUT", kb.path, body={"description": "d" * 5000})
     preview = env.preview(kb.tenant, at=at)
     shown = {example["table"]: example for example in preview["examples"]}
-    assert set(shown["documents"]["then"]) == {"content_hash", "metadata", "updated_at"}
+    assert set(shown["documents"]["then"]) == {"content", "content_hash", "metadata", "passages", "updated_at"}
+    assert shown["documents"]["now"]["content"] == {"omitted_bytes": 40_012}
     sizes = env.platform.superuser.execute(
         """
         SELECT set_config('app.tenant_id', %s, true), (
-          SELECT max(length(p.image::text))
+          SELECT max(length(p.image::text) + length(p.present::text))
           FROM app.recoveries AS r, app.plan_recovery(r) AS planned, unnest(planned) AS p
           WHERE r.id = %s
         )
         """,
         (str(kb.tenant.id), preview["id"]),
     ).fetchall()
-    assert sizes[0][1] < 1000
+    assert sizes[0][1] < 4000
