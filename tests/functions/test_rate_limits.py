@@ -220,6 +220,16 @@ def test_filters_and_vectors_weigh_what_they_cost(
     assert (answer.status, left(answer)[0]) == (200, 100 - weight)
 
 
+@pytest.mark.parametrize(("query", "weight"), [({}, 1), ({"instance": "default"}, 6)])
+def test_a_filter_by_an_instance_weighs_what_its_workflows_cost(
+    make: Factory, superuser: Superuser, query: dict[str, str], weight: int
+) -> None:
+    tenant = make.tenant()
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 100 WHERE tenant_id = %s", [tenant.id])
+    answer = ask(tenant.owner, tenant, query=query)
+    assert (answer.status, left(answer)[0]) == (200, 100 - weight)
+
+
 @pytest.mark.parametrize(("query", "weight"), [({}, 20), ({"at": "2026-01-01T00:00:00Z"}, 220)])
 def test_a_preview_of_another_moment_weighs_what_all_hot_executions_cost(
     make: Factory, superuser: Superuser, query: dict[str, str], weight: int

@@ -8,6 +8,7 @@ BYTES = 5_000  # of a body, for one more: what is written has to be parsed, stor
 COUNTING = 10  # with `Prefer: count=exact`, which reads all pages
 DATA = 10  # with `include_data` or `include_vectors`, of up to 6 MB
 FILTERING = 50  # of documents by metadata, each of which is compared
+INSTANCE = 5  # of an n8n instance: its workflows are read first, which may be many
 AHEAD = 200  # of a preview of another moment, by which all that is hot may be old
 WEIGHTS = {
     "search_knowledge": 10,
@@ -40,6 +41,7 @@ def weight_of(request: Request) -> int:
     asked = (request.query_params.get(name, "false").lower() for name in ("include_data", "include_vectors"))
     with_data = DATA if set(asked) != {"false"} else 0
     filtering = FILTERING if request.query_params.get("metadata") else 0
+    of_instance = INSTANCE if request.method == "GET" and request.query_params.get("instance") else 0
     ahead = AHEAD if request.query_params.get("at") else 0
     return (
         WEIGHTS.get(request.scope["route"].name, 1)
@@ -47,5 +49,6 @@ def weight_of(request: Request) -> int:
         + counting
         + with_data
         + filtering
+        + of_instance
         + ahead
     )
