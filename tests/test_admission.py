@@ -8,6 +8,9 @@ import pytest
 from flomastr.archive import parquet
 from flomastr.embeddings import client, queue
 from flomastr.knowledge import chunking, ingest
+from functions.preferences.handler import lambda_handler as preferences
+from functions.workflows.handler import lambda_handler as workflows
+from tests.support.events import call
 from tests.support.factories import Factory
 from tests.support.requests import BY_NAME, OPERATIONS, ApiClient, Operation
 
@@ -29,6 +32,7 @@ COSTS = {
     "search_knowledge": "embed",
     "evaluate_search": "embed",
 }
+LARGE = {"unknown": "x" * 60_000}
 HTML = {"content": "<h1>Refunds</h1><p>They take two weeks.", "content_type": "html"}
 COSTS["store_file"] = "split"
 CALLED = [operation for operation in OPERATIONS if operation.scope]
@@ -76,6 +80,38 @@ def test_nothing_is_cut_or_embedded_for_a_tenant_at_its_limit(
     costly.clear()
     assert client.ask(operation, **request).status == 429
     assert costly == []
+
+
+@pytest.mark.parametrize("operation", [o for o in CALLED if o.has_json], ids=str)
+def test_no_large_body_is_validated_for_a_person_without_a_tenant(make: Factory, operation: Operation) -> None:
+    client = ApiClient(make, "anonymous")
+    client.caller = make.person()
+    answer = client.ask(operation, body=LARGE)
+    assert answer.status in ((422,) if str(operation.scope).startswith("me:") else (401, 403, 404)), answer.body
+
+
+def test_a_large_body_that_is_refused_is_counted(make: Factory, superuser: Superuser) -> None:
+    client = ApiClient(make, "owner")
+    superuser.execute("UPDATE app.rate_limits SET rate_limit_per_minute = 20 WHERE tenant_id = %s", [client.tenant.id])
+    answers = [client.ask(BY_NAME["record_execution"], body=LARGE) for _ in range(2)]
+    assert [answer.status for answer in answers] == [422, 429]
+
+
+def test_a_large_body_is_admitted_to_the_tenant_that_it_names(make: Factory) -> None:
+    client, other = ApiClient(make, "owner"), make.tenant()
+    workflow = {"name": "Refunds", "description": "x" * 60_000}
+    make.member(other.id, client.tenant.owner, "owner", "active")
+    request = {"path": "/routes/workflows", "caller": client.caller, "headers": {}}
+    made = call(workflows, "POST", **request, body=workflow | {"tenant_id": other.slug})
+    assert (made.status, made.json["tenant_id"]) == (201, str(other.id))
+    assert call(workflows, "POST", **request, body=workflow | {"tenant_id": make.tenant().slug}).status == 404
+    assert call(workflows, "POST", **request, body=workflow | {"tenant_id": 5}).status == 400
+
+
+def test_a_large_preference_of_a_person_needs_no_tenant(make: Factory) -> None:
+    person = make.person()
+    body = {"user_id": person.user_id, "preferences": {"notes": "x" * 60_000}}
+    assert call(preferences, "POST", "/routes/user-preferences", caller=person, body=body).status == 201
 
 
 def test_a_page_of_html_is_not_converted_for_a_stranger(make: Factory, costly: list[str]) -> None:

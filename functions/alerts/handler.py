@@ -23,7 +23,7 @@ Writing = Annotated[Database, tenant_db("alerts:write")]
 @app.post("", status_code=201, responses=conflict("The tenant has 100 alerts."))
 async def create_alert(new: NewAlert, db: Writing, key: IdempotencyKeyHeader, response: Response) -> ShownAlert:
     """Its signing secret is shown here and nowhere else."""
-    (alert,) = db.within(new.tenant_id).idempotent(alerts.create(new), key)
+    (alert,) = db.idempotent(alerts.create(new), key)
     return created(alerts.with_secret(alert), response, f"/routes/alerts/{alert.id}")
 
 

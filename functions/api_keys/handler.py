@@ -24,7 +24,7 @@ KeyId = Annotated[str, StringConstraints(pattern=KEY_ID), Path()]
 @app.post("", status_code=201, responses=conflict("The key has been made, and its secret is not shown again."))
 async def create_api_key(new: NewKey, db: Writing, idempotent: IdempotencyKeyHeader, response: Response) -> ShownKey:
     """Its token and signing secret are shown here and nowhere else."""
-    (issued,) = db.within(new.tenant_id).idempotent(api_keys.create(new), idempotent)
+    (issued,) = db.idempotent(api_keys.create(new), idempotent)
     return created(api_keys.with_secrets(issued), response, f"/routes/api-keys/{issued.id}")
 
 

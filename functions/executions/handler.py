@@ -28,7 +28,7 @@ async def record_execution(
     new: NewExecution, db: Writing, key: IdempotencyKeyHeader, response: Response
 ) -> RecordedExecution:
     """201 when it is new, 200 when it is known; repeated deliveries are one execution."""
-    recorded = recording.deliver(db.within(new.tenant_id), new, key)
+    recorded = recording.deliver(db, new, key)
     response.status_code = 201 if recorded.outcome == "created" else 200
     return created(recorded.execution, response, f"/routes/workflow-executions/{recorded.execution.id}")
 
@@ -36,7 +36,7 @@ async def record_execution(
 @app.post("/batch")
 async def record_executions(batch: Batch, db: Writing, key: IdempotencyKeyHeader) -> BatchResults:
     """Up to 1,000, each with its outcome: created, updated, unchanged, held (by a legal hold) or rejected."""
-    return recording.deliver_batch(db.within(batch.tenant_id), batch, key)
+    return recording.deliver_batch(db, batch, key)
 
 
 @app.get("")

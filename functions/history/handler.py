@@ -63,7 +63,7 @@ async def preview_archival(db: Archive, at: preview.PreviewMoment | None = None)
 @app.post("/restores", status_code=202, responses=conflict("The tenant has 20 open restores."))
 async def create_restore(new: NewRestore, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Restore:
     """Copies of archived executions are hot for some days. Restoring them again makes no second copies."""
-    (restore,) = (named := db.within(new.tenant_id)).idempotent(rehydrations.request(named, new), key)
+    (restore,) = db.idempotent(rehydrations.request(db, new), key)
     return created(restore, response, f"/routes/history/restores/{restore.id}")
 
 

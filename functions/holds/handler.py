@@ -22,7 +22,7 @@ Writing = Annotated[Database, tenant_db("holds:write")]
 @app.post("", status_code=201, responses=conflict("The tenant has 1000 active legal holds."))
 async def create_hold(new: NewHold, db: Writing, key: IdempotencyKeyHeader, response: Response) -> LegalHold:
     """From now on nothing that is under it is deleted."""
-    (hold,) = db.within(new.tenant_id).idempotent(legal_holds.create(new), key)
+    (hold,) = db.idempotent(legal_holds.create(new), key)
     return created(hold, response, f"/routes/legal-holds/{hold.id}")
 
 

@@ -25,7 +25,7 @@ TAKEN = conflict("The tenant has a knowledge base of this name already.")
 async def create_knowledge_base(
     new: NewKnowledgeBase, db: Writing, key: IdempotencyKeyHeader, response: Response
 ) -> KnowledgeBase:
-    (base,) = db.within(new.tenant_id).idempotent(bases.create(new, embedding_models()[0]), key)
+    (base,) = db.idempotent(bases.create(new, embedding_models()[0]), key)
     return created(base, response, f"/routes/knowledge-bases/{base.id}")
 
 

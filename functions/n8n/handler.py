@@ -39,7 +39,6 @@ async def get_n8n_instance(instance_name: InPath, db: Reading) -> PulledInstance
 @app.put("/instances/{instance_name}", responses=conflict("The instance is new, and the tenant has 20."))
 async def connect_n8n_instance(instance_name: InPath, changes: InstanceChanges, db: Connecting) -> PulledInstance:
     """The address and the API key by which it is read, and who wins. What is not given stays; a new name makes one."""
-    db = db.within(changes.tenant_id)
     change = instances.sealed(db.one(instances.connection(instance_name)), changes)
     db.counted.one(instances.store(instance_name, change))
     return db.counted.one(instances.get(instance_name))

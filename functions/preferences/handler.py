@@ -6,7 +6,7 @@ from fastapi import Response
 
 from flomastr.database.session import Database
 from flomastr.http.app import HELD, conflict, create_app, http_handler
-from flomastr.http.dependencies import IdempotencyKeyHeader, my_db_unless_named, tenant_db, tenant_db_if_named
+from flomastr.http.dependencies import IdempotencyKeyHeader, tenant_db_if_named
 from flomastr.http.etags import IfMatch, IfNoneMatch, created, tagged
 from flomastr.http.fields import Message, Name, Text, UserId
 from flomastr.http.paging import Page
@@ -14,7 +14,6 @@ from flomastr.tenancy import preferences
 from flomastr.tenancy.preferences import UserPreferences
 
 app = create_app("/routes/user-preferences", "preferences")
-Storing = Annotated[Database, tenant_db("preferences:write")]  # for the body may name the tenant
 Reading = Annotated[Database, tenant_db_if_named("preferences:read")]
 Writing = Annotated[Database, tenant_db_if_named("preferences:write")]
 REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "model": UserPreferences}}
@@ -22,10 +21,10 @@ REPLACED: dict[int | str, dict[str, Any]] = {200: {"description": "Replaced.", "
 
 @app.post("", status_code=201, responses=REPLACED | conflict(HELD))
 async def store_preferences(
-    new: preferences.NewPreferences, db: Storing, key: IdempotencyKeyHeader, response: Response
+    new: preferences.NewPreferences, db: Writing, key: IdempotencyKeyHeader, response: Response
 ) -> UserPreferences:
     """In the tenant that is named. Without one, a person's own: the default in all tenants."""
-    (stored,) = my_db_unless_named(db.within(new.tenant_id)).idempotent(preferences.store(new), key)
+    (stored,) = db.idempotent(preferences.store(new), key)
     response.status_code = 201 if stored.is_new else 200
     return created(stored, response, stored.path)
 

@@ -23,7 +23,7 @@ OPEN: dict[int | str, dict[str, Any]] = {200: {"description": "Open already.", "
 @app.post("", status_code=201, responses=OPEN)
 async def open_session(new: NewSession, db: Writing, key: IdempotencyKeyHeader, response: Response) -> WebchatSession:
     """The one session of this user with this workflow, made if there is none."""
-    (session,) = db.within(new.tenant_id).idempotent(webchat.open_session(new), key)
+    (session,) = db.idempotent(webchat.open_session(new), key)
     if not session.is_new:
         response.status_code = 200
     return created(session, response, f"/routes/webchat/sessions/{session.session_key}")

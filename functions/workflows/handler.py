@@ -24,7 +24,7 @@ Writing = Annotated[Database, tenant_db("workflows:write")]
 
 @app.post("", status_code=201, responses=conflict("The tenant has this n8n_workflow_id already."))
 async def create_workflow(new: NewWorkflow, db: Writing, key: IdempotencyKeyHeader, response: Response) -> Workflow:
-    (workflow,) = db.within(new.tenant_id).idempotent(workflows.create(new), key)
+    (workflow,) = db.idempotent(workflows.create(new), key)
     return created(workflow, response, f"/routes/workflows/{workflow.id}")
 
 

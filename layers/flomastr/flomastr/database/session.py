@@ -29,16 +29,14 @@ class Database:
     access: AccessRequest
     deadline: float = field(default_factory=deadline_in)
 
-    def within(self, tenant: str | None) -> "Database":
-        """The same caller in the tenant that a body names."""
-        return replace(self, access=replace(self.access, tenant=tenant)) if tenant else self
-
     def renewed(self) -> "Database":
         """The same with the whole time of a request, after work that took long without the database."""
         return replace(self, deadline=deadline_in())
 
     def admitted(self) -> "Database":
         """The same, after a round trip that authorizes and counts: what costs more than a query comes after that."""
+        if self.access.is_counted:
+            return self
         pipeline.execute([], self.deadline, self.access, repeatable=True)
         return self.counted
 
@@ -49,7 +47,7 @@ class Database:
 
     def heavier(self, by: int) -> "Database":
         """The same, for a request that weighs so much more than its route says."""
-        return replace(self, access=replace(self.access, weight=self.access.weight + by))
+        return self.weighing(by if self.access.is_counted else self.access.weight + by)
 
     def weighing(self, weight: int) -> "Database":
         """The same, which counts once more: by so many requests, or fewer where what was counted was too much."""

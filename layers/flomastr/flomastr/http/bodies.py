@@ -19,6 +19,7 @@ class JsonRequest(Request):
     """Its body is what was sent, unpacked if it is compressed, which only some functions let pass."""
 
     content: bytes | None = None
+    posted: Any = None  # what its JSON says, which FastAPI reads before it solves dependencies, and validates after
 
     async def body(self) -> bytes:
         if self.content is None:
@@ -27,7 +28,8 @@ class JsonRequest(Request):
         return self.content
 
     async def json(self) -> Any:
-        return read_json(await self.body())
+        self.posted = read_json(await self.body())
+        return self.posted
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What a route asks for to reach the database: `db: Annotated[Database, tenant_db("workflows:read")]`."""
 
+import re
 from dataclasses import replace
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Path, Query, Request, Response, Security
 from fastapi.security import SecurityScopes
@@ -13,11 +14,14 @@ from flomastr.database.access import AccessRequest
 from flomastr.database.idempotency import IdempotencyKey
 from flomastr.database.session import Database, deadline_in
 from flomastr.errors import UnauthorizedError
+from flomastr.http.bodies import JsonRequest
+from flomastr.http.delivery import body_size
 from flomastr.http.patterns import CONSISTENCY, IDEMPOTENCY_KEY, TENANT
 from flomastr.http.problems import request_id
 from flomastr.http.weights import weight_of
 
 NOBODY = "The token's `sub` cannot name a person: it is empty, too long, an address or not to be printed."
+READ_FOR_ANYBODY = 50_000  # bytes, unpacked: validating them takes less than asking the database who sends them
 RESERVE_MS = 1000  # of Lambda's time, to answer after the database's time is over
 
 
@@ -60,8 +64,8 @@ def deadline(request: Request) -> float:
 
 
 def database(request: Request, response: Response, tenant: str | None, scopes: SecurityScopes) -> Database:
-    """The caller's, under the route's one scope, in the tenant of this id or slug. Raises UnauthorizedError."""
-    return database_of(caller(request), request, response, tenant, scopes)
+    """The caller's, under the route's one scope, in the tenant of this id or slug. Raises ServiceError."""
+    return admitted_if_large(request, database_of(caller(request), request, response, tenant, scopes))
 
 
 def database_of(
@@ -73,16 +77,34 @@ def database_of(
     return Database(access, deadline(request))
 
 
-async def in_tenant(
+def admitted_if_large(request: Request, db: Database) -> Database:
+    """A large body of JSON is validated, which takes a second, after a round trip that authorizes and counts it."""
+    is_json = isinstance(request, JsonRequest) and request.posted is not None
+    return db.admitted() if is_json and body_size(request.scope["aws.event"]) > READ_FOR_ANYBODY else db
+
+
+def tenant_of_body(request: Request) -> str | None:
+    """Whatever names none is refused when the body is validated."""
+    posted = request.posted if isinstance(request, JsonRequest) else None
+    named = cast(dict[str, Any], posted).get("tenant_id") if isinstance(posted, dict) else None
+    return named if isinstance(named, str) and re.fullmatch(TENANT, named) else None
+
+
+async def named_tenant(
     request: Request,
-    response: Response,
-    scopes: SecurityScopes,
     tenant_id: Annotated[
         str | None, Query(pattern=TENANT, description="Id or slug. Else X-Tenant, else your only tenant.")
     ] = None,
     x_tenant: Annotated[str | None, Header(pattern=TENANT)] = None,
-) -> Database:
-    return database(request, response, tenant_id or x_tenant, scopes)
+) -> str | None:
+    return tenant_of_body(request) or tenant_id or x_tenant
+
+
+NamedTenant = Annotated[str | None, Depends(named_tenant)]
+
+
+async def in_tenant(request: Request, response: Response, scopes: SecurityScopes, tenant: NamedTenant) -> Database:
+    return database(request, response, tenant, scopes)
 
 
 def my_db_unless_named(db: Database) -> Database:
@@ -93,8 +115,11 @@ def my_db_unless_named(db: Database) -> Database:
     return replace(db, access=replace(access, scope=f"me:{access.scope.rpartition(':')[2]}"))
 
 
-async def in_tenant_if_named(db: Annotated[Database, Depends(in_tenant)]) -> Database:
-    return my_db_unless_named(db)
+async def in_tenant_if_named(
+    request: Request, response: Response, scopes: SecurityScopes, tenant: NamedTenant
+) -> Database:
+    db = database_of(caller(request), request, response, tenant, scopes)
+    return admitted_if_large(request, my_db_unless_named(db))
 
 
 async def in_tenant_of_path(
@@ -129,7 +154,7 @@ def tenant_db(scope: str, *, replica: bool = False) -> Any:
 
 
 def tenant_db_if_named(scope: str) -> Any:
-    """The database of the tenant that query or header name, else of the person alone. A key always has its tenant."""
+    """The database of the tenant that is named anywhere, else of the person alone. A key always has its tenant."""
     return Security(in_tenant_if_named, scopes=[scope])
 
 

@@ -17,10 +17,8 @@ from flomastr.caller import Caller
 from flomastr.database.session import Database
 from flomastr.errors import ErrorCode, UnauthorizedError
 from flomastr.http.delivery import body_size
-from flomastr.http.dependencies import database_of
+from flomastr.http.dependencies import READ_FOR_ANYBODY, database_of
 from flomastr.http.patterns import TENANT
-
-READ_FOR_ANYBODY = 50_000  # bytes, unpacked: reading them takes less than asking the database who sends them
 
 
 async def reporting(
