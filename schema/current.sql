@@ -513,6 +513,7 @@ CREATE TABLE app.recoveries (
     applied_at timestamp with time zone,
     applied_xid xid8,
     error text,
+    attempts smallint DEFAULT 0 NOT NULL,
     CONSTRAINT recoveries_check CHECK (((at IS NULL) <> (of_transaction IS NULL))),
     CONSTRAINT recoveries_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 1000))),
     CONSTRAINT recoveries_state_check CHECK ((state = ANY (ARRAY['previewed'::text, 'pending'::text, 'done'::text, 'failed'::text]))),

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from dev.services.postgres import Cluster
 from flomastr.jobs import Job
 from flomastr.tenant_recovery import recover_job
+from flomastr.tenant_recovery.recover_job import Pending
 from functions.executions.handler import lambda_handler as executions
 from functions.recover.handler import lambda_handler as recover
 from functions.workflows.handler import lambda_handler as workflows
@@ -266,8 +267,8 @@ def test_so_many_recoveries_of_a_tenant_wait_and_tenants_take_turns(
             assert (answer.status, answer.json.get("code")) == refused, answer.body
     turns: list[UUID] = []
 
-    def one(job: Job, id: UUID, tenant_id: UUID, applied_by: str) -> None:
-        turns.append(tenant_id)
+    def one(job: Job, recovery: Pending) -> None:
+        turns.append(recovery.tenant_id)
 
     monkeypatch.setattr(recover_job, "apply", one)
     assert env.platform.run(recover)["restore_points"] == 5
