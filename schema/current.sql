@@ -3827,73 +3827,102 @@ ALTER FUNCTION app.may_have_data_of(person text) OWNER TO flo_owner;
 CREATE FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) RETURNS TABLE(alert app.alerts, workflow_name text, is_watched boolean, runs bigint, failures bigint, successes bigint, duration_keys smallint[], duration_counts bigint[])
     LANGUAGE sql
     AS $$
+  SELECT m.*
+  FROM (
+    SELECT array_agg(a.tenant_id) AS tenants, array_agg(a.id) AS ids
+    FROM (
+      SELECT a.id, a.tenant_id FROM app.alerts AS a
+      JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
+      WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
+      ORDER BY a.id LIMIT most
+    ) AS a
+  ) AS p
+  CROSS JOIN LATERAL app.measured_alerts_v2(as_of, p.tenants) AS m
+  WHERE (m.alert).id = ANY (p.ids)
+  ORDER BY (m.alert).id
+$$;
+
+ALTER FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.measured_alerts_v2(as_of timestamp with time zone, tenants uuid[]) RETURNS TABLE(alert app.alerts, workflow_name text, is_watched boolean, runs bigint, failures bigint, successes bigint, duration_keys smallint[], duration_counts bigint[])
+    LANGUAGE sql
+    AS $$
   WITH page AS MATERIALIZED (
     SELECT
-      a.id, a.tenant_id, a.kind, a.workflow_id, a.n8n_instance, p.grain,
+      a.id, a.tenant_id, a.workflow_id, a.n8n_instance, p.grain, a.kind = 'slow' AS is_slow,
+      dense_rank() OVER (ORDER BY a.tenant_id, a.workflow_id, a.n8n_instance, a.kind = 'slow') AS scope,
       as_of - make_interval(mins => a.minutes + CASE p.grain WHEN 'quarter' THEN 15 ELSE 60 END) AS begins_after
     FROM app.alerts AS a
     JOIN app.tenants AS t ON t.id = a.tenant_id AND t.status = 'active' AND t.deleted_at IS NULL
     CROSS JOIN LATERAL (
       SELECT CASE WHEN a.workflow_id IS NULL AND a.n8n_instance IS NULL THEN 'quarter' ELSE 'hour' END
     ) AS p (grain)
-    WHERE (a.enabled OR a.fired_id IS NOT NULL) AND (after IS NULL OR a.id > after)
-    ORDER BY a.id LIMIT most
+    WHERE a.tenant_id = ANY (tenants) AND (a.enabled OR a.fired_id IS NOT NULL)
   ),
+  windows AS MATERIALIZED (SELECT DISTINCT scope, begins_after FROM page),
   watched AS MATERIALIZED (  -- an instance is its workflows
-    SELECT p.id, p.tenant_id, p.kind, p.grain, p.begins_after,
-      coalesce(p.workflow_id, w.id, '00000000-0000-0000-0000-000000000000') AS workflow_id
-    FROM page AS p
-    LEFT JOIN app.workflows AS w ON w.tenant_id = p.tenant_id AND w.n8n_instance = p.n8n_instance
-    WHERE p.n8n_instance IS NULL OR w.id IS NOT NULL
-  ),
-  timed AS MATERIALIZED (  -- once for all alerts of a workflow, as these may be many, and histograms long
-    SELECT p.tenant_id, p.grain, p.workflow_id, r.bucket_start, u.key, sum(u.count) AS count
+    SELECT s.scope, s.tenant_id, s.grain, s.is_slow, s.begins_after,
+      coalesce(s.workflow_id, w.id, '00000000-0000-0000-0000-000000000000') AS workflow_id
     FROM (
-      SELECT tenant_id, grain, workflow_id, min(begins_after) AS begins_after FROM watched
-      WHERE kind = 'slow' GROUP BY 1, 2, 3
-    ) AS p
-    JOIN app.execution_rollups AS r ON r.tenant_id = p.tenant_id AND r.grain = p.grain
-      AND r.workflow_id = p.workflow_id AND r.bucket_start > p.begins_after AND r.mode_class <> 'manual'
+      SELECT scope, tenant_id, workflow_id, n8n_instance, grain, is_slow, min(begins_after) AS begins_after
+      FROM page GROUP BY 1, 2, 3, 4, 5, 6
+    ) AS s
+    LEFT JOIN app.workflows AS w ON w.tenant_id = s.tenant_id AND w.n8n_instance = s.n8n_instance
+    WHERE s.n8n_instance IS NULL OR w.id IS NOT NULL
+  ),
+  counted AS MATERIALIZED (
+    SELECT
+      s.scope, r.bucket_start, sum(r.runs) AS runs,
+      coalesce(sum(r.runs) FILTER (WHERE r.status IN ('error', 'crashed')), 0) - sum(r.recovered) AS failures,
+      coalesce(sum(r.runs) FILTER (WHERE r.status = 'success'), 0) AS successes
+    FROM watched AS s
+    JOIN app.execution_rollups AS r ON r.tenant_id = s.tenant_id AND r.grain = s.grain
+      AND r.workflow_id = s.workflow_id AND r.bucket_start > s.begins_after AND r.mode_class <> 'manual'
+    WHERE NOT s.is_slow
+    GROUP BY 1, 2
+  ),
+  sums AS MATERIALIZED (
+    SELECT
+      w.scope, w.begins_after, sum(c.runs)::bigint AS runs, sum(c.failures)::bigint AS failures,
+      sum(c.successes)::bigint AS successes
+    FROM windows AS w
+    JOIN counted AS c ON c.scope = w.scope AND c.bucket_start > w.begins_after
+    GROUP BY 1, 2
+  ),
+  timed AS MATERIALIZED (
+    SELECT s.scope, r.bucket_start, u.key, sum(u.count) AS count
+    FROM watched AS s
+    JOIN app.execution_rollups AS r ON r.tenant_id = s.tenant_id AND r.grain = s.grain
+      AND r.workflow_id = s.workflow_id AND r.bucket_start > s.begins_after AND r.mode_class <> 'manual'
     CROSS JOIN LATERAL unnest(
       r.duration_keys, coalesce(r.duration_counts, app.histogram_counts(r.duration_keys, r.duration_upto))
     ) AS u (key, count)
-    GROUP BY 1, 2, 3, 4, 5
+    WHERE s.is_slow
+    GROUP BY 1, 2, 3
   ),
   histograms AS MATERIALIZED (
-    SELECT id, array_agg(key) AS keys, array_agg(count) AS counts
+    SELECT scope, begins_after, array_agg(key) AS keys, array_agg(count) AS counts
     FROM (
-      SELECT p.id, t.key, sum(t.count)::bigint AS count
-      FROM watched AS p
-      JOIN timed AS t ON t.tenant_id = p.tenant_id AND t.grain = p.grain AND t.workflow_id = p.workflow_id
-        AND t.bucket_start > p.begins_after
-      WHERE p.kind = 'slow'
-      GROUP BY 1, 2
+      SELECT w.scope, w.begins_after, t.key, sum(t.count)::bigint AS count
+      FROM windows AS w
+      JOIN timed AS t ON t.scope = w.scope AND t.bucket_start > w.begins_after
+      GROUP BY 1, 2, 3
     ) AS c
-    GROUP BY 1
+    GROUP BY 1, 2
   )
   SELECT
-    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), m.runs, m.failures, m.successes,
-    coalesce(h.keys, '{}'), coalesce(h.counts, '{}')
-  FROM page AS f
-  JOIN app.alerts AS a ON a.id = f.id AND (a.enabled OR a.fired_id IS NOT NULL)
+    a, w.name, a.enabled AND (a.workflow_id IS NULL OR w.id IS NOT NULL), coalesce(m.runs, 0), coalesce(m.failures, 0),
+    coalesce(m.successes, 0), coalesce(h.keys, '{}'), coalesce(h.counts, '{}')
+  FROM page AS p
+  JOIN app.alerts AS a ON a.id = p.id AND (a.enabled OR a.fired_id IS NOT NULL)
   LEFT JOIN app.workflows AS w ON w.tenant_id = a.tenant_id AND w.id = a.workflow_id
-  CROSS JOIN LATERAL (
-    SELECT
-      coalesce(sum(r.runs), 0) AS runs,
-      coalesce(sum(r.runs) FILTER (WHERE r.status IN ('error', 'crashed')), 0) - coalesce(sum(r.recovered), 0)
-        AS failures,
-      coalesce(sum(r.runs) FILTER (WHERE r.status = 'success'), 0) AS successes
-    FROM watched AS v
-    JOIN app.execution_rollups AS r ON r.tenant_id = v.tenant_id AND r.grain = v.grain
-      AND r.workflow_id = v.workflow_id AND r.bucket_start > v.begins_after AND r.mode_class <> 'manual'
-    WHERE v.id = f.id
-  ) AS m
-  LEFT JOIN histograms AS h ON h.id = a.id
+  LEFT JOIN sums AS m ON m.scope = p.scope AND m.begins_after = p.begins_after
+  LEFT JOIN histograms AS h ON h.scope = p.scope AND h.begins_after = p.begins_after
   ORDER BY a.id
   FOR NO KEY UPDATE OF a SKIP LOCKED
 $$;
 
-ALTER FUNCTION app.measured_alerts(as_of timestamp with time zone, after uuid, most integer) OWNER TO flo_owner;
+ALTER FUNCTION app.measured_alerts_v2(as_of timestamp with time zone, tenants uuid[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.merge_deliveries(deliveries jsonb, n8n_ids text[], instance smallint) RETURNS SETOF app.merged_delivery
     LANGUAGE plpgsql STABLE
@@ -6570,7 +6599,8 @@ CREATE TABLE app.rollup_settings (
     time_zone text DEFAULT 'UTC'::text NOT NULL,
     built_in text DEFAULT 'UTC'::text NOT NULL,
     rebuild_asked_at timestamp with time zone,
-    kept_before timestamp with time zone
+    kept_before timestamp with time zone,
+    alerts_slow_at timestamp with time zone
 );
 ALTER TABLE ONLY app.rollup_settings ALTER COLUMN tenant_id SET (n_distinct=100, n_distinct_inherited=100);
 

@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0112_suspect_instances"
+NEEDED_MIGRATION = "0115_slow_alerts"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
@@ -25,6 +25,7 @@ NEEDED_FUNCTIONS = [
     "ids_to_keep",
     "index_words",
     "indexed_text",
+    "measured_alerts_v2",
     "message_pattern",
     "minutes_saved",
     "newest_executions_of",

@@ -1,24 +1,30 @@
 """Compares alerts with the rollups, and notes which begin to fire and which are resolved.
 
-A page of alerts is one transaction, in which each is locked: it may be killed, and two runs at once note nothing twice.
+Those of a page of tenants are one transaction, in which each is locked: it may be killed, and two runs at once note
+nothing twice. A page that takes too long is taken apart. Who takes too long alone is slow, and comes last from then on.
 """
 
+import time
 from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from flomastr.alerts.history import EventData
 from flomastr.analytics.measures import middle
 from flomastr.jobs import Job
+from flomastr.observability import logger
 
-PAGE = 100
+PAGE = 100  # alerts, that are measured together
+SECONDS = 5.0  # for a page, and for a tenant alone
+LONGER = 20.0  # for a slow tenant
 
 ALERT = """
   (m.alert).id, (m.alert).tenant_id, (m.alert).name, (m.alert).kind, (m.alert).workflow_id, (m.alert).minutes,
@@ -89,35 +95,96 @@ def percentile(counts: dict[int, int], percent: int) -> int | None:
     return keys[bisect_left(upto, -(-upto[-1] * percent // 100))] if upto and upto[-1] > 0 else None
 
 
-def run(job: Job) -> None:
-    """Once for each time that executions were counted in rollups."""
+def run(job: Job) -> datetime | None:
+    """Once for each time that executions were counted in rollups: alerts of all tenants but slow ones.
+
+    Returns until when they are counted, once all these are compared.
+    """
     asked = "SELECT folded_at FROM app.rollup_progress WHERE alerted_at IS DISTINCT FROM folded_at"
     for (as_of,) in job.conn.execute(asked).fetchall():
         if evaluate(job, as_of):
             job.conn.execute("UPDATE app.rollup_progress SET alerted_at = %s", (as_of,))
+            return as_of
+    return None
 
 
 def evaluate(job: Job, as_of: datetime) -> bool:
-    """All alerts. Whether none is left to the next run."""
-    after: UUID | None = None
-    while job.has_time():
+    """Whether none is left to the next run."""
+    waiting, is_left = deque(pages(job)), False
+    while waiting:
+        if not job.has_time(SECONDS):
+            return False
+        tenants = waiting.popleft()
         try:
-            with job.conn.transaction():
-                page = measured(job, as_of, after)
-                for alert in page:
-                    note(job, alert, as_of)
+            compare(job, as_of, tenants, SECONDS)
+        except LockNotAvailable:
+            job.unfinished = is_left = True
+        except QueryCanceled:
+            if len(tenants) > 1:
+                waiting.extend([tenant] for tenant in tenants)
+            else:
+                put_last(job, tenants[0])
+    return not is_left
+
+
+def pages(job: Job) -> list[list[UUID]]:
+    """The tenants that have alerts, without slow ones."""
+    asked = """
+        SELECT array_agg(t.id)
+        FROM (
+          SELECT a.tenant_id AS id, div(sum(count(*)) OVER (ORDER BY a.tenant_id), %s) AS page
+          FROM app.alerts AS a
+          LEFT JOIN app.rollup_settings AS s ON s.tenant_id = a.tenant_id
+          WHERE (a.enabled OR a.fired_id IS NOT NULL) AND s.alerts_slow_at IS NULL
+          GROUP BY a.tenant_id
+        ) AS t
+        GROUP BY t.page ORDER BY t.page
+    """
+    return [tenants for (tenants,) in job.conn.execute(asked, (PAGE,)).fetchall()]
+
+
+def run_slow(job: Job, as_of: datetime) -> None:
+    """Alerts of slow tenants, one tenant after the other, while there is time. The rest comes first in the next run."""
+    asked = "SELECT tenant_id FROM app.rollup_settings WHERE alerts_slow_at IS NOT NULL ORDER BY alerts_slow_at"
+    for (tenant,) in job.conn.execute(asked).fetchall():
+        if not job.has_time(LONGER):
+            return
+        began = time.monotonic()
+        try:
+            compare(job, as_of, [tenant], LONGER)
         except LockNotAvailable:
             job.unfinished = True
-            return False
-        if not page:  # shorter ones lack what somebody changes just now
-            return True
-        after = page[-1].id
-    return False
+            continue
+        except QueryCanceled:
+            job.unfinished = True
+            job.counts["tenants_cut_off"] += 1
+            logger.warning("Alerts of a tenant take too long to be compared", tenant_id=str(tenant))
+        put_last(job, tenant, is_slow=time.monotonic() - began >= SECONDS)
 
 
-def measured(job: Job, as_of: datetime, after: UUID | None) -> list[Measured]:
-    asked = f"SELECT {ALERT} FROM app.measured_alerts(%s, %s, %s) AS m"
-    return job.conn.cursor(row_factory=class_row(Measured)).execute(asked, (as_of, after, PAGE)).fetchall()
+def put_last(job: Job, tenant: UUID, is_slow: bool = True) -> None:
+    """It comes after all others from now on; if it is not slow, it does so no more."""
+    job.conn.execute(
+        """
+        INSERT INTO app.rollup_settings (tenant_id, alerts_slow_at)
+        SELECT t.id, CASE WHEN %(is_slow)s THEN now() END FROM app.tenants AS t WHERE t.id = %(tenant)s FOR KEY SHARE
+        ON CONFLICT (tenant_id) DO UPDATE SET alerts_slow_at = excluded.alerts_slow_at
+        """,
+        {"tenant": tenant, "is_slow": is_slow},
+    )
+
+
+def compare(job: Job, as_of: datetime, tenants: list[UUID], seconds: float) -> None:
+    """Notes what has changed of their alerts. Raises QueryCanceled, where it takes longer, and LockNotAvailable."""
+    with job.conn.transaction():
+        job.conn.execute("SELECT set_config('statement_timeout', %s, true)", (f"{seconds}s",))
+        for alert in measured(job, as_of, tenants):
+            note(job, alert, as_of)
+
+
+def measured(job: Job, as_of: datetime, tenants: list[UUID]) -> list[Measured]:
+    asked = f"SELECT {ALERT} FROM app.measured_alerts_v2(%s, %s) AS m"
+    return job.conn.cursor(row_factory=class_row(Measured)).execute(asked, (as_of, tenants)).fetchall()
 
 
 def note(job: Job, alert: Measured, as_of: datetime) -> None:
