@@ -10,7 +10,7 @@ from flomastr.embeddings import client, queue
 from flomastr.knowledge import chunking, ingest
 from functions.preferences.handler import lambda_handler as preferences
 from functions.workflows.handler import lambda_handler as workflows
-from tests.support.events import call
+from tests.support.events import Answer, call
 from tests.support.factories import Factory
 from tests.support.requests import BY_NAME, OPERATIONS, ApiClient, Operation
 
@@ -101,11 +101,16 @@ def test_a_large_body_is_admitted_to_the_tenant_that_it_names(make: Factory) -> 
     client, other = ApiClient(make, "owner"), make.tenant()
     workflow = {"name": "Refunds", "description": "x" * 60_000}
     make.member(other.id, client.tenant.owner, "owner", "active")
-    request = {"path": "/routes/workflows", "caller": client.caller, "headers": {}}
-    made = call(workflows, "POST", **request, body=workflow | {"tenant_id": other.slug})
+
+    def made_in(named: object) -> Answer:
+        return call(
+            workflows, "POST", "/routes/workflows", caller=client.tenant.owner, body=workflow | {"tenant_id": named}
+        )
+
+    made = made_in(other.slug)
     assert (made.status, made.json["tenant_id"]) == (201, str(other.id))
-    assert call(workflows, "POST", **request, body=workflow | {"tenant_id": make.tenant().slug}).status == 404
-    assert call(workflows, "POST", **request, body=workflow | {"tenant_id": 5}).status == 400
+    assert made_in(make.tenant().slug).status == 404
+    assert made_in(5).status == 400
 
 
 def test_a_large_preference_of_a_person_needs_no_tenant(make: Factory) -> None:
