@@ -1294,6 +1294,32 @@ $_$;
 
 ALTER FUNCTION app.changed_part(before jsonb, after jsonb) OWNER TO flo_owner;
 
+CREATE FUNCTION app.check_changes(r app.recoveries) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  first bigint := app.first_undone(r);
+  changes bigint := 0;
+  change record;
+BEGIN
+  FOR change IN
+    SELECT coalesce(cardinality(h.row_ids), 1) AS rows FROM app.row_history AS h
+    WHERE h.tenant_id = r.tenant_id AND h.seq >= first AND h.table_name = ANY (r.tables)
+      AND (r.row_ids IS NULL OR h.row_id = ANY (r.row_ids))
+      AND CASE WHEN r.of_transaction IS NULL THEN NOT pg_visible_in_snapshot(h.xid, r.since)
+        ELSE h.xid = r.of_transaction END
+  LOOP
+    changes := changes + change.rows;
+    IF changes > app.most_changes_of_recovery() THEN
+      PERFORM app.refuse_plan(to_char(app.most_changes_of_recovery(), 'FM999,999 "changes"'));
+    END IF;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.check_changes(r app.recoveries) OWNER TO flo_owner;
+
 CREATE TABLE app.alert_events (
     id uuid DEFAULT app.uuid7() NOT NULL,
     tenant_id uuid NOT NULL,
@@ -2769,6 +2795,12 @@ $$;
 
 ALTER FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer) OWNER TO flo_owner;
 
+CREATE FUNCTION app.first_undone(r app.recoveries) RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN (SELECT min(t.first_seq) AS min FROM app.recorded_transactions t WHERE ((t.tenant_id = (first_undone.r).tenant_id) AND (t.xid >= pg_snapshot_xmin((first_undone.r).since)) AND (NOT pg_visible_in_snapshot(t.xid, (first_undone.r).since)) AND (((first_undone.r).of_transaction IS NULL) OR (t.xid = (first_undone.r).of_transaction))));
+
+ALTER FUNCTION app.first_undone(r app.recoveries) OWNER TO flo_owner;
+
 CREATE FUNCTION app.fold_deltas_of(tenant uuid, most integer) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -4236,6 +4268,18 @@ CREATE FUNCTION app.month_of(id uuid) RETURNS date
 
 ALTER FUNCTION app.month_of(id uuid) OWNER TO flo_owner;
 
+CREATE FUNCTION app.most_bytes_of_recovery() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 500000000;
+
+ALTER FUNCTION app.most_bytes_of_recovery() OWNER TO flo_owner;
+
+CREATE FUNCTION app.most_changes_of_recovery() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 50000;
+
+ALTER FUNCTION app.most_changes_of_recovery() OWNER TO flo_owner;
+
 CREATE FUNCTION app.move_to_overflow(tenant uuid, class smallint, ids uuid[]) RETURNS bigint
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_custom_plan'
@@ -5226,7 +5270,7 @@ CREATE FUNCTION app.plan_recovery(r app.recoveries) RETURNS app.planned_row[]
     AS $$
 DECLARE
   plan app.planned_row[] := ARRAY(
-    SELECT p FROM unnest(r.tables) AS t (name), app.planned_rows(r, t.name) AS p WHERE p.action IS NOT NULL
+    SELECT p FROM unnest(r.tables) AS t (name), app.planned_rows(r, t.name) AS p
   );
 BEGIN
   IF app.has_holds(r.tenant_id) THEN
@@ -5322,11 +5366,13 @@ CREATE FUNCTION app.planned_rows(r app.recoveries, of_table text) RETURNS SETOF 
 DECLARE
   first uuid;
   last uuid;
+  planned record;
+  bytes bigint := 0;
 BEGIN
   SELECT (min(u.id::text))::uuid, (max(u.id::text))::uuid INTO first, last FROM app.undone_rows(r, of_table) AS u;
-  RETURN QUERY EXECUTE format(
+  FOR planned IN EXECUTE format(
     $q$
-      SELECT $2, p.id,
+      SELECT ROW($2, p.id,
         CASE
           WHEN p.has_changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
@@ -5336,6 +5382,7 @@ BEGIN
         END,
         CASE WHEN pg_column_size(w.image) > 2000 THEN app.short_image(w.image) ELSE w.image END,
         CASE WHEN pg_column_size(s.present) > 2000 THEN app.short_row(s.present, w.image) ELSE s.present END, p.seqs
+      )::app.planned_row AS row, pg_column_size(w.image) + coalesce(pg_column_size(s.present), 0) AS bytes
       FROM app.undone_rows($1, $2) AS p
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $3 AND $4 %2$s
       CROSS JOIN LATERAL (
@@ -5349,7 +5396,16 @@ BEGIN
     $q$, of_table, CASE of_table
       WHEN 'workflow_executions' THEN 'AND c.retention_class = ANY (app.classes_of_tenant())' ELSE ''
     END, app.row_without_long_values(of_table, 'o.image')
-  ) USING r, of_table, first, last;
+  ) USING r, of_table, first, last
+  LOOP
+    bytes := bytes + planned.bytes;
+    IF bytes > app.most_bytes_of_recovery() THEN
+      PERFORM app.refuse_plan(to_char(app.most_bytes_of_recovery() / 1000000, 'FM999 "MB"'));
+    END IF;
+    IF (planned.row).action IS NOT NULL THEN
+      RETURN NEXT planned.row;
+    END IF;
+  END LOOP;
 END
 $_$;
 
@@ -5387,6 +5443,10 @@ DECLARE
   point app.restore_points;
   plan app.planned_row[];
 BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('app.preview_recovery ' || app.tenant(), 0)) THEN
+    RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_at_once',
+      message = 'A preview of the tenant is running. Repeat this one when it has been answered.';
+  END IF;
   IF at IS NOT NULL THEN
     point := app.restore_point_before(at);
   ELSIF undone IS NULL THEN  -- a recovery that is undone may have written nothing
@@ -5401,6 +5461,9 @@ BEGIN
     coalesce(point.committed, format('%s:%s:%1$s', of_transaction, of_transaction::text::bigint + 1)::pg_snapshot),
     at IS NULL OR point.taken_at = at, preview_recovery.reason, undone
   ) RETURNING new.* INTO r;
+  IF undone IS NULL THEN  -- what has been done can be undone
+    PERFORM app.check_changes(r);
+  END IF;
   plan := app.plan_recovery(r);
   UPDATE app.recoveries AS u SET
     counts = app.plan_counts(plan), plan_hash = app.plan_hash(plan), swept_along = app.swept_along(plan)
@@ -6030,6 +6093,18 @@ END
 $$;
 
 ALTER FUNCTION app.refer_to_object(execution uuid, execution_data jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.refuse_plan(most text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RAISE EXCEPTION USING errcode = 'FL422', constraint = 'recovery_too_large', message = format(
+    'The recovery is of more than %s. Name fewer tables, up to 1,000 row_ids, or a later moment.', most
+  );
+END
+$$;
+
+ALTER FUNCTION app.refuse_plan(most text) OWNER TO flo_owner;
 
 CREATE FUNCTION app.refuse_reserved_slug() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7285,11 +7360,7 @@ CREATE FUNCTION app.undone_rows(r app.recoveries, of_table text, OUT id uuid, OU
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 DECLARE
-  first bigint := (
-    SELECT min(t.first_seq) FROM app.recorded_transactions AS t
-    WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
-      AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
-  );
+  first bigint := app.first_undone(r);
 BEGIN
   RETURN QUERY
   WITH transactions AS MATERIALIZED (

@@ -1,7 +1,7 @@
 -- Previews, applies and undoes recoveries.
 
 -- Previews a recovery in the current tenant: to a moment, or of what a transaction changed, or of what was deleted with
--- a row. Raises FL404, FL422. Writes nothing but its record.
+-- a row. Raises FL404, FL422, FL429. Writes nothing but its record.
 CREATE OR REPLACE FUNCTION app.preview_recovery(
   at timestamptz, of_transaction xid8, deleted uuid, tables text[], row_ids uuid[], reason text,
   undone uuid DEFAULT NULL
@@ -17,6 +17,10 @@ DECLARE
   point app.restore_points;
   plan app.planned_row[];
 BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('app.preview_recovery ' || app.tenant(), 0)) THEN
+    RAISE EXCEPTION USING errcode = 'FL429', constraint = 'too_many_at_once',
+      message = 'A preview of the tenant is running. Repeat this one when it has been answered.';
+  END IF;
   IF at IS NOT NULL THEN
     point := app.restore_point_before(at);
   ELSIF undone IS NULL THEN  -- a recovery that is undone may have written nothing
@@ -31,6 +35,9 @@ BEGIN
     coalesce(point.committed, format('%s:%s:%1$s', of_transaction, of_transaction::text::bigint + 1)::pg_snapshot),
     at IS NULL OR point.taken_at = at, preview_recovery.reason, undone
   ) RETURNING new.* INTO r;
+  IF undone IS NULL THEN  -- what has been done can be undone
+    PERFORM app.check_changes(r);
+  END IF;
   plan := app.plan_recovery(r);
   UPDATE app.recoveries AS u SET
     counts = app.plan_counts(plan), plan_hash = app.plan_hash(plan), swept_along = app.swept_along(plan)

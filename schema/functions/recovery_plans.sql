@@ -9,6 +9,17 @@ PARALLEL SAFE
 RETURN '{tenant_settings,workflows,workflow_executions,webchat_sessions,user_preferences,alerts,knowledge_bases,
   knowledge_base_models,documents}'::text[];  -- parents first
 
+-- From which on the history has what a recovery undoes.
+CREATE OR REPLACE FUNCTION app.first_undone(r app.recoveries)
+RETURNS bigint
+LANGUAGE sql
+STABLE
+RETURN (
+  SELECT min(t.first_seq) FROM app.recorded_transactions AS t
+  WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
+    AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
+);
+
 -- The rows of a table that a recovery is about: whether each was there, what of it was otherwise, and whether it has
 -- changed since, which nothing here may undo. Images that are long are told by the changes that they are of.
 CREATE OR REPLACE FUNCTION app.undone_rows(
@@ -21,11 +32,7 @@ STABLE
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-  first bigint := (
-    SELECT min(t.first_seq) FROM app.recorded_transactions AS t
-    WHERE t.tenant_id = r.tenant_id AND t.xid >= pg_snapshot_xmin(r.since)
-      AND NOT pg_visible_in_snapshot(t.xid, r.since) AND (r.of_transaction IS NULL OR t.xid = r.of_transaction)
-  );
+  first bigint := app.first_undone(r);
 BEGIN
   RETURN QUERY
   WITH transactions AS MATERIALIZED (
@@ -80,7 +87,7 @@ RETURN (
 );
 
 -- What is to be done with the rows of a table; rows that are as they were are left out. Long images are read one after
--- the other.
+-- the other. Raises FL422 for too many bytes.
 CREATE OR REPLACE FUNCTION app.planned_rows(r app.recoveries, of_table text)
 RETURNS SETOF app.planned_row
 LANGUAGE plpgsql
@@ -90,11 +97,13 @@ AS $$
 DECLARE
   first uuid;
   last uuid;
+  planned record;
+  bytes bigint := 0;
 BEGIN
   SELECT (min(u.id::text))::uuid, (max(u.id::text))::uuid INTO first, last FROM app.undone_rows(r, of_table) AS u;
-  RETURN QUERY EXECUTE format(
+  FOR planned IN EXECUTE format(
     $q$
-      SELECT $2, p.id,
+      SELECT ROW($2, p.id,
         CASE
           WHEN p.has_changed THEN 'changed_since'
           WHEN NOT p.existed THEN CASE WHEN c.id IS NOT NULL THEN 'delete' END
@@ -104,6 +113,7 @@ BEGIN
         END,
         CASE WHEN pg_column_size(w.image) > 2000 THEN app.short_image(w.image) ELSE w.image END,
         CASE WHEN pg_column_size(s.present) > 2000 THEN app.short_row(s.present, w.image) ELSE s.present END, p.seqs
+      )::app.planned_row AS row, pg_column_size(w.image) + coalesce(pg_column_size(s.present), 0) AS bytes
       FROM app.undone_rows($1, $2) AS p
       LEFT JOIN app.%1$I AS c ON c.id = p.id AND c.tenant_id = app.tenant() AND c.id BETWEEN $3 AND $4 %2$s
       CROSS JOIN LATERAL (
@@ -117,7 +127,16 @@ BEGIN
     $q$, of_table, CASE of_table
       WHEN 'workflow_executions' THEN 'AND c.retention_class = ANY (app.classes_of_tenant())' ELSE ''
     END, app.row_without_long_values(of_table, 'o.image')
-  ) USING r, of_table, first, last;
+  ) USING r, of_table, first, last
+  LOOP
+    bytes := bytes + planned.bytes;
+    IF bytes > app.most_bytes_of_recovery() THEN
+      PERFORM app.refuse_plan(to_char(app.most_bytes_of_recovery() / 1000000, 'FM999 "MB"'));
+    END IF;
+    IF (planned.row).action IS NOT NULL THEN
+      RETURN NEXT planned.row;
+    END IF;
+  END LOOP;
 END
 $$;
 
@@ -164,7 +183,7 @@ SET plan_cache_mode = force_generic_plan  -- else each mention of a plan is a co
 AS $$
 DECLARE
   plan app.planned_row[] := ARRAY(
-    SELECT p FROM unnest(r.tables) AS t (name), app.planned_rows(r, t.name) AS p WHERE p.action IS NOT NULL
+    SELECT p FROM unnest(r.tables) AS t (name), app.planned_rows(r, t.name) AS p
   );
 BEGIN
   IF app.has_holds(r.tenant_id) THEN

@@ -54,6 +54,7 @@ class ErrorCode(StrEnum):
     PGVECTOR_TOO_OLD = "pgvector_too_old"
     PREFERENCES_TOO_LARGE = "preferences_too_large"
     QUERY_REFUSED = "query_refused"
+    RECOVERY_TOO_LARGE = "recovery_too_large"
     ROLE_TOO_LOW = "role_too_low"
     SCHEMA_BEHIND = "schema_behind"
     SECRET_WAS_SHOWN = "secret_was_shown"

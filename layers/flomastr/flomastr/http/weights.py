@@ -30,7 +30,9 @@ WEIGHTS = {
     "delete_workflow": 20,
     "find_gaps": 30,  # of 20,000 runs
     "retry_dead_letters": 100,
-    "preview_recovery": 20,
+    "preview_recovery": 400,  # two seconds of planning
+    "apply_recovery": 200,
+    "undo_recovery": 400,
     "list_changes": 10,
 }
 
