@@ -2387,6 +2387,30 @@ $$;
 
 ALTER FUNCTION app.drop_partition(partition_name text, patience interval) OWNER TO flo_owner;
 
+CREATE FUNCTION app.due_candidates(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, retention_class smallint, id uuid, workflow_id uuid, newest integer, bytes bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT
+    e.tenant_id, e.retention_class, e.id, e.workflow_id,
+    CASE WHEN NOT app.is_past(e, t.class, t.class_of_newest, t.partitions_before, moment) THEN nullif(t.newest, 0) END,
+    app.execution_bytes(e)
+  FROM (
+    SELECT
+      h AS policy, h.tenant_id AS id, h.class, h.class_of_newest, h.newest,
+      app.uuid7_floor(moment - make_interval(days => h.class)) AS floor,
+      app.partitions_end_before(h.class, moment) AS partitions_before
+    FROM app.hot_policies AS h
+    OFFSET 0  -- once a tenant, not once a row
+  ) AS t
+  JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
+  WHERE app.is_final(e.status)
+    AND app.is_past(e, t.class, app.hot_days(t.policy, e.status, false), t.partitions_before, moment)
+    AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
+    AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+$$;
+
+ALTER FUNCTION app.due_candidates(moment timestamp with time zone) OWNER TO flo_owner;
+
 CREATE FUNCTION app.due_embeddings(most integer, wait interval) RETURNS TABLE(tenant_id uuid, document_id uuid, embedding_model text)
     LANGUAGE sql
     AS $$
@@ -2414,31 +2438,18 @@ ALTER FUNCTION app.due_embeddings(most integer, wait interval) OWNER TO flo_owne
 CREATE FUNCTION app.due_executions(moment timestamp with time zone) RETURNS TABLE(tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
     LANGUAGE sql STABLE
     AS $$
-  SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
-  FROM (
-    SELECT
-      h AS policy, h.tenant_id AS id, h.class, app.uuid7_floor(moment - make_interval(days => h.class)) AS floor,
-      app.partitions_end_before(h.class, moment) AS partitions_before
-    FROM app.hot_policies AS h
-    OFFSET 0  -- once a tenant, not once a row
-  ) AS t
-  JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
+  WITH candidates AS MATERIALIZED (SELECT * FROM app.due_candidates(moment))
+  SELECT c.tenant_id, c.retention_class, c.id, c.bytes
+  FROM candidates AS c
   LEFT JOIN (
-    SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, h.newest) AS first_id
-    FROM app.hot_policies AS h
-    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
-    WHERE h.newest > 0
-    OFFSET 0
-  ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
-  CROSS JOIN LATERAL (SELECT app.hot_days(t.policy, e.status, e.id >= n.first_id) AS days) AS kept
-  WHERE app.is_final(e.status)
-    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before AND (
-        kept.days = t.class OR greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days)
-      ) ELSE greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days) OR (
-        e.retention_class >= kept.days AND e.id < app.partitions_end_before(e.retention_class, moment)
-      ) END
-    AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
-    AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+    SELECT w.tenant_id, n.workflow_id, n.first_id
+    FROM (
+      SELECT c.tenant_id, c.newest, array_agg(DISTINCT c.workflow_id) AS ids
+      FROM candidates AS c WHERE c.newest IS NOT NULL GROUP BY 1, 2
+    ) AS w
+    CROSS JOIN LATERAL app.first_ids(w.tenant_id, w.ids, w.newest) AS n
+  ) AS n ON n.tenant_id = c.tenant_id AND n.workflow_id = c.workflow_id
+  WHERE c.newest IS NULL OR c.id < n.first_id
 $$;
 
 ALTER FUNCTION app.due_executions(moment timestamp with time zone) OWNER TO flo_owner;
@@ -2767,31 +2778,34 @@ $$;
 
 ALTER FUNCTION app.finish_upload(upload uuid, claim timestamp with time zone, document uuid, chunks integer, failure text, why text) OWNER TO flo_owner;
 
-CREATE FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer) RETURNS uuid
-    LANGUAGE plpgsql STABLE
-    SET plan_cache_mode TO 'force_generic_plan'
+CREATE FUNCTION app.first_ids(tenant uuid, workflows uuid[], most integer) RETURNS TABLE(workflow_id uuid, first_id uuid)
+    LANGUAGE sql STABLE
     AS $$
-DECLARE
-  class smallint;
-  ids uuid[] := '{}';
-BEGIN
-  FOR class IN
-    SELECT 0
+  WITH classes AS MATERIALIZED (
+    SELECT 0::smallint AS class
     UNION SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant
     UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = tenant
-  LOOP
-    ids := ids || ARRAY(
-      SELECT e.id FROM app.workflow_executions AS e
-      WHERE e.retention_class = class AND e.tenant_id = tenant AND e.workflow_id = workflow
-      ORDER BY e.id DESC LIMIT most
-    );
-  END LOOP;
-  RETURN coalesce(
-    (SELECT n.id FROM unnest(ids) AS n (id) ORDER BY n.id DESC OFFSET most - 1 LIMIT 1),
-    '00000000-0000-0000-0000-000000000000'
-  );
-END
+  )
+  SELECT w.id, coalesce(n.ids[most], '00000000-0000-0000-0000-000000000000')
+  FROM unnest(workflows) AS w (id)
+  CROSS JOIN LATERAL (
+    SELECT ARRAY(
+      SELECT newest.id FROM classes AS c
+      CROSS JOIN LATERAL (
+        SELECT e.id FROM app.workflow_executions AS e
+        WHERE e.retention_class = c.class AND e.tenant_id = tenant AND e.workflow_id = w.id
+        ORDER BY e.id DESC LIMIT most
+      ) AS newest
+      ORDER BY newest.id DESC LIMIT most
+    ) AS ids
+  ) AS n
 $$;
+
+ALTER FUNCTION app.first_ids(tenant uuid, workflows uuid[], most integer) OWNER TO flo_owner;
+
+CREATE FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$ SELECT f.first_id FROM app.first_ids(tenant, ARRAY[workflow], most) AS f $$;
 
 ALTER FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer) OWNER TO flo_owner;
 
@@ -3165,14 +3179,17 @@ BEGIN
     SELECT e.id FROM app.workflow_executions AS e
     JOIN app.hot_policies AS h ON h.tenant_id = e.tenant_id
     LEFT JOIN (
-      SELECT w.id, app.first_of_newest(tenant, w.id, w.newest) AS first_id
-      FROM (
-        SELECT DISTINCT r.workflow_id AS id, p.newest
-        FROM app.hot_policies AS p
-        JOIN app.workflow_executions AS r ON r.tenant_id = p.tenant_id
-        WHERE p.tenant_id = tenant AND p.newest > 0
-          AND r.retention_class = ids_to_keep.class AND r.id >= lower AND r.id < upper
-      ) AS w
+      SELECT f.workflow_id AS id, f.first_id
+      FROM app.hot_policies AS p
+      CROSS JOIN LATERAL app.first_ids(
+        tenant,
+        ARRAY(
+          SELECT DISTINCT r.workflow_id FROM app.workflow_executions AS r
+          WHERE r.tenant_id = tenant AND r.retention_class = ids_to_keep.class AND r.id >= lower AND r.id < upper
+        ),
+        p.newest
+      ) AS f
+      WHERE p.tenant_id = tenant AND p.newest > 0
       OFFSET 0
     ) AS n ON n.id = e.workflow_id
     WHERE e.tenant_id = tenant AND e.retention_class = ids_to_keep.class AND e.id >= lower AND e.id < upper
@@ -3369,6 +3386,18 @@ CREATE FUNCTION app.is_long_image(image jsonb) RETURNS boolean
     RETURN ((pg_column_size(image) > 2000) OR (pg_column_compression(image) IS NOT NULL) OR (image ? 'in_part'::text));
 
 ALTER FUNCTION app.is_long_image(image jsonb) OWNER TO flo_owner;
+
+CREATE FUNCTION app.is_past(e app.workflow_executions, class smallint, days smallint, partitions_before uuid, moment timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT CASE WHEN e.retention_class = class THEN e.id < partitions_before AND (
+      days = class OR greatest(e.created_at, e.finished_at) < moment - make_interval(days => days)
+    ) ELSE greatest(e.created_at, e.finished_at) < moment - make_interval(days => days) OR (
+      e.retention_class >= days AND e.id < app.partitions_end_before(e.retention_class, moment)
+    ) END
+$$;
+
+ALTER FUNCTION app.is_past(e app.workflow_executions, class smallint, days smallint, partitions_before uuid, moment timestamp with time zone) OWNER TO flo_owner;
 
 CREATE TABLE app.reported_failures (
     tenant_id uuid DEFAULT app.tenant() NOT NULL,
@@ -4290,9 +4319,17 @@ BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
   PERFORM app.lock_executions(ids, class);
   WITH newest AS MATERIALIZED (
-    SELECT w.id, app.first_of_newest(tenant, w.id, h.newest) AS first_id
+    SELECT f.workflow_id AS id, f.first_id
     FROM app.hot_policies AS h
-    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
+    CROSS JOIN LATERAL app.first_ids(
+      tenant,
+      ARRAY(
+        SELECT DISTINCT r.workflow_id FROM app.workflow_executions AS r
+        WHERE r.retention_class = move_to_overflow.class AND r.id = ANY (ids)
+          AND r.id BETWEEN ids[1] AND ids[cardinality(ids)]
+      ),
+      h.newest
+    ) AS f
     WHERE h.tenant_id = tenant AND h.newest > 0
   )
   UPDATE app.workflow_executions AS e SET retention_class = 0
@@ -5201,6 +5238,15 @@ $$;
 ALTER FUNCTION app.plan_history(moment timestamp with time zone, most integer, origin text, without uuid[]) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) RETURNS integer
+    LANGUAGE sql
+    AS $$
+  SELECT p.planned
+  FROM app.plan_overflow_v2(moment, most, origin, without, '00000000-0000-0000-0000-000000000000') AS p
+$$;
+
+ALTER FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) OWNER TO flo_owner;
+
+CREATE FUNCTION app.plan_overflow_v2(moment timestamp with time zone, most integer, origin text, without uuid[], after uuid, OUT planned integer, OUT reached uuid) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -5208,11 +5254,28 @@ DECLARE
   row app.measured_row;
   measured app.measured_row[] := '{}';
   text_so_far bigint := 0;
+  places_left integer := most;
 BEGIN
   FOR due IN
-    SELECT * FROM app.due_executions(moment) AS d
-    WHERE d.retention_class = 0 AND d.tenant_id <> ALL (without) ORDER BY d.id, d.tenant_id LIMIT most
+    WITH candidates AS MATERIALIZED (
+      SELECT * FROM app.due_candidates(moment) AS c
+      WHERE c.retention_class = 0 AND c.id > after AND c.tenant_id <> ALL (without) ORDER BY c.id LIMIT most
+    )
+    SELECT c.tenant_id, c.id, c.bytes, c.newest IS NULL OR c.id < n.first_id AS is_due
+    FROM candidates AS c
+    LEFT JOIN (
+      SELECT w.tenant_id, f.workflow_id, f.first_id
+      FROM (
+        SELECT k.tenant_id, k.newest, array_agg(DISTINCT k.workflow_id) AS ids
+        FROM candidates AS k WHERE k.newest IS NOT NULL GROUP BY 1, 2
+      ) AS w
+      CROSS JOIN LATERAL app.first_ids(w.tenant_id, w.ids, w.newest) AS f
+    ) AS n ON n.tenant_id = c.tenant_id AND n.workflow_id = c.workflow_id
+    ORDER BY c.id
   LOOP
+    places_left := places_left - 1;
+    reached := due.id;
+    CONTINUE WHEN NOT due.is_due;
     SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e), NULL INTO row
     FROM app.workflow_executions AS e
     WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
@@ -5221,11 +5284,14 @@ BEGIN
     text_so_far := text_so_far + row.text_bytes;
     EXIT WHEN text_so_far >= app.text_bytes_of_file();
   END LOOP;
-  RETURN app.plan_rows('workflow_executions', origin, measured);
+  IF places_left > 0 AND text_so_far < app.text_bytes_of_file() THEN
+    reached := NULL;
+  END IF;
+  planned := app.plan_rows('workflow_executions', origin, measured);
 END
 $$;
 
-ALTER FUNCTION app.plan_overflow(moment timestamp with time zone, most integer, origin text, without uuid[]) OWNER TO flo_owner;
+ALTER FUNCTION app.plan_overflow_v2(moment timestamp with time zone, most integer, origin text, without uuid[], after uuid, OUT planned integer, OUT reached uuid) OWNER TO flo_owner;
 
 CREATE FUNCTION app.plan_partition(partition_name text, class integer, lower uuid, upper uuid) RETURNS integer
     LANGUAGE plpgsql

@@ -1,34 +1,38 @@
 -- Which rows are due for the archive, and their deletion once their file is verified.
 
--- The id of the oldest of the newest so many executions of a workflow; the lowest id, if it has fewer. One class after
--- the other, by a plan that leaves the partitions of the others out.
-CREATE OR REPLACE FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer)
-RETURNS uuid
-LANGUAGE plpgsql
+-- The ids of the oldest of the newest so many executions of workflows of a tenant; the lowest id, if one has fewer. One
+-- class after the other, so that the partitions of other classes are left out.
+CREATE OR REPLACE FUNCTION app.first_ids(tenant uuid, workflows uuid[], most integer)
+RETURNS TABLE (workflow_id uuid, first_id uuid)
+LANGUAGE sql
 STABLE
-SET plan_cache_mode = force_generic_plan
 AS $$
-DECLARE
-  class smallint;
-  ids uuid[] := '{}';
-BEGIN
-  FOR class IN
-    SELECT 0
+  WITH classes AS MATERIALIZED (
+    SELECT 0::smallint AS class
     UNION SELECT h.class FROM app.hot_policies AS h WHERE h.tenant_id = tenant
     UNION SELECT c.retention_class FROM app.retention_class_changes AS c WHERE c.tenant_id = tenant
-  LOOP
-    ids := ids || ARRAY(
-      SELECT e.id FROM app.workflow_executions AS e
-      WHERE e.retention_class = class AND e.tenant_id = tenant AND e.workflow_id = workflow
-      ORDER BY e.id DESC LIMIT most
-    );
-  END LOOP;
-  RETURN coalesce(
-    (SELECT n.id FROM unnest(ids) AS n (id) ORDER BY n.id DESC OFFSET most - 1 LIMIT 1),
-    '00000000-0000-0000-0000-000000000000'
-  );
-END
+  )
+  SELECT w.id, coalesce(n.ids[most], '00000000-0000-0000-0000-000000000000')
+  FROM unnest(workflows) AS w (id)
+  CROSS JOIN LATERAL (
+    SELECT ARRAY(
+      SELECT newest.id FROM classes AS c
+      CROSS JOIN LATERAL (
+        SELECT e.id FROM app.workflow_executions AS e
+        WHERE e.retention_class = c.class AND e.tenant_id = tenant AND e.workflow_id = w.id
+        ORDER BY e.id DESC LIMIT most
+      ) AS newest
+      ORDER BY newest.id DESC LIMIT most
+    ) AS ids
+  ) AS n
 $$;
+
+-- That of one workflow, for code of the release before.
+CREATE OR REPLACE FUNCTION app.first_of_newest(tenant uuid, workflow uuid, most integer)
+RETURNS uuid
+LANGUAGE sql
+STABLE
+AS $$ SELECT f.first_id FROM app.first_ids(tenant, ARRAY[workflow], most) AS f $$;
 
 -- For how many days a final execution stays hot.
 CREATE OR REPLACE FUNCTION app.hot_days(policy app.hot_policies, status text, is_newest boolean)
@@ -39,39 +43,66 @@ PARALLEL SAFE
 RETURN CASE WHEN is_newest THEN policy.class_of_newest WHEN status = 'success' THEN policy.class
   ELSE policy.class_of_others END;
 
--- The executions that a run at this moment archives: final, not held, no copies, and past the days that their tenant
--- keeps them hot. What is kept for no longer than the class of its partition goes with that. The days of all else count
--- from the last delivery.
-CREATE OR REPLACE FUNCTION app.due_executions(moment timestamptz)
-RETURNS TABLE (tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
+-- Whether an execution is past so many days. What is kept for no longer than the class of its partition goes with that.
+-- The days of all else count from the last delivery.
+CREATE OR REPLACE FUNCTION app.is_past(
+  e app.workflow_executions, class smallint, days smallint, partitions_before uuid, moment timestamptz
+)
+RETURNS boolean
 LANGUAGE sql
 STABLE
 AS $$
-  SELECT e.tenant_id, e.retention_class, e.id, app.execution_bytes(e)
+  SELECT CASE WHEN e.retention_class = class THEN e.id < partitions_before AND (
+      days = class OR greatest(e.created_at, e.finished_at) < moment - make_interval(days => days)
+    ) ELSE greatest(e.created_at, e.finished_at) < moment - make_interval(days => days) OR (
+      e.retention_class >= days AND e.id < app.partitions_end_before(e.retention_class, moment)
+    ) END
+$$;
+
+-- The executions that a run at this moment archives unless they are among the newest so many of their workflow
+-- (`newest` is NULL: also then): final, not held, no copies, and past the days that their tenant keeps them hot.
+CREATE OR REPLACE FUNCTION app.due_candidates(moment timestamptz)
+RETURNS TABLE (tenant_id uuid, retention_class smallint, id uuid, workflow_id uuid, newest integer, bytes bigint)
+LANGUAGE sql
+STABLE
+AS $$
+  SELECT
+    e.tenant_id, e.retention_class, e.id, e.workflow_id,
+    CASE WHEN NOT app.is_past(e, t.class, t.class_of_newest, t.partitions_before, moment) THEN nullif(t.newest, 0) END,
+    app.execution_bytes(e)
   FROM (
     SELECT
-      h AS policy, h.tenant_id AS id, h.class, app.uuid7_floor(moment - make_interval(days => h.class)) AS floor,
+      h AS policy, h.tenant_id AS id, h.class, h.class_of_newest, h.newest,
+      app.uuid7_floor(moment - make_interval(days => h.class)) AS floor,
       app.partitions_end_before(h.class, moment) AS partitions_before
     FROM app.hot_policies AS h
     OFFSET 0  -- once a tenant, not once a row
   ) AS t
   JOIN app.workflow_executions AS e ON e.tenant_id = t.id AND e.id < t.floor
-  LEFT JOIN (
-    SELECT w.tenant_id, w.id, app.first_of_newest(w.tenant_id, w.id, h.newest) AS first_id
-    FROM app.hot_policies AS h
-    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
-    WHERE h.newest > 0
-    OFFSET 0
-  ) AS n ON n.tenant_id = e.tenant_id AND n.id = e.workflow_id
-  CROSS JOIN LATERAL (SELECT app.hot_days(t.policy, e.status, e.id >= n.first_id) AS days) AS kept
   WHERE app.is_final(e.status)
-    AND CASE WHEN e.retention_class = t.class THEN e.id < t.partitions_before AND (
-        kept.days = t.class OR greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days)
-      ) ELSE greatest(e.created_at, e.finished_at) < moment - make_interval(days => kept.days) OR (
-        e.retention_class >= kept.days AND e.id < app.partitions_end_before(e.retention_class, moment)
-      ) END
+    AND app.is_past(e, t.class, app.hot_days(t.policy, e.status, false), t.partitions_before, moment)
     AND NOT EXISTS (SELECT FROM app.holds_on(e.tenant_id, e.workflow_id, e.id))
     AND NOT EXISTS (SELECT FROM app.rehydrated_rows AS r WHERE r.tenant_id = e.tenant_id AND r.id = e.id)
+$$;
+
+-- The executions that a run at this moment archives. Only of workflows of candidates the newest are looked for.
+CREATE OR REPLACE FUNCTION app.due_executions(moment timestamptz)
+RETURNS TABLE (tenant_id uuid, retention_class smallint, id uuid, bytes bigint)
+LANGUAGE sql
+STABLE
+AS $$
+  WITH candidates AS MATERIALIZED (SELECT * FROM app.due_candidates(moment))
+  SELECT c.tenant_id, c.retention_class, c.id, c.bytes
+  FROM candidates AS c
+  LEFT JOIN (
+    SELECT w.tenant_id, n.workflow_id, n.first_id
+    FROM (
+      SELECT c.tenant_id, c.newest, array_agg(DISTINCT c.workflow_id) AS ids
+      FROM candidates AS c WHERE c.newest IS NOT NULL GROUP BY 1, 2
+    ) AS w
+    CROSS JOIN LATERAL app.first_ids(w.tenant_id, w.ids, w.newest) AS n
+  ) AS n ON n.tenant_id = c.tenant_id AND n.workflow_id = c.workflow_id
+  WHERE c.newest IS NULL OR c.id < n.first_id
 $$;
 
 -- Sessions that nobody has opened or written to for longer than their tenant keeps things hot.

@@ -110,10 +110,11 @@ BEGIN
 END
 $$;
 
--- The next due rows of the overflow partition, oldest first, as many as one file may carry, and none of these tenants.
--- The others are not read.
-CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text, without uuid[])
-RETURNS integer
+-- The due rows of the overflow partition among the next so many that may be, oldest first, as many as one file may
+-- carry, and none of these tenants. The others are not read. Says how far it came; NULL: to the end.
+CREATE OR REPLACE FUNCTION app.plan_overflow_v2(
+  moment timestamptz, most integer, origin text, without uuid[], after uuid, OUT planned integer, OUT reached uuid
+)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -121,11 +122,28 @@ DECLARE
   row app.measured_row;
   measured app.measured_row[] := '{}';
   text_so_far bigint := 0;
+  places_left integer := most;
 BEGIN
   FOR due IN
-    SELECT * FROM app.due_executions(moment) AS d
-    WHERE d.retention_class = 0 AND d.tenant_id <> ALL (without) ORDER BY d.id, d.tenant_id LIMIT most
+    WITH candidates AS MATERIALIZED (
+      SELECT * FROM app.due_candidates(moment) AS c
+      WHERE c.retention_class = 0 AND c.id > after AND c.tenant_id <> ALL (without) ORDER BY c.id LIMIT most
+    )
+    SELECT c.tenant_id, c.id, c.bytes, c.newest IS NULL OR c.id < n.first_id AS is_due
+    FROM candidates AS c
+    LEFT JOIN (
+      SELECT w.tenant_id, f.workflow_id, f.first_id
+      FROM (
+        SELECT k.tenant_id, k.newest, array_agg(DISTINCT k.workflow_id) AS ids
+        FROM candidates AS k WHERE k.newest IS NOT NULL GROUP BY 1, 2
+      ) AS w
+      CROSS JOIN LATERAL app.first_ids(w.tenant_id, w.ids, w.newest) AS f
+    ) AS n ON n.tenant_id = c.tenant_id AND n.workflow_id = c.workflow_id
+    ORDER BY c.id
   LOOP
+    places_left := places_left - 1;
+    reached := due.id;
+    CONTINUE WHEN NOT due.is_due;
     SELECT due.tenant_id, due.id, due.bytes, app.text_bytes(e), app.execution_checksum(e), NULL INTO row
     FROM app.workflow_executions AS e
     WHERE e.retention_class = 0 AND e.id = due.id AND e.tenant_id = due.tenant_id;
@@ -134,8 +152,20 @@ BEGIN
     text_so_far := text_so_far + row.text_bytes;
     EXIT WHEN text_so_far >= app.text_bytes_of_file();
   END LOOP;
-  RETURN app.plan_rows('workflow_executions', origin, measured);
+  IF places_left > 0 AND text_so_far < app.text_bytes_of_file() THEN
+    reached := NULL;
+  END IF;
+  planned := app.plan_rows('workflow_executions', origin, measured);
 END
+$$;
+
+-- The same from the first on, for code of the release before.
+CREATE OR REPLACE FUNCTION app.plan_overflow(moment timestamptz, most integer, origin text, without uuid[])
+RETURNS integer
+LANGUAGE sql
+AS $$
+  SELECT p.planned
+  FROM app.plan_overflow_v2(moment, most, origin, without, '00000000-0000-0000-0000-000000000000') AS p
 $$;
 
 -- The next due chats, oldest first, and none of these tenants.

@@ -56,14 +56,17 @@ BEGIN
     SELECT e.id FROM app.workflow_executions AS e
     JOIN app.hot_policies AS h ON h.tenant_id = e.tenant_id
     LEFT JOIN (
-      SELECT w.id, app.first_of_newest(tenant, w.id, w.newest) AS first_id
-      FROM (
-        SELECT DISTINCT r.workflow_id AS id, p.newest
-        FROM app.hot_policies AS p
-        JOIN app.workflow_executions AS r ON r.tenant_id = p.tenant_id
-        WHERE p.tenant_id = tenant AND p.newest > 0
-          AND r.retention_class = ids_to_keep.class AND r.id >= lower AND r.id < upper
-      ) AS w
+      SELECT f.workflow_id AS id, f.first_id
+      FROM app.hot_policies AS p
+      CROSS JOIN LATERAL app.first_ids(
+        tenant,
+        ARRAY(
+          SELECT DISTINCT r.workflow_id FROM app.workflow_executions AS r
+          WHERE r.tenant_id = tenant AND r.retention_class = ids_to_keep.class AND r.id >= lower AND r.id < upper
+        ),
+        p.newest
+      ) AS f
+      WHERE p.tenant_id = tenant AND p.newest > 0
       OFFSET 0
     ) AS n ON n.id = e.workflow_id
     WHERE e.tenant_id = tenant AND e.retention_class = ids_to_keep.class AND e.id >= lower AND e.id < upper
@@ -102,9 +105,17 @@ BEGIN
   PERFORM set_config('app.tenant_id', tenant::text, true), set_config('app.moving', 'on', true);
   PERFORM app.lock_executions(ids, class);
   WITH newest AS MATERIALIZED (
-    SELECT w.id, app.first_of_newest(tenant, w.id, h.newest) AS first_id
+    SELECT f.workflow_id AS id, f.first_id
     FROM app.hot_policies AS h
-    JOIN app.workflows AS w ON w.tenant_id = h.tenant_id
+    CROSS JOIN LATERAL app.first_ids(
+      tenant,
+      ARRAY(
+        SELECT DISTINCT r.workflow_id FROM app.workflow_executions AS r
+        WHERE r.retention_class = move_to_overflow.class AND r.id = ANY (ids)
+          AND r.id BETWEEN ids[1] AND ids[cardinality(ids)]
+      ),
+      h.newest
+    ) AS f
     WHERE h.tenant_id = tenant AND h.newest > 0
   )
   UPDATE app.workflow_executions AS e SET retention_class = 0

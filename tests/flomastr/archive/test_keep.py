@@ -96,19 +96,21 @@ def test_what_has_not_ended_and_what_is_held_stay(env: ArchiveEnv) -> None:
     assert (env.hot(tenant), env.cold(tenant)) == (sorted(stay), [gone])
 
 
-NEWEST = "first_of_newest"
+NEWEST = "first_ids"
 COUNTED = f"""
-CREATE SEQUENCE app.looks;
+CREATE SEQUENCE app.looks MINVALUE 0 START 0;
 GRANT USAGE ON SEQUENCE app.looks TO PUBLIC;
+SELECT nextval('app.looks');
 ALTER FUNCTION app.{NEWEST} RENAME TO first_found;
-CREATE FUNCTION app.{NEWEST}(tenant uuid, workflow uuid, most integer)
-RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION app.{NEWEST}(tenant uuid, workflows uuid[], most integer)
+RETURNS TABLE (workflow_id uuid, first_id uuid) LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  PERFORM nextval('app.looks');
-  RETURN app.first_found(tenant, workflow, most);
+  PERFORM nextval('app.looks') FROM unnest(workflows);
+  RETURN QUERY SELECT * FROM app.first_found(tenant, workflows, most);
 END
 $$;
 """
+LOOKS = "SELECT last_value FROM app.looks"
 
 
 def test_a_tenant_is_looked_at_as_often_with_many_others_as_alone(env: ArchiveEnv) -> None:
@@ -121,9 +123,24 @@ def test_a_tenant_is_looked_at_as_often_with_many_others_as_alone(env: ArchiveEn
             env.execution(tenant, workflow, age, status=status)
     env.superuser.execute(COUNTED)
     assert env.run(archive)["rows_kept"] == 2 * 25
-    (looks,) = env.superuser.execute("SELECT last_value FROM app.looks").fetchall()[0]
-    assert looks <= 10 * 25
+    (looks,) = env.superuser.execute(LOOKS).fetchall()[0]
+    assert 25 <= looks <= 10 * 25
     assert [len(env.cold(tenant)) for tenant in tenants] == [1] * 25
+
+
+def test_the_newest_are_looked_for_of_workflows_with_something_to_archive_alone(env: ArchiveEnv) -> None:
+    env.partitions_since(20)
+    idle, busy = (env.make.tenant(hot_ttl_days=90) for _ in range(2))
+    for tenant in (idle, busy):
+        keep(env, tenant, success_days=7, error_days=14, last_per_workflow=1)
+    for number in range(40):
+        env.execution(idle, env.make.workflow(idle), 1 + number / 100)
+        env.execution(busy, env.make.workflow(busy), 1 + number / 100)
+    workflow = env.make.workflow(busy)
+    due = [env.execution(busy, workflow, age, **FAILED, retention_class=0) for age in (19, 18, 17)]
+    env.superuser.execute(COUNTED)
+    assert env.run(archive)["rows_archived"] == 2
+    assert (env.cold(busy), env.superuser.execute(LOOKS).fetchall()) == (due[:2], [(2,)])  # for two plans of a run
 
 
 def test_rows_that_are_kept_move_while_there_is_time(env: ArchiveEnv, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,17 +23,20 @@ from flomastr.archive.manifest import File
 from flomastr.archive.parquet import SOURCES
 from flomastr.jobs import Job
 from flomastr.workflows import partition_job
-from flomastr.workflows.partition_job import OutOfTimeError
+from flomastr.workflows.partition_job import LOWEST, OutOfTimeError
 
 ATTEMPTS = 5  # at a partition that is written to meanwhile
 LOCK_SECONDS = 30  # for the locks of one partition, asked for so shortly that nobody queues behind them
 SHORTLY = 0.015  # seconds
 LONGER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # the last ones outlast every request that holds a partition
 ROWS = 10_000  # in one plan or one move
+# How many files, and after which row the next plan begins; NULL: there is none.
 PLANS: dict[str, LiteralString] = {
-    "overflow": "SELECT app.plan_overflow(%(moment)s, %(most)s, %(plan)s, %(without)s)",
-    "sessions": "SELECT app.plan_sessions_v2(%(moment)s, %(most)s, %(plan)s, %(without)s)",
-    "history": "SELECT app.plan_history(%(moment)s, %(most)s, %(plan)s, %(without)s)",
+    "overflow": "SELECT * FROM app.plan_overflow_v2(%(moment)s, %(most)s, %(plan)s, %(without)s, %(after)s)",
+    "sessions": "SELECT p, CASE WHEN p > 0 THEN %(after)s END"
+    " FROM app.plan_sessions_v2(%(moment)s, %(most)s, %(plan)s, %(without)s) AS p",
+    "history": "SELECT p, CASE WHEN p > 0 THEN %(after)s END"
+    " FROM app.plan_history(%(moment)s, %(most)s, %(plan)s, %(without)s) AS p",
 }
 
 
@@ -184,10 +187,12 @@ def archive_planned_rows(job: Job, plan: str, without: Collection[UUID] = ()) ->
     """
     file_lifecycle.discard(job, plan)
     left_out = {*without}
-    while job.has_time():
-        asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(left_out)}
-        if not job.conn.execute(PLANS[plan], asked).fetchall()[0][0]:
-            return
+    after: UUID | None = LOWEST
+    while after and job.has_time():
+        asked = {"moment": job.moment, "most": ROWS, "plan": plan, "without": list(left_out), "after": after}
+        files, after = job.conn.execute(PLANS[plan], asked).fetchall()[0]
+        if not files:
+            continue
         planned = sorted(file_lifecycle.planned(job, plan, "writing"), key=lambda file: (file.tenant_id, file.month))
         tenants = {tenant: [*files] for tenant, files in groupby(planned, key=lambda file: file.tenant_id)}
         archived = job.several_at_once(partial(archive_in_order, job), tenants.values())

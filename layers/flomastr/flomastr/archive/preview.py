@@ -66,9 +66,17 @@ old AS (
   JOIN app.workflow_executions AS e ON e.tenant_id = t.tenant_id
     AND e.id < (SELECT app.uuid7_floor(%(at)s - make_interval(days => t.class)) FROM tenant AS t)
   LEFT JOIN (
-    SELECT w.id, app.first_of_newest(w.tenant_id, w.id, t.newest) AS first_id
+    SELECT f.workflow_id AS id, f.first_id
     FROM tenant AS t
-    JOIN app.workflows AS w ON w.tenant_id = t.tenant_id AND t.newest > 0
+    CROSS JOIN LATERAL app.first_ids(
+      t.tenant_id,
+      ARRAY(
+        SELECT DISTINCT e.workflow_id FROM app.workflow_executions AS e
+        WHERE e.tenant_id = t.tenant_id AND e.id < app.uuid7_floor(%(at)s - make_interval(days => t.class))
+      ),
+      t.newest
+    ) AS f
+    WHERE t.newest > 0
     OFFSET 0
   ) AS n ON n.id = e.workflow_id
 ),
