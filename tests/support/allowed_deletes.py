@@ -122,7 +122,7 @@ KNOWN = {
     "schema/functions/recording.sql 1) 'app.merging', 'on'": "what is held has been set aside before",
     "schema/functions/members.sql 1) DELETE FROM app.invitations": "an accepted one",
     "schema/functions/partitions.sql 1) 'app.moving', 'on'": "the rows change their class",
-    "schema/functions/archive.sql 1) 'app.moving', 'on'": "the rows are set aside, which keeps them",
+    "schema/functions/kept_executions.sql 1) 'app.moving', 'on'": "the rows are set aside, which keeps them",
     "schema/functions/partitions.sql 1) DELETE FROM app.touched_executions": "ids of what was moved",
     "schema/functions/partitions.sql 1) DELETE FROM app.sealed_partitions": "a seal, with its partition",
     "schema/functions/partitions.sql 1) DROP TABLE app.%I": "its rows are in files that count from then on",
