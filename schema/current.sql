@@ -2167,6 +2167,7 @@ BEGIN
       )
     ) AS of_workflow
   ) THEN
+    PERFORM app.require_not_held(app.tenant(), workflow);
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'workflow_too_large',
       message = 'The workflow has more than 50000 executions and chats that are not archived: delete some of them '
         'first, or wait until they are archived.';
@@ -3789,7 +3790,7 @@ CREATE FUNCTION app.matching_chunks(tenant uuid, bases uuid[], terms integer[], 
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
     SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
-    FROM (  -- by this index alone: its entries of a word are one tenant's, and another has all passages of the tenant
+    FROM (  -- by this index alone: its entries of a word are one tenant's but for chance, those of another all its own
       SELECT * FROM app.chunks AS c WHERE c.terms && matching_chunks.terms OFFSET 0
     ) AS c
     WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases)

@@ -23,7 +23,7 @@ AS $$
 BEGIN
   RETURN (SELECT array_agg(found.id ORDER BY found.distance, found.id) FROM (
     SELECT c.id, c.weights OPERATOR(public.<#>) matching_chunks.weights AS distance
-    FROM (  -- by this index alone: its entries of a word are one tenant's, and another has all passages of the tenant
+    FROM (  -- by this index alone: its entries of a word are one tenant's but for chance, those of another all its own
       SELECT * FROM app.chunks AS c WHERE c.terms && matching_chunks.terms OFFSET 0
     ) AS c
     WHERE c.tenant_id = tenant AND c.knowledge_base_id = ANY (bases)

@@ -25,6 +25,7 @@ BEGIN
       )
     ) AS of_workflow
   ) THEN
+    PERFORM app.require_not_held(app.tenant(), workflow);
     RAISE EXCEPTION USING errcode = 'FL409', constraint = 'workflow_too_large',
       message = 'The workflow has more than 50000 executions and chats that are not archived: delete some of them '
         'first, or wait until they are archived.';

@@ -1,6 +1,8 @@
 -- A plan that serves all tenants is made for the average one. Among thousands of small tenants that has a few rows, so
 -- all rows of a large one were read to find 50 of them. ANALYZE tells the planner from now on that a tenant has a
 -- hundredth of a table.
+SET LOCAL lock_timeout = '5s';  -- nobody who reads or writes waits behind it, and a vacuum gives way after one second
+
 CREATE PROCEDURE app.plan_for_large_tenants(tenant_table regclass)
 LANGUAGE plpgsql
 AS $$

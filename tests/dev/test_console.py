@@ -231,6 +231,11 @@ def test_a_sign_in_leads_back_to_the_place_and_leaves_nothing_behind(guest: Visi
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+def test_an_address_that_is_no_text_is_a_place_like_others_that_do_not_exist(guest: Visitor) -> None:
+    guest.page.goto(f"{guest.origin}{TENANT}/overview%E0")
+    expect(guest.page.get_by_role("button", name="Sign in").first).to_be_visible()
+
+
 def test_a_token_that_is_over_says_so_and_leads_back(guest: Visitor, platform: LocalPlatform) -> None:
     def aged(route: Route) -> None:
         tokens = route.fetch().json()

@@ -67,6 +67,9 @@ def test_a_workflow_with_more_than_one_request_can_delete_stays_and_says_what_to
     assert "delete some of them first" in refused.json["detail"]
     assert ask(tenant, "DELETE", f"/{workflow}", headers={"if-match": '"other"'}).status == 412
     assert ask(tenant, "GET", f"/{workflow}").status == 200
+    hold = make.hold(tenant, workflow_id=workflow)
+    assert ask(tenant, "DELETE", f"/{workflow}").json["code"] == "legal_hold"
+    superuser.execute("DELETE FROM app.legal_holds WHERE id = %s", (hold,))
     superuser.execute("DELETE FROM app.workflow_executions WHERE workflow_id = %s AND status = 'running'", (workflow,))
     assert ask(tenant, "DELETE", f"/{workflow}").status == 200
     assert ask(tenant, "GET", f"/{workflow}").status == 404

@@ -29,9 +29,18 @@ export const PLATFORM = [
   { name: "health", title: "Health and erasures", load: () => import("./views/health.js").then(({ Health }) => Health) },
 ];
 
+/** A part of an address; one that says nothing in UTF-8 stays as it stands, and names no place. */
+const decoded = (part) => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+};
+
 /** [word, slug, view, id] of /console/t/{slug}/{view}/{id} and /console/platform/{view}. */
 export const placeOf = (path) => {
-  const [, , word, ...rest] = path.split("/").map(decodeURIComponent);
+  const [, , word, ...rest] = path.split("/").map(decoded);
   const [slug, name, id] = word === "t" ? [rest[0], rest[1] || "overview", rest[2]] : [undefined, rest[0]];
   const platform = word === "platform";
   return { slug, platform, name, id, place: (platform ? PLATFORM : TENANT).find((each) => each.name === name) };

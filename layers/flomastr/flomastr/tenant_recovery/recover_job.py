@@ -14,7 +14,8 @@ from flomastr.jobs import Job
 REFUSED = ("FL", "23")  # a hold, a change since the preview; a constraint
 ATTEMPTS = 5  # at a recovery that ends in any other error, or with its run
 ATTEMPT: LiteralString = (
-    "UPDATE app.recoveries SET attempts = attempts + %(number)s WHERE id = %(id)s RETURNING attempts"
+    "UPDATE app.recoveries SET attempts = attempts + %(number)s WHERE id = %(id)s AND state = 'pending'"
+    " RETURNING attempts"
 )
 
 
@@ -54,7 +55,12 @@ def apply(job: Job, recovery: Pending) -> None:
 
     Raises LockNotAvailable and DeadlockDetected, which are no attempt, and what ends the connection.
     """
-    ((attempt,),) = execute(job, recovery, ATTEMPT, number=1)
+    for (attempt,) in execute(job, recovery, ATTEMPT, number=1):  # none where a request has applied it meanwhile
+        attempt_at(job, recovery, attempt)
+
+
+def attempt_at(job: Job, recovery: Pending, attempt: int) -> None:
+    """Raises what `apply` raises."""
     if attempt > ATTEMPTS:
         fail(job, recovery, f"The run ended in each of {ATTEMPTS} attempts.")
         return

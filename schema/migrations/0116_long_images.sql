@@ -2,9 +2,4 @@
 
 -- Plans of recoveries have no long images: they name the changes of the history that have them.
 ALTER TYPE app.planned_row ADD ATTRIBUTE seqs bigint [];  -- of the changes that the image is of, where it is long
-DROP FUNCTION IF EXISTS
-app.undone_rows(app.recoveries, text),  -- says more
-app.light_image(text, jsonb, bigint),
-app.whole_image(text, uuid, jsonb),
-app.marks(text),
-app.long_columns(text);
+DROP FUNCTION IF EXISTS app.undone_rows(app.recoveries, text);  -- says more
