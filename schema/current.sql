@@ -1528,7 +1528,7 @@ BEGIN
     ) THEN 0 END
   ON CONFLICT (tenant_id, number) DO UPDATE SET
     n8n_url = excluded.n8n_url, api_key = excluded.api_key, version = c.version + 1, next_pull_at = now(),
-    failures = 0, error = NULL, spared = '{}',
+    failures = 0, error = NULL, spared = '{}', spared_at = '{}',
     key_changed_at = CASE WHEN new_key IS NULL THEN c.key_changed_at ELSE now() END;
   IF is_other THEN
     UPDATE app.n8n_connections AS c SET
@@ -4478,6 +4478,7 @@ CREATE TABLE app.n8n_connections (
     tried_again int8multirange DEFAULT '{}'::int8multirange NOT NULL,
     spared text[] DEFAULT '{}'::text[] NOT NULL,
     without_data bigint DEFAULT 0 NOT NULL,
+    spared_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     CONSTRAINT n8n_connections_api_key_check CHECK (((length(api_key) >= 1) AND (length(api_key) <= 6000))),
     CONSTRAINT n8n_connections_n8n_url_check CHECK (((length(n8n_url) >= 1) AND (length(n8n_url) <= 2000)))
 );
@@ -4540,6 +4541,12 @@ END
 $$;
 
 ALTER FUNCTION app.n8n_instance(wanted text) OWNER TO flo_owner;
+
+CREATE FUNCTION app.n8n_spared(connection app.n8n_connections) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(array_agg(s.id ORDER BY s.at), '{}'::text[]) AS "coalesce" FROM UNNEST((n8n_spared.connection).spared, (n8n_spared.connection).spared_at) s(id, at) WHERE (s.at > (now() - '1 day'::interval)));
+
+ALTER FUNCTION app.n8n_spared(connection app.n8n_connections) OWNER TO flo_owner;
 
 CREATE FUNCTION app.name_of_n8n_instance(tenant uuid, wanted smallint) RETURNS text
     LANGUAGE sql STABLE

@@ -26,6 +26,18 @@ RETURN (
   SELECT coalesce(range_agg(n.r), '{}') FROM (SELECT r FROM unnest(ranges) AS r ORDER BY r DESC LIMIT most) AS n
 );
 
+-- n8n's ids of workflows whose data is not asked for now. After a day it is.
+CREATE OR REPLACE FUNCTION app.n8n_spared(connection app.n8n_connections)
+RETURNS text []
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+RETURN (
+  SELECT coalesce(array_agg(s.id ORDER BY s.at), '{}')
+  FROM unnest(connection.spared, connection.spared_at) AS s (id, at)
+  WHERE s.at > now() - interval '1 day'
+);
+
 -- Gives an instance its address and key; what is NULL stays. Another address is another n8n, which is read anew. FL422
 -- without either at first, and without the key for another address.
 CREATE OR REPLACE FUNCTION app.connect_n8n(wanted text, new_url text, new_key bytea)
@@ -54,7 +66,7 @@ BEGIN
     ) THEN 0 END
   ON CONFLICT (tenant_id, number) DO UPDATE SET
     n8n_url = excluded.n8n_url, api_key = excluded.api_key, version = c.version + 1, next_pull_at = now(),
-    failures = 0, error = NULL, spared = '{}',
+    failures = 0, error = NULL, spared = '{}', spared_at = '{}',
     key_changed_at = CASE WHEN new_key IS NULL THEN c.key_changed_at ELSE now() END;
   IF is_other THEN
     UPDATE app.n8n_connections AS c SET

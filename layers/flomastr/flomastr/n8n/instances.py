@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, LiteralString
 from uuid import UUID
 
 from fastapi import Path
@@ -14,6 +14,8 @@ from flomastr.http.patterns import INSTANCE, N8N_URL, VISIBLE_ASCII
 from flomastr.n8n.api_keys import KeyUnreadableError, decrypted, encrypted
 from flomastr.outbound.targets import refuse_other_targets
 from flomastr.workflows.n8n_instances import LISTED, N8nInstance
+
+BACKLOG: LiteralString = "100"  # ids that are open: so many are asked for in any run of `pull`
 
 type State = Literal["reading", "up_to_date", "failing"]
 
@@ -52,7 +54,7 @@ class Pull(BaseModel):
     open: int = Field(description="Ids that are asked for one by one: n8n's list has them not, or they have not ended.")
     without_data: int = Field(description="Runs that are recorded without data, since n8n could not give it.")
     spared: list[str] = Field(
-        description="n8n's ids of workflows whose data is not asked for, as n8n failed of it. Another key empties it."
+        description="n8n's ids of workflows whose data is not asked for, for a day: n8n ended. Another key empties it."
     )
 
 
@@ -92,9 +94,10 @@ PULLED = f"""
 SELECT i.*, CASE WHEN c.number IS NOT NULL THEN jsonb_build_object(
   'n8n_url', c.n8n_url, 'key_changed_at', c.key_changed_at, 'pulled_at', c.pulled_at, 'next_pull_at', c.next_pull_at,
   'failures', c.failures, 'error', c.error, 'open', app.size_of(c.open),
-  'without_data', c.without_data, 'spared', c.spared,
+  'without_data', c.without_data, 'spared', app.n8n_spared(c),
   'state', CASE
     WHEN c.failures > 0 THEN 'failing' WHEN c.pulled_at IS NULL OR c.cursor IS NOT NULL THEN 'reading'
+    WHEN app.n8n_spared(c) <> '{{}}' AND app.size_of(c.open) > {BACKLOG} THEN 'reading'
     ELSE 'up_to_date'
   END
 ) END AS pull

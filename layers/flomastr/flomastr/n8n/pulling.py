@@ -24,6 +24,7 @@ from flomastr.workflows.recording import MAX_BATCH
 
 PAGE = 25  # runs with data, of which n8n has some of 3 MB; a cursor keeps to it
 ASKED = 50  # of the newest ids that are open, and of the others
+ASKED_SPARING = 250  # the same, where lists are read without data
 WORKFLOWS = 25
 WORKFLOWS_EVERY = timedelta(hours=1)
 
@@ -41,6 +42,7 @@ class Pulling:
     records: Records
     progress: Progress
     passed_id: int  # by the runs before this one
+    spared: set[str]  # n8n's ids of workflows
     has_data: bool = True
     is_listed: bool = False
     ids: deque[ToAsk] | None = None  # None: not known yet
@@ -55,7 +57,7 @@ class Pulling:
     def begun(cls, instance: Instance, api_key: str, records: Records) -> "Pulling":
         """After a failure a page is read without data, and where runs have some that n8n cannot give, all are."""
         has_data = not instance.failures and not instance.spared
-        return cls(instance, api_key, records, instance.progress, instance.known_id, has_data)
+        return cls(instance, api_key, records, instance.progress, instance.known_id, {*instance.spared}, has_data)
 
     @property
     def tenant_id(self) -> UUID:
@@ -75,7 +77,7 @@ class Pulling:
         if not self.is_listed:
             return "list"
         if self.ids is None:
-            self.ids = deque(self.runs.to_ask(ASKED))
+            self.ids = deque(self.runs.to_ask(ASKED_SPARING if self.spared else ASKED))
             self.begin_run()
         if self.ids:
             return "run"
@@ -123,15 +125,15 @@ class Pulling:
             return
         events = to_events(rows, answer.size)
         page = progress.read(self.progress, [Run.told_by(event) for event in events], next_cursor(answer))
-        spared = set[int]() if self.has_data else self.spared(events) & {*page.listed}
+        spared = set[int]() if self.has_data else self.spared_runs(events) & {*page.listed}
         asking = page.unfinished if self.has_data else [id for id in page.listed if id not in spared]
         self.count(len(events), self.records.page(events, page, asking, len(spared)), len(spared))
-        self.progress, self.is_listed, self.has_data = page.progress, page.is_last, not self.instance.spared
+        self.progress, self.is_listed, self.has_data = page.progress, page.is_last, not self.spared
         self.passed_id = 0 if page.anew else self.passed_id
 
-    def spared(self, events: Sequence[Event]) -> set[int]:
+    def spared_runs(self, events: Sequence[Event]) -> set[int]:
         """Ids of runs that have ended, and whose data is not asked for."""
-        runs = [Run.told_by(event) for event in events if event.n8n_workflow_id in self.instance.spared]
+        runs = [Run.told_by(event) for event in events if event.n8n_workflow_id in self.spared]
         return {run.id for run in runs if run.id is not None and run.has_ended}
 
     def refused(self, error: N8nError) -> None:
@@ -151,15 +153,27 @@ class Pulling:
             self.run_refused(run, answer)
             return
         event = None if isinstance(answer, N8nError) else to_events([answer.content], answer.size)[0]
-        is_settled = self.is_settled(run, event)
-        rejected = self.runs.record(run, event, is_settled=is_settled, lacks_data=not self.has_data)
-        self.count(int(event is not None), rejected, int(is_settled and not self.has_data and event is not None))
+        is_settled, lacks_data = self.is_settled(run, event), event is not None and not self.has_data
+        spared = event.n8n_workflow_id if event and is_settled and lacks_data and run.has_ended_n8n else None
+        rejected = self.runs.record(run, event, is_settled=is_settled, lacks_data=lacks_data, spared=spared)
+        self.spared |= {spared} if spared else set()
+        self.count(int(event is not None), rejected, int(is_settled and lacks_data))
+        if event and self.is_only_looked_at(run) and has_ended(event) and not is_settled:
+            self.ids[0], self.has_data = replace(run, workflow_id=event.n8n_workflow_id), True
+            return
         self.ids.popleft()
         self.last_turn = min(run.id, self.last_turn or run.id) if run.is_turn else self.last_turn
         self.begin_run()
 
     def begin_run(self) -> None:
-        self.has_data = not self.ids or not self.ids[0].is_given_up
+        """A run of a workflow that is spared is asked for without data, and first one that is of any."""
+        run = self.ids[0] if self.ids else None
+        is_spared = run is not None and (run.workflow_id in self.spared or self.is_only_looked_at(run))
+        self.has_data = run is None or not (run.is_given_up or is_spared)
+
+    def is_only_looked_at(self, run: ToAsk) -> bool:
+        """Without data, since its workflow is not known yet and may be spared."""
+        return run.workflow_id is None and bool(self.spared) and not run.is_given_up
 
     def run_refused(self, run: ToAsk, error: N8nError) -> None:
         """It is asked for without data, and with it once more in the next pull, unless that was too much."""
@@ -175,8 +189,9 @@ class Pulling:
         """Whether it need not be asked for again. One that n8n has not may be about to be written, at first."""
         if event is None:
             return run.id <= self.passed_id
-        has_ended = Run.told_by(event).has_ended or event.outcome is not None
-        return has_ended and (self.has_data or run.tries == 0 or run.is_given_up)
+        is_too_large = run.tries == 0 and not self.is_only_looked_at(run)
+        is_spared = event.n8n_workflow_id in self.spared
+        return has_ended(event) and (self.has_data or is_too_large or is_spared or run.is_given_up)
 
     def take_workflows(self, answer: Answer | N8nError) -> None:
         """A key that may not list workflows lists executions all the same."""
@@ -205,6 +220,10 @@ class Pulling:
         self.counts.update(runs_read=runs, runs_rejected=rejected)
         if without_data:
             self.counts["runs_without_data"] += without_data
+
+
+def has_ended(event: Event) -> bool:
+    return Run.told_by(event).has_ended or event.outcome is not None
 
 
 def cursor_of(cursor: str | None) -> str:

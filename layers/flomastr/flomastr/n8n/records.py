@@ -30,7 +30,7 @@ KILLED = "The run that read it was ended."
 COLUMNS: LiteralString = """
   c.tenant_id, c.number, i.name, c.n8n_url, c.api_key, c.version, c.failures + (c.seconds IS NULL)::int AS failures,
   c.seconds, c.workflows_at, c.known_id, c.known_at, c.oldest_id, c.cursor, c.list_id, c.list_at, c.list_low,
-  c.spared, app.rate_limit_per_minute(c.tenant_id) AS requests_per_minute
+  app.n8n_spared(c) AS spared, app.rate_limit_per_minute(c.tenant_id) AS requests_per_minute
 """
 SUCCEEDED: LiteralString = "failures = 0, error = NULL"
 MOVED: LiteralString = """
@@ -59,7 +59,7 @@ class Instance:
     list_id: int | None
     list_at: datetime | None
     list_low: int | None
-    spared: list[str]  # n8n's ids of workflows whose runs are read without data
+    spared: list[str]  # n8n's ids of workflows whose runs are read without data for now
     requests_per_minute: int  # that the tenant has
 
     @property
