@@ -12,7 +12,7 @@ from flomastr.errors import ErrorCode, ServiceError, UnavailableError
 from flomastr.observability import logger
 from flomastr.settings import settings
 
-NEEDED_MIGRATION = "0115_slow_alerts"
+NEEDED_MIGRATION = "0119_spared_for_a_day"
 # and what code calls that came without a migration
 NEEDED_FUNCTIONS = [
     "ask_for_rehydration",
